@@ -1,0 +1,1 @@
+"""Boot-level integration tests for layered OpenShift node images; see README.md."""

@@ -1,0 +1,1 @@
+"""Bootimages and node images: acquire, verify, cache, serve; imports `model` only."""

@@ -1,0 +1,1 @@
+"""Virtual machines through libvirt; the only room that imports it."""

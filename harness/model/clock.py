@@ -1,0 +1,93 @@
+"""The only source of time: a clock that tests can replace, and deadlines made from it.
+
+Code that waits takes a `Deadline` and polls with `wait_for`; nothing else in the harness calls
+`time.sleep` or `time.monotonic`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from harness.model.errors import DeadlineError
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """Monotonic seconds, and a sleep that advances them."""
+
+    def monotonic(self) -> float:
+        """Return seconds from an arbitrary start; never goes back."""
+
+    def sleep(self, seconds: float) -> None:
+        """Block for `seconds`."""
+
+
+class SystemClock:
+    """The clock of the machine."""
+
+    def monotonic(self) -> float:
+        """Return the host's monotonic seconds."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Block the calling thread for `seconds`."""
+        time.sleep(seconds)
+
+
+SYSTEM_CLOCK = SystemClock()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadline:
+    """A point in time by which something must be done; passed down instead of timeouts."""
+
+    limit_s: float
+    ends_at: float
+    clock: Clock = field(repr=False, default=SYSTEM_CLOCK)
+
+    @classmethod
+    def after(cls, limit_s: float, clock: Clock = SYSTEM_CLOCK) -> Deadline:
+        """Return the deadline `limit_s` seconds from now."""
+        return cls(limit_s=limit_s, ends_at=clock.monotonic() + limit_s, clock=clock)
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds left, never negative."""
+        return max(0.0, self.ends_at - self.clock.monotonic())
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no time is left."""
+        return self.remaining_s <= 0.0
+
+    def within(self, limit_s: float) -> Deadline:
+        """Return the earlier of this deadline and `limit_s` seconds from now."""
+        return Deadline.after(min(limit_s, self.remaining_s), self.clock)
+
+
+class NotYet(Exception):  # noqa: N818 - a signal to keep waiting, not an error that reaches a user
+    """Raised by a check to say why it has to be asked again."""
+
+
+def wait_for(goal: str, check: Callable[[], T], deadline: Deadline, tick_s: float = 0.25) -> T:
+    """Return what `check` returns, asking again every `tick_s` seconds while it raises `NotYet`.
+
+    A check always runs at least once, and once more after the time is over, so that a success that
+    lands late still counts.
+
+    Raises:
+        DeadlineError: the deadline passed; carries the last `NotYet` text.
+        Exception: whatever else `check` raises, at once.
+    """
+    while True:
+        last_try = deadline.is_over
+        try:
+            return check()
+        except NotYet as exc:
+            if last_try:
+                raise DeadlineError(goal, deadline.limit_s, str(exc)) from exc
+        deadline.clock.sleep(min(tick_s, deadline.remaining_s))

@@ -1,0 +1,1 @@
+"""Inside a booted system: SSH, state snapshots, live-apply, kubelet; the only user of paramiko."""

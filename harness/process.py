@@ -1,0 +1,148 @@
+"""The one place that starts programs. Every room runs host tools through `run` or `start`.
+
+Standard input is closed, the C locale is set so that messages can be read, and a program that
+outlives its deadline is killed with its process group.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.model.clock import Deadline
+from harness.model.errors import DeadlineError, RigError
+
+LOG = logging.getLogger(__name__)
+_TERM_GRACE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """A program that ended: its exit status and output as text."""
+
+    argv: tuple[str, ...]
+    status: int
+    stdout: str
+    stderr: str
+
+
+class CommandError(RigError):
+    """A host program failed. `completed` holds its argv, status and output."""
+
+    def __init__(self, completed: Completed) -> None:
+        output = (completed.stderr.strip() or completed.stdout.strip())[-2000:]
+        super().__init__(f"{shlex.join(completed.argv)} exited {completed.status}: {output}")
+        self.completed = completed
+
+
+class MissingProgramError(RigError):
+    """A host program is not installed. `program` is its name."""
+
+    def __init__(self, program: str) -> None:
+        super().__init__(f"{program} is not installed; `node-image doctor` names its package")
+        self.program = program
+
+
+def find(program: str) -> Path:
+    """Return the path of `program`, searched in PATH and the system's sbin folders.
+
+    Raises:
+        MissingProgramError: it is nowhere.
+    """
+    path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"))
+    found = shutil.which(program, path=path)
+    if found is None:
+        raise MissingProgramError(program)
+    return Path(found)
+
+
+def run(
+    argv: Sequence[str | os.PathLike[str]],
+    deadline: Deadline,
+    *,
+    check: bool = True,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Completed:
+    """Run a program to its end and return its output; `env` is added to the environment.
+
+    Raises:
+        CommandError: `check` is true and the exit status is not 0.
+        DeadlineError: it was still running at the deadline, and was killed.
+        MissingProgramError: it is not installed.
+    """
+    with start(argv, env=env, cwd=cwd) as child:
+        try:
+            stdout, stderr = child.communicate(timeout=deadline.remaining_s)
+        except subprocess.TimeoutExpired as exc:
+            _kill_group(child)
+            raise DeadlineError(shlex.join(_texts(argv)), deadline.limit_s, "still running") from exc
+    completed = Completed(
+        argv=_texts(argv), status=child.returncode,
+        stdout=stdout.decode(errors="replace"), stderr=stderr.decode(errors="replace"),
+    )  # fmt: skip
+    if check and completed.status != 0:
+        raise CommandError(completed)
+    return completed
+
+
+@contextmanager
+def start(
+    argv: Sequence[str | os.PathLike[str]],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: int = subprocess.DEVNULL,
+    stdout: int = subprocess.PIPE,
+    stderr: int = subprocess.PIPE,
+    pass_fds: Sequence[int] = (),
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a program in its own process group; on leaving, end the whole group and wait for it.
+
+    Raises:
+        MissingProgramError: it is not installed.
+    """
+    words = _texts(argv)
+    program = find(words[0]) if "/" not in words[0] else Path(words[0])
+    LOG.debug("run: %s", shlex.join(words))
+    child = subprocess.Popen(
+        [os.fspath(program), *words[1:]],
+        env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})},
+        cwd=cwd, stdin=stdin, stdout=stdout, stderr=stderr,
+        pass_fds=tuple(pass_fds), start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield child
+    finally:
+        _end_group(child)
+
+
+def _texts(argv: Sequence[str | os.PathLike[str]]) -> tuple[str, ...]:
+    return tuple(os.fspath(word) for word in argv)
+
+
+def _end_group(child: subprocess.Popen[bytes]) -> None:
+    if child.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGTERM)
+        try:
+            child.wait(timeout=_TERM_GRACE_S)
+        except subprocess.TimeoutExpired:
+            _kill_group(child)
+    for pipe in (child.stdin, child.stdout, child.stderr):
+        if pipe is not None:
+            pipe.close()
+
+
+def _kill_group(child: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()

@@ -1,0 +1,1 @@
+"""One file per way a node comes up, and the stages they share."""

@@ -1,0 +1,1 @@
+"""Builds the stand-in images from Debian packages; nothing imports it but the wiring."""

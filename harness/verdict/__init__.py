@@ -1,0 +1,1 @@
+"""Expectations, findings and reports: what was promised, what was seen, and from where."""
