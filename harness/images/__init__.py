@@ -1,1 +1,1 @@
-"""Bootimages and node images: acquire, verify, cache, serve; imports `model` only."""
+"""Bootimages and node images: acquire, verify, cache, serve. The only room that downloads."""

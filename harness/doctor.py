@@ -1,0 +1,119 @@
+"""Whether this host can do the work, and what to do about it if not.
+
+`examine` looks, `judge` and `render` are pure. The command line prints the checks; the plugin calls
+`demand` before it starts anything. What a need is and how to install it is told by `host.py`.
+"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.folders import cache_dir
+from harness.host import NEEDS, Host, Need, Purpose
+from harness.model.errors import InputError
+
+MEMORY_FOR_A_MACHINE_MIB = 3072
+CACHE_FOR_A_BUILD_MIB = 10240
+
+
+class Verdict(StrEnum):
+    """How a check ended; only `MISSING` stops the work."""
+
+    OK = "ok"
+    LOW = "low"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One line of the doctor; `remedy` is the way out, often one for many checks."""
+
+    subject: str
+    verdict: Verdict
+    observed: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """What was seen of the host. `remedy` is the one command that installs all of `missing`."""
+
+    system: str
+    missing: tuple[Need, ...]
+    remedy: str
+    acceleration: str
+    free_memory_mib: int
+    free_cache_mib: int
+
+
+def examine(acceleration: str, free_memory_mib: int) -> tuple[Check, ...]:
+    """Return the checks of this host, for machines and stand-in images.
+
+    `acceleration` is what the probe found, in one line; `free_memory_mib` what a machine may take.
+    """
+    host = Host.here()
+    missing = host.missing(need for need in NEEDS if need.purpose is not Purpose.PLUGIN)
+    return judge(
+        Observed(
+            system=f"{host.name}, Python {platform.python_version()}",
+            missing=missing,
+            remedy=host.advice(missing),
+            acceleration=acceleration,
+            free_memory_mib=free_memory_mib,
+            free_cache_mib=shutil.disk_usage(cache_dir()).free // 2**20,
+        )
+    )
+
+
+def judge(seen: Observed) -> tuple[Check, ...]:
+    """Return one check for each missing need, and one for each thing that there is an amount of."""
+    return (
+        Check(subject="host", verdict=Verdict.OK, observed=seen.system),
+        *(_lacking(need, seen.remedy) for need in seen.missing),
+        Check(subject="acceleration", verdict=Verdict.OK, observed=seen.acceleration),
+        _amount("memory", seen.free_memory_mib, MEMORY_FOR_A_MACHINE_MIB, "one machine"),
+        _amount("cache", seen.free_cache_mib, CACHE_FOR_A_BUILD_MIB, "building stand-in images"),
+    )
+
+
+def render(checks: Iterable[Check]) -> str:
+    """Return a line for each check, then each remedy once."""
+    listed = tuple(checks)
+    lines = [f"{check.verdict:8} {check.subject}: {check.observed}" for check in listed]
+    remedies = dict.fromkeys(check.remedy for check in listed if check.remedy)
+    return "\n".join((*lines, *(f"way out: {remedy}" for remedy in remedies)))
+
+
+def is_able(checks: Iterable[Check]) -> bool:
+    """Tell whether nothing is missing."""
+    return all(check.verdict is not Verdict.MISSING for check in checks)
+
+
+def demand(purposes: Iterable[Purpose], host: Host | None = None) -> None:
+    """Raise unless the host has all that `purposes` need.
+
+    Raises:
+        InputError: names all that is missing, and the one command that installs it.
+    """
+    host = host or Host.here()
+    wanted = frozenset(purposes)
+    missing = host.missing(need for need in NEEDS if need.purpose in wanted)
+    if missing:
+        names = ", ".join(need.name for need in missing)
+        reasons = " and ".join(dict.fromkeys(need.purpose for need in missing))
+        raise InputError("this host", f"lacks {names}, needed to {reasons}", host.advice(missing))
+
+
+def _lacking(need: Need, remedy: str) -> Check:
+    observed = f"needed to {need.purpose}"
+    return Check(subject=need.name, verdict=Verdict.MISSING, observed=observed, remedy=remedy)
+
+
+def _amount(subject: str, free_mib: int, wanted_mib: int, use: str) -> Check:
+    verdict = Verdict.OK if free_mib >= wanted_mib else Verdict.LOW
+    observed = f"{free_mib} MiB free; {use} takes about {wanted_mib} MiB"
+    return Check(subject=subject, verdict=verdict, observed=observed)

@@ -1,0 +1,135 @@
+"""Bootimages: from what the user named to a verified, decompressed disk image on this host.
+
+A compressed or remote image becomes one cache entry, keyed by the sha256 of the file as published;
+a plain local image is used where it lies and never written to.
+"""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from harness.images.cache import Cache
+from harness.images.compression import compression_of, decompress
+from harness.images.digest import Sha256, parse_sha256, parse_sums, sha256_of
+from harness.images.disk_format import DiskFormat, examine
+from harness.images.download import download, fetch_text, file_name, is_url
+from harness.model.clock import Deadline
+from harness.model.errors import InputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BootImage:
+    """A disk image to lay overlays on; never write to it.
+
+    `sha256` is that of the file as published, None for a plain local image that came without one;
+    `origin` is what the user named.
+    """
+
+    path: Path
+    format: DiskFormat
+    virtual_size_bytes: int
+    sha256: Sha256 | None
+    origin: str
+
+
+def acquire(text: str, sha256: str | None, cache: Cache, deadline: Deadline) -> BootImage:
+    """Return the bootimage at the path or URL `text`; it stays valid until `cache` closes.
+
+    Raises:
+        InputError: it is missing, unreadable, empty, of another sum, damaged, or no disk image.
+        DeadlineError: the time is over.
+    """
+    expected = parse_sha256(sha256) if sha256 else None
+    if is_url(text):
+        path, digest = _from_url(text, expected, cache, deadline)
+    else:
+        path, digest = _from_file(text, expected, cache, deadline)
+    disk = examine(path, text, deadline)
+    return BootImage(
+        path=path, format=disk.format, virtual_size_bytes=disk.virtual_size_bytes,
+        sha256=digest, origin=text,
+    )  # fmt: skip
+
+
+def _from_url(
+    url: str, expected: Sha256 | None, cache: Cache, deadline: Deadline
+) -> tuple[Path, Sha256 | None]:
+    digest = expected or _published_sum(url, deadline)
+    fetch = partial(_fetch_disk, url, digest, deadline)
+    return cache.get_or_make(digest, fetch, deadline), digest
+
+
+def _fetch_disk(url: str, digest: Sha256, deadline: Deadline, target: Path) -> None:
+    fetched = target.with_name("download")
+    if not fetched.exists():  # it does when decompression was interrupted
+        download(url, digest, fetched, deadline)
+    if _is_compressed(fetched):
+        decompress(fetched, target, url, deadline)
+        fetched.unlink()
+    else:
+        fetched.rename(target)
+
+
+def _published_sum(url: str, deadline: Deadline) -> Sha256:
+    name = file_name(url)
+    sidecar = f"{url}.sha256"
+    digest = parse_sums(fetch_text(sidecar, deadline) or "", name)
+    if digest is None:
+        problem = f"has no sha256 to be verified by, and {sidecar} gives none"
+        raise InputError(url, problem, "give the sum with the image (--bootimage-sha256)")
+    return digest
+
+
+def _from_file(
+    text: str, expected: Sha256 | None, cache: Cache, deadline: Deadline
+) -> tuple[Path, Sha256 | None]:
+    path = Path(text).expanduser().absolute()
+    _refuse_unreadable(path, text)
+    expected = expected or _sidecar_sum(path)
+    compressed = _is_compressed(path)
+    if expected is None and not compressed:
+        return path, None
+    digest = sha256_of(path)
+    if expected not in (None, digest):
+        problem = f"wrong digest: expected sha256 {expected}, got {digest}"
+        raise InputError(text, problem, "correct the sum, or fetch the file again")
+    if not compressed:
+        return path, digest
+
+    def unpack(target: Path) -> None:
+        decompress(path, target, text, deadline)
+
+    return cache.get_or_make(digest, unpack, deadline), digest
+
+
+def _refuse_unreadable(path: Path, text: str) -> None:
+    remedy = "name a readable disk image file, or an http or https URL"
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            kind = "a directory" if stat.S_ISDIR(found.st_mode) else "no regular file"
+            raise InputError(text, f"is {kind}", remedy)
+        path.open("rb").close()
+    except OSError as exc:
+        raise InputError(text, f"cannot be read: {exc.strerror}", remedy) from exc
+    if not found.st_size:
+        raise InputError(text, "is empty", remedy)
+
+
+def _sidecar_sum(path: Path) -> Sha256 | None:
+    sidecar = path.with_name(f"{path.name}.sha256")
+    if not sidecar.is_file():
+        return None
+    digest = parse_sums(sidecar.read_text(errors="replace"), path.name)
+    if digest is None:
+        remedy = f"write the sum of {path.name} into it, or remove it"
+        raise InputError(str(sidecar), "holds no sha256 sum", remedy)
+    return digest
+
+
+def _is_compressed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return compression_of(file) is not None

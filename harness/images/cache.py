@@ -1,0 +1,155 @@
+"""A folder of files that took long to get, keyed by digest, shared by concurrent processes.
+
+Each key has a folder with a `lock` that is never removed, the finished `content`, and whatever an
+interrupted maker left to be continued. A maker holds the lock exclusively, a user shares it until
+the cache is closed; the least recently used keys that nobody holds are evicted above the cap.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+
+from harness import folders
+from harness.model.clock import Deadline, NotYet, wait_for
+from harness.model.errors import InputError
+
+LOG = logging.getLogger(__name__)
+DEFAULT_CAP_BYTES = 20 << 30
+_BLOCK_BYTES = 512
+
+
+class Cache:
+    """Cached files; entering it gives access, leaving it lets go of every file handed out."""
+
+    def __init__(self, root: Path, cap_bytes: int = DEFAULT_CAP_BYTES) -> None:
+        self._root = root
+        self._cap_bytes = cap_bytes
+        self._held = ExitStack()
+
+    @classmethod
+    def of_user(cls, cap_bytes: int = DEFAULT_CAP_BYTES) -> Cache:
+        """Return the user's cache of downloads."""
+        return cls(folders.cache_dir() / "downloads", cap_bytes)
+
+    def __enter__(self) -> Cache:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._held.close()
+
+    def get_or_make(self, key: str, make: Callable[[Path], None], deadline: Deadline) -> Path:
+        """Return the content of `key`, made once by `make(path)`; it stays until the cache closes.
+
+        `make` may leave siblings of `path` for the next try to continue.
+
+        Raises:
+            InputError: the folder cannot be written, or is full.
+            DeadlineError: another process held the key until the deadline.
+            Exception: whatever `make` raises.
+        """
+        content = self._folder(key) / "content"
+        while True:
+            with ExitStack() as stack:
+                stack.enter_context(_locked(content.parent, fcntl.LOCK_SH, deadline))
+                if content.exists():
+                    os.utime(content)
+                    self._held.enter_context(stack.pop_all())
+                    self.evict()
+                    return content
+            with _locked(content.parent, fcntl.LOCK_EX, deadline):
+                if not content.exists():
+                    self._make(content, make)
+
+    def evict(self) -> None:
+        """Remove the least recently used keys until the folder is within its cap."""
+        keys = sorted(self._root.glob("*/"), key=_used_at)
+        excess_bytes = sum(map(_disk_bytes, keys)) - self._cap_bytes
+        for key in keys:
+            if excess_bytes <= 0:
+                return
+            excess_bytes -= _empty_unless_held(key)
+
+    def _folder(self, key: str) -> Path:
+        folder = self._root / key
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise _unwritable(folder, exc) from exc
+        return folder
+
+    def _make(self, content: Path, make: Callable[[Path], None]) -> None:
+        fresh = content.with_name("content.new")
+        try:
+            make(fresh)
+            fresh.replace(content)
+        except OSError as exc:
+            raise _unwritable(content, exc) from exc
+        finally:
+            fresh.unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(folder: Path, mode: int, deadline: Deadline) -> Iterator[None]:
+    with (folder / "lock").open("a") as file:
+        wait_for(f"the lock of {folder}", lambda: _take(file.fileno(), mode), deadline)
+        yield
+
+
+def _take(fd: int, mode: int) -> None:
+    try:
+        fcntl.flock(fd, mode | fcntl.LOCK_NB)
+    except BlockingIOError as exc:
+        raise NotYet("another process is making or removing it") from exc
+
+
+def _empty_unless_held(key: Path) -> int:
+    with (key / "lock").open("a") as file:
+        try:
+            _take(file.fileno(), fcntl.LOCK_EX)
+        except NotYet:
+            return 0
+        freed_bytes = _disk_bytes(key)
+        for path in _contents(key):
+            LOG.debug("cache: removing %s", path)
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return freed_bytes
+
+
+def _contents(key: Path) -> list[Path]:
+    return [path for path in key.iterdir() if path.name != "lock"]
+
+
+def _used_at(key: Path) -> float:
+    return max((stat.st_mtime for stat in _stats(key)), default=0.0)
+
+
+def _disk_bytes(key: Path) -> int:
+    return sum(stat.st_blocks * _BLOCK_BYTES for stat in _stats(key))
+
+
+def _stats(key: Path) -> list[os.stat_result]:
+    stats = []
+    for path in key.rglob("*"):
+        with suppress(FileNotFoundError):  # another process may be at work there
+            stats.append(path.lstat())
+    return stats
+
+
+def _unwritable(path: Path, exc: OSError) -> InputError:
+    free = "unknown"
+    with suppress(OSError):
+        free = f"{shutil.disk_usage(path.parent).free >> 20} MiB"
+    problem = f"the cache cannot be written: {exc.strerror or exc} ({free} free)"
+    return InputError(str(path.parent), problem, "free space, or point XDG_CACHE_HOME elsewhere")

@@ -1,0 +1,51 @@
+"""SHA-256 sums: parse what a user or a `.sha256` file gives, and compute them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import NewType
+
+from harness.model.errors import InputError
+
+Sha256 = NewType("Sha256", str)
+"""64 lower-case hexadecimal digits, without `sha256:` in front."""
+
+_HEX = re.compile(r"[0-9a-f]{64}")
+
+
+def parse_sha256(text: str) -> Sha256:
+    """Return the sum that `text` gives, with or without `sha256:` in front.
+
+    Raises:
+        InputError: it is not 64 hexadecimal digits.
+    """
+    digits = text.strip().lower().removeprefix("sha256:")
+    if not _HEX.fullmatch(digits):
+        raise InputError(repr(text), "is not a sha256 sum", "give 64 hexadecimal digits")
+    return Sha256(digits)
+
+
+def parse_sums(text: str, name: str) -> Sha256 | None:
+    """Return the sum for the file `name` from a `.sha256` file, or its only sum; None without one.
+
+    Source: sha256sum(1), both `SUM  NAME` and the BSD style `SHA256 (NAME) = SUM`.
+    """
+    sums = [_sum_in(line) for line in text.splitlines() if name in re.split(r"[\s*()/]+", line)]
+    sums = sums or [_sum_in(line) for line in text.splitlines()]
+    found = {digits for digits in sums if digits}
+    return found.pop() if len(found) == 1 else None
+
+
+def sha256_of(path: Path) -> Sha256:
+    """Return the sum of the file's content; takes about a second per GiB."""
+    with path.open("rb") as file:
+        return Sha256(hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def _sum_in(line: str) -> Sha256 | None:
+    for word in line.lower().split():
+        if _HEX.fullmatch(word):
+            return Sha256(word)
+    return None

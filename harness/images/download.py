@@ -1,0 +1,207 @@
+"""Downloads over http and https: resumed after an interruption, and verified by sha256.
+
+What has arrived lies in `TARGET.part`; `TARGET.part.tag` holds the server's validator of it (ETag
+or Last-Modified), so that a later run resumes only the very same content. Proxy settings of the
+environment count, except for loopback addresses.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+from typing import BinaryIO
+
+import httpx
+
+from harness.images.digest import Sha256, sha256_of
+from harness.images.progress import Progress, shown
+from harness.model.clock import Deadline, NotYet, wait_for
+from harness.model.errors import DeadlineError, InputError
+
+LOG = logging.getLogger(__name__)
+_FRUITLESS_TRIES = 4
+_ANSWER_WITHIN_S = 30.0
+_TEXT_LIMIT_BYTES = 1 << 16
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+def is_url(text: str) -> bool:
+    """Whether `text` is an http or https URL rather than a path."""
+    return text.lower().startswith(("http://", "https://"))
+
+
+def file_name(url: str) -> str:
+    """Return the last part of the URL's path.
+
+    Raises:
+        InputError: the URL is malformed.
+    """
+    try:
+        parsed = httpx.URL(url)
+        parsed.host.encode("idna")  # an empty label would crash the resolver
+    except (httpx.InvalidURL, UnicodeError) as exc:
+        raise InputError(url, f"is a malformed URL: {exc}", "correct its spelling") from exc
+    if not parsed.host:
+        raise InputError(url, "is a malformed URL: it has no host", "correct its spelling")
+    return Path(parsed.path).name
+
+
+def download(url: str, sha256: Sha256, target: Path, deadline: Deadline) -> None:
+    """Put the content of `url` into `target`, resuming what an earlier run left behind.
+
+    Raises:
+        InputError: the server refuses or stays away, or the content has another sum.
+        DeadlineError: the time is over; what has arrived is kept for the next run.
+    """
+    part = _Part(target)
+    with _client() as client, shown(f"downloading {file_name(url)}", deadline.clock) as progress:
+        transfer = _Transfer(client, url, part, progress, deadline)
+        wait_for(f"the download of {url}", transfer.attempt, deadline, tick_s=1.0)
+    part.verify(url, sha256)
+    part.path.rename(target)
+
+
+def fetch_text(url: str, deadline: Deadline) -> str | None:
+    """Return the short text at `url`; None when the server has none.
+
+    Raises:
+        InputError: the server stays away.
+    """
+    try:
+        with _client() as client, client.stream("GET", url, timeout=_timeout(deadline)) as answer:
+            if not answer.is_success:
+                return None
+            return next(answer.iter_bytes(_TEXT_LIMIT_BYTES), b"").decode(errors="replace")
+    except httpx.RequestError as exc:
+        raise _unreachable(url, exc) from exc
+
+
+class _Part:
+    """The unfinished file and the validator of its content."""
+
+    def __init__(self, target: Path) -> None:
+        self.path = target.with_name(f"{target.name}.part")
+        self._tag = target.with_name(f"{target.name}.part.tag")
+
+    @property
+    def size_bytes(self) -> int:
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    @property
+    def resume_headers(self) -> dict[str, str]:
+        """Headers that ask for the rest; none when there is nothing that can be continued."""
+        if not self.size_bytes or not self._tag.exists():
+            return {}
+        return {"Range": f"bytes={self.size_bytes}-", "If-Range": self._tag.read_text()}
+
+    def forget(self) -> None:
+        self.path.unlink(missing_ok=True)
+        self._tag.unlink(missing_ok=True)
+
+    def open_for(self, answer: httpx.Response) -> BinaryIO:
+        """Return the file to write this answer's body to: continued, or started over."""
+        if answer.status_code == httpx.codes.PARTIAL_CONTENT:
+            return self.path.open("ab")
+        self.forget()
+        etag = answer.headers.get("ETag", "")
+        # If-Range takes no weak validator (RFC 9110, 13.1.5).
+        tag = answer.headers.get("Last-Modified") if etag[:2] in ("", "W/") else etag
+        if tag:
+            self._tag.write_text(tag)
+        return self.path.open("wb")
+
+    def verify(self, url: str, expected: Sha256) -> None:
+        got = sha256_of(self.path)
+        self._tag.unlink(missing_ok=True)
+        if got != expected:
+            self.forget()
+            problem = f"wrong digest: expected sha256 {expected}, got {got}"
+            raise InputError(url, problem, "correct the sum, or find out who changed the file")
+
+
+class _Transfer:
+    """Attempts at one download; counts those in a row that brought nothing."""
+
+    def __init__(
+        self, client: httpx.Client, url: str, part: _Part, progress: Progress, deadline: Deadline
+    ) -> None:
+        self._client = client
+        self._url = url
+        self._part = part
+        self._progress = progress
+        self._deadline = deadline
+        self._fruitless = 0
+
+    def attempt(self) -> None:
+        """Fetch to the end of the content; `NotYet` says what interrupted it."""
+        before = self._part.size_bytes
+        try:
+            self._fetch()
+        except (httpx.TransportError, NotYet) as exc:
+            self._fruitless = 0 if self._part.size_bytes > before else self._fruitless + 1
+            if self._fruitless >= _FRUITLESS_TRIES:
+                raise _unreachable(self._url, exc) from exc
+            LOG.info("download of %s interrupted: %s", self._url, _reason(exc))
+            raise NotYet(_reason(exc)) from exc
+        except httpx.RequestError as exc:
+            raise _unreachable(self._url, exc) from exc
+
+    def _fetch(self) -> None:
+        # The sum is that of the bytes as stored: no content encoding may be undone on the way.
+        headers = {"Accept-Encoding": "identity", **self._part.resume_headers}
+        timeout = _timeout(self._deadline)
+        with self._client.stream("GET", self._url, headers=headers, timeout=timeout) as answer:
+            if answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+                self._check_nothing_is_left(answer)
+                return
+            self._check(answer)
+            with self._part.open_for(answer) as file:
+                self._write(answer, file)
+
+    def _write(self, answer: httpx.Response, file: BinaryIO) -> None:
+        length = answer.headers.get("Content-Length", "")
+        total = file.tell() + int(length) if length.isdigit() else None
+        for chunk in answer.iter_raw():
+            file.write(chunk)
+            self._progress.at(file.tell(), total)
+            if self._deadline.is_over:
+                goal = f"the download of {self._url}"
+                raise DeadlineError(goal, self._deadline.limit_s, f"at {file.tell()} of {total} B")
+
+    def _check(self, answer: httpx.Response) -> None:
+        said = f"the server answered {answer.status_code} {answer.reason_phrase}"
+        if answer.status_code in (httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS):
+            raise NotYet(said)
+        if answer.is_server_error:
+            raise NotYet(said)
+        if not answer.is_success:
+            raise InputError(self._url, said, "check the URL and that it needs no login")
+        start = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
+        wanted = answer.status_code == httpx.codes.PARTIAL_CONTENT
+        if wanted and (start is None or int(start[1]) != self._part.size_bytes):
+            self._part.forget()
+            raise NotYet("the server continued at another place than asked")
+
+    def _check_nothing_is_left(self, answer: httpx.Response) -> None:
+        if answer.headers.get("Content-Range") != f"bytes */{self._part.size_bytes}":
+            self._part.forget()
+            raise NotYet("the server's file is not the one begun")
+
+
+def _client() -> httpx.Client:
+    direct = {f"all://{host}": None for host in _LOOPBACK}
+    return httpx.Client(follow_redirects=True, mounts=direct)
+
+
+def _timeout(deadline: Deadline) -> httpx.Timeout:
+    return httpx.Timeout(max(0.1, min(_ANSWER_WITHIN_S, deadline.remaining_s)))
+
+
+def _unreachable(url: str, exc: Exception) -> InputError:
+    remedy = "check the URL, the network and the proxy settings (HTTPS_PROXY, NO_PROXY)"
+    return InputError(url, f"cannot be downloaded: {_reason(exc)}", remedy)
+
+
+def _reason(exc: Exception) -> str:
+    return str(exc) or type(exc).__name__

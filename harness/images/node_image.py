@@ -1,0 +1,147 @@
+"""Node images: what a reference stands for, pinned by digest, with its labels and layers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness.images.reference import Reference, Transport
+from harness.images.skopeo import Source, inspect_config, inspect_manifest
+from harness.model.clock import Deadline
+from harness.model.errors import InputError
+
+_VERSION = "org.opencontainers.image.version"
+_BUILD_VERSIONS = "io.openshift.build.versions"
+# Source: openshift/os, Containerfile of the node layer, and `rpm-ostree compose` for ostree.*
+_MARKS = ("io.openshift.metalayer", "containers.bootc", "ostree.")
+_RELEASE = "io.openshift.release"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One layer blob as the manifest lists it; its size is that of the transfer."""
+
+    digest: str
+    size_bytes: int
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeImage:
+    """One image for one architecture; a registry reference is pinned to `digest`."""
+
+    reference: Reference
+    digest: str
+    labels: Mapping[str, str]
+    layers: tuple[Layer, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """What a first pull transfers."""
+        return sum(layer.size_bytes for layer in self.layers)
+
+    @property
+    def version(self) -> str | None:
+        """The version of the image, else of the CoreOS it was built from."""
+        return self.labels.get(_VERSION) or self.build_versions.get("machine-os")
+
+    @property
+    def build_versions(self) -> dict[str, str]:
+        """Component versions, such as `machine-os`, from `io.openshift.build.versions`."""
+        pairs = (pair.partition("=") for pair in self.labels.get(_BUILD_VERSIONS, "").split(","))
+        return {name.strip(): version.strip() for name, equals, version in pairs if equals}
+
+    def why_not_node_image(self) -> str | None:
+        """Return why this looks like another kind of image; None when it does not."""
+        if _RELEASE in self.labels:
+            return "it is a release image: name it with --release-image"
+        if "machine-os" in self.build_versions:
+            return None
+        if any(label.startswith(_MARKS) for label in self.labels):
+            return None
+        return f"its labels carry none of {', '.join(_MARKS)}*: is it an operating system image?"
+
+
+def resolve(source: Source, deadline: Deadline) -> NodeImage:
+    """Return the image that `source` stands for; of a list, the one for its architecture.
+
+    Raises:
+        InputError: it cannot be read, or is not for that architecture.
+    """
+    text = inspect_manifest(source, deadline)
+    manifest = _parsed(source, text)
+    if "manifests" in manifest:
+        source = _choose(source, manifest)
+        text = inspect_manifest(source, deadline)
+        manifest = _parsed(source, text)
+    digest = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    source = _pinned(source, digest)
+    return NodeImage(
+        reference=source.reference, digest=digest,
+        labels=_labels(source, deadline), layers=_layers(source, manifest),
+    )  # fmt: skip
+
+
+# `Any` stands for manifests and configurations, of which only the fields below are read.
+def _parsed(source: Source, text: str) -> dict[str, Any]:
+    try:
+        parsed = json.loads(text)
+    except ValueError as exc:
+        raise _malformed(source) from exc
+    if not isinstance(parsed, dict) or parsed.get("schemaVersion", 2) != 2:
+        raise _malformed(source)
+    return parsed
+
+
+def _malformed(source: Source) -> InputError:
+    problem = "has a manifest that is neither OCI nor Docker schema 2"
+    return InputError(str(source.reference), problem, "push the image again with a current tool")
+
+
+def _choose(source: Source, index: Mapping[str, Any]) -> Source:
+    subject = str(source.reference)
+    platforms = {
+        entry.get("platform", {}).get("architecture", "unknown"): entry["digest"]
+        for entry in index["manifests"]
+        if entry.get("platform", {}).get("os", "linux") == "linux"
+    }
+    if source.go_arch not in platforms:
+        problem = f"has no image for {source.arch}, only for {', '.join(sorted(platforms))}"
+        raise InputError(subject, problem, "name an image for this architecture")
+    if source.reference.transport is not Transport.DOCKER:
+        # skopeo has no notation for one image out of a local list.
+        remedy = f"skopeo --override-arch={source.go_arch} copy {subject} oci:ONE, and name oci:ONE"
+        raise InputError(subject, "is a local list of images for several architectures", remedy)
+    return _pinned(source, platforms[source.go_arch])
+
+
+def _pinned(source: Source, digest: str) -> Source:
+    if source.reference.transport is not Transport.DOCKER:
+        return source
+    return replace(source, reference=source.reference.at_digest(digest))
+
+
+def _labels(source: Source, deadline: Deadline) -> dict[str, str]:
+    config = _parsed(source, inspect_config(source, deadline))
+    arch = config.get("architecture")
+    if arch != source.go_arch:
+        problem = f"is for {arch}, not for {source.arch}"
+        raise InputError(str(source.reference), problem, "name an image for this architecture")
+    return dict(config.get("config", {}).get("Labels") or {})
+
+
+def _layers(source: Source, manifest: Mapping[str, Any]) -> tuple[Layer, ...]:
+    try:
+        return tuple(
+            Layer(
+                digest=entry["digest"],
+                size_bytes=int(entry["size"]),
+                media_type=entry["mediaType"],
+            )
+            for entry in manifest["layers"]
+        )
+    except (KeyError, TypeError, ValueError) as exc:
+        raise _malformed(source) from exc

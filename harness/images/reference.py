@@ -1,0 +1,96 @@
+"""References to container images in the notation of containers-transports(5). Pure text.
+
+The harness takes no bare names such as `quay.io/x/y`: the transport says where to look, and
+guessing it wrong costs a boot.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.model.errors import InputError
+
+_LOOPBACK_HOST = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class Transport(StrEnum):
+    """Where an image lies. Source: containers-transports(5)."""
+
+    DOCKER = "docker"
+    OCI = "oci"
+    OCI_ARCHIVE = "oci-archive"
+    CONTAINERS_STORAGE = "containers-storage"
+    DIR = "dir"
+    DOCKER_ARCHIVE = "docker-archive"
+
+    @property
+    def prefix(self) -> str:
+        """What a reference of this transport begins with."""
+        return "docker://" if self is Transport.DOCKER else f"{self}:"
+
+    @property
+    def keeps_digests(self) -> bool:
+        """Whether blobs lie there as they were pushed; the others hold unpacked layers."""
+        return self not in (Transport.CONTAINERS_STORAGE, Transport.DOCKER_ARCHIVE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """One image: its transport and what follows the transport's prefix."""
+
+    transport: Transport
+    rest: str
+
+    def __str__(self) -> str:
+        return f"{self.transport.prefix}{self.rest}"
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether a guest can pull it by itself; not from a registry on the host's loopback."""
+        host = self.rest.partition("/")[0]
+        return self.transport is Transport.DOCKER and not _LOOPBACK_HOST.fullmatch(host)
+
+    def at_digest(self, digest: str) -> Reference:
+        """Return the registry reference that names `digest` (`sha256:…`) instead of a tag."""
+        name = self.rest.partition("@")[0]
+        folder, slash, last = name.rpartition("/")
+        repository = f"{folder}{slash}{last.partition(':')[0]}"
+        return Reference(transport=self.transport, rest=f"{repository}@{digest}")
+
+
+def parse(text: str) -> Reference:
+    """Return the reference that `text` spells.
+
+    Raises:
+        InputError: unknown or missing transport, nothing after it, or unprintable characters.
+    """
+    if not text.strip() or _UNPRINTABLE.search(text):
+        raise InputError(repr(text), "is not an image reference", _remedy("registry/name:tag"))
+    name, colon, rest = text.partition(":")
+    if not colon or name not in set(Transport):
+        raise InputError(text, "names no known transport", _remedy(text))
+    transport = Transport(name)
+    if transport is Transport.DOCKER:
+        rest = _registry_name(text, rest)
+    if not rest:
+        raise InputError(text, f"nothing follows {transport.prefix}", "name the image after it")
+    return Reference(transport=transport, rest=rest)
+
+
+def _registry_name(text: str, rest: str) -> str:
+    if not rest.startswith("//"):
+        raise InputError(text, "docker: wants two slashes", f"write docker://{rest.lstrip('/')}")
+    if " " in rest:
+        raise InputError(text, "has a blank in a registry name", "remove the blank")
+    return rest.removeprefix("//")
+
+
+def _remedy(text: str) -> str:
+    if text.startswith(("/", "./", "../", "~")):
+        return f"write oci:{text} for a layout folder or oci-archive:{text} for a tar file"
+    bare = text.partition("://")[2] or text
+    known = ", ".join(transport.prefix for transport in Transport)
+    return f"write docker://{bare} for an image in a registry; known transports: {known}"

@@ -1,0 +1,228 @@
+"""The one place that speaks libvirt: opening a connection, starting and destroying domains.
+
+By default the driver is embedded in this process (`qemu:///embed`), with a private root and no
+daemon. libvirt allows one such root in the life of a process, hence one run. It is imported on
+first use: loading it costs time that the reaper does not have, and a missing library is an error
+to explain.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from harness import folders
+from harness.machine.domain import SecurityLabel
+from harness.machine.driver import (
+    STOP_REASONS,
+    STOPPED_EVENT,
+    Code,
+    Connection,
+    RunningDomain,
+    explain,
+    security_labels,
+)
+from harness.machine.ownership import Run
+from harness.machine.remains import EMBEDDED
+from harness.model.errors import InputError, RigError
+
+LOG = logging.getLogger(__name__)
+# A unix socket's path ends at 107 bytes; libvirt's longest one below the run folder is this.
+_SOCKET_PATH_BYTES = 107
+_LONGEST_SOCKET = "libvirt/lib/qemu/domain-999-abcdefghijklmnopqrst/monitor.sock"
+
+# QEMU runs as the user who started it, so libvirt need not label, own or hide any file for it.
+_QEMU_CONF = """\
+stdio_handler = "file"
+security_driver = "none"
+dynamic_ownership = 0
+remember_owner = 0
+namespaces = []
+cgroup_controllers = []
+"""
+# Without these lines libvirt as root asks QEMU for its capabilities 21 times at every start.
+_QEMU_CONF_ROOT = 'user = "root"\ngroup = "root"\n'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _LibvirtDomain:
+    # libvirt's Python binding has no types.
+    handle: Any
+    reasons: dict[str, str]
+
+    def is_running(self) -> bool:
+        with _quiet_when_gone():
+            return bool(self.handle.isActive())
+        return False
+
+    def stop_reason(self) -> str | None:
+        if self.is_running():
+            return None
+        return self.reasons.get(self.handle.UUIDString(), "it is gone")
+
+    def destroy(self) -> None:
+        with _quiet_when_gone():
+            self.handle.destroy()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _LibvirtConnection:
+    uri: str
+    handle: Any
+    log_folder: Path | None
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def security_labels(self) -> tuple[SecurityLabel, ...]:
+        if self.uri.startswith(EMBEDDED):
+            return ()  # its qemu.conf switches them off
+        return security_labels(self.handle.getCapabilities(), os.getuid(), os.getgid())
+
+    def start(self, xml: str) -> RunningDomain:
+        libvirt = _libvirt()
+        embedded = self.uri.startswith(EMBEDDED)
+        flags = 0 if embedded else libvirt.VIR_DOMAIN_START_AUTODESTROY
+        try:
+            handle = self.handle.createXML(xml, flags)
+        except libvirt.libvirtError as exc:
+            raise RigError(f"libvirt could not start the machine: {exc}") from exc
+        return _LibvirtDomain(handle=handle, reasons=self.reasons)
+
+    def note_event(
+        self,
+        _connection: object,
+        domain: Any,  # noqa: ANN401 - the binding has no types
+        event: int,
+        detail: int,
+        _: object,
+    ) -> None:
+        if event == STOPPED_EVENT:
+            self.reasons[domain.UUIDString()] = STOP_REASONS.get(detail, f"reason {detail}")
+
+
+@contextmanager
+def open_connection(uri: str, run: Run) -> Iterator[Connection]:
+    """Hold a connection to `uri`; `qemu:///embed` gets its root inside the folder of `run`.
+
+    Raises:
+        InputError: libvirt, its QEMU driver or its daemon is missing or refuses; says the way out.
+    """
+    log_folder = None
+    target = uri
+    if uri.startswith(EMBEDDED):
+        root = _make_root(run)
+        log_folder = root / "log/qemu"
+        target = f"{EMBEDDED}?root={quote(os.fspath(root))}"
+    with _library_log(run.folder / "libvirt.log"):
+        _libvirt()
+    handle = _open(target)
+    try:
+        connection = _LibvirtConnection(uri=target, handle=handle, log_folder=log_folder)
+        lifecycle = _libvirt().VIR_DOMAIN_EVENT_ID_LIFECYCLE
+        handle.domainEventRegisterAny(None, lifecycle, connection.note_event, None)
+        LOG.info("libvirt: %s", target)
+        yield connection
+    finally:
+        handle.close()
+
+
+def destroy_domain(uri: str, uuid: str) -> None:
+    """Destroy the domain `uuid` of a daemon's driver, if it is there.
+
+    Raises:
+        InputError: the driver cannot be reached.
+    """
+    handle = _open(uri)
+    try:
+        with _quiet_when_gone():
+            handle.lookupByUUIDString(uuid).destroy()
+    finally:
+        handle.close()
+
+
+def _make_root(run: Run) -> Path:
+    """Lay out the embedded driver's root, with the knowledge of QEMU shared between runs."""
+    if len(os.fsencode(run.folder / _LONGEST_SOCKET)) > _SOCKET_PATH_BYTES:
+        raise InputError(
+            str(run.folder), "too long a path for libvirt's sockets", "set TMPDIR to a short path"
+        )
+    root = run.folder / "libvirt"
+    (root / "etc").mkdir(parents=True, exist_ok=True)
+    conf = _QEMU_CONF + (_QEMU_CONF_ROOT if os.geteuid() == 0 else "")
+    (root / "etc/qemu.conf").write_text(conf)
+    # Learning what QEMU can do takes seconds; libvirt itself tells when its notes are outdated.
+    shared = folders.cache_dir() / "libvirt"
+    shared.mkdir(exist_ok=True)
+    if not (root / "cache").is_symlink():
+        (root / "cache").symlink_to(shared)
+    return root
+
+
+def _open(uri: str) -> Any:  # noqa: ANN401 - the binding has no types
+    libvirt = _libvirt()
+    _run_event_loop()
+    try:
+        return libvirt.open(uri)
+    except libvirt.libvirtError as exc:
+        raise explain(uri, exc.get_error_code(), str(exc)) from exc
+
+
+@cache
+def _libvirt() -> Any:  # noqa: ANN401 - the binding has no types
+    try:
+        import libvirt
+    except ImportError as exc:
+        raise InputError(
+            "libvirt", f"cannot be loaded: {exc}",
+            "install libvirt's client library; `node-image doctor` names its package",
+        ) from exc  # fmt: skip
+    libvirt.registerErrorHandler(lambda _, error: LOG.debug("libvirt: %s", error[2]), None)
+    return libvirt
+
+
+@contextmanager
+def _library_log(path: Path) -> Iterator[None]:
+    """Let libvirt write its own log to `path`; it reads the setting once, when it is loaded.
+
+    The embedded driver would write it to this process's stderr.
+    """
+    name = "LIBVIRT_LOG_OUTPUTS"
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = f"3:file:{path}"
+    try:
+        yield
+    finally:
+        del os.environ[name]
+
+
+@cache
+def _run_event_loop() -> None:
+    """Run libvirt's event loop in a thread for the rest of the process; before the first open."""
+    libvirt = _libvirt()
+    libvirt.virEventRegisterDefaultImpl()
+
+    def _loop() -> None:
+        while True:
+            libvirt.virEventRunDefaultImpl()
+
+    threading.Thread(target=_loop, name="libvirt-events", daemon=True).start()
+
+
+@contextmanager
+def _quiet_when_gone() -> Iterator[None]:
+    """Let a domain's absence pass, and turn libvirt's other errors into ours."""
+    libvirt = _libvirt()
+    try:
+        yield
+    except libvirt.libvirtError as exc:
+        if exc.get_error_code() != Code.NO_DOMAIN:
+            raise RigError(f"libvirt: {exc}") from exc

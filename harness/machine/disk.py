@@ -1,0 +1,53 @@
+"""Disks that a machine may write to: qcow2 overlays over an image that stays as it is."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from harness import process
+from harness.model.clock import Deadline
+from harness.model.errors import InputError
+
+GIB = 1024**3
+MIN_FREE_BYTES = 4 * GIB
+
+
+def create_overlay(
+    base: Path,
+    base_format: str,
+    folder: Path,
+    *,
+    deadline: Deadline,
+    size_bytes: int | None = None,
+    min_free_bytes: int = MIN_FREE_BYTES,
+) -> Path:
+    """Return a new overlay in `folder` over `base`, grown to `size_bytes` when given.
+
+    Raises:
+        InputError: the file system of `folder` has less than `min_free_bytes` free.
+        CommandError: qemu-img refused `base`.
+    """
+    _require_space(folder, min_free_bytes)
+    overlay = folder / "overlay.qcow2"
+    size = () if size_bytes is None else (str(size_bytes),)
+    process.run(
+        (
+            "qemu-img", "create", "-q", "-f", "qcow2",
+            "-F", base_format, "-b", base.resolve(),
+            overlay, *size,
+        ),
+        deadline,
+    )  # fmt: skip
+    return overlay
+
+
+def _require_space(folder: Path, min_free_bytes: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < min_free_bytes:
+        raise InputError(
+            str(folder),
+            f"no space for the overlay: {free / GIB:.1f} GiB free, "
+            f"{min_free_bytes / GIB:.1f} GiB needed",
+            "free space there, or put run folders on a larger file system",
+        )

@@ -1,0 +1,96 @@
+"""What the harness asks of a libvirt driver, and what the driver's answers mean.
+
+Values and text only: `connection` is the one module that speaks to libvirt itself.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from pathlib import Path
+from typing import Protocol
+from xml.etree import ElementTree as ET
+
+from harness.machine.domain import SecurityLabel
+from harness.machine.remains import EMBEDDED
+from harness.model.errors import InputError
+
+
+class Code(IntEnum):
+    """Error codes of libvirt that have a way out. Source: include/libvirt/virterror.h (stable)."""
+
+    NO_CONNECT = 5
+    INVALID_ARG = 8
+    SYSTEM_ERROR = 38
+    NO_DOMAIN = 42
+    AUTH_FAILED = 45
+    AUTH_CANCELLED = 79
+    AUTH_UNAVAILABLE = 94
+
+
+# Details of the event STOPPED. Source: include/libvirt/libvirt-domain.h (stable).
+STOPPED_EVENT = 5
+POWERED_OFF = "the guest powered off"
+DESTROYED = "it was destroyed"
+STOP_REASONS = {0: POWERED_OFF, 1: DESTROYED, 2: "the guest crashed", 5: "QEMU ended by itself"}
+
+
+class RunningDomain(Protocol):
+    """A domain that was started and may have stopped since."""
+
+    def is_running(self) -> bool:
+        """Return whether it still exists."""
+
+    def stop_reason(self) -> str | None:
+        """Return why it stopped, None while it runs."""
+
+    def destroy(self) -> None:
+        """End it at once; nothing happens when it is gone already."""
+
+
+class Connection(Protocol):
+    """A driver that starts domains."""
+
+    @property
+    def uri(self) -> str:
+        """The address, with the embedded driver's root in it."""
+
+    @property
+    def log_folder(self) -> Path | None:
+        """The folder of QEMU's own messages, None when a daemon keeps them."""
+
+    def security_labels(self) -> tuple[SecurityLabel, ...]:
+        """Return the labels that make QEMU run as this user, unconfined."""
+
+    def start(self, xml: str) -> RunningDomain:
+        """Start a transient domain; it ends with the connection where the driver can do that."""
+
+
+def security_labels(capabilities: str, uid: int, gid: int) -> tuple[SecurityLabel, ...]:
+    """Return the labels for the security drivers in the driver's capabilities (XML text).
+
+    QEMU then runs as `uid` with the files as they are; other drivers (SELinux, AppArmor), which
+    would bar it from this user's folders, stay out.
+    """
+    root = ET.fromstring(capabilities)  # noqa: S314 - written by libvirt on this host
+    models = [node.text or "" for node in root.iterfind(".//secmodel/model")]
+    return tuple(
+        SecurityLabel(model=model, label=f"+{uid}:+{gid}" if model == "dac" else None)
+        for model in models
+        if model != "none"
+    )
+
+
+def explain(uri: str, code: int, text: str) -> InputError:
+    """Return the error for a connection that libvirt refused with `code`."""
+    if code == Code.NO_CONNECT:
+        remedy = "install libvirt's QEMU driver; `node-image doctor` names its package"
+    elif code == Code.INVALID_ARG and uri.startswith(EMBEDDED):
+        # As root, the driver looks up the user that it was built for before it reads qemu.conf.
+        remedy = "create the system user named above, or run as an ordinary user"
+    elif code in (Code.AUTH_FAILED, Code.AUTH_CANCELLED, Code.AUTH_UNAVAILABLE):
+        remedy = f"get access to libvirt's daemon (group libvirt), or use {EMBEDDED}, the default"
+    elif code == Code.SYSTEM_ERROR:
+        remedy = f"start libvirt's daemon, or use {EMBEDDED}, the default, which needs none"
+    else:
+        remedy = f"use {EMBEDDED}, the default, or see libvirt's documentation of connection URIs"
+    return InputError(uri, f"libvirt cannot connect: {text}", remedy)

@@ -1,0 +1,208 @@
+"""A running machine: everything it needs on the host, taken before it starts and given back after.
+
+`boot` is the only way to get one, and no machine outlives its context.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from harness.machine import processes
+from harness.machine.acceleration import Acceleration
+from harness.machine.architecture import CpuLevel, Firmware, cpu_model
+from harness.machine.disk import create_overlay
+from harness.machine.domain import Disk, Domain, Forward, Port
+from harness.machine.driver import DESTROYED, POWERED_OFF, Connection, RunningDomain
+from harness.machine.emulator import Emulator
+from harness.machine.memory import reserve
+from harness.machine.ownership import Run
+from harness.machine.ports import reserve_port
+from harness.machine.remains import DomainRecord
+from harness.model.clock import Deadline
+
+LOG = logging.getLogger(__name__)
+IGNITION_PORT = "com.coreos.ignition.journal"
+JOURNAL_PORT = "org.node_image.journal"
+EVENTS_PORT = "org.node_image.events"
+PORTS = (IGNITION_PORT, JOURNAL_PORT, EVENTS_PORT)
+# What QEMU takes beside the guest's memory, its translated code included.
+EMULATOR_MIB = 256
+_SSH = 22
+_LOG_TAIL_LINES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineSpec:
+    """What to boot; `name` is unique in its run.
+
+    `ignition` is the config's text, kept out of logs for the secrets that it may hold. `disk_bytes`
+    grows the disk beyond the image's size.
+    """
+
+    name: str
+    emulator: Emulator
+    acceleration: Acceleration
+    base: Path
+    base_format: str = "qcow2"
+    disk_bytes: int | None = None
+    ignition: str | None = field(default=None, repr=False)
+    memory_mib: int = 2048
+    vcpus: int = 2
+    cpu_level: CpuLevel = CpuLevel.V2
+    firmware: Firmware | None = None
+    ports: tuple[str, ...] = PORTS
+
+
+class Machine:
+    """A machine that was started; it may stop by itself, and is destroyed with its context."""
+
+    def __init__(
+        self, domain: Domain, folder: Path, running: RunningDomain, qemu_log: Path | None
+    ) -> None:
+        self.domain = domain
+        self.folder = folder
+        self._running = running
+        self._qemu_log = qemu_log
+        self._peak_bytes = 0
+
+    @property
+    def name(self) -> str:
+        """The domain's name, which no other run's machine has."""
+        return self.domain.name
+
+    @property
+    def ssh_port(self) -> int:
+        """The port on 127.0.0.1 that leads to the guest's port 22."""
+        return self.domain.forwards[0].host_port
+
+    @property
+    def console(self) -> Path:
+        """The file that the serial console is written to, from power-on and across reboots."""
+        return self.domain.console
+
+    @property
+    def port_files(self) -> Mapping[str, Path]:
+        """The file of each virtio-serial port, by the port's name."""
+        return MappingProxyType({port.name: port.path for port in self.domain.ports})
+
+    def is_running(self) -> bool:
+        """Return whether it has neither stopped nor been destroyed."""
+        return self._running.is_running()
+
+    def why_stopped(self) -> str | None:
+        """Return why it stopped, with QEMU's last words when it was no orderly end; None if not."""
+        reason = self._running.stop_reason()
+        if reason in (None, POWERED_OFF, DESTROYED) or self._qemu_log is None:
+            return reason
+        return "\n  ".join([str(reason), *_last_lines(self._qemu_log)])
+
+    def peak_memory_bytes(self) -> int:
+        """Return the most memory that QEMU ever had, the last known figure once it is gone."""
+        for pid in processes.processes_naming(self.folder):
+            peak = processes.peak_bytes(processes.read_status(pid))
+            self._peak_bytes = max(self._peak_bytes, peak)
+        return self._peak_bytes
+
+    def destroy(self) -> None:
+        """Switch the machine off at once; nothing happens when it is off."""
+        self.peak_memory_bytes()
+        self._running.destroy()
+
+
+@contextmanager
+def boot(
+    connection: Connection, run: Run, spec: MachineSpec, deadline: Deadline
+) -> Iterator[Machine]:
+    """Hold a machine made from `spec`, switched on; on leaving, it and its disk are gone.
+
+    Its console and port files stay until `run` ends.
+
+    Raises:
+        MemoryShortageError: the host cannot hold it now.
+        InputError: no space for its disk.
+        RigError: libvirt or QEMU refused it.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(reserve(run, spec.name, spec.memory_mib + EMULATOR_MIB))
+        port = stack.enter_context(reserve_port(run.port_locks))
+        overlay = stack.enter_context(_overlay(run, spec, deadline))
+        folder = run.folder / spec.name
+        folder.mkdir()
+        domain = _domain(connection, run, spec, overlay, port)
+        yield stack.enter_context(_started(connection, run, domain, folder))
+
+
+@contextmanager
+def _overlay(run: Run, spec: MachineSpec, deadline: Deadline) -> Iterator[Path]:
+    folder = run.scratch / spec.name
+    folder.mkdir()
+    overlay = create_overlay(
+        spec.base, spec.base_format, folder, size_bytes=spec.disk_bytes, deadline=deadline
+    )
+    try:
+        yield overlay
+    finally:
+        overlay.unlink(missing_ok=True)
+
+
+def _domain(
+    connection: Connection, run: Run, spec: MachineSpec, overlay: Path, port: int
+) -> Domain:
+    folder = run.folder / spec.name
+    kind = spec.acceleration.kind
+    return Domain(
+        name=f"node-image-{run.id}-{spec.name}",
+        uuid=str(uuid.uuid4()),
+        emulator=spec.emulator,
+        kind=kind,
+        cpu=cpu_model(spec.emulator.arch, kind, spec.cpu_level),
+        memory_mib=spec.memory_mib,
+        vcpus=spec.vcpus,
+        disks=(Disk(path=overlay, serial="root"),),
+        console=folder / "console.log",
+        ignition=_write_ignition(folder, spec.ignition),
+        ports=tuple(Port(name=name, path=folder / f"{name}.log") for name in spec.ports),
+        forwards=(Forward(host_port=port, guest_port=_SSH),),
+        firmware=spec.firmware,
+        security=connection.security_labels(),
+    )
+
+
+def _write_ignition(folder: Path, text: str | None) -> Path | None:
+    if text is None:
+        return None
+    path = folder / "config.ign"
+    path.touch(mode=0o600)
+    path.write_text(text)
+    return path
+
+
+def _last_lines(log: Path) -> list[str]:
+    try:
+        return log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
+    except FileNotFoundError:
+        return []
+
+
+@contextmanager
+def _started(connection: Connection, run: Run, domain: Domain, folder: Path) -> Iterator[Machine]:
+    record = DomainRecord(uri=connection.uri, uuid=domain.uuid, name=domain.name)
+    run.record_domain(record)
+    log = connection.log_folder and connection.log_folder / f"{domain.name}.log"
+    machine = Machine(domain, folder, connection.start(domain.to_xml()), log)
+    LOG.info(
+        "%s: started with %s, %d MiB, console %s",
+        domain.name, domain.kind, domain.memory_mib, domain.console,
+    )  # fmt: skip
+    try:
+        yield machine
+    finally:
+        machine.destroy()
+        run.forget_domain(record)
+        LOG.info("%s: gone, peak memory %d MiB", domain.name, machine.peak_memory_bytes() >> 20)

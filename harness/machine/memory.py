@@ -1,0 +1,199 @@
+"""Memory for a machine: what the host and the cgroup can still give, less what others reserved.
+
+A machine that does not fit is refused at once, with the figures. The parsers take text; `survey`
+reads the files, below any root so that tests can lay out their own.
+Source: proc(5) for meminfo, the kernel's admin-guide/cgroup-v2 and cgroup-v1/memory.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from harness.machine import processes
+from harness.machine.locks import lock
+from harness.machine.ownership import Run, live_runs
+from harness.model.clock import Deadline
+from harness.model.errors import RigError
+
+_KIB = 1024
+MIB = 1024**2
+_GATE_WAIT_S = 10.0
+_V2_FILES = ("memory.max", "memory.current", "inactive_file")
+_V1_FILES = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cgroup:
+    """A memory limit and the memory that counts against it and cannot be reclaimed."""
+
+    limit_bytes: int
+    used_bytes: int
+
+    @property
+    def headroom_bytes(self) -> int:
+        """What may still be taken, never negative."""
+        return max(0, self.limit_bytes - self.used_bytes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """The figures behind a decision; `cgroup` is the tightest limit, None without any."""
+
+    host_bytes: int
+    cgroup: Cgroup | None
+    reserved_bytes: int = 0
+
+    @property
+    def available_bytes(self) -> int:
+        """What a new machine may take, never negative."""
+        given = self.host_bytes
+        if self.cgroup is not None:
+            given = min(given, self.cgroup.headroom_bytes)
+        return max(0, given - self.reserved_bytes)
+
+    def __str__(self) -> str:
+        limit = "none"
+        if self.cgroup is not None:
+            limit = f"{_mib(self.cgroup.limit_bytes)} with {_mib(self.cgroup.used_bytes)} in use"
+        return (
+            f"host available {_mib(self.host_bytes)}, cgroup limit {limit}, "
+            f"reserved by running machines and not yet used {_mib(self.reserved_bytes)}"
+        )
+
+
+class MemoryShortageError(RigError):
+    """A machine does not fit. `wanted_mib` was asked for, `survey` is what there is."""
+
+    def __init__(self, wanted_mib: int, survey: Survey) -> None:
+        super().__init__(
+            f"{wanted_mib} MiB wanted, {_mib(survey.available_bytes)} available: {survey}\n"
+            "  way out: give the machine less memory, run fewer at once, or raise the limit"
+        )
+        self.wanted_mib = wanted_mib
+        self.survey = survey
+
+
+def _mib(number: int) -> str:
+    return f"{number // MIB} MiB"
+
+
+def parse_meminfo(text: str) -> int:
+    """Return MemAvailable in bytes from the text of /proc/meminfo.
+
+    Raises:
+        RigError: there is no such line.
+    """
+    found = re.search(r"^MemAvailable:\s+(\d+) kB$", text, re.MULTILINE)
+    if found is None:
+        raise RigError("/proc/meminfo has no MemAvailable line")
+    return int(found[1]) * _KIB
+
+
+def parse_cgroup_paths(text: str) -> tuple[str | None, str | None]:
+    """Return this process's path in cgroup v2 and in the v1 memory hierarchy.
+
+    `text` is /proc/self/cgroup.
+    """
+    v2 = v1 = None
+    for line in text.splitlines():
+        number, controllers, path = line.split(":", 2)
+        if number == "0":
+            v2 = path
+        elif "memory" in controllers.split(","):
+            v1 = path
+    return v2, v1
+
+
+def parse_cgroup(limit: str, used: str, stat: str, reclaimable: str) -> Cgroup | None:
+    """Return the limit in three cgroup files' texts, None when they set none.
+
+    `reclaimable` is the field of `stat` whose bytes are page cache that the kernel takes back.
+    """
+    if limit.strip() == "max":
+        return None
+    fields = dict(line.split(maxsplit=1) for line in stat.splitlines() if " " in line)
+    unreclaimable = int(used) - int(fields.get(reclaimable, 0))
+    return Cgroup(limit_bytes=int(limit), used_bytes=max(0, unreclaimable))
+
+
+def survey(root: Path = Path("/")) -> Survey:
+    """Return what the host and this process's cgroups give, reservations left out."""
+    v2, v1 = parse_cgroup_paths((root / "proc/self/cgroup").read_text())
+    mount = root / "sys/fs/cgroup"
+    limits = [
+        *_limits(mount, v2, _V2_FILES),
+        *_limits(mount / "memory", v1, _V1_FILES),
+    ]
+    tightest = min(limits, key=lambda cgroup: cgroup.headroom_bytes, default=None)
+    host = parse_meminfo((root / "proc/meminfo").read_text())
+    if tightest is not None and tightest.headroom_bytes >= host:
+        tightest = None  # v1 says "no limit" by a number beyond any memory
+    return Survey(host_bytes=host, cgroup=tightest)
+
+
+def _limits(mount: Path, path: str | None, files: tuple[str, str, str]) -> Iterator[Cgroup]:
+    """Yield the limits from the process's own cgroup up to the mount; each binds."""
+    if path is None:
+        return
+    own = PurePosixPath(path.lstrip("/"))
+    limit, used, reclaimable = files
+    # In a container the path may be the host's while the mount already is the container's own:
+    # whatever is not there is skipped, and the mount itself is always asked.
+    for level in (own, *own.parents):
+        folder = mount / level
+        try:
+            limit_text, used_text, stat = (
+                (folder / name).read_text() for name in (limit, used, "memory.stat")
+            )
+        except OSError:
+            continue
+        found = parse_cgroup(limit_text, used_text, stat, reclaimable)
+        if found is not None:
+            yield found
+
+
+@contextmanager
+def reserve(run: Run, name: str, mib: int, root: Path = Path("/")) -> Iterator[None]:
+    """Hold `mib` for the machine `name` of `run`; other runs on this host count it.
+
+    Raises:
+        MemoryShortageError: it does not fit now.
+    """
+    record = run.memory / name
+    with lock(run.gate, Deadline.after(_GATE_WAIT_S)):
+        found = replace(survey(root), reserved_bytes=_unused_reservations(run.runs))
+        if mib * MIB > found.available_bytes:
+            raise MemoryShortageError(mib, found)
+        record.write_text(str(mib))
+    try:
+        yield
+    finally:
+        record.unlink(missing_ok=True)
+
+
+def _unused_reservations(runs: Path) -> int:
+    """Return the bytes that live runs reserved but that their processes do not use yet.
+
+    What they use is already missing from the host's and the cgroup's figures.
+    """
+    return sum(_unused(folder) for folder in live_runs(runs))
+
+
+def _unused(folder: Path) -> int:
+    reserved = sum(_read_mib(record) for record in (folder / "memory").glob("*")) * MIB
+    used = sum(
+        processes.resident_bytes(processes.read_status(pid))
+        for pid in processes.processes_naming(folder)
+    )
+    return max(0, reserved - used)
+
+
+def _read_mib(record: Path) -> int:
+    try:
+        return int(record.read_text() or 0)
+    except FileNotFoundError:
+        return 0  # released between listing and reading

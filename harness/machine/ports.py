@@ -1,0 +1,46 @@
+"""TCP ports on 127.0.0.1 for port forwarding, kept apart between concurrent runs."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.machine.locks import try_lock
+from harness.model.errors import RigError
+
+# Below Linux's ephemeral ports (32768), so that no client connection takes one in the meantime.
+PORTS = range(20000, 30000)
+_TRIES = 200
+
+
+@contextmanager
+def reserve_port(locks: Path, candidates: range = PORTS) -> Iterator[int]:
+    """Hold a port of `candidates` that nothing listens on; `locks` is the folder of lock files.
+
+    Raises:
+        RigError: every candidate that was tried is taken.
+    """
+    locks.mkdir(mode=0o700, parents=True, exist_ok=True)
+    start = secrets.randbelow(len(candidates))
+    for step in range(min(_TRIES, len(candidates))):
+        port = candidates[(start + step) % len(candidates)]
+        held = try_lock(locks / str(port))
+        if held is None:
+            continue
+        with held:
+            if _is_free(port):
+                yield port
+                return
+    raise RigError(f"no free port on 127.0.0.1 among {candidates.start} to {candidates.stop - 1}")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True

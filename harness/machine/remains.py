@@ -1,0 +1,83 @@
+"""Taking down what a run left behind: its domains, its processes, its folders.
+
+One way for every end: the owner leaving, the reaper after the owner's death, and the sweep of a
+later run. The caller holds the lock of the run folder.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from harness.machine.processes import end_processes
+from harness.model.clock import Deadline
+from harness.model.errors import HarnessError
+
+LOG = logging.getLogger(__name__)
+LOCK = "lock"
+DOMAINS = "domains"
+SCRATCH = "scratch"
+EMBEDDED = "qemu:///embed"
+_END_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainRecord:
+    """A domain that a run is about to start, written down before it exists."""
+
+    uri: str
+    uuid: str
+    name: str
+
+    def to_text(self) -> str:
+        """Return the record as one JSON object."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_text(cls, text: str) -> DomainRecord:
+        """Return the record that `to_text` wrote.
+
+        Raises:
+            ValueError: the text is cut off or something else.
+        """
+        try:
+            return cls(**json.loads(text))
+        except TypeError as exc:
+            raise ValueError(str(exc)) from exc
+
+
+def demolish(folder: Path) -> tuple[int, ...]:
+    """Take down the run in `folder`, then the folder; return the ids of the processes it ended.
+
+    Raises:
+        DeadlineError: a process could not be ended; the folder stays for the next sweep.
+    """
+    for record in sorted((folder / DOMAINS).glob("*.json")):
+        _destroy(record)
+    ended = end_processes(folder, Deadline.after(_END_S))
+    link = folder / SCRATCH
+    if link.is_symlink():
+        shutil.rmtree(link.readlink(), ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    return ended
+
+
+def _destroy(path: Path) -> None:
+    try:
+        record = DomainRecord.from_text(path.read_text())
+    except (OSError, ValueError):
+        LOG.warning("unreadable record of a domain: %s", path)
+        return
+    # An embedded driver lives in its owner alone: there, ending the processes is the only way.
+    if record.uri.startswith(EMBEDDED):
+        return
+    # Imported here because the reaper has to start fast.
+    from harness.machine.connection import destroy_domain
+
+    try:
+        destroy_domain(record.uri, record.uuid)
+    except HarnessError as exc:
+        LOG.warning("domain %s of %s is left to the daemon: %s", record.name, record.uri, exc)

@@ -1,0 +1,38 @@
+"""The identity of an installed RPM package, read from what `rpm` prints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.model.errors import RigError
+
+QUERY_FORMAT = r"%{NAME}|%{EPOCHNUM}|%{VERSION}|%{RELEASE}|%{ARCH}\n"
+"""For `rpm -qa --qf`; a bar is in none of the fields, and EPOCHNUM is 0 where EPOCH is not set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nevra:
+    """Name, epoch, version, release and architecture of one package."""
+
+    name: str
+    epoch: int
+    version: str
+    release: str
+    arch: str
+
+    @classmethod
+    def parse(cls, line: str) -> Nevra:
+        """Return the package of one line printed with `QUERY_FORMAT`.
+
+        Raises:
+            RigError: the line has another form; it carries the line.
+        """
+        parts = line.split("|")
+        if len(parts) != 5 or not parts[0] or not parts[1].isdecimal():
+            raise RigError(f"not a package line of `rpm -qa`: {line!r}")
+        name, epoch, version, release, arch = parts
+        return cls(name=name, epoch=int(epoch), version=version, release=release, arch=arch)
+
+    def __str__(self) -> str:
+        epoch = f"{self.epoch}:" if self.epoch else ""
+        return f"{self.name}-{epoch}{self.version}-{self.release}.{self.arch}"

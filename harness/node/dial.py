@@ -1,0 +1,182 @@
+"""One try to open an authenticated SSH connection, and how to keep trying until a guest answers.
+
+Knows hosts, keys and paramiko's transport; commands are `ssh.py`'s business.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import logging
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import paramiko
+
+from harness.model.clock import Deadline, NotYet, wait_for
+from harness.model.errors import RigError
+from harness.model.secret import Secret
+
+LOG = logging.getLogger(__name__)
+_WIRE = f"{__name__}.wire"
+
+_MIN_TRY_S = 2.0
+_HANDSHAKE_S = 30.0
+_KEEPALIVE_S = 10.0
+_TICK_S = 0.25
+# paramiko prefers post-quantum exchanges, which a guest in emulation feels; FIPS guests refuse
+# curve25519, so the others stay as a fallback.
+_CHEAP_KEX = "curve25519-sha256@libssh.org"
+
+StillAlive = Callable[[], str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where a guest's sshd answers and by which keys the two sides know each other.
+
+    `host_key` is the public line (type, base64, comment) that the guest must present.
+    """
+
+    address: str
+    port: int
+    user: str = "core"
+    client_key: Secret
+    host_key: str = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.address}:{self.port}"
+
+
+class HostKeyError(RigError):
+    """The sshd that answered is not the guest's: it presented another host key."""
+
+    def __init__(self, endpoint: Endpoint, seen: paramiko.PKey) -> None:
+        expected = fingerprint(_key_blob(endpoint.host_key))
+        super().__init__(
+            f"{endpoint} presented a host key that is not this run's: expected {expected}, "
+            f"seen {seen.get_name()} {fingerprint(seen.asbytes())}; either another machine answers "
+            "on this port, or Ignition did not write the host key into the guest"
+        )
+        self.endpoint = endpoint
+
+
+class MachineGoneError(RigError):
+    """The machine died while it was waited for. `reason` is what its owner said."""
+
+    def __init__(self, endpoint: Endpoint, reason: str) -> None:
+        super().__init__(f"{endpoint} will not answer any more: {reason}")
+        self.reason = reason
+
+
+def insist_alive(still_alive: StillAlive, endpoint: Endpoint) -> None:
+    """Return if the machine is alive.
+
+    Raises:
+        MachineGoneError: `still_alive` gave a reason.
+    """
+    if (reason := still_alive()) is not None:
+        raise MachineGoneError(endpoint, reason)
+
+
+def fingerprint(blob: bytes) -> str:
+    """Return a public key's SHA256 fingerprint as ssh-keygen prints it."""
+    digest = base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+    return f"SHA256:{digest}"
+
+
+def told(exc: Exception) -> str:
+    """Return what an exception says, or its type's name: paramiko's EOFError says nothing."""
+    return str(exc) or type(exc).__name__
+
+
+def dial_until(
+    endpoint: Endpoint, deadline: Deadline, still_alive: StillAlive
+) -> paramiko.Transport:
+    """Return an authenticated transport, trying until the guest's sshd lets us in.
+
+    Raises:
+        HostKeyError: somebody else answered.
+        MachineGoneError: `still_alive` gave a reason.
+        DeadlineError: nobody let us in; carries the last reason.
+    """
+
+    def attempt() -> paramiko.Transport:
+        insist_alive(still_alive, endpoint)
+        return dial(endpoint, deadline)
+
+    transport = wait_for(f"SSH to {endpoint}", attempt, deadline, _TICK_S)
+    LOG.info("SSH to %s after %.1f s", endpoint, deadline.limit_s - deadline.remaining_s)
+    return transport
+
+
+def dial(endpoint: Endpoint, deadline: Deadline) -> paramiko.Transport:
+    """Try once to open an authenticated transport; the caller closes it.
+
+    Raises:
+        HostKeyError: somebody else answered.
+        NotYet: it did not work, and says why.
+    """
+    banner_s = _patience_s(deadline)
+    try:
+        sock = socket.create_connection((endpoint.address, endpoint.port), banner_s)
+    except OSError as exc:
+        raise NotYet(f"cannot connect: {exc}") from exc
+    transport = paramiko.Transport(sock)
+    try:
+        _negotiate(transport, endpoint, banner_s)
+        _log_in(transport, endpoint)
+    except BaseException:
+        transport.close()
+        raise
+    return transport
+
+
+def _patience_s(deadline: Deadline) -> float:
+    """Wait for a banner a tenth as long as was waited so far.
+
+    QEMU's forwarder accepts before the guest has a network, so most tries of a cold boot end here:
+    a short limit finds sshd soon after it is up, a growing one lets a slow guest in at last.
+    """
+    return max(_MIN_TRY_S, (deadline.limit_s - deadline.remaining_s) / 10)
+
+
+def _negotiate(transport: paramiko.Transport, endpoint: Endpoint, banner_s: float) -> None:
+    wire = logging.getLogger(_WIRE)
+    wire.addFilter(_demote)
+    transport.set_log_channel(_WIRE)
+    transport.banner_timeout = banner_s
+    transport.handshake_timeout = transport.auth_timeout = _HANDSHAKE_S
+    options = transport.get_security_options()
+    options.kex = sorted(options.kex, key=lambda name: name != _CHEAP_KEX)
+    try:
+        transport.start_client(timeout=banner_s + _HANDSHAKE_S)
+        seen = transport.get_remote_server_key()
+    except (paramiko.SSHException, EOFError, OSError) as exc:
+        raise NotYet(f"sshd does not answer: {told(exc)}") from exc
+    if seen.asbytes() != _key_blob(endpoint.host_key):
+        raise HostKeyError(endpoint, seen)
+
+
+def _log_in(transport: paramiko.Transport, endpoint: Endpoint) -> None:
+    key = paramiko.Ed25519Key(file_obj=io.StringIO(endpoint.client_key.reveal()))
+    try:
+        transport.auth_publickey(endpoint.user, key)
+    except (paramiko.SSHException, EOFError, OSError) as exc:
+        # Also seen while the guest boots: pam_nologin turns everybody but root away.
+        raise NotYet(f"{endpoint.user} is not let in: {told(exc)}") from exc
+    if not transport.is_authenticated():
+        raise NotYet(f"{endpoint.user} is not let in: sshd wants more than the key")
+    transport.set_keepalive(int(_KEEPALIVE_S))
+
+
+def _key_blob(public_line: str) -> bytes:
+    return base64.b64decode(public_line.split()[1])
+
+
+def _demote(record: logging.LogRecord) -> bool:
+    """Make paramiko's tracebacks of every refused try debug output, and drop them otherwise."""
+    record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+    return LOG.isEnabledFor(logging.DEBUG)

@@ -1,0 +1,177 @@
+"""Ignition pieces for the bootstrap's standalone kubelet, and the probe pod it shall run.
+
+The unit is the one that the installer delivers (no kubeconfig, static pods only), without its
+release-image services: the harness names the pause image itself.
+
+Source: openshift/installer data/data/bootstrap/systemd/common/units/kubelet.service.template and
+data/data/bootstrap/files/usr/local/bin/{kubelet,crio-configure}.sh.template.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from harness.model.ignition import Config, File, Unit
+from harness.node.access import registry_ca_path
+
+PROBE_POD = "node-image-harness-probe"
+HEALTHZ_PORT = 10248
+UNIT = "kubelet.service"
+
+_CONFIG_PATH = "/etc/kubernetes/kubelet.conf"
+_MANIFESTS = "/etc/kubernetes/manifests"
+_VOLUME_PLUGINS = "/etc/kubernetes/kubelet-plugins/volume/exec"
+_EXTRA_ARGS_PATH = "/etc/sysconfig/kubelet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """A container runtime that answers CRI at `socket`, a path in the guest."""
+
+    name: str
+    socket: str
+
+    @property
+    def endpoint(self) -> str:
+        """The socket as kubelet and crictl name it."""
+        return f"unix://{self.socket}"
+
+
+CRIO = Runtime(name="crio", socket="/run/crio/crio.sock")
+CONTAINERD = Runtime(name="containerd", socket="/run/containerd/containerd.sock")
+RUNTIMES = (CRIO, CONTAINERD)
+
+
+def standalone_kubelet(
+    runtime: Runtime, pause_image: str, extra_args: tuple[str, ...] = ()
+) -> Config:
+    """Run kubelet without a cluster, with one static pod of `pause_image` (a pull spec).
+
+    `extra_args` go into /etc/sysconfig/kubelet; without any, that file is left to the node layer.
+    """
+    files = [
+        _owned(_CONFIG_PATH, _json(_KUBELET_CONFIG)),
+        _owned(f"{_MANIFESTS}/{PROBE_POD}.json", _json(_probe_pod(pause_image))),
+    ]
+    if extra_args:
+        words = " ".join(extra_args)
+        files.append(_owned(_EXTRA_ARGS_PATH, f'KUBELET_EXTRA_ARGS="{words}"\n'))
+    return Config(
+        files=tuple(files),
+        units=(Unit(name=UNIT, contents=_unit_text(runtime), enabled=True),),
+    )
+
+
+def crio_pause(pause_image: str) -> Config:
+    """Tell CRI-O the pause image, as the installer's crio-configure.service does."""
+    path = "/etc/crio/crio.conf.d/50-node-image-harness.conf"
+    # An empty command means the image's own entrypoint; unset, CRI-O runs /pause in it.
+    text = f'[crio.image]\npause_image = {_toml(pause_image)}\npause_command = ""\n'
+    return Config(files=(_owned(path, text),))
+
+
+def containerd_pause(pause_image: str, registry: str) -> Config:
+    """Tell containerd 1.6 the pause image, and to trust the registry at `registry` (host:port)."""
+    # An imported file replaces the whole table of a plugin: what the main file says of CRI is lost,
+    # so cgroups and trust are said here too.
+    text = f"""\
+version = 2
+
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = {_toml(pause_image)}
+
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+  runtime_type = "io.containerd.runc.v2"
+
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+  SystemdCgroup = true
+
+[plugins."io.containerd.grpc.v1.cri".registry]
+  config_path = "/etc/containerd/certs.d"
+"""
+    hosts = f"""\
+server = {_toml(f"https://{registry}")}
+
+[host.{_toml(f"https://{registry}")}]
+  capabilities = ["pull", "resolve"]
+  ca = {_toml(registry_ca_path(registry))}
+"""
+    return Config(
+        files=(
+            _owned("/etc/containerd/conf.d/50-node-image-harness.toml", text),
+            _owned(f"/etc/containerd/certs.d/{registry}/hosts.toml", hosts),
+        )
+    )
+
+
+# Only fields that kubelet 1.20 and 1.32 both know: one that it does not know it ignores unseen.
+_KUBELET_CONFIG = {
+    "apiVersion": "kubelet.config.k8s.io/v1beta1",
+    "kind": "KubeletConfiguration",
+    "staticPodPath": _MANIFESTS,
+    "address": "127.0.0.1",
+    "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
+    "authorization": {"mode": "AlwaysAllow"},
+    "healthzBindAddress": "127.0.0.1",
+    "healthzPort": HEALTHZ_PORT,
+    "cgroupDriver": "systemd",
+    "failSwapOn": False,
+    "enableControllerAttachDetach": False,
+    "runtimeRequestTimeout": "10m",
+    "serializeImagePulls": False,
+    "volumePluginDir": _VOLUME_PLUGINS,
+}
+
+
+def _probe_pod(image: str) -> dict[str, object]:
+    # hostNetwork: without a cluster nothing configures CNI.
+    container = {"name": "probe", "image": image, "imagePullPolicy": "IfNotPresent"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": PROBE_POD, "namespace": "kube-system"},
+        "spec": {
+            "hostNetwork": True,
+            "automountServiceAccountToken": False,
+            "terminationGracePeriodSeconds": 1,
+            "containers": [container],
+        },
+    }
+
+
+def _unit_text(runtime: Runtime) -> str:
+    return f"""\
+[Unit]
+Description=Kubernetes Kubelet
+Wants=rpc-statd.service crio.service containerd.service
+After=rpc-statd.service crio.service containerd.service
+
+[Service]
+Type=notify
+ExecStartPre=/bin/mkdir --parents {_MANIFESTS}
+ExecStartPre=/bin/mkdir --parents {_VOLUME_PLUGINS}
+EnvironmentFile=-/etc/os-release
+EnvironmentFile=-{_EXTRA_ARGS_PATH}
+ExecStart=/usr/bin/kubelet --config={_CONFIG_PATH} \\
+    --container-runtime-endpoint={runtime.endpoint} \\
+    --v=2 $KUBELET_EXTRA_ARGS
+Restart=always
+RestartSec=10
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def _owned(path: str, text: str) -> File:
+    return File(path=path, contents=text, overwrite=True)
+
+
+def _json(document: dict[str, object]) -> str:
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _toml(text: str) -> str:
+    # A JSON string is a TOML basic string.
+    return json.dumps(text)

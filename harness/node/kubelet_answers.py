@@ -1,0 +1,109 @@
+"""What a guest's tools say of kubelet and its pods, read: pure parsers, nothing asked here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from harness.model import units
+from harness.model.errors import RigError
+from harness.node.kubelet import UNIT
+
+PROPERTIES = (
+    "Id", "LoadState", "ActiveState", "SubState", "Result", "NRestarts", "ExecMainStatus",
+    "Type", "MainPID",
+)  # fmt: skip
+"""What to ask `systemctl show --property=` for."""
+
+_MAX_RESTARTS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KubeletService:
+    """kubelet.service at one moment: its unit state, how it says it is ready, and its process."""
+
+    unit: units.UnitState
+    kind: str
+    main_pid: str
+
+    @property
+    def is_running(self) -> bool:
+        """Whether systemd was told that kubelet is ready, and it runs."""
+        return (self.unit.active, self.unit.sub) == ("active", "running")
+
+    @property
+    def dead_end(self) -> str | None:
+        """Why waiting is in vain, or None.
+
+        `Restart=always` never lets kubelet become `failed`: what tells a crash loop is the count.
+        """
+        if self.unit.load != "loaded" or self.unit.is_failed:
+            return str(self.unit)
+        if self.kind != "notify":
+            return f"{UNIT} is of Type={self.kind}: being active does not mean being ready"
+        if self.unit.restarts > _MAX_RESTARTS:
+            return f"restarts again and again: {self.unit}"
+        return None
+
+
+def parse_service(text: str) -> KubeletService:
+    """Return the service from what `systemctl show` prints for it.
+
+    Raises:
+        RigError: this is no `systemctl show` of kubelet.service.
+    """
+    values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    found = units.parse(text)
+    if UNIT not in found:
+        raise RigError(f"`systemctl show {UNIT}` told of something else: {text[:200]!r}")
+    return KubeletService(
+        unit=found[UNIT], kind=values.get("Type", ""), main_pid=values.get("MainPID", "")
+    )
+
+
+def parse_cri_version(text: str) -> dict[str, str]:
+    """Return the fields of `crictl version`, such as RuntimeName, from its `KEY:  VALUE` lines."""
+    pairs = (line.split(":", 1) for line in text.splitlines() if ":" in line)
+    return {key.strip(): value.strip() for key, value in pairs}
+
+
+def parse_sandbox_states(text: str, pod: str) -> tuple[str, ...]:
+    """Return the states of a static pod's sandboxes from `crictl pods --output=json`.
+
+    Raises:
+        ValueError: this is not such output.
+    """
+    return tuple(
+        str(item.get("state"))
+        for item in _entries(text, "items")
+        if _is_of(pod, _table(item.get("metadata")).get("name"))
+    )
+
+
+def parse_container_states(text: str, pod: str) -> tuple[str, ...]:
+    """Return the states of a static pod's containers from `crictl ps --all --output=json`.
+
+    Raises:
+        ValueError: this is not such output.
+    """
+    return tuple(
+        str(item.get("state"))
+        for item in _entries(text, "containers")
+        if _is_of(pod, _table(item.get("labels")).get("io.kubernetes.pod.name"))
+    )
+
+
+def _entries(text: str, field: str) -> tuple[dict[str, object], ...]:
+    found = _table(json.loads(text)).get(field) or []
+    if not isinstance(found, list):
+        raise ValueError(f"{field} is no list")  # noqa: TRY004 - wrong text, as JSONDecodeError is
+    return tuple(_table(item) for item in found)
+
+
+def _table(value: object) -> dict[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _is_of(pod: str, name: object) -> bool:
+    # kubelet names a static pod NAME-NODE.
+    return isinstance(name, str) and name.startswith(f"{pod}-")

@@ -1,0 +1,183 @@
+"""How ready a kubelet is, in levels: each one asked of the live guest, each one bounded.
+
+A level gives its evidence as text, or raises `ProductError` with the last reason and the tail of
+kubelet's journal. A level that cannot be reached any more is given up within seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harness.model.clock import Clock, Deadline, NotYet, wait_for
+from harness.model.errors import DeadlineError, ProductError, RigError
+from harness.node.kubelet import HEALTHZ_PORT, PROBE_POD, RUNTIMES, UNIT
+from harness.node.kubelet_answers import (
+    PROPERTIES,
+    KubeletService,
+    parse_container_states,
+    parse_cri_version,
+    parse_sandbox_states,
+    parse_service,
+)
+from harness.node.ssh import Result, Shell
+
+STEADY_S = 5.0
+"""How long kubelet must go without a restart to count as running."""
+
+_TICK_S = 1.0
+_ASK_S = 20.0
+_TAIL_LINES = 30
+_TAIL_CHARS = 300
+_NOT_FOUND = 127
+
+
+def reach_unit_active(shell: Shell, deadline: Deadline) -> str:
+    """Wait until kubelet told systemd that it is ready, and did not restart for `STEADY_S`.
+
+    Raises:
+        ProductError: it did not, or cannot any more.
+    """
+
+    def check(first: KubeletService) -> str:
+        if not first.is_running:
+            raise NotYet(str(first.unit))
+        deadline.clock.sleep(STEADY_S)
+        second = _service(shell, deadline.clock)
+        if (second.main_pid, second.unit.restarts) != (first.main_pid, first.unit.restarts):
+            raise NotYet(f"restarted within {STEADY_S:.0f} s: {second.unit}")
+        return f"{second.unit}, main process {second.main_pid} for {STEADY_S:.0f} s"
+
+    return _reach(f"{UNIT} to be active", check, shell, deadline)
+
+
+def reach_healthz(shell: Shell, deadline: Deadline) -> str:
+    """Wait until kubelet's own health check says ok.
+
+    Raises:
+        ProductError: it did not, or cannot any more.
+    """
+    url = f"http://127.0.0.1:{HEALTHZ_PORT}/healthz"
+
+    def check(_service: KubeletService) -> str:
+        said = _ask(shell, f"curl --silent --show-error --max-time 10 {url}", deadline.clock)
+        if said.stdout.strip() != "ok":
+            raise NotYet(f"{url} says {said.stdout.strip()[:_TAIL_CHARS]!r}")
+        return f"{url} says ok"
+
+    return _reach("kubelet's healthz", check, shell, deadline)
+
+
+def reach_cri(shell: Shell, deadline: Deadline) -> str:
+    """Wait until the container runtime tells its version over CRI.
+
+    Raises:
+        ProductError: it did not, or cannot any more.
+    """
+
+    def check(_service: KubeletService) -> str:
+        told = parse_cri_version(_crictl(shell, "version", deadline.clock))
+        wanted = ("RuntimeName", "RuntimeVersion", "RuntimeApiVersion")
+        if missing := [name for name in wanted if not told.get(name)]:
+            raise NotYet(f"crictl version does not tell {', '.join(missing)}")
+        return ", ".join(f"{name} {told[name]}" for name in wanted)
+
+    return _reach("the container runtime to answer CRI", check, shell, deadline)
+
+
+def reach_static_pod(shell: Shell, deadline: Deadline) -> str:
+    """Wait until the probe's sandbox is ready and its container runs.
+
+    Raises:
+        ProductError: it did not, or cannot any more.
+    """
+
+    def check(_service: KubeletService) -> str:
+        pods = _crictl(shell, "pods --output=json", deadline.clock)
+        containers = _crictl(shell, "ps --all --output=json", deadline.clock)
+        try:
+            sandboxes = parse_sandbox_states(pods, PROBE_POD)
+            states = parse_container_states(containers, PROBE_POD)
+        except ValueError as exc:
+            raise NotYet(f"crictl gives no JSON that can be read: {exc}") from exc
+        seen = (
+            f"sandboxes {', '.join(sandboxes) or 'none'}; containers {', '.join(states) or 'none'}"
+        )
+        if "SANDBOX_READY" not in sandboxes or "CONTAINER_RUNNING" not in states:
+            raise NotYet(seen)
+        return f"static pod {PROBE_POD}: {seen}"
+
+    return _reach(f"static pod {PROBE_POD} to run", check, shell, deadline)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """One level of readiness: its id in test names, and how to wait for it."""
+
+    name: str
+    reach: Callable[[Shell, Deadline], str]
+
+
+LEVELS = (
+    Level(name="unit-active", reach=reach_unit_active),
+    Level(name="healthz", reach=reach_healthz),
+    Level(name="cri", reach=reach_cri),
+    Level(name="static-pod", reach=reach_static_pod),
+)
+"""From the lowest to the highest; each means little while one before it is not reached."""
+
+
+def _reach(
+    goal: str, check: Callable[[KubeletService], str], shell: Shell, deadline: Deadline
+) -> str:
+    def attempt() -> str:
+        service = _service(shell, deadline.clock)
+        if (reason := service.dead_end) is not None:
+            raise ProductError(f"gave up on {goal} at once: {reason}")
+        return check(service)
+
+    try:
+        return wait_for(goal, attempt, deadline, _TICK_S)
+    except (DeadlineError, ProductError) as exc:
+        raise ProductError(f"{exc}\n{_journal_tail(shell, deadline.clock)}") from exc
+
+
+def _service(shell: Shell, clock: Clock) -> KubeletService:
+    names = ",".join(PROPERTIES)
+    return parse_service(_ask(shell, f"systemctl show --property={names} {UNIT}", clock).stdout)
+
+
+def _crictl(shell: Shell, words: str, clock: Clock) -> str:
+    sockets = " ".join(runtime.socket for runtime in RUNTIMES)
+    find = f"for s in {sockets}; do if test -S $s; then echo $s; fi; done"
+    found = _ask(shell, find, clock).stdout.split()
+    if not found:
+        raise NotYet(f"no container runtime listens: none of {sockets} is there")
+    return _ask(shell, f"crictl --runtime-endpoint unix://{found[0]} {words}", clock).stdout
+
+
+def _ask(shell: Shell, command: str, clock: Clock) -> Result:
+    """Return a command's success; a failure or no answer is a reason to wait on.
+
+    Its own limit, not the wait's: the last try comes when the wait's time is over.
+    """
+    try:
+        result = shell.run(command, Deadline.after(_ASK_S, clock))
+    except DeadlineError as exc:
+        raise NotYet(str(exc)) from exc
+    if result.status == _NOT_FOUND:
+        raise ProductError(f"the node lacks a program: {result.stderr.strip()}")
+    if result.status != 0:
+        said = (result.stderr.strip() or result.stdout.strip())[-_TAIL_CHARS:]
+        raise NotYet(f"{command.split()[0]} exited {result.status}: {said}")
+    return result
+
+
+def _journal_tail(shell: Shell, clock: Clock) -> str:
+    command = f"journalctl --boot --no-pager --lines={_TAIL_LINES} --output=short --unit={UNIT}"
+    try:
+        text = _ask(shell, command, clock).stdout
+    except (NotYet, ProductError, RigError) as exc:
+        text = f"not to be had: {exc}"
+    lines = (line[:_TAIL_CHARS] for line in text.splitlines()[-_TAIL_LINES:])
+    return "\n".join((f"last of {UNIT}'s journal:", *(f"  {line}" for line in lines)))

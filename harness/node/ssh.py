@@ -1,0 +1,227 @@
+"""The one SSH connection into a booted guest: run commands, read files, see a reboot.
+
+A connection that drops is an error and never a second run of the command. How the connection comes
+about is in `dial.py`; what the commands mean is known to the rest of `node/`.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import shlex
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+import paramiko
+
+from harness.model.clock import Deadline, NotYet, wait_for
+from harness.model.errors import DeadlineError, RigError
+from harness.node.dial import Endpoint, StillAlive, dial, dial_until, insist_alive, told
+
+LOG = logging.getLogger(__name__)
+
+_CHUNK_BYTES = 1 << 16
+_LOOK_S = 1.0
+_BOOT_ID_S = 30.0
+_TOLD_CHARS = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A guest command that ended: exit status and output as text."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+class Shell(Protocol):
+    """What asks a guest questions: a `Session`, or a fake that replays answers."""
+
+    def run(
+        self, command: str, deadline: Deadline, *, check: bool = False, sudo: bool = True
+    ) -> Result:
+        """Run a shell command to its end."""
+
+
+class ConnectionLostError(RigError):
+    """The connection ended under a command, of which it is unknown how far it came."""
+
+    def __init__(self, endpoint: Endpoint, command: str, problem: str) -> None:
+        super().__init__(f"{endpoint}: {problem} (command: {command})")
+        self.command = command
+
+
+class GuestCommandError(RigError):
+    """A guest command that has to work failed. `result` is how it ended."""
+
+    def __init__(self, endpoint: Endpoint, command: str, result: Result) -> None:
+        output = (result.stderr.strip() or result.stdout.strip())[-_TOLD_CHARS:]
+        super().__init__(f"{endpoint}: {command} exited {result.status}: {output}")
+        self.command = command
+        self.result = result
+
+
+class Session:
+    """An SSH connection to one guest, kept until closed; a context manager. See `connect`."""
+
+    def __init__(
+        self, endpoint: Endpoint, transport: paramiko.Transport, still_alive: StillAlive
+    ) -> None:
+        self.endpoint = endpoint
+        self._transport = transport
+        self._still_alive = still_alive
+
+    @classmethod
+    def connect(
+        cls, endpoint: Endpoint, deadline: Deadline, still_alive: StillAlive = lambda: None
+    ) -> Session:
+        """Return a session as soon as the guest's sshd lets us in; the caller closes it.
+
+        `still_alive` is asked at every try, and about once a second while a command runs: it
+        returns why the machine is dead, or None, and may also raise.
+
+        Raises:
+            HostKeyError: somebody else answered.
+            MachineGoneError: `still_alive` gave a reason.
+            DeadlineError: nobody let us in; carries the last reason.
+        """
+        return cls(endpoint, dial_until(endpoint, deadline, still_alive), still_alive)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; closing twice is fine."""
+        self._transport.close()
+
+    def fresh(self, deadline: Deadline) -> Session:
+        """Open another connection to the same guest; the caller closes it."""
+        return Session.connect(self.endpoint, deadline, self._still_alive)
+
+    def run(
+        self, command: str, deadline: Deadline, *, check: bool = False, sudo: bool = True
+    ) -> Result:
+        """Run a shell command to its end, as root or with `sudo=False` as the user.
+
+        Its standard input is empty. The command ends when nobody holds its output open, as in ssh;
+        one that is cut off at the deadline may go on in the guest.
+
+        Raises:
+            GuestCommandError: `check` is true and the exit status is not 0.
+            DeadlineError: it was still running at the deadline.
+            ConnectionLostError: the connection ended; the command is not run again.
+            MachineGoneError: `still_alive` gave a reason.
+        """
+        LOG.debug("%s: %s", self.endpoint, command)
+        result = self._finish(_as_root(command) if sudo else command, command, deadline)
+        if check and result.status != 0:
+            raise GuestCommandError(self.endpoint, command, result)
+        return result
+
+    def read_text(self, path: str, deadline: Deadline) -> str:
+        """Return a guest file's text, read as root.
+
+        Raises:
+            GuestCommandError: it cannot be read.
+        """
+        return self.run(f"cat -- {shlex.quote(path)}", deadline, check=True).stdout
+
+    def boot_id(self, deadline: Deadline) -> str:
+        """Return the kernel's id of this boot, which changes with every boot and nothing else."""
+        return self.read_text("/proc/sys/kernel/random/boot_id", deadline).strip()
+
+    def wait_for_reboot(self, old_boot_id: str, deadline: Deadline) -> None:
+        """Drop the connection and connect again when the guest runs another boot.
+
+        Raises:
+            DeadlineError: there was no other boot in time; carries the last reason.
+        """
+        self.close()
+        wait_for("another boot", lambda: self._leave_boot(old_boot_id, deadline), deadline)
+
+    def _leave_boot(self, old_boot_id: str, deadline: Deadline) -> None:
+        insist_alive(self._still_alive, self.endpoint)
+        self._transport = dial(self.endpoint, deadline)
+        try:
+            seen = self.boot_id(Deadline.after(_BOOT_ID_S, deadline.clock))
+        except (ConnectionLostError, GuestCommandError, DeadlineError) as exc:
+            self.close()
+            raise NotYet(str(exc)) from exc
+        if seen == old_boot_id:
+            self.close()
+            raise NotYet(f"the guest is still in boot {old_boot_id}")
+
+    def _finish(self, line: str, command: str, deadline: Deadline) -> Result:
+        problem = "no exit status came: the connection dropped, or a signal killed the command"
+        try:
+            with _channel(self._transport, deadline) as channel:
+                channel.exec_command(line)
+                channel.shutdown_write()
+                stdout, stderr = self._read_both(channel)
+                status = channel.recv_exit_status()
+        except (paramiko.SSHException, EOFError, OSError) as exc:
+            status, problem = -1, told(exc)
+        if status >= 0:
+            return Result(status=status, stdout=_text(stdout), stderr=_text(stderr))
+        if deadline.is_over:
+            raise DeadlineError(command, deadline.limit_s, "still running in the guest")
+        raise ConnectionLostError(self.endpoint, command, problem)
+
+    def _read_both(self, channel: paramiko.Channel) -> tuple[bytes, bytes]:
+        """Read both streams as they come: neither may fill its window while the other is read."""
+        stdout, stderr = bytearray(), bytearray()
+        while True:
+            ended = channel.closed or channel.eof_received  # asked first: then all is there to read
+            while channel.recv_ready():
+                stdout += channel.recv(_CHUNK_BYTES)
+            while channel.recv_stderr_ready():
+                stderr += channel.recv_stderr(_CHUNK_BYTES)
+            if ended:
+                return bytes(stdout), bytes(stderr)
+            insist_alive(self._still_alive, self.endpoint)
+            select.select([channel], [], [], _LOOK_S)
+
+
+@contextmanager
+def _channel(transport: paramiko.Transport, deadline: Deadline) -> Iterator[paramiko.Channel]:
+    """Open a channel that closes itself at the deadline.
+
+    paramiko waits for the answer to an exec request without a limit, and a frozen guest gives none:
+    only closing the channel from another thread ends that wait.
+    """
+    channel = transport.open_session(timeout=deadline.remaining_s)
+    watchdog = threading.Timer(deadline.remaining_s, _close, (channel,))
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        yield channel
+    finally:
+        watchdog.cancel()
+        _close(channel)
+
+
+def _close(channel: paramiko.Channel) -> None:
+    # Closing tells the other side, which may be gone: that is no news here.
+    with suppress(paramiko.SSHException, EOFError, OSError):
+        channel.close()
+
+
+def _as_root(command: str) -> str:
+    return f"sudo -n sh -c {shlex.quote(command)}"
+
+
+def _text(output: bytes) -> str:
+    return output.decode(errors="replace")

@@ -1,0 +1,140 @@
+"""The CoreOS layer: Debian's tree made into an ostree-shaped, read-only /usr operating system."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from harness import process
+from harness.model.clock import Deadline
+from harness.standin import rpm
+from harness.standin.recipe import FOLDER, Recipe
+
+# Kept in /var on a running system; in the tree they are links, as ostree expects.
+_VAR_LINKS = {
+    "home": "var/home", "root": "var/roothome", "opt": "var/opt", "srv": "var/srv", "mnt": "var/mnt",
+    "ostree": "sysroot/ostree", "usr/local": "../var/usrlocal",
+}  # fmt: skip
+_EMPTY = ("dev", "proc", "run", "sys", "sysroot", "boot", "var", "media", "tmp")
+_DRIVERS = "virtio_blk virtio_pci virtio_console virtio_net virtio_rng virtio_scsi ext4 qemu_fw_cfg iso9660 sr_mod overlay loop"  # fmt: skip
+_OMIT = "lvm crypt dm dmraid mdraid nfs iscsi nbd cifs fcoe plymouth btrfs zfs multipath biosdevname"
+
+
+def customise(tree: Path, recipe: Recipe, tools: Path, version: str) -> None:
+    """Turn Debian's tree into the CoreOS layer's content, but for rpmdb, initramfs and layout."""
+    shutil.copytree(FOLDER / "coreos", tree, symlinks=True, dirs_exist_ok=True)
+    _own_by_root(tree, FOLDER / "coreos")
+    (tree / "etc/sudoers.d/coreos-wheel").chmod(0o440)
+    _install_tools(tree, tools)
+    os_release = "".join(f"{line}\n" for line in os_release_lines(recipe, version))
+    (tree / "usr/lib/os-release").write_text(os_release, encoding="utf-8")
+    sshd = tree / "usr/lib/systemd/system/ssh.service"
+    if sshd.exists():  # The installer's units name sshd.service, as on RHEL.
+        sshd.rename(sshd.with_name("sshd.service"))
+        (tree / "etc/systemd/system/sshd.service").unlink(missing_ok=True)
+    shutil.copy(tree / "usr/share/systemd/tmp.mount", tree / "usr/lib/systemd/system/tmp.mount")
+    with (tree / "etc/group").open("a", encoding="utf-8") as group:
+        group.write("wheel:x:10000:\n")
+    _move_selinux_store(tree)
+
+
+def os_release_lines(recipe: Recipe, version: str) -> tuple[str, ...]:
+    """Return os-release by the contract of the design, plus the field that says stand-in.
+
+    Source: seed:411-426.
+    """
+    return (
+        'NAME="Red Hat Enterprise Linux CoreOS"', f'VERSION="{version} (Plow)"', 'ID="rhel"', 'ID_LIKE="fedora"',
+        f'VERSION_ID="{recipe.base_version}"', 'PLATFORM_ID="platform:el9"',
+        f'PRETTY_NAME="Red Hat Enterprise Linux CoreOS {version} (Plow)"', 'VARIANT="CoreOS"', 'VARIANT_ID="coreos"',
+        f'OSTREE_VERSION="{version}"', 'STAND_IN="built from Debian 12 packages, not RHEL"',
+    )  # fmt: skip
+
+
+def prune(tree: Path, patterns: Iterable[str]) -> None:
+    """Remove what the recipe does not want in the image; patterns are globs below `tree`."""
+    for pattern in patterns:
+        for path in tree.glob(pattern):
+            _remove(path)
+
+
+def enter_packages(tree: Path, folder: Path, deadline: Deadline) -> int:
+    """Build the rpmdb in which every Debian package of the tree stands; return their number."""
+    packages = rpm.debian_packages(tree)
+    rpms = rpm.build(packages, tree, folder, deadline)
+    rpm.install(rpms.glob("*.rpm"), tree, deadline, just_database=True)
+    return len(packages)
+
+
+def make_initramfs(tree: Path, deadline: Deadline) -> str:
+    """Run dracut inside the tree with Ignition's and ostree's modules; return the kernel version."""
+    (kernel,) = (path.name for path in (tree / "usr/lib/modules").iterdir())
+    modules = tree / "usr/lib/modules" / kernel
+    shutil.move(tree / f"boot/vmlinuz-{kernel}", modules / "vmlinuz")
+    shutil.copytree(FOLDER / "dracut", tree / "usr/lib/dracut/modules.d", dirs_exist_ok=True)
+    with mounted(tree, deadline):
+        process.run(
+            [
+                "chroot", tree, "dracut", "--force", "--no-hostonly", "--reproducible", "--zstd", "--kver", kernel,
+                "--add", "ostree ignition stand-in", "--omit", _OMIT, "--drivers", _DRIVERS,
+                f"/usr/lib/modules/{kernel}/initramfs.img",
+            ], deadline,
+        )  # fmt: skip
+    return kernel
+
+
+class mounted:  # noqa: N801 - reads as a phrase: `with mounted(tree)`
+    """The API file systems inside a tree, for programs run there by chroot."""
+
+    def __init__(self, tree: Path, deadline: Deadline) -> None:
+        self._tree, self._deadline = tree, deadline
+
+    def __enter__(self) -> None:
+        for name in ("dev", "sys"):
+            process.run(["mount", "--rbind", f"/{name}", self._tree / name], self._deadline)
+        process.run(["mount", "-t", "proc", "proc", self._tree / "proc"], self._deadline)
+
+    def __exit__(self, *_: object) -> None:
+        for name in ("proc", "sys", "dev"):
+            process.run(["umount", "--recursive", "--lazy", self._tree / name], self._deadline)
+
+
+def shape(tree: Path) -> None:
+    """Give the tree the layout of an ostree deployment: /usr/etc, links into /var, nothing else."""
+    for name in _EMPTY:
+        _remove(tree / name)
+        (tree / name).mkdir(mode=0o755)
+    for name, target in _VAR_LINKS.items():
+        _remove(tree / name)
+        (tree / name).symlink_to(target)
+    (tree / "etc").rename(tree / "usr/etc")
+
+
+def _install_tools(tree: Path, tools: Path) -> None:
+    extensions = tree / "usr/libexec/libostree/ext"
+    extensions.mkdir(parents=True, exist_ok=True)
+    shutil.copy(tools / "ostree-container", extensions)
+    shutil.copy(tools / "rpm-ostree", tree / "usr/bin")
+
+
+def _move_selinux_store(tree: Path) -> None:
+    # /var is emptied; CoreOS keeps the module store in /etc as well.
+    store = tree / "var/lib/selinux/default"
+    if store.is_dir():
+        shutil.copytree(store, tree / "etc/selinux/default", symlinks=True, dirs_exist_ok=True)
+        with (tree / "etc/selinux/semanage.conf").open("a", encoding="utf-8") as conf:
+            conf.write("store-root = /etc/selinux\n")
+
+
+def _own_by_root(tree: Path, overlay: Path) -> None:
+    for path in overlay.rglob("*"):
+        os.lchown(tree / path.relative_to(overlay), 0, 0)
+
+
+def _remove(path: Path) -> None:
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.is_dir():
+        shutil.rmtree(path)

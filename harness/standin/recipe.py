@@ -1,0 +1,44 @@
+"""The recipe of the stand-in images and the cache key made of it; pure but for reading files."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.folders import fixture
+
+FOLDER = fixture("standin")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What goes in; the fields are explained in `fixtures/standin/recipe.toml`."""
+
+    suite: str
+    base_version: str
+    openshift_version: str
+    coreos_packages: tuple[str, ...]
+    materials: tuple[str, ...]
+    sources: tuple[str, ...]
+    path_exclude: tuple[str, ...]
+    prune: tuple[str, ...]
+    kernel_arguments: tuple[str, ...]
+
+
+def load(folder: Path = FOLDER) -> Recipe:
+    """Return the recipe in `folder`."""
+    table = tomllib.loads((folder / "recipe.toml").read_text(encoding="utf-8"))
+    return Recipe(**{key: tuple(v) if isinstance(v, list) else v for key, v in table.items()})
+
+
+def key_of(versions: Iterable[str], folders: Iterable[Path]) -> str:
+    """Return the cache key over package versions and every file below `folders`."""
+    digest = hashlib.sha256("\n".join(sorted(versions)).encode())
+    for folder in folders:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            digest.update(f"\0{path.relative_to(folder)}\0{path.stat().st_mode & 0o111}\0".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]

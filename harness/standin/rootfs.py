@@ -1,0 +1,77 @@
+"""Debian's part: one mmdebstrap run gives the root tree and the raw material for the other steps."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import process
+from harness.model.clock import Deadline
+from harness.standin.recipe import Recipe
+
+# Offered to mmdebstrap's hooks; everything fetched but not installed lands there.
+_FETCHED = "/materials"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Debian:
+    """The root tree, and the folder of fetched .deb and source files."""
+
+    tree: Path
+    materials: Path
+
+    def unpack(self, package: str, into: Path, deadline: Deadline) -> Path:
+        """Extract the fetched `package` into the folder `into` and return that folder."""
+        (deb,) = self.materials.glob(f"{package}_*.deb")
+        process.run(["dpkg-deb", "-x", deb, into], deadline)
+        return into
+
+    def version_of(self, package: str) -> str:
+        """Return the Debian version of the fetched `package`, such as `1.6.20~ds1-1+deb12u1`."""
+        (deb,) = self.materials.glob(f"{package}_*.deb")
+        return deb.name.split("_")[1].replace("%3a", ":")
+
+
+def resolve_versions(recipe: Recipe, deadline: Deadline) -> tuple[str, ...]:
+    """Return `name (version …` of every package that a build would install today.
+
+    Raises:
+        CommandError: the package index cannot be reached.
+    """
+    done = process.run(
+        ["mmdebstrap", "--simulate", "--verbose", *_choice(recipe), recipe.suite, "/dev/null"], deadline
+    )  # fmt: skip
+    lines = (done.stdout + done.stderr).splitlines()
+    return tuple(line.removeprefix("Inst ") for line in lines if line.startswith("Inst "))
+
+
+def bootstrap(recipe: Recipe, folder: Path, deadline: Deadline) -> Debian:
+    """Make the root tree in `folder/tree` and fetch the materials into `folder/materials`."""
+    debian = Debian(tree=folder / "tree", materials=folder / "materials")
+    debian.materials.mkdir(parents=True)
+    fetch = (
+        f"mkdir {_FETCHED}; cd {_FETCHED}; chown _apt . 2>/dev/null || true;"
+        f"apt-get download {shlex.join(recipe.materials)};"
+        "sed -n 's/^deb /deb-src /p' /etc/apt/sources.list > /etc/apt/sources.list.d/source.list; apt-get update;"
+        f"apt-get source --download-only {shlex.join(recipe.sources)}"
+    )  # fmt: skip
+    process.run(
+        [
+            "mmdebstrap", "--mode=root", "--format=directory", *_choice(recipe),
+            *(f"--dpkgopt=path-exclude={pattern}" for pattern in recipe.path_exclude),
+            f'--customize-hook=chroot "$1" sh -ec {shlex.quote(fetch)}',
+            f"--customize-hook=sync-out {_FETCHED} {debian.materials}",
+            f'--customize-hook=rm -r "$1"{_FETCHED}',
+            recipe.suite, debian.tree,
+        ], deadline,
+    )  # fmt: skip
+    return debian
+
+
+def _choice(recipe: Recipe) -> tuple[str, ...]:
+    return (
+        "--variant=minbase",
+        f"--include={','.join(recipe.coreos_packages)}",
+        '--aptopt=APT::Install-Recommends "false"',
+    )

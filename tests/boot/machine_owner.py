@@ -1,0 +1,72 @@
+"""An owner to be killed: boots one machine from a boot sector and tells where it is.
+
+`machine_owner.py MODE URI BASE` prints one JSON object when the machine runs. MODE is `hold` (wait
+for the end of standard input), `fail` (raise inside), or `watch` (wait for the machine to stop by
+itself and print why). libvirt's embedded driver allows one run per process, hence a program.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+
+from harness.machine.acceleration import Acceleration
+from harness.machine.architecture import Kind
+from harness.machine.connection import open_connection
+from harness.machine.emulator import find_emulator
+from harness.machine.machine import Machine, MachineSpec, boot
+from harness.machine.ownership import begin_run
+from harness.model.clock import Deadline, NotYet, wait_for
+
+
+def main(mode: str, uri: str, base: Path) -> None:
+    spec = MachineSpec(
+        name="one",
+        emulator=find_emulator(),
+        acceleration=Acceleration(kind=Kind.TCG, reason="asked for", timeout_factor=1.0),
+        base=base,
+        base_format="raw",
+        ignition='{"ignition":{"version":"3.4.0"}}',
+        memory_mib=128,
+        vcpus=1,
+    )
+    deadline = Deadline.after(60)
+    with (
+        begin_run() as run,
+        open_connection(uri, run) as connection,
+        boot(connection, run, spec, deadline) as machine,
+    ):
+        tell(
+            folder=str(run.folder),
+            scratch=str(run.scratch),
+            console=str(machine.console),
+            ports={name: str(path) for name, path in machine.port_files.items()},
+            peak=machine.peak_memory_bytes(),
+        )
+        if mode == "fail":
+            raise RuntimeError("the owner fails")
+        if mode == "watch":
+            reason = wait_for("the end", lambda: stopped(machine), deadline, tick_s=0.05)
+            console = machine.console.read_text(errors="replace")
+            tell(reason=reason, console=console)
+        else:
+            sys.stdin.read()
+
+
+def stopped(machine: Machine) -> str:
+    reason = machine.why_stopped()
+    if reason is None:
+        raise NotYet("it runs")
+    return reason
+
+
+def tell(**facts: object) -> None:
+    sys.stdout.write(json.dumps(facts) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(relativeCreated)d %(name)s %(message)s")
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))

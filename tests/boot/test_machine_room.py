@@ -1,0 +1,227 @@
+"""The machine room on real QEMU: what runs, and that nothing of it outlives its owner.
+
+The guests are boot sectors, so that each test takes about two seconds without KVM.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from harness import process
+from harness.machine.acceleration import probe_command
+from harness.machine.architecture import Kind
+from harness.machine.emulator import find_emulator
+from harness.machine.ownership import live_runs, sweep
+from harness.machine.processes import PROC, processes_naming
+from harness.model.clock import Deadline, NotYet, wait_for
+
+ROOT = Path(__file__).parents[2]
+OWNER = Path(__file__).with_name("machine_owner.py")
+URI = "qemu:///embed"
+PROMPT_S = 10.0
+START_S = 60.0
+
+# 16-bit code: write "U" to the first serial port, then halt for ever.
+SAY_U = bytes.fromhex("baf803 b055 ee")
+HALT = bytes.fromhex("f4 ebfd")
+# Write 0x2000 (sleep now, state S5) to the q35's PM1a control port 0x604.
+POWER_OFF = bytes.fromhex("ba0406 b80020 ef")
+
+
+def boot_sector(code: bytes) -> bytes:
+    return code.ljust(510, b"\0") + b"\x55\xaa" + bytes(1024 * 1024 - 512)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A private place for runs, so that these tests see no one else's."""
+
+    folder: Path
+
+    @property
+    def runs(self) -> Path:
+        return self.folder / f"node-image-{os.getuid()}"
+
+    @property
+    def env(self) -> dict[str, str]:
+        path = os.pathsep.join((str(ROOT), *sys.path))
+        return {"TMPDIR": str(self.folder), "PYTHONPATH": path}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    child: subprocess.Popen[bytes]
+    facts: dict[str, object]
+
+    @property
+    def folder(self) -> Path:
+        return Path(str(self.facts["folder"]))
+
+    def is_gone(self) -> None:
+        left = [self.folder, Path(str(self.facts["scratch"]))]
+        left = [path for path in left if path.exists()]
+        running = processes_naming(self.folder)
+        if left or running:
+            raise NotYet(f"left: {left} {running}")
+
+    def wait_until_gone(self) -> None:
+        wait_for("the end of the run", self.is_gone, Deadline.after(PROMPT_S), tick_s=0.05)
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    # pytest's own temporary paths are too long for libvirt's sockets.
+    folder = Path(tempfile.mkdtemp(prefix="nimg-"))
+    yield Place(folder=folder)
+    shutil.rmtree(folder)
+
+
+@contextmanager
+def owner(place: Place, mode: str, code: bytes) -> Iterator[Owner]:
+    base = place.folder / f"{mode}.raw"
+    base.write_bytes(boot_sector(code))
+    command = (sys.executable, OWNER, mode, URI, base)
+    with process.start(command, env=place.env, stdin=subprocess.PIPE) as child:
+        started = Owner(child=child, facts=read_facts(child))
+        yield started
+    started.wait_until_gone()
+
+
+def read_facts(child: subprocess.Popen[bytes]) -> dict[str, object]:
+    assert child.stdout is not None
+    line = child.stdout.readline()
+    if not line:
+        assert child.stderr is not None
+        pytest.fail(child.stderr.read().decode())
+    facts = json.loads(line)
+    assert isinstance(facts, dict)
+    return facts
+
+
+def reaper_of(folder: Path) -> int:
+    """Find the reaper by its command line: it names the folder itself, not a path inside."""
+    for entry in PROC.iterdir():
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if os.fsencode(folder) in words and b"harness.machine.reaper" in words:
+            return int(entry.name)
+    raise NotYet("no reaper runs")
+
+
+def test_probe_guest_runs_in_emulation() -> None:
+    command = probe_command(find_emulator(), Kind.TCG)
+
+    assert process.run(command, Deadline.after(START_S), check=False).status == 33
+
+
+def test_guest_boots_from_the_overlay_and_its_console_is_kept(place: Place) -> None:
+    with owner(place, "watch", SAY_U + POWER_OFF + HALT) as watched:
+        end = read_facts(watched.child)
+
+        assert end["reason"] == "the guest powered off"
+        assert end["console"] == "U"
+
+
+def test_peak_memory_is_that_of_qemu(place: Place) -> None:
+    with owner(place, "hold", HALT) as held:
+        peak = held.facts["peak"]
+
+        assert isinstance(peak, int)
+        assert peak > 16 * 1024**2
+
+
+def test_port_files_lie_in_the_run_folder(place: Place) -> None:
+    with owner(place, "hold", HALT) as held:
+        ports = held.facts["ports"]
+
+        assert isinstance(ports, dict)
+        assert all(Path(path).is_relative_to(held.folder) for path in ports.values())
+        assert all(Path(path).is_file() for path in ports.values())
+
+
+def test_missing_driver_is_one_error_with_the_way_out(place: Place) -> None:
+    env = {**place.env, "LIBVIRT_DRIVER_DIR": "/nonexistent"}
+    command = (sys.executable, OWNER, "hold", URI, place.folder)
+
+    ended = process.run(command, Deadline.after(START_S), check=False, env=env)
+
+    assert "InputError" in ended.stderr
+    assert "install libvirt's QEMU driver" in ended.stderr
+
+
+def test_machine_ends_with_a_clean_owner(place: Place) -> None:
+    with owner(place, "hold", HALT) as held:
+        assert processes_naming(held.folder)
+        held.child.communicate(timeout=START_S)
+
+        assert held.child.returncode == 0
+        held.is_gone()
+
+
+def test_machine_ends_with_a_failing_owner(place: Place) -> None:
+    with owner(place, "fail", HALT) as failing:
+        failing.child.communicate(timeout=START_S)
+
+        assert failing.child.returncode != 0
+        failing.is_gone()
+
+
+def test_machine_ends_with_an_interrupted_owner(place: Place) -> None:
+    with owner(place, "hold", HALT) as held:
+        held.child.send_signal(signal.SIGINT)
+        held.child.wait(timeout=START_S)
+
+        held.is_gone()
+
+
+def test_reaper_ends_the_machine_of_a_killed_owner(place: Place) -> None:
+    with owner(place, "hold", HALT) as held:
+        held.child.kill()
+        held.child.wait(timeout=START_S)
+
+        held.wait_until_gone()
+
+
+def test_reaper_ends_the_machine_of_a_terminated_owner(place: Place) -> None:
+    with owner(place, "hold", HALT) as held:
+        held.child.terminate()
+        held.child.wait(timeout=START_S)
+
+        held.wait_until_gone()
+
+
+def test_sweep_ends_what_owner_and_reaper_left(place: Place) -> None:
+    with owner(place, "hold", HALT) as held:
+        os.kill(reaper_of(held.folder), signal.SIGKILL)
+        held.child.kill()
+        held.child.wait(timeout=START_S)
+        assert processes_naming(held.folder)
+
+        swept = sweep(place.runs)
+
+        assert [line.partition(" ")[0] for line in swept] == [str(held.folder)]
+        held.is_gone()
+
+
+def test_sweep_leaves_a_live_run_alone(place: Place) -> None:
+    with owner(place, "hold", HALT) as held:
+        before = processes_naming(held.folder)
+
+        assert sweep(place.runs) == ()
+
+        assert processes_naming(held.folder) == before
+        assert live_runs(place.runs) == (held.folder,)

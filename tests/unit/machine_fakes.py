@@ -1,0 +1,95 @@
+"""Fakes of the machine room: a clock, a run without a reaper, a /proc, and a driver."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.machine.domain import SecurityLabel
+from harness.machine.driver import DESTROYED
+from harness.machine.ownership import Run
+from harness.model.errors import RigError
+
+
+@dataclass
+class FakeClock:
+    """Time that passes only while someone sleeps."""
+
+    now: float = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += max(seconds, 0.001)
+
+
+def make_run(root: Path, name: str = "run-000000") -> Run:
+    """Lay out a run as `begin_run` does, without lock and reaper."""
+    folder = root / name
+    for part in ("domains", "memory", "scratch"):
+        (folder / part).mkdir(parents=True)
+    return Run(folder=folder, scratch=folder / "scratch")
+
+
+def add_process(
+    proc: Path, pid: int, command: str, *, terminal: int = 0, rss_kib: int = 0, hwm_kib: int = 0
+) -> None:
+    """Add a process of this user to a /proc of our own."""
+    entry = proc / str(pid)
+    entry.mkdir(parents=True)
+    (entry / "cmdline").write_bytes(command.replace(" ", "\0").encode() + b"\0")
+    (entry / "stat").write_text(f"{pid} (a) b) S 1 {pid} {pid} {terminal} -1 0")
+    (entry / "status").write_text(f"Name:\ta\nVmHWM:\t{hwm_kib} kB\nVmRSS:\t{rss_kib} kB\n")
+
+
+def fake_qemu_img(folder: Path) -> Path:
+    """Make a qemu-img that writes its arguments into the file that it was asked to create."""
+    program = folder / "qemu-img"
+    program.write_text(
+        "#!/bin/sh\n"
+        'for word in "$@"; do case "$word" in *overlay.qcow2) target="$word";; esac; done\n'
+        'echo "$@" > "$target"\n'
+    )
+    program.chmod(0o755)
+    return program
+
+
+@dataclass
+class FakeDomain:
+    """A domain that runs until it is destroyed, or stops for a reason of its own."""
+
+    reason: str | None = None
+    destroyed: int = 0
+
+    def is_running(self) -> bool:
+        return self.reason is None
+
+    def stop_reason(self) -> str | None:
+        return self.reason
+
+    def destroy(self) -> None:
+        self.destroyed += 1
+        self.reason = self.reason or DESTROYED
+
+
+@dataclass
+class FakeConnection:
+    """A driver that starts nothing and remembers what it was given."""
+
+    uri: str = "qemu:///embed?root=/nowhere"
+    log_folder: Path | None = None
+    refusal: str | None = None
+    domains: list[FakeDomain] = field(default_factory=list)
+    xml: str = ""
+
+    def security_labels(self) -> tuple[SecurityLabel, ...]:
+        return (SecurityLabel(model="dac", label=f"+{os.getuid()}:+{os.getgid()}"),)
+
+    def start(self, xml: str) -> FakeDomain:
+        if self.refusal is not None:
+            raise RigError(self.refusal)
+        self.xml = xml
+        self.domains.append(FakeDomain())
+        return self.domains[-1]

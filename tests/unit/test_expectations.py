@@ -1,0 +1,253 @@
+"""Tables are read with every fault told, extend each other, and are chosen by image labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from harness.model.errors import InputError
+from harness.verdict.expectations import built_in, choose, load, parse
+from harness.verdict.rows import (
+    FileRow,
+    Invariant,
+    InvariantRow,
+    Layer,
+    OsReleaseRow,
+    PackageRow,
+    Row,
+    UnitRow,
+)
+
+ROWS: list[tuple[str, Row, str]] = [
+    (
+        '[[package]]\nname="openshift-kubelet"\nlayer="node"\nsource="s"',
+        PackageRow(name="openshift-kubelet", layer=Layer.NODE, source="s"),
+        "node-openshift-kubelet",
+    ),
+    (
+        '[[package]]\nname="linux-image-*amd64"\nlayer="coreos"\nsource="s"\nabsent=true',
+        PackageRow(name="linux-image-*amd64", layer=Layer.COREOS, source="s", absent=True),
+        "coreos-linux-image-amd64",
+    ),
+    (
+        '[[os_release]]\nkey="ID"\nlayer="coreos"\nequals="rhel"\nsource="s"',
+        OsReleaseRow(key="ID", layer=Layer.COREOS, equals="rhel", source="s"),
+        "coreos-ID",
+    ),
+    (
+        '[[unit]]\nname="kubelet.service"\nlayer="node"\nsub="running"\nsource="s"',
+        UnitRow(name="kubelet.service", layer=Layer.NODE, sub="running", source="s"),
+        "node-kubelet.service",
+    ),
+    (
+        '[[file]]\npath="/usr/bin/oc"\nlayer="node"\nsource="s"\npresent=false',
+        FileRow(path="/usr/bin/oc", layer=Layer.NODE, source="s", present=False),
+        "node-usr-bin-oc",
+    ),
+    (
+        '[[invariant]]\nname="no-new-avc"\nsource="s"',
+        InvariantRow(name=Invariant.NO_NEW_AVC, source="s"),
+        "no-new-avc",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "row", "row_id"), ROWS, ids=[case[2] for case in ROWS])
+def test_row_is_read_with_a_stable_id(text: str, row: Row, row_id: str) -> None:
+    assert parse(text, "t.toml").rows == (row,)
+    assert row.id == row_id
+
+
+PACKAGE = '[[package]]\nname = "a"\nlayer = "node"\nsource = "s"\n'
+BAD = [
+    ("a =", "t.toml", "is not TOML"),
+    ("[[pakage]]\n", "t.toml", "unknown names: pakage"),
+    ("title = 3", "t.toml: title", "is 3"),
+    ("package = 3", "t.toml", "package is not a list"),
+    ("package = [3]", "t.toml, [[package]] number 1", "is not a table"),
+    (PACKAGE + "weight = 3", "t.toml, [[package]] number 1 (a)", "unknown names: weight"),
+    (PACKAGE.replace('source = "s"', ""), "t.toml, [[package]] number 1 (a)", "has no source"),
+    (PACKAGE.replace('"s"', '""'), "t.toml, [[package]] number 1 (a): source", "is ''"),
+    (PACKAGE.replace('"s"', "4"), "t.toml, [[package]] number 1 (a): source", "is 4"),
+    (PACKAGE + 'absent = "no"', "t.toml, [[package]] number 1 (a): absent", "is 'no'"),
+    (PACKAGE.replace("node", "rhel"), "t.toml, [[package]] number 1 (a): layer", "'rhel'"),
+    (PACKAGE + PACKAGE, "t.toml", "has two package rows node-a"),
+    (
+        '[[invariant]]\nname = "no-weather"\nsource = "s"',
+        "t.toml, [[invariant]] number 1 (no-weather): name",
+        "is 'no-weather', which is unknown",
+    ),
+    (
+        '[[os_release]]\nkey = "ID"\nlayer = "node"\nsource = "s"',
+        "t.toml, [[os_release]] number 1 (ID)",
+        "one thing",
+    ),
+    (
+        '[[os_release]]\nkey = "ID"\nlayer = "node"\nsource = "s"\nequals = "a"\nmatches = "b"',
+        "t.toml, [[os_release]] number 1 (ID)",
+        "one thing",
+    ),
+    (
+        '[[os_release]]\nkey = "ID"\nlayer = "node"\nsource = "s"\nmatches = "("',
+        "t.toml, [[os_release]] number 1 (ID)",
+        "is no regular expression",
+    ),
+    ('[[match]]\na = "("', "t.toml, match a", "is no regular expression"),
+    ("[[match]]\na = 3", "t.toml", "match that is no table"),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "subject", "problem"), BAD, ids=[f"{case[1]}: {case[2]}" for case in BAD]
+)
+def test_fault_is_told_with_its_place_and_a_way_out(text: str, subject: str, problem: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse(text, "t.toml")
+
+    assert caught.value.subject == subject
+    assert problem in caught.value.problem
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("[[pakage]]\n", "package, os_release, unit, file, invariant"),
+        (PACKAGE + "weight = 3", "name, layer, source, absent"),
+        (PACKAGE.replace("node", "rhel"), "coreos, node"),
+        ('[[invariant]]\nname = "x"\nsource = "s"', "boot-id-unchanged, kernel-unchanged"),
+    ],
+)
+def test_unknown_name_is_answered_with_the_known_ones(text: str, known: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse(text, "t.toml")
+
+    assert known in caught.value.remedy
+
+
+@pytest.mark.parametrize("name", built_in())
+def test_shipped_table_is_sound(name: str) -> None:
+    table = load(name)
+
+    assert table.name == name
+    assert table.title != name
+    assert table.rows
+    assert all(row.source for row in table.rows)
+
+
+@pytest.mark.parametrize("name", ["ocp-4.19", "ocp-5.0", "okd-scos", "stand-in"])
+def test_product_tables_hold_every_kind_and_every_invariant(name: str) -> None:
+    rows = load(name).rows
+
+    assert {row.test_kind for row in rows} == {
+        "package", "os_release", "unit", "file", "invariant",
+    }  # fmt: skip
+    assert {row.name for row in rows if isinstance(row, InvariantRow)} == set(Invariant)
+    keys = [(row.test_kind, row.id) for row in rows]
+    assert len(keys) == len(set(keys))
+    assert {("package", "node-openshift-kubelet"), ("os_release", "coreos-ID")} <= set(keys)
+
+
+def test_paths_to_observe_are_those_of_the_file_rows() -> None:
+    assert load("stand-in").paths_to_observe == ("/usr/bin/oc", "/usr/bin/kubelet")
+
+
+def test_row_with_the_same_id_replaces_the_extended_one(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'extends = "stand-in"\n'
+        '[[os_release]]\nkey = "ID"\nlayer = "coreos"\nequals = "me"\nsource = "s"'
+    )
+
+    table, shipped = load(path), load("stand-in")
+
+    (row,) = [row for row in table.rows if row.id == "coreos-ID"]
+    assert row == OsReleaseRow(key="ID", layer=Layer.COREOS, equals="me", source="s")
+    assert table.name == "mine"
+    assert len(table.rows) == len(shipped.rows)
+
+
+def test_user_table_may_bear_the_name_of_the_shipped_one_it_extends(tmp_path: Path) -> None:
+    path = tmp_path / "stand-in.toml"
+    path.write_text('extends = "stand-in"')
+
+    assert load(path).rows == load("stand-in").rows
+
+
+def test_circle_of_tables_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(f'extends = "{path}"')
+
+    with pytest.raises(InputError, match="extends itself"):
+        load(path)
+
+
+def test_unknown_table_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(InputError, match="is no known table") as caught:
+        load("ocp-3.11")
+
+    assert "ocp-4.19" in caught.value.remedy
+
+
+def test_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file"):
+        load(tmp_path / "none.toml")
+
+
+def test_missing_parent_is_told_with_its_child(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text('extends = "nothing"')
+
+    with pytest.raises(InputError, match=r"nothing \(extended by a\)"):
+        load(path)
+
+
+VERSION = "org.opencontainers.image.version"
+BUILD_VERSIONS = "io.openshift.build.versions"
+DISPLAY_NAMES = "io.openshift.build.version-display-names"
+STAND_IN = {
+    "io.node-image.stand-in": "true",
+    "io.openshift.metalayer": "true",
+    VERSION: "9.6.20250203-0",
+    BUILD_VERSIONS: "machine-os=9.6.20250203-0",
+}
+
+
+@pytest.mark.parametrize(
+    ("labels", "name"),
+    [
+        ({VERSION: "9.6.20250203-0"}, "ocp-4.19"),
+        ({BUILD_VERSIONS: "machine-os=9.6.20250203-0"}, "ocp-4.19"),
+        ({VERSION: "9.8.20260301-1", "com.coreos.osname": "rhcos"}, "ocp-5.0"),
+        ({VERSION: "10.2.20260301-0"}, "ocp-5.0"),
+        ({VERSION: "10.0.20260614-0", "com.coreos.osname": "scos"}, "okd-scos"),
+        ({VERSION: "9.0.20260926-dev0", "com.coreos.osname": "scos"}, "okd-scos"),
+        (
+            {
+                BUILD_VERSIONS: "machine-os=10.0.20260614-0",
+                DISPLAY_NAMES: "machine-os=CentOS Stream CoreOS 10",
+            },
+            "okd-scos",
+        ),
+        (STAND_IN, "stand-in"),
+    ],
+)
+def test_image_labels_choose_the_table(labels: Mapping[str, str], name: str) -> None:
+    assert choose(labels) == name
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [{}, {VERSION: "418.94.202409090849-0"}, {VERSION: "9.6.20250203-0.extra"}],
+    ids=["none", "legacy", "longer"],
+)
+def test_labels_that_fit_nothing_are_shown_with_the_known_tables(labels: Mapping[str, str]) -> None:
+    with pytest.raises(InputError, match="fits no table") as caught:
+        choose({**labels, "vendor": "somebody"})
+
+    assert all(value in caught.value.problem for value in labels.values())
+    assert "somebody" not in caught.value.problem
+    assert "--expectations" in caught.value.remedy
+    assert "okd-scos" in caught.value.remedy

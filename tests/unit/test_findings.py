@@ -1,0 +1,241 @@
+"""Every kind of row is held to snapshots in both directions."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from harness.folders import fixture
+from harness.model.nevra import Nevra
+from harness.model.node_state import NodeState, parse
+from harness.model.units import UnitState
+from harness.verdict.expectations import load
+from harness.verdict.findings import Finding, judge
+from harness.verdict.rows import (
+    FileRow,
+    Invariant,
+    InvariantRow,
+    Layer,
+    OsReleaseRow,
+    PackageRow,
+    Row,
+    UnitRow,
+)
+
+BEFORE = parse(fixture("transcripts/observe-before.txt").read_text())
+AFTER = parse(fixture("transcripts/observe-after.txt").read_text())
+S = "here"
+COREOS, NODE = Layer.COREOS, Layer.NODE
+
+
+def with_unit(
+    state: NodeState, name: str, active: str, sub: str = "x", restarts: int = 0
+) -> NodeState:
+    unit = UnitState(
+        name=name, load="loaded", active=active, sub=sub, result="", restarts=restarts,
+        exec_main_status=0,
+    )  # fmt: skip
+    return dataclasses.replace(state, units={**state.units, name: unit})
+
+
+def with_os_release(state: NodeState, **fields: str) -> NodeState:
+    return dataclasses.replace(state, os_release={**state.os_release, **fields})
+
+
+def invariant(name: Invariant) -> InvariantRow:
+    return InvariantRow(name=name, source=S)
+
+
+@pytest.mark.parametrize("row", load("stand-in").rows, ids=lambda row: f"{row.test_kind}-{row.id}")
+def test_good_live_apply_holds_the_whole_table(row: Row) -> None:
+    assert judge(row, BEFORE, AFTER) is None
+
+
+KEY = "OPENSHIFT_VERSION"
+# row, before, after, part of what is observed; None where the row holds
+CASES: list[tuple[str, Row, NodeState, NodeState, str | None]] = [
+    ("node package came", PackageRow(name="runc", layer=NODE, source=S), BEFORE, AFTER, None),
+    (
+        "node package missing",
+        PackageRow(name="cri-o", layer=NODE, source=S), BEFORE, AFTER,
+        "before: absent; after: absent",
+    ),
+    (
+        "node package was there before",
+        PackageRow(name="runc", layer=NODE, source=S), AFTER, AFTER,
+        "before: runc-1.1.5-1.x86_64",
+    ),
+    ("coreos package kept", PackageRow(name="jq", layer=COREOS, source=S), BEFORE, AFTER, None),
+    (
+        "coreos package only came with the node layer",
+        PackageRow(name="runc", layer=COREOS, source=S), BEFORE, AFTER,
+        "before: absent; after: runc",
+    ),
+    (
+        "absent package is absent",
+        PackageRow(name="cri-o", layer=COREOS, source=S, absent=True), BEFORE, AFTER, None,
+    ),
+    (
+        "absent package is there",
+        PackageRow(name="jq", layer=NODE, source=S, absent=True), BEFORE, AFTER, "after: jq-1.6",
+    ),
+    (
+        "package by pattern",
+        PackageRow(name="linux-image-*", layer=COREOS, source=S), BEFORE, AFTER, None,
+    ),
+    (
+        "package by pattern missing",
+        PackageRow(name="kernel-*", layer=COREOS, source=S), BEFORE, AFTER, "after: absent",
+    ),
+    ("field equals", OsReleaseRow(key="ID", layer=COREOS, equals="rhel", source=S), BEFORE, AFTER,
+     None),
+    (
+        "field differs after",
+        OsReleaseRow(key="ID", layer=COREOS, equals="rhel", source=S),
+        BEFORE, with_os_release(AFTER, ID="rhcos"), "before: 'rhel'; after: 'rhcos'",
+    ),
+    (
+        "field differs before",
+        OsReleaseRow(key="ID", layer=COREOS, equals="rhel", source=S),
+        with_os_release(BEFORE, ID="rhcos"), AFTER, "before: 'rhcos'",
+    ),
+    (
+        "pattern has to fit the whole value",
+        OsReleaseRow(key="VERSION_ID", layer=COREOS, matches="9", source=S), BEFORE, AFTER,
+        "after: '9.6'",
+    ),
+    (
+        "pattern fits",
+        OsReleaseRow(key="VERSION_ID", layer=COREOS, matches=r"9\.\d", source=S), BEFORE, AFTER,
+        None,
+    ),
+    ("node field came", OsReleaseRow(key=KEY, layer=NODE, equals="4.19", source=S), BEFORE, AFTER,
+     None),
+    (
+        "node field was there before",
+        OsReleaseRow(key=KEY, layer=NODE, equals="4.19", source=S), AFTER, AFTER, "before: '4.19'",
+    ),
+    (
+        "node field missing",
+        OsReleaseRow(key=KEY, layer=NODE, equals="4.19", source=S), BEFORE, BEFORE,
+        "before: absent; after: absent",
+    ),
+    ("absent field is absent",
+     OsReleaseRow(key="RHEL_VERSION", layer=COREOS, absent=True, source=S), BEFORE, AFTER, None),
+    (
+        "absent field is there",
+        OsReleaseRow(key=KEY, layer=COREOS, absent=True, source=S), BEFORE, AFTER, "after: '4.19'",
+    ),
+    (
+        "field that goes is absent after",
+        OsReleaseRow(key=KEY, layer=NODE, absent=True, source=S), AFTER, BEFORE, None,
+    ),
+    ("unit active", UnitRow(name="kubelet.service", layer=NODE, source=S), BEFORE, AFTER, None),
+    (
+        "unit not active",
+        UnitRow(name="kubelet.service", layer=NODE, source=S), BEFORE,
+        with_unit(AFTER, "kubelet.service", "activating", "auto-restart", restarts=4),
+        "after: kubelet.service is activating/auto-restart, restarted 4 times",
+    ),
+    (
+        "unit not loaded",
+        UnitRow(name="crio.service", layer=NODE, source=S), BEFORE, AFTER,
+        "after: crio.service is not loaded",
+    ),
+    (
+        "node unit was active before",
+        UnitRow(name="kubelet.service", layer=NODE, source=S), AFTER, AFTER,
+        "before: kubelet.service is active/running",
+    ),
+    (
+        "coreos unit may still start before",
+        UnitRow(name="sshd.service", layer=COREOS, source=S),
+        with_unit(BEFORE, "sshd.service", "activating"), AFTER, None,
+    ),
+    (
+        "sub state differs",
+        UnitRow(name="sshd.service", layer=COREOS, sub="exited", source=S), BEFORE, AFTER,
+        "after: sshd.service is active/running",
+    ),
+    ("sub state fits", UnitRow(name="sshd.service", layer=COREOS, sub="running", source=S),
+     BEFORE, AFTER, None),
+    ("node file came", FileRow(path="/usr/bin/oc", layer=NODE, source=S), BEFORE, AFTER, None),
+    (
+        "node file missing",
+        FileRow(path="/usr/bin/crio", layer=NODE, source=S), BEFORE, AFTER, "after: absent",
+    ),
+    (
+        "coreos file missing before",
+        FileRow(path="/usr/bin/oc", layer=COREOS, source=S), BEFORE, AFTER,
+        "before: absent; after: /usr/bin/oc",
+    ),
+    (
+        "forbidden file is there",
+        FileRow(path="/usr/bin/oc", layer=NODE, present=False, source=S), BEFORE, AFTER,
+        "after: /usr/bin/oc",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("row", "before", "after", "observed"),
+    [case[1:] for case in CASES],
+    ids=[case[0] for case in CASES],
+)
+def test_row(row: Row, before: NodeState, after: NodeState, observed: str | None) -> None:
+    finding = judge(row, before, after)
+
+    if observed is None:
+        assert finding is None
+    else:
+        assert finding is not None
+        assert observed in finding.observed
+
+
+@pytest.mark.parametrize(
+    ("row", "section"),
+    [
+        (invariant(Invariant.NO_NEW_AVC), "avc"),
+        (invariant(Invariant.NO_DANGLING_LINKS), "dangling"),
+        (invariant(Invariant.NO_NEW_FAILED_UNITS), "units"),
+        (PackageRow(name="cri-o", layer=NODE, absent=True, source=S), "packages"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_silence_of_a_failed_command_is_no_evidence(row: Row, section: str) -> None:
+    failed = dataclasses.replace(AFTER, troubles=(f"{section}: it ended with status 4",))
+    complained = dataclasses.replace(AFTER, troubles=(f"{section}: warning: odd",))
+
+    finding = judge(row, BEFORE, failed)
+
+    assert finding is not None
+    assert f"cannot be told, as the snapshot failed: {section}: it ended" in finding.observed
+    assert judge(row, BEFORE, complained) is None
+
+
+def test_finding_renders_expected_observed_source_and_notes() -> None:
+    row = PackageRow(name="openshift-kubelet", layer=NODE, source="seed:40")
+    after = dataclasses.replace(AFTER, packages={}, troubles=("packages: rpm: odd",))
+
+    finding = judge(row, BEFORE, after)
+
+    assert finding is not None
+    assert finding.render().splitlines() == [
+        "expected  package openshift-kubelet absent before live-apply, present after",
+        "observed  before: absent; after: absent",
+        "source    seed:40",
+        "note      snapshot: packages: rpm: odd",
+    ]
+
+
+def test_package_installed_in_two_versions_shows_both() -> None:
+    kernels = tuple(
+        Nevra(name="k", epoch=0, version=v, release="1", arch="x86_64") for v in ("1", "2")
+    )
+    after = dataclasses.replace(AFTER, packages={"k": kernels})
+
+    finding = judge(PackageRow(name="k", layer=NODE, absent=True, source=S), BEFORE, after)
+
+    assert isinstance(finding, Finding)
+    assert "k-1-1.x86_64, k-2-1.x86_64" in finding.observed

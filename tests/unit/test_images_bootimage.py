@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import shutil
+import struct
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from images_fakes import Web, deadline, served
+
+from harness.images.bootimage import BootImage, acquire
+from harness.images.cache import Cache
+from harness.images.disk_format import DiskFormat
+from harness.model.errors import InputError
+
+needs_qemu_img = pytest.mark.skipif(not shutil.which("qemu-img"), reason="no qemu-img here")
+SIZE = 1 << 20
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[Cache]:
+    with Cache(tmp_path / "cache") as cache:
+        yield cache
+
+
+def mbr(size_bytes: int = SIZE) -> bytes:
+    return bytes(510) + b"\x55\xaa" + bytes(size_bytes - 512)
+
+
+def gpt(size_bytes: int) -> bytes:
+    header = b"EFI PART" + bytes(24) + struct.pack("<Q", size_bytes // 512 - 1)
+    return mbr(1024)[:512] + header + bytes(size_bytes - 512 - len(header))
+
+
+def sum_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def qcow2(path: Path, *options: str) -> Path:
+    argv = ["qemu-img", "create", "-q", "-f", "qcow2", *options, str(path), "1M"]
+    subprocess.run(argv, check=True)
+    return path
+
+
+def filled_qcow2(folder: Path) -> Path:
+    (folder / "raw").write_bytes(os.urandom(SIZE))
+    path = folder / "disk.qcow2"
+    argv = ["qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(folder / "raw"), str(path)]
+    subprocess.run(argv, check=True)
+    return path
+
+
+def refused(text: str | Path, cache: Cache, sha256: str | None = None) -> InputError:
+    with pytest.raises(InputError) as caught:
+        acquire(str(text), sha256, cache, deadline())
+    assert caught.value.remedy
+    return caught.value
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def test_a_plain_raw_disk_is_used_where_it_lies(tmp_path: Path, cache: Cache) -> None:
+    path = write(tmp_path / "disk.raw", mbr())
+
+    assert acquire(str(path), None, cache, deadline()) == BootImage(
+        path=path, format=DiskFormat.RAW, virtual_size_bytes=SIZE, sha256=None, origin=str(path)
+    )
+
+
+@needs_qemu_img
+def test_a_sound_qcow2_is_told_by_content_with_its_virtual_size(
+    tmp_path: Path, cache: Cache
+) -> None:
+    image = acquire(str(qcow2(tmp_path / "disk.img")), None, cache, deadline())
+
+    assert (image.format, image.virtual_size_bytes) == (DiskFormat.QCOW2, SIZE)
+
+
+def test_a_compressed_file_is_unpacked_once_whatever_its_name(tmp_path: Path, cache: Cache) -> None:
+    path = write(tmp_path / "disk.raw", gzip.compress(mbr()))
+
+    first = acquire(str(path), None, cache, deadline())
+    assert first.path.read_bytes() == mbr()
+    assert first.sha256 == sum_of(path.read_bytes())
+
+    first.path.write_bytes(mbr(SIZE // 2))
+    second = acquire(str(path), None, cache, deadline())
+    assert (second.path, second.virtual_size_bytes) == (first.path, SIZE // 2)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_local_file_is_verified_by_option_or_sidecar(
+    packed: bool, tmp_path: Path, cache: Cache
+) -> None:
+    path = write(tmp_path / "disk", gzip.compress(mbr()) if packed else mbr())
+    right, wrong = sum_of(path.read_bytes()), "0" * 64
+
+    assert acquire(str(path), right, cache, deadline()).sha256 == right
+    assert f"expected sha256 {wrong}, got {right}" in refused(path, cache, wrong).problem
+    (tmp_path / "disk.sha256").write_text(f"{wrong}  disk\n")
+    assert f"expected sha256 {wrong}, got {right}" in refused(path, cache).problem
+    (tmp_path / "disk.sha256").write_text("no sum")
+    assert "holds no sha256 sum" in refused(path, cache).problem
+
+
+def test_a_url_is_verified_by_its_sidecar_and_fetched_once(cache: Cache) -> None:
+    body = gzip.compress(mbr())
+    files = {"/disk.gz": body, "/disk.gz.sha256": f"{sum_of(body)}  disk.gz\n".encode()}
+    with served(Web(files=files)) as web:
+        first = acquire(f"{web.url}/disk.gz", None, cache, deadline())
+        web.files["/disk.gz"] = b"gone"
+        second = acquire(f"{web.url}/disk.gz", None, cache, deadline())
+
+    assert second == first
+    assert first.path.read_bytes() == mbr()
+    assert {path.name for path in first.path.parent.iterdir()} == {"lock", "content"}
+
+
+def test_a_plain_url_is_used_as_downloaded(cache: Cache) -> None:
+    with served(Web(files={"/disk": mbr()})) as web:
+        image = acquire(f"{web.url}/disk", sum_of(mbr()), cache, deadline())
+
+    assert image.path.read_bytes() == mbr()
+
+
+def test_a_url_without_a_sum_is_refused(cache: Cache) -> None:
+    with served(Web(files={"/disk": mbr()})) as web:
+        error = refused(f"{web.url}/disk", cache)
+
+    assert "has no sha256" in error.problem
+    assert "sha256" in error.remedy
+
+
+@pytest.mark.parametrize("url", ["http://", "http:///disk", "http://h:port/x", "http://a..b/x"])
+def test_a_malformed_url_is_refused(url: str, cache: Cache) -> None:
+    assert "malformed URL" in refused(url, cache).problem
+    assert "malformed URL" in refused(url, cache, sha256="0" * 64).problem
+
+
+def test_what_cannot_be_a_file_is_told_in_one_error(tmp_path: Path, cache: Cache) -> None:
+    write(tmp_path / "empty", b"")
+    (tmp_path / "loop").symlink_to("loop")
+    os.mkfifo(tmp_path / "fifo")
+
+    assert "No such file" in refused(tmp_path / "missing", cache).problem
+    assert "is a directory" in refused(tmp_path, cache).problem
+    assert "is empty" in refused(tmp_path / "empty", cache).problem
+    assert "symbolic links" in refused(tmp_path / "loop", cache).problem
+    assert "no regular file" in refused(tmp_path / "fifo", cache).problem
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_an_unreadable_file_is_told(tmp_path: Path, cache: Cache) -> None:
+    path = write(tmp_path / "disk", mbr())
+    path.chmod(0)
+    for parent in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        parent.chmod(0o755)
+
+    os.seteuid(65534)
+    try:
+        error = refused(path, cache)
+    finally:
+        os.seteuid(0)
+
+    assert error.problem == "cannot be read: Permission denied"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"<!DOCTYPE html><html>Not Found</html>", "an HTML or XML page"),
+        ("Grüße, only text\n".encode() * 100, "a text file"),
+        (bytes(510) + b"\x55\xaa" + bytes(0x8001 - 512) + b"CD001" + bytes(99), "an ISO image"),
+        (b"KDMV" + bytes(4096), "a VMDK image"),
+        (bytes(257) + b"ustar" + bytes(512), "a tar archive"),
+        (os.urandom(500) + bytes(5000), "something unknown"),
+    ],
+)
+def test_what_is_no_disk_image_is_called_by_its_name(
+    content: bytes, said: str, tmp_path: Path, cache: Cache
+) -> None:
+    error = refused(write(tmp_path / "disk", content), cache)
+
+    assert "is not a disk image" in error.problem
+    assert said in error.problem
+
+
+def test_a_raw_disk_shorter_than_its_partition_table_is_truncated(
+    tmp_path: Path, cache: Cache
+) -> None:
+    whole = write(tmp_path / "whole", gpt(SIZE))
+    cut = write(tmp_path / "cut", gpt(SIZE)[: SIZE // 2])
+
+    assert acquire(str(whole), None, cache, deadline()).virtual_size_bytes == SIZE
+    assert "is truncated" in refused(cut, cache).problem
+
+
+@needs_qemu_img
+@pytest.mark.parametrize("kept_bytes", [4, 200, 70_000, 700_000])
+def test_a_truncated_qcow2_is_refused(kept_bytes: int, tmp_path: Path, cache: Cache) -> None:
+    path = filled_qcow2(tmp_path)
+    os.truncate(path, kept_bytes)
+
+    assert "damaged or truncated qcow2" in refused(path, cache).problem
+
+
+@needs_qemu_img
+def test_a_qcow2_that_needs_another_file_is_refused(tmp_path: Path, cache: Cache) -> None:
+    base = qcow2(tmp_path / "base.qcow2")
+    overlay = qcow2(tmp_path / "overlay.qcow2", "-b", str(base), "-F", "qcow2")
+    outside = qcow2(tmp_path / "outside.qcow2", "-o", f"data_file={tmp_path / 'data'}")
+
+    assert "needs another file" in refused(overlay, cache).problem
+    assert "needs another file" in refused(outside, cache).problem
+
+
+@needs_qemu_img
+def test_an_encrypted_qcow2_is_refused(tmp_path: Path, cache: Cache) -> None:
+    path = qcow2(tmp_path / "disk.qcow2")
+    with path.open("r+b") as file:
+        file.seek(32)  # crypt_method: 1 is AES; creating it the real way takes seconds
+        file.write(struct.pack(">I", 1))
+
+    assert "is encrypted" in refused(path, cache).problem
+
+
+def test_a_damaged_compressed_file_leaves_nothing_in_the_cache(
+    tmp_path: Path, cache: Cache
+) -> None:
+    path = write(tmp_path / "disk.gz", gzip.compress(os.urandom(5000))[:-100])
+
+    assert "damaged or truncated" in refused(path, cache).problem
+    assert not list(tmp_path.rglob("content*"))
+
+
+def test_a_sum_that_is_none_is_refused_first(cache: Cache) -> None:
+    assert "is not a sha256 sum" in refused("/nowhere", cache, sha256="abc").problem

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import gzip
+import io
+import lzma
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import zstandard
+from images_fakes import FakeClock, deadline
+
+from harness.images.compression import Compression, compression_of, decompress
+from harness.model.clock import Deadline
+from harness.model.errors import DeadlineError, InputError
+
+DISK = os.urandom(70_000) + bytes(3_000_000) + os.urandom(70_000) + bytes(100_000)
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": lambda data: gzip.compress(data, 1),
+    "xz": lambda data: lzma.compress(data, preset=0),
+    "zstd": zstandard.compress,
+}
+
+
+@pytest.fixture(params=PACKERS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def unpacked(folder: Path, packed: bytes) -> Path:
+    (folder / "packed").write_bytes(packed)
+    decompress(folder / "packed", folder / "plain", "disk.x", deadline())
+    return folder / "plain"
+
+
+def test_kind_is_told_by_content(kind: str) -> None:
+    assert compression_of(io.BytesIO(PACKERS[kind](b"x"))) == Compression(kind)
+    assert compression_of(io.BytesIO(b"QFI\xfb")) is None
+
+
+def test_content_comes_back_with_holes_for_zeros(kind: str, tmp_path: Path) -> None:
+    plain = unpacked(tmp_path, PACKERS[kind](DISK))
+
+    assert plain.read_bytes() == DISK
+    assert plain.stat().st_blocks * 512 < 600_000
+
+
+def test_several_streams_in_one_file_are_read_to_the_last(kind: str, tmp_path: Path) -> None:
+    pack = PACKERS[kind]
+
+    assert unpacked(tmp_path, pack(DISK) + pack(b"tail")).read_bytes() == DISK + b"tail"
+
+
+@pytest.mark.parametrize("cut", [1, 5, 60_000])
+def test_a_truncated_file_is_refused(kind: str, cut: int, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="its compressed data is damaged or truncated"):
+        unpacked(tmp_path, PACKERS[kind](DISK)[:-cut])
+
+
+def test_a_damaged_file_is_refused(kind: str, tmp_path: Path) -> None:
+    packed = bytearray(PACKERS[kind](DISK))
+    packed[-12:] = b"damaged here"
+
+    with pytest.raises(InputError, match="damaged"):
+        unpacked(tmp_path, bytes(packed))
+
+
+def test_the_deadline_ends_it(tmp_path: Path) -> None:
+    (tmp_path / "packed").write_bytes(gzip.compress(DISK, 1))
+    over = Deadline(limit_s=5, ends_at=0, clock=FakeClock())
+
+    with pytest.raises(DeadlineError, match="gave up on decompressing"):
+        decompress(tmp_path / "packed", tmp_path / "plain", "disk.x", over)

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from images_fakes import FakeClock, Web, deadline, served
+
+from harness.images.digest import Sha256
+from harness.images.download import download, fetch_text
+from harness.images.registry import free_port
+from harness.model.clock import Deadline
+from harness.model.errors import DeadlineError, InputError
+
+BODY = os.urandom(900_000)
+SUM = Sha256(hashlib.sha256(BODY).hexdigest())
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    with served(Web(files={"/disk": BODY}, etag='"v1"')) as web:
+        yield web
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "disk"
+
+
+def leave_part(target: Path, content: bytes, tag: str = '"v1"') -> None:
+    target.with_name("disk.part").write_bytes(content)
+    target.with_name("disk.part.tag").write_text(tag)
+
+
+def test_content_arrives_and_nothing_else_is_left(web: Web, target: Path) -> None:
+    download(f"{web.url}/disk", SUM, target, deadline())
+
+    assert target.read_bytes() == BODY
+    assert [path.name for path in target.parent.iterdir()] == ["disk"]
+
+
+def test_an_interruption_is_resumed_where_it_happened(web: Web, target: Path) -> None:
+    web.cuts = [300_000, 300_000]
+
+    download(f"{web.url}/disk", SUM, target, deadline())
+
+    asked = [request.get("Range") for request in web.requests]
+    assert asked == [None, "bytes=300000-", "bytes=600000-"]
+    assert target.read_bytes() == BODY
+
+
+def test_a_later_run_resumes_what_an_earlier_one_left(web: Web, target: Path) -> None:
+    leave_part(target, BODY[:500_000])
+
+    download(f"{web.url}/disk", SUM, target, deadline())
+
+    assert web.requests[0]["Range"] == "bytes=500000-"
+    assert web.requests[0]["If-Range"] == '"v1"'
+    assert target.read_bytes() == BODY
+
+
+def test_a_part_that_was_complete_needs_no_byte_more(web: Web, target: Path) -> None:
+    leave_part(target, BODY)
+
+    download(f"{web.url}/disk", SUM, target, deadline())
+
+    assert target.read_bytes() == BODY
+    assert len(web.requests) == 1
+
+
+def test_a_part_longer_than_the_file_is_dropped(web: Web, target: Path) -> None:
+    leave_part(target, BODY + b"more")
+
+    download(f"{web.url}/disk", SUM, target, deadline())
+
+    assert target.read_bytes() == BODY
+
+
+def test_a_server_without_ranges_makes_it_start_over(web: Web, target: Path) -> None:
+    web.knows_ranges = False
+    web.cuts = [300_000]
+
+    download(f"{web.url}/disk", SUM, target, deadline())
+
+    assert target.read_bytes() == BODY
+
+
+def test_changed_content_makes_it_start_over(web: Web, target: Path) -> None:
+    leave_part(target, b"of another version", tag='"v0"')
+
+    download(f"{web.url}/disk", SUM, target, deadline())
+
+    assert target.read_bytes() == BODY
+
+
+def test_a_weak_validator_is_not_resumed_by(web: Web, target: Path) -> None:
+    web.etag = 'W/"v1"'
+    web.cuts = [300_000]
+
+    download(f"{web.url}/disk", SUM, target, deadline())
+
+    assert all("Range" not in request for request in web.requests)
+    assert target.read_bytes() == BODY
+
+
+def test_a_wrong_digest_names_both_sums_and_removes_the_file(web: Web, target: Path) -> None:
+    other = Sha256("0" * 64)
+
+    with pytest.raises(InputError) as caught:
+        download(f"{web.url}/disk", other, target, deadline())
+
+    assert f"expected sha256 {other}, got {SUM}" in caught.value.problem
+    assert list(target.parent.iterdir()) == []
+
+
+def test_a_missing_file_is_told_at_once(web: Web, target: Path) -> None:
+    with pytest.raises(InputError, match="404 Not Found"):
+        download(f"{web.url}/nothing", SUM, target, deadline())
+
+    assert len(web.requests) == 1
+
+
+def test_a_busy_server_is_asked_again(web: Web, target: Path) -> None:
+    web.refusals = [503, 429]
+
+    download(f"{web.url}/disk", SUM, target, deadline())
+
+    assert target.read_bytes() == BODY
+
+
+def test_a_server_that_stays_away_is_given_up(target: Path) -> None:
+    with pytest.raises(InputError, match="Connection refused"):
+        download(f"http://127.0.0.1:{free_port()}/disk", SUM, target, deadline())
+
+
+def test_what_arrived_by_the_deadline_is_kept(web: Web, target: Path) -> None:
+    over = Deadline(limit_s=5, ends_at=0, clock=FakeClock())
+
+    with pytest.raises(DeadlineError, match="the download of http"):
+        download(f"{web.url}/disk", SUM, target, over)
+
+    assert target.with_name("disk.part").stat().st_size > 0
+
+
+def test_loopback_is_reached_past_a_proxy(
+    web: Web, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+
+    download(f"{web.url}/disk", SUM, target, deadline())
+
+    assert target.read_bytes() == BODY
+
+
+def test_other_hosts_are_reached_through_the_proxy(
+    web: Web, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web.files["http://images.example/disk"] = BODY
+    monkeypatch.setenv("HTTP_PROXY", web.url)
+
+    download("http://images.example/disk", SUM, target, deadline())
+
+    assert target.read_bytes() == BODY
+
+
+def test_text_is_fetched_and_its_absence_told(web: Web) -> None:
+    web.files["/disk.sha256"] = b"sum"
+
+    assert fetch_text(f"{web.url}/disk.sha256", deadline()) == "sum"
+    assert fetch_text(f"{web.url}/other.sha256", deadline()) is None

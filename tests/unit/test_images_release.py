@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+import zstandard
+from images_fakes import tar_of, write_layout
+
+from harness.images.release import parse_references, read_references
+from harness.model.errors import InputError
+
+NAME = "release-manifests/image-references"
+
+
+def stream(**tags: str) -> str:
+    entries = [
+        {"name": name.replace("_", "-"), "from": {"kind": "DockerImage", "name": spec}}
+        for name, spec in tags.items()
+    ]
+    return json.dumps({"kind": "ImageStream", "spec": {"tags": entries}})
+
+
+def found(folder: Path, *layers: bytes) -> str:
+    write_layout(folder, layers)
+    return read_references(folder, "docker://q/release")
+
+
+def test_the_node_image_of_ocp_is_preferred_to_that_of_okd() -> None:
+    ocp = stream(cli="q/c@sha256:0", stream_coreos="q/s@sha256:1", rhel_coreos="q/r@sha256:2")
+    okd = stream(cli="q/c@sha256:0", stream_coreos="q/s@sha256:1")
+
+    assert str(parse_references(ocp, "r")) == "docker://q/r@sha256:2"
+    assert str(parse_references(okd, "r")) == "docker://q/s@sha256:1"
+
+
+def test_a_release_without_a_node_image_lists_what_it_has() -> None:
+    with pytest.raises(InputError, match="rhel-coreos, stream-coreos among cli, machine-os"):
+        parse_references(stream(machine_os="q/m", cli="q/c"), "r")
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"spec": {"tags": [{"name": "x"}]}}'])
+def test_text_that_is_no_image_stream_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="no image stream"):
+        parse_references(text, "r")
+
+
+def test_the_topmost_layer_that_has_the_list_wins(tmp_path: Path) -> None:
+    text = found(
+        tmp_path, tar_of({NAME: b"old"}), tar_of({f"./{NAME}": b"new"}), tar_of({"other": b"x"})
+    )
+
+    assert text == "new"
+
+
+def test_compressed_layers_are_searched(tmp_path: Path) -> None:
+    layer = tar_of({"first": b"x" * 99_999, NAME: b"list"})
+
+    assert found(tmp_path / "gzip", gzip.compress(layer)) == "list"
+    assert found(tmp_path / "zstd", zstandard.compress(layer)) == "list"
+
+
+def test_a_link_or_another_folder_is_not_the_list(tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        link = tarfile.TarInfo(NAME)
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+    elsewhere = tar_of({f"../{NAME}": b"x", f"etc/{NAME}": b"x"})
+
+    with pytest.raises(InputError, match="is not a release image"):
+        found(tmp_path, packed.getvalue(), elsewhere)
+
+
+def test_a_damaged_layer_is_told(tmp_path: Path) -> None:
+    layer = gzip.compress(tar_of({"first": b"x" * 99_999, NAME: b"list"}))
+
+    with pytest.raises(InputError, match="has a layer that cannot be read"):
+        found(tmp_path, layer[:60])
+
+
+def test_an_implausibly_large_list_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="implausible"):
+        found(tmp_path, tar_of({NAME: bytes((16 << 20) + 1)}))

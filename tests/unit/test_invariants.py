@@ -1,0 +1,184 @@
+"""Each invariant is held to snapshots in both directions."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from harness.folders import fixture
+from harness.model.node_state import Mount, NodeState, parse
+from harness.model.units import UnitState
+from harness.verdict.findings import judge
+from harness.verdict.invariants import broken
+from harness.verdict.rows import Invariant, InvariantRow
+
+BEFORE = parse(fixture("transcripts/observe-before.txt").read_text())
+AFTER = parse(fixture("transcripts/observe-after.txt").read_text())
+
+
+def with_unit(
+    state: NodeState, name: str, active: str, sub: str = "x", restarts: int = 0
+) -> NodeState:
+    unit = UnitState(
+        name=name, load="loaded", active=active, sub=sub, result="", restarts=restarts,
+        exec_main_status=0,
+    )  # fmt: skip
+    return dataclasses.replace(state, units={**state.units, name: unit})
+
+
+def with_mount(state: NodeState, mount_point: str, root: str, device: str = "254:3") -> NodeState:
+    mount = Mount(mount_point=mount_point, root=root, device=device, fstype="ext4", source="/dev/x")
+    return dataclasses.replace(state, mounts=(*state.mounts, mount))
+
+
+def with_os_release(state: NodeState, **fields: str) -> NodeState:
+    return dataclasses.replace(state, os_release={**state.os_release, **fields})
+
+
+def avc(time: str, comm: str, perm: str = "read", level: str = "s0") -> str:
+    return (
+        f'[{time}] AVC avc:  denied  {{ {perm} }} for  pid={len(time)} comm="{comm}" ino=7 '
+        f"scontext=system_u:system_r:a_t:{level} tcontext=system_u:object_r:b_t:s0 tclass=file"
+    )
+
+
+# invariant, before, after, part of what is seen; None where it holds
+CASES: list[tuple[str, Invariant, NodeState, NodeState, str | None]] = [
+    (
+        "rebooted",
+        Invariant.BOOT_ID_UNCHANGED, BEFORE,
+        dataclasses.replace(AFTER, boot_id="other"), "after: other",
+    ),
+    (
+        "other kernel",
+        Invariant.KERNEL_UNCHANGED, BEFORE,
+        dataclasses.replace(AFTER, kernel="6.2"), "kernel before: 6.1.0-50-amd64; after: 6.2",
+    ),
+    (
+        "unit failed since",
+        Invariant.NO_NEW_FAILED_UNITS, BEFORE,
+        with_unit(AFTER, "new.service", "failed", "failed"), "new.service is failed/failed",
+    ),
+    (
+        "unit had failed before",
+        Invariant.NO_NEW_FAILED_UNITS, with_unit(BEFORE, "old.service", "failed"),
+        with_unit(AFTER, "old.service", "failed"), None,
+    ),
+    (
+        "pull and overlay stopped by the way back to multi-user",
+        Invariant.NO_NEW_FAILED_UNITS, BEFORE,
+        with_unit(AFTER, "node-image-overlay.service", "inactive", "dead"), None,
+    ),
+    (
+        "same denial again",
+        Invariant.NO_NEW_AVC, dataclasses.replace(BEFORE, avcs=(avc("1.0", "crio"),)),
+        dataclasses.replace(AFTER, avcs=(avc("1.0", "crio"), avc("70.0", "crio", level="s0:c1"))),
+        None,
+    ),
+    (
+        "denied to another program",
+        Invariant.NO_NEW_AVC, dataclasses.replace(BEFORE, avcs=(avc("1.0", "crio"),)),
+        dataclasses.replace(AFTER, avcs=(avc("1.0", "crio"), avc("2.0", "kubelet"))),
+        'comm="kubelet"',
+    ),
+    (
+        "another permission denied",
+        Invariant.NO_NEW_AVC, dataclasses.replace(BEFORE, avcs=(avc("1.0", "crio"),)),
+        dataclasses.replace(AFTER, avcs=(avc("2.0", "crio", "execmem"),)), "{ execmem }",
+    ),
+    (
+        "link dangles since",
+        Invariant.NO_DANGLING_LINKS, BEFORE,
+        dataclasses.replace(AFTER, dangling_links=frozenset({"/opt/cni -> ../../usr/lib/opt/cni"})),
+        "/opt/cni -> ../../usr/lib/opt/cni",
+    ),
+    (
+        "nothing over usr",
+        Invariant.USR_IS_OVERLAID, BEFORE, BEFORE, "/usr of /dev/vda3, as before",
+    ),
+    (
+        "usr never a mount",
+        Invariant.USR_IS_OVERLAID, dataclasses.replace(BEFORE, mounts=()),
+        dataclasses.replace(AFTER, mounts=()), "no mount on /usr",
+    ),
+    ("modules of the node image", Invariant.MODULES_KEPT, BEFORE,
+     with_mount(AFTER, "/usr/lib/modules", "/ostree/repo/tmp/node-image/usr/lib/modules"),
+     "node-image/usr/lib/modules"),
+    ("modules not mounted", Invariant.MODULES_KEPT, BEFORE, BEFORE,
+     "after: no mount; booted: /ostree/deploy/rhel/deploy/0f1e.0/usr/lib/modules of device 254:3"),
+    ("modules of a system whose usr is no mount", Invariant.MODULES_KEPT,
+     with_mount(dataclasses.replace(BEFORE, mounts=()), "/", "/"),
+     with_mount(AFTER, "/usr/lib/modules", "/usr/lib/modules"), None),
+    (
+        "unit that starts again and again",
+        Invariant.NO_RESTART_LOOP, BEFORE,
+        with_unit(AFTER, "a.service", "activating", "auto-restart", restarts=2), "restarted 2",
+    ),
+    (
+        "unit seen active between two deaths",
+        Invariant.NO_RESTART_LOOP, BEFORE,
+        with_unit(AFTER, "a.service", "active", "running", restarts=3), "restarted 3",
+    ),
+    (
+        "unit that recovered",
+        Invariant.NO_RESTART_LOOP, BEFORE,
+        with_unit(AFTER, "a.service", "active", "running", restarts=2), None,
+    ),
+    (
+        "restarts of before do not count",
+        Invariant.NO_RESTART_LOOP, with_unit(BEFORE, "a.service", "active", restarts=9),
+        with_unit(AFTER, "a.service", "active", restarts=9), None,
+    ),
+    (
+        "version of another build",
+        Invariant.VERSION_INHERITED, BEFORE,
+        with_os_release(AFTER, OSTREE_VERSION="9.6.20250204-0"),
+        "after: 9.6.20250204-0; the base has 9.6.20250203-0",
+    ),
+    (
+        "version id of another release",
+        Invariant.VERSION_INHERITED, BEFORE, with_os_release(AFTER, VERSION_ID="4.19"),
+        "but VERSION_ID is 4.19",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after", "seen"),
+    [case[1:] for case in CASES],
+    ids=[case[0] for case in CASES],
+)
+def test_invariant(name: Invariant, before: NodeState, after: NodeState, seen: str | None) -> None:
+    found = broken(name, before, after, None)
+
+    if seen is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert seen in found
+
+
+@pytest.mark.parametrize("name", list(Invariant))
+def test_every_invariant_holds_over_a_good_live_apply(name: Invariant) -> None:
+    assert broken(name, BEFORE, AFTER, None) is None
+
+
+def test_version_is_held_to_the_base_that_the_image_names_when_the_bootimage_is_older() -> None:
+    row = InvariantRow(name=Invariant.VERSION_INHERITED, source="s")
+    after = with_os_release(AFTER, OSTREE_VERSION="9.6.20250301-0")
+
+    assert judge(row, BEFORE, after, base_version="9.6.20250301-0") is None
+    assert judge(row, BEFORE, after, base_version="9.6.20250302-0") is not None
+
+
+def test_long_observations_are_cut_with_a_count() -> None:
+    after = AFTER
+    for number in range(8):
+        after = with_unit(after, f"u{number}.service", "failed")
+
+    finding = broken(Invariant.NO_NEW_FAILED_UNITS, BEFORE, after, None)
+
+    assert finding is not None
+    assert finding.splitlines()[-1].strip() == "and 3 more"
+    assert len(finding.splitlines()) == 6

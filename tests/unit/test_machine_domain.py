@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from harness import folders
+from harness.machine.architecture import CpuLevel, Firmware, Kind, architecture, cpu_model
+from harness.machine.domain import Disk, Domain, Forward, Port, SecurityLabel
+from harness.machine.emulator import Emulator
+
+FOLDER = Path("/run-folder/one")
+
+
+def a_domain(arch_name: str = "x86_64", kind: Kind = Kind.TCG) -> Domain:
+    arch = architecture(arch_name)
+    return Domain(
+        name="node-image-run-000000-one",
+        uuid="6a6f0a4e-3d5b-4e0c-9f5e-0123456789ab",
+        emulator=Emulator(path=Path(f"/usr/bin/qemu-system-{arch_name}"), arch=arch),
+        kind=kind,
+        cpu=cpu_model(arch, kind, CpuLevel.V2),
+        memory_mib=2048,
+        vcpus=2,
+        disks=(Disk(path=Path("/scratch/one/overlay.qcow2"), serial="root"),),
+        console=FOLDER / "console.log",
+        ignition=FOLDER / "config.ign",
+        ports=(Port(name="com.coreos.ignition.journal", path=FOLDER / "ignition.log"),),
+        forwards=(Forward(host_port=20022, guest_port=22),),
+    )
+
+
+def parsed(domain: Domain) -> ET.Element:
+    return ET.fromstring(domain.to_xml())  # noqa: S314 - our own text
+
+
+@pytest.mark.parametrize(
+    ("golden", "arch", "kind"),
+    [
+        ("x86_64-kvm", "x86_64", Kind.KVM),
+        ("x86_64-tcg", "x86_64", Kind.TCG),
+        ("aarch64-tcg", "aarch64", Kind.TCG),
+        ("s390x-tcg", "s390x", Kind.TCG),
+        ("ppc64le-kvm", "ppc64le", Kind.KVM),
+        ("ppc64le-tcg", "ppc64le", Kind.TCG),
+    ],
+)
+def test_domain_is_the_golden_one(golden: str, arch: str, kind: Kind) -> None:
+    expected = folders.fixture(f"domains/{golden}.xml").read_text()
+
+    assert a_domain(arch, kind).to_xml() == expected
+
+
+def test_a_changed_copy_changes_the_xml_and_not_the_original() -> None:
+    original = a_domain()
+    before = original.to_xml()
+
+    fork = replace(original, name="fork", memory_mib=512)
+
+    assert parsed(fork).findtext("name") == "fork"
+    assert parsed(fork).findtext("memory") == "512"
+    assert original.to_xml() == before
+
+
+def test_without_ignition_no_channel_for_it_is_made() -> None:
+    for arch in ("x86_64", "s390x"):
+        xml = replace(a_domain(arch), ignition=None).to_xml()
+
+        assert "sysinfo" not in xml
+        assert "<serial>ignition</serial>" not in xml
+
+
+def test_uefi_can_be_chosen_where_bios_is_usual() -> None:
+    boot = parsed(replace(a_domain(), firmware=Firmware.UEFI)).find("os")
+
+    assert boot is not None
+    assert boot.get("firmware") == "efi"
+
+
+def test_only_the_loopback_address_is_forwarded() -> None:
+    forwards = (
+        Forward(host_port=20022, guest_port=22),
+        Forward(host_port=20080, guest_port=80),
+    )
+
+    xml = replace(a_domain(), forwards=forwards).to_xml()
+
+    assert "hostfwd=tcp:127.0.0.1:20022-:22,hostfwd=tcp:127.0.0.1:20080-:80" in xml
+
+
+def test_names_are_escaped() -> None:
+    assert parsed(replace(a_domain(), name="<&>")).findtext("name") == "<&>"
+
+
+def test_security_labels_keep_files_as_they_are() -> None:
+    labels = (SecurityLabel(model="dac", label="+7:+8"), SecurityLabel(model="selinux"))
+
+    dac, selinux = parsed(replace(a_domain(), security=labels)).findall("seclabel")
+
+    assert dac.attrib == {"type": "static", "model": "dac", "relabel": "no"}
+    assert dac.findtext("label") == "+7:+8"
+    assert selinux.attrib == {"type": "none", "model": "selinux"}

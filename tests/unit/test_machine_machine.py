@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from machine_fakes import FakeConnection, fake_qemu_img, make_run
+
+from harness.machine.acceleration import Acceleration
+from harness.machine.architecture import Kind, architecture
+from harness.machine.driver import POWERED_OFF
+from harness.machine.emulator import Emulator
+from harness.machine.machine import PORTS, MachineSpec, boot
+from harness.machine.memory import MemoryShortageError
+from harness.machine.ownership import Run
+from harness.model.clock import Deadline
+from harness.model.errors import RigError
+
+SOON = Deadline.after(60)
+SPEC = MachineSpec(
+    name="one",
+    emulator=Emulator(path=Path("/usr/bin/qemu-system-x86_64"), arch=architecture("x86_64")),
+    acceleration=Acceleration(kind=Kind.TCG, reason="asked for", timeout_factor=1.0),
+    base=Path("/images/base.qcow2"),
+    ignition='{"secret": "s3cr3t"}',
+    memory_mib=16,
+)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    fake_qemu_img(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    return make_run(tmp_path / "runs")
+
+
+def remains_of(run: Run) -> list[Path]:
+    parts = (run.memory, run.folder / "domains", run.scratch / "one")
+    return [path for part in parts for path in part.glob("*")]
+
+
+def test_everything_is_given_back_when_the_machine_ends(run: Run) -> None:
+    connection = FakeConnection()
+
+    with boot(connection, run, SPEC, SOON) as machine:
+        assert machine.is_running()
+        assert len(remains_of(run)) == 3
+
+    assert connection.domains[0].destroyed == 1
+    assert remains_of(run) == []
+
+
+def test_everything_is_given_back_when_the_body_is_interrupted(run: Run) -> None:
+    connection = FakeConnection()
+
+    with pytest.raises(KeyboardInterrupt), boot(connection, run, SPEC, SOON):
+        raise KeyboardInterrupt
+
+    assert connection.domains[0].destroyed == 1
+    assert remains_of(run) == []
+
+
+def test_a_refused_machine_leaves_memory_and_disk(run: Run) -> None:
+    connection = FakeConnection(refusal="no such machine type")
+
+    with pytest.raises(RigError, match="no such machine type"), boot(connection, run, SPEC, SOON):
+        pass
+
+    assert list(run.memory.iterdir()) == []
+    assert list((run.scratch / "one").iterdir()) == []
+
+
+def test_a_machine_that_does_not_fit_is_not_started(run: Run) -> None:
+    connection = FakeConnection()
+    giant = MachineSpec(
+        name="one", emulator=SPEC.emulator, acceleration=SPEC.acceleration, base=SPEC.base,
+        memory_mib=10**9,
+    )  # fmt: skip
+
+    with pytest.raises(MemoryShortageError), boot(connection, run, giant, SOON):
+        pass
+
+    assert connection.domains == []
+
+
+def test_console_and_ports_are_files_that_outlive_the_machine(run: Run) -> None:
+    with boot(FakeConnection(), run, SPEC, SOON) as machine:
+        files = machine.port_files
+
+    assert tuple(files) == PORTS
+    assert {path.parent for path in (*files.values(), machine.console)} == {run.folder / "one"}
+
+
+def test_the_domain_is_what_the_machine_tells(run: Run) -> None:
+    connection = FakeConnection()
+
+    with boot(connection, run, SPEC, SOON) as machine:
+        root = ET.fromstring(connection.xml)  # noqa: S314 - our own text
+
+    assert root.findtext("name") == machine.name == "node-image-run-000000-one"
+    assert f"127.0.0.1:{machine.ssh_port}-:22" in connection.xml
+    assert root.find("seclabel") is not None
+
+
+def test_ignition_is_private_and_shows_in_no_repr(run: Run) -> None:
+    with boot(FakeConnection(), run, SPEC, SOON) as machine:
+        config = machine.domain.ignition
+        assert config is not None
+        assert config.read_text() == SPEC.ignition
+        assert config.stat().st_mode & 0o777 == 0o600
+
+    assert "s3cr3t" not in repr(SPEC)
+
+
+def test_a_running_machine_has_no_reason(run: Run) -> None:
+    with boot(FakeConnection(), run, SPEC, SOON) as machine:
+        assert machine.why_stopped() is None
+
+
+def test_an_orderly_end_needs_no_log(run: Run, tmp_path: Path) -> None:
+    connection = FakeConnection(log_folder=tmp_path)
+
+    with boot(connection, run, SPEC, SOON) as machine:
+        (tmp_path / f"{machine.name}.log").write_text("shutting down\n")
+        connection.domains[0].reason = POWERED_OFF
+
+        assert machine.why_stopped() == POWERED_OFF
+
+
+def test_an_unforeseen_end_comes_with_qemus_last_words(run: Run, tmp_path: Path) -> None:
+    connection = FakeConnection(log_folder=tmp_path)
+
+    with boot(connection, run, SPEC, SOON) as machine:
+        (tmp_path / f"{machine.name}.log").write_text("starting\nkvm run failed\n")
+        connection.domains[0].reason = "QEMU ended by itself"
+
+        assert machine.why_stopped() == "QEMU ended by itself\n  starting\n  kvm run failed"
+
+
+def test_a_machine_without_a_process_has_no_peak(run: Run) -> None:
+    with boot(FakeConnection(), run, SPEC, SOON) as machine:
+        assert machine.peak_memory_bytes() == 0

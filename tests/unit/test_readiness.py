@@ -1,0 +1,231 @@
+"""The levels of readiness on a scripted guest and a clock that only moves when slept on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from harness.model.clock import Deadline
+from harness.model.errors import DeadlineError, ProductError, RigError
+from harness.node.readiness import (
+    LEVELS,
+    STEADY_S,
+    Level,
+    reach_cri,
+    reach_healthz,
+    reach_static_pod,
+    reach_unit_active,
+)
+from harness.node.ssh import Result
+
+UP = "Id=kubelet.service\nLoadState=loaded\nActiveState=active\nSubState=running\nType=notify\n"
+RUNNING = f"{UP}NRestarts=0\nMainPID=812\n"
+RESTARTED = f"{UP}NRestarts=1\nMainPID=990\n"
+STARTING = RUNNING.replace("active\nSubState=running", "activating\nSubState=start")
+FAILED = RUNNING.replace("active\nSubState=running", "failed\nSubState=failed")
+
+PODS = {"items": [{"metadata": {"name": "node-image-harness-probe-n"}, "state": "SANDBOX_READY"}]}
+LABELS = {"io.kubernetes.pod.name": "node-image-harness-probe-n"}
+UP_CONTAINER = {"containers": [{"labels": LABELS, "state": "CONTAINER_RUNNING"}]}
+DEAD_CONTAINER = {"containers": [{"labels": LABELS, "state": "CONTAINER_EXITED"}]}
+
+Answer = str | Result | Exception
+
+
+class FakeClock:
+    """Time that passes by sleeping only."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class FakeShell:
+    """Answers a command by the first script whose key is in it; the last answer of one repeats."""
+
+    def __init__(self, scripts: Mapping[str, list[Answer]]) -> None:
+        self.scripts = {
+            **scripts,
+            "systemctl show": scripts.get("systemctl show", [RUNNING]),
+            "test -S": scripts.get("test -S", ["/run/crio/crio.sock\n"]),
+            "journalctl": scripts.get("journalctl", ["kubelet[812]: panic: no cgroup\n"]),
+        }
+        self.asked: list[str] = []
+
+    def run(
+        self, command: str, deadline: Deadline, *, check: bool = False, sudo: bool = True
+    ) -> Result:
+        self.asked.append(command)
+        script = next(answers for key, answers in self.scripts.items() if key in command)
+        answer = script.pop(0) if len(script) > 1 else script[0]
+        if isinstance(answer, Exception):
+            raise answer
+        if isinstance(answer, Result):
+            return answer
+        return Result(status=0, stdout=answer, stderr="")
+
+
+def _fails(status: int, stderr: str) -> Result:
+    return Result(status=status, stdout="", stderr=stderr)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def deadline(clock: FakeClock) -> Deadline:
+    return Deadline.after(60, clock)
+
+
+def test_levels_go_from_the_unit_to_the_pod() -> None:
+    assert [level.name for level in LEVELS] == ["unit-active", "healthz", "cri", "static-pod"]
+
+
+def test_active_unit_is_watched_for_a_while(deadline: Deadline, clock: FakeClock) -> None:
+    shell = FakeShell({"systemctl show": [STARTING, RUNNING]})
+
+    evidence = reach_unit_active(shell, deadline)
+
+    assert "active/running, main process 812" in evidence
+    assert clock.now >= STEADY_S
+
+
+def test_unit_that_restarts_while_watched_is_watched_again(deadline: Deadline) -> None:
+    shell = FakeShell({"systemctl show": [RUNNING, RESTARTED]})
+
+    assert "main process 990" in reach_unit_active(shell, deadline)
+
+
+def test_unit_that_never_starts_fails_with_its_last_state_and_journal(deadline: Deadline) -> None:
+    shell = FakeShell({"systemctl show": [STARTING]})
+
+    with pytest.raises(ProductError, match=r"(?s)after 60 s: .*activating/start.*no cgroup"):
+        reach_unit_active(shell, deadline)
+
+
+@pytest.mark.parametrize("level", LEVELS, ids=lambda level: level.name)
+def test_failed_unit_ends_every_level_at_once(
+    level: Level, deadline: Deadline, clock: FakeClock
+) -> None:
+    shell = FakeShell({"systemctl show": [FAILED]})
+
+    with pytest.raises(ProductError, match=r"(?s)at once: .*failed/failed.*panic: no cgroup"):
+        level.reach(shell, deadline)
+
+    assert clock.now == 0
+
+
+def test_journal_tail_is_bounded(deadline: Deadline) -> None:
+    flood = "".join(f"line {number} {'x' * 999}\n" for number in range(200))
+    shell = FakeShell({"systemctl show": [FAILED], "journalctl": [flood]})
+
+    with pytest.raises(ProductError) as caught:
+        reach_healthz(shell, deadline)
+
+    assert "line 199" in str(caught.value)
+    assert "line 169 " not in str(caught.value)
+    assert max(map(len, str(caught.value).splitlines())) <= 302
+
+
+def test_journal_that_cannot_be_had_does_not_hide_the_reason(deadline: Deadline) -> None:
+    shell = FakeShell({"systemctl show": [FAILED], "journalctl": [RigError("dropped")]})
+
+    with pytest.raises(ProductError, match=r"(?s)failed/failed.*not to be had: dropped"):
+        reach_healthz(shell, deadline)
+
+
+def test_healthz_is_waited_for(deadline: Deadline) -> None:
+    refused = _fails(7, "curl: (7) Failed to connect")
+    shell = FakeShell({"curl": [refused, "[-]syncloop failed\n", "ok"]})
+
+    assert reach_healthz(shell, deadline) == "http://127.0.0.1:10248/healthz says ok"
+    assert len([command for command in shell.asked if "curl" in command]) == 3
+
+
+def test_unhealthy_kubelet_fails_with_what_it_says(deadline: Deadline) -> None:
+    shell = FakeShell({"curl": ["[-]syncloop failed"]})
+
+    with pytest.raises(ProductError, match=r"healthz says .*syncloop failed"):
+        reach_healthz(shell, deadline)
+
+
+def test_question_that_hangs_is_a_reason_to_wait_on(deadline: Deadline) -> None:
+    shell = FakeShell({"curl": [DeadlineError("curl", 20, "still running"), "ok"]})
+
+    assert "ok" in reach_healthz(shell, deadline)
+
+
+def test_missing_program_ends_the_wait_at_once(deadline: Deadline, clock: FakeClock) -> None:
+    shell = FakeShell({"crictl": [_fails(127, "sh: crictl: not found")]})
+
+    with pytest.raises(ProductError, match="lacks a program: sh: crictl: not found"):
+        reach_cri(shell, deadline)
+
+    assert clock.now == 0
+
+
+def test_lost_connection_stays_trouble_of_the_rig(deadline: Deadline) -> None:
+    shell = FakeShell({"curl": [RigError("dropped")]})
+
+    with pytest.raises(RigError, match=r"^dropped$"):
+        reach_healthz(shell, deadline)
+
+
+def test_cri_is_asked_at_the_socket_that_is_there(deadline: Deadline) -> None:
+    version = "Version:  0.1.0\nRuntimeName:  containerd\nRuntimeVersion:  1.6.20\n"
+    shell = FakeShell(
+        {
+            "test -S": ["", "/run/containerd/containerd.sock\n"],
+            "crictl": [version, f"{version}RuntimeApiVersion:  v1alpha2\n"],
+        }
+    )
+
+    evidence = reach_cri(shell, deadline)
+
+    assert evidence == "RuntimeName containerd, RuntimeVersion 1.6.20, RuntimeApiVersion v1alpha2"
+    assert "crictl --runtime-endpoint unix:///run/containerd/containerd.sock version" in shell.asked
+
+
+def test_runtime_that_never_listens_is_told(deadline: Deadline) -> None:
+    shell = FakeShell({"test -S": [""]})
+
+    with pytest.raises(ProductError, match=r"no container runtime listens.*/run/crio/crio\.sock"):
+        reach_cri(shell, deadline)
+
+
+def test_static_pod_is_waited_for(deadline: Deadline) -> None:
+    shell = FakeShell(
+        {
+            "pods --output": ['{"items": []}', json.dumps(PODS)],
+            "ps --all": ['{"containers": []}', json.dumps(UP_CONTAINER)],
+        }
+    )
+
+    evidence = reach_static_pod(shell, deadline)
+
+    assert "sandboxes SANDBOX_READY; containers CONTAINER_RUNNING" in evidence
+
+
+def test_static_pod_whose_container_ends_fails_with_the_states(deadline: Deadline) -> None:
+    shell = FakeShell(
+        {"pods --output": [json.dumps(PODS)], "ps --all": [json.dumps(DEAD_CONTAINER)]}
+    )
+
+    with pytest.raises(ProductError, match="SANDBOX_READY; containers CONTAINER_EXITED"):
+        reach_static_pod(shell, deadline)
+
+
+def test_crictl_that_gives_no_json_is_told(deadline: Deadline) -> None:
+    shell = FakeShell({"pods --output": ["garbage"], "ps --all": ["garbage"]})
+
+    with pytest.raises(ProductError, match="no JSON that can be read"):
+        reach_static_pod(shell, deadline)
