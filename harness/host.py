@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import pwd
 import shlex
 import shutil
 import subprocess
@@ -76,6 +77,7 @@ rpm               | rpm             | rpm
 CA certificates | ca-certificates | ca-certificates | /etc/ssl/certs/ca-*.crt /etc/pki/tls/cert.pem
 libvirt's QEMU driver | libvirt-daemon-driver-qemu | libvirt-daemon-driver-qemu | \
     libvirt/connection-driver/libvirt_driver_qemu.so
+libvirt's user | libvirt-daemon-driver-qemu | libvirt-daemon-driver-qemu | user:libvirt-qemu user:qemu
 """
 _STANDIN = """
 mmdebstrap    | mmdebstrap  | mmdebstrap
@@ -86,9 +88,6 @@ dpkg-source   | dpkg-dev    | dpkg-dev
 go            | golang-go   | golang
 ostree        | ostree      | ostree
 rpmbuild      | rpm         | rpm-build
-umoci         | umoci       | umoci
-grub-mkimage  | grub-common | grub2-tools      | grub-mkimage grub2-mkimage
-GRUB for BIOS | grub-pc-bin | grub2-pc-modules | /usr/lib/grub/i386-pc/boot.img
 sfdisk        | fdisk       | util-linux
 mkfs.ext4     | e2fsprogs   | e2fsprogs
 Debian's keys | debian-archive-keyring | debian-keyring | \
@@ -135,8 +134,10 @@ def is_present(mark: str) -> bool:
     """Tell whether a mark is there.
 
     A bare word is a program in PATH or the system's sbin folders; a relative path is looked for in
-    the library folders; an absolute one may hold `*`.
+    the library folders; an absolute one may hold `*`; `user:NAME` is an account.
     """
+    if mark.startswith("user:"):
+        return any(entry.pw_name == mark.removeprefix("user:") for entry in pwd.getpwall())
     if "/" in mark:
         places = ("/",) if mark.startswith("/") else ("/usr/lib*/", "/usr/lib/*/")  # Fedora, Debian
         return any(any(Path("/").glob(f"{place}{mark}".strip("/"))) for place in places)
@@ -189,8 +190,11 @@ class Host:
         if family is None:
             return ()
         root = ("sudo",) if self.elevation is None else self.elevation
-        packages = sorted({need.package(family) for need in needs})
-        return tuple((*root, *command) for command in _COMMANDS[family](packages))
+        wanted = tuple(needs)
+        packages = sorted({need.package(family) for need in wanted})
+        accounts = [mark for need in wanted for mark in need.marks[:1] if mark.startswith("user:")]
+        commands = [*_COMMANDS[family](packages), *map(_account, accounts)]
+        return tuple((*root, *command) for command in commands)
 
     def advice(self, needs: Iterable[Need]) -> str:
         """Return one line to paste that installs `needs`, or that says what to look for."""
@@ -210,6 +214,14 @@ def _dnf(packages: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     # --skip-broken: where a package is unknown (RHEL without EPEL) the others still come.
     options = ("-y", "--setopt=install_weak_deps=False", "--skip-broken")
     return (("dnf", "install", *options, *packages),)
+
+
+def _account(mark: str) -> tuple[str, ...]:
+    # Debian's libvirt looks its default account up before it reads the configuration that names
+    # another; only libvirt-daemon-system, which would start a daemon, creates it.
+    name = mark.removeprefix("user:")
+    command = f"id {name} || useradd --system --user-group --no-create-home --shell /usr/sbin/nologin {name}"
+    return ("sh", "-c", command)
 
 
 _COMMANDS = {Family.APT: _apt, Family.DNF: _dnf}

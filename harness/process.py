@@ -84,7 +84,9 @@ def run(
             stdout, stderr = child.communicate(timeout=deadline.remaining_s)
         except subprocess.TimeoutExpired as exc:
             _kill_group(child)
-            raise DeadlineError(shlex.join(_texts(argv)), deadline.limit_s, "still running") from exc
+            raise DeadlineError(
+                shlex.join(_texts(argv)), deadline.limit_s, "still running"
+            ) from exc
     completed = Completed(
         argv=_texts(argv), status=child.returncode,
         stdout=stdout.decode(errors="replace"), stderr=stderr.decode(errors="replace"),

@@ -14,12 +14,22 @@ from harness.standin.recipe import FOLDER, Recipe
 
 # Kept in /var on a running system; in the tree they are links, as ostree expects.
 _VAR_LINKS = {
-    "home": "var/home", "root": "var/roothome", "opt": "var/opt", "srv": "var/srv", "mnt": "var/mnt",
-    "ostree": "sysroot/ostree", "usr/local": "../var/usrlocal",
-}  # fmt: skip
+    "home": "var/home",
+    "root": "var/roothome",
+    "opt": "var/opt",
+    "srv": "var/srv",
+    "mnt": "var/mnt",
+    "ostree": "sysroot/ostree",
+    "usr/local": "../var/usrlocal",
+}
 _EMPTY = ("dev", "proc", "run", "sys", "sysroot", "boot", "var", "media", "tmp")
-_DRIVERS = "virtio_blk virtio_pci virtio_console virtio_net virtio_rng virtio_scsi ext4 qemu_fw_cfg iso9660 sr_mod overlay loop"  # fmt: skip
-_OMIT = "lvm crypt dm dmraid mdraid nfs iscsi nbd cifs fcoe plymouth btrfs zfs multipath biosdevname"
+_DRIVERS = (
+    "virtio_blk virtio_pci virtio_console virtio_net virtio_rng virtio_scsi ext4 qemu_fw_cfg "
+    "iso9660 sr_mod overlay loop"
+)
+_OMIT = (
+    "lvm crypt dm dmraid mdraid nfs iscsi nbd cifs fcoe plymouth btrfs zfs multipath biosdevname"
+)
 
 
 def customise(tree: Path, recipe: Recipe, tools: Path, version: str) -> None:
@@ -46,11 +56,18 @@ def os_release_lines(recipe: Recipe, version: str) -> tuple[str, ...]:
     Source: seed:411-426.
     """
     return (
-        'NAME="Red Hat Enterprise Linux CoreOS"', f'VERSION="{version} (Plow)"', 'ID="rhel"', 'ID_LIKE="fedora"',
-        f'VERSION_ID="{recipe.base_version}"', 'PLATFORM_ID="platform:el9"',
-        f'PRETTY_NAME="Red Hat Enterprise Linux CoreOS {version} (Plow)"', 'VARIANT="CoreOS"', 'VARIANT_ID="coreos"',
-        f'OSTREE_VERSION="{version}"', 'STAND_IN="built from Debian 12 packages, not RHEL"',
-    )  # fmt: skip
+        'NAME="Red Hat Enterprise Linux CoreOS"',
+        f'VERSION="{version} (Plow)"',
+        'ID="rhel"',
+        'ID_LIKE="fedora"',
+        f'VERSION_ID="{recipe.base_version}"',
+        'PLATFORM_ID="platform:el9"',
+        f'PRETTY_NAME="Red Hat Enterprise Linux CoreOS {version} (Plow)"',
+        'VARIANT="CoreOS"',
+        'VARIANT_ID="coreos"',
+        f'OSTREE_VERSION="{version}"',
+        'STAND_IN="built from Debian 12 packages, not RHEL"',
+    )
 
 
 def prune(tree: Path, patterns: Iterable[str]) -> None:
@@ -69,7 +86,7 @@ def enter_packages(tree: Path, folder: Path, deadline: Deadline) -> int:
 
 
 def make_initramfs(tree: Path, deadline: Deadline) -> str:
-    """Run dracut inside the tree with Ignition's and ostree's modules; return the kernel version."""
+    """Run dracut inside the tree with Ignition and ostree; return the kernel version."""
     (kernel,) = (path.name for path in (tree / "usr/lib/modules").iterdir())
     modules = tree / "usr/lib/modules" / kernel
     shutil.move(tree / f"boot/vmlinuz-{kernel}", modules / "vmlinuz")
@@ -77,15 +94,29 @@ def make_initramfs(tree: Path, deadline: Deadline) -> str:
     with mounted(tree, deadline):
         process.run(
             [
-                "chroot", tree, "dracut", "--force", "--no-hostonly", "--reproducible", "--zstd", "--kver", kernel,
-                "--add", "ostree ignition stand-in", "--omit", _OMIT, "--drivers", _DRIVERS,
+                "chroot",
+                tree,
+                "dracut",
+                "--force",
+                "--no-hostonly",
+                "--reproducible",
+                "--zstd",
+                "--kver",
+                kernel,
+                "--add",
+                "ostree ignition stand-in",
+                "--omit",
+                _OMIT,
+                "--drivers",
+                _DRIVERS,
                 f"/usr/lib/modules/{kernel}/initramfs.img",
-            ], deadline,
-        )  # fmt: skip
+            ],
+            deadline,
+        )
     return kernel
 
 
-class mounted:  # noqa: N801 - reads as a phrase: `with mounted(tree)`
+class mounted:
     """The API file systems inside a tree, for programs run there by chroot."""
 
     def __init__(self, tree: Path, deadline: Deadline) -> None:

@@ -1,4 +1,4 @@
-"""A bootable ostree disk made without loop devices: GPT, GRUB in BIOS mode, partitions boot and root.
+"""A bootable ostree disk made without loop devices: GPT, GRUB for BIOS, partitions boot and root.
 
 GRUB 2.06 reads no boot-loader specification, so ostree keeps a syslinux file current and GRUB reads
 that. Its commands `linux16` and `initrd16` are defined as GRUB functions which add Ignition's
@@ -21,9 +21,13 @@ from harness.standin.rootfs import Debian
 
 STATEROOT = "rhcos"
 _SECTOR = 512
+_BIOS_BOOT_TYPE = "21686148-6449-6E6F-744E-656564454649"  # Source: GPT, "BIOS boot".
 _MIB = 1024 * 1024
 _BIOS_BOOT_MIB, _BOOT_MIB = 1, 256
-_MODULES = "part_gpt ext2 biosdisk normal linux configfile syslinuxcfg test search search_label serial terminal echo loadenv".split()  # fmt: skip  # noqa: E501, SIM905
+_MODULES = (
+    "part_gpt", "ext2", "biosdisk", "normal", "linux", "configfile", "syslinuxcfg", "test",
+    "search", "search_label", "serial", "terminal", "echo",
+)  # fmt: skip
 
 _EARLY_CONFIG = "search --no-floppy --label boot --set=root\nset prefix=($root)/grub\nnormal\n"
 _CONFIG = """\
@@ -75,27 +79,51 @@ def commit(sysroot: Sysroot, tree: Path, branch: str, version: str, deadline: De
     """Commit `tree` and return the checksum."""
     done = process.run(
         [
-            "ostree", f"--repo={sysroot.repo}", "commit", f"--branch={branch}", f"--tree=dir={tree}",
-            f"--add-metadata-string=version={version}", "--no-xattrs",
-        ], deadline,
-    )  # fmt: skip
+            "ostree",
+            f"--repo={sysroot.repo}",
+            "commit",
+            f"--branch={branch}",
+            f"--tree=dir={tree}",
+            f"--add-metadata-string=version={version}",
+            "--no-xattrs",
+        ],
+        deadline,
+    )
     return done.stdout.strip()
+
+
+def name_layer(sysroot: Sysroot, branch: str, digest: str, deadline: Deadline) -> None:
+    """Let `branch` also stand for the base image's layer, so that a guest need not pull it again.
+
+    Source: ostree-rs-ext, which keeps each layer it imported as `ostree/container/blob/…`.
+    """
+    ref = f"ostree/container/blob/{digest.replace(':', '_3A_')}"
+    process.run(["ostree", f"--repo={sysroot.repo}", "refs", f"--create={ref}", branch], deadline)
 
 
 def deploy(sysroot: Sysroot, ref: str, kernel_arguments: Sequence[str], deadline: Deadline) -> None:
     """Make `ref` the deployment that boots, and stamp the boot partition for Ignition."""
     process.run(
         [
-            "ostree", "admin", "deploy", f"--sysroot={sysroot.path}", f"--os={STATEROOT}", "--no-merge",
-            *(f"--karg={argument}" for argument in kernel_arguments), ref,
-        ], deadline,
-    )  # fmt: skip
+            "ostree",
+            "admin",
+            "deploy",
+            f"--sysroot={sysroot.path}",
+            f"--os={STATEROOT}",
+            "--no-merge",
+            *(f"--karg={argument}" for argument in kernel_arguments),
+            ref,
+        ],
+        deadline,
+    )
     (sysroot.path / "boot/ignition.firstboot").touch()
     (sysroot.path / "boot/grub").mkdir(exist_ok=True)
     (sysroot.path / "boot/grub/grub.cfg").write_text(_CONFIG)
 
 
-def write_disk(sysroot: Sysroot, debian: Debian, size_mib: int, disk: Path, deadline: Deadline) -> None:  # fmt: skip
+def write_disk(
+    sysroot: Sysroot, debian: Debian, size_mib: int, disk: Path, deadline: Deadline
+) -> None:
     """Write the raw disk image: boot sector, GRUB core, boot and root file systems."""
     work = disk.parent
     boot_at, root_at = 1 + _BIOS_BOOT_MIB, 1 + _BIOS_BOOT_MIB + _BOOT_MIB
@@ -106,11 +134,11 @@ def write_disk(sysroot: Sysroot, debian: Debian, size_mib: int, disk: Path, dead
     (sysroot.path / "boot").mkdir()
     _file_system("boot", work / "boot", _BOOT_MIB, disk, boot_at, deadline)
     _file_system("root", sysroot.path, size_mib - root_at - 1, disk, root_at, deadline)
-    _install_grub(disk, _core_image(debian, work, deadline))
+    install_grub(disk, _core_image(debian, work, deadline))
 
 
 def to_qcow2(disk: Path, image: Path, deadline: Deadline) -> None:
-    """Convert the raw disk to a compressed qcow2 image."""
+    """Convert the raw disk to qcow2; not compressed, since every emulated read would pay for it."""
     process.run(["qemu-img", "convert", "-O", "qcow2", "-W", "-m4", disk, image], deadline)
 
 
@@ -118,24 +146,46 @@ def _partition(disk: Path, deadline: Deadline) -> None:
     script = disk.with_suffix(".sfdisk")
     script.write_text(
         "label: gpt\nfirst-lba: 34\n"
-        f"start=1MiB, size={_BIOS_BOOT_MIB}MiB, name=BIOS-BOOT, type=21686148-6449-6E6F-744E-656564454649\n"
+        f"start=1MiB, size={_BIOS_BOOT_MIB}MiB, name=BIOS-BOOT, type={_BIOS_BOOT_TYPE}\n"
         f"size={_BOOT_MIB}MiB, name=boot\nname=root\n"
     )
-    with script.open("rb") as stdin, process.start(["sfdisk", "--quiet", disk], stdin=stdin.fileno()) as child:  # fmt: skip
+    with (
+        script.open("rb") as stdin,
+        process.start(["sfdisk", "--quiet", disk], stdin=stdin.fileno()) as child,
+    ):
         _, stderr = child.communicate(timeout=deadline.remaining_s)
     if child.returncode != 0:
-        raise process.CommandError(process.Completed(argv=("sfdisk",), status=child.returncode, stdout="", stderr=stderr.decode()))  # fmt: skip
+        raise process.CommandError(
+            process.Completed(
+                argv=("sfdisk",), status=child.returncode, stdout="", stderr=stderr.decode()
+            )
+        )
 
 
-def _file_system(label: str, source: Path, size_mib: int, disk: Path, at_mib: int, deadline: Deadline) -> None:  # fmt: skip
+def _file_system(
+    label: str, source: Path, size_mib: int, disk: Path, at_mib: int, deadline: Deadline
+) -> None:
     offset = f"offset={at_mib * _MIB}"
     process.run(
         [
-            "mkfs.ext4", "-q", "-F", "-L", label, "-E", f"{offset},lazy_itable_init=0,lazy_journal_init=0",
-            "-O", "^metadata_csum_seed,^orphan_file" if _new_mkfs(deadline) else "^metadata_csum_seed",
-            "-b", "4096", "-d", source, disk, f"{size_mib * 256}",
-        ], deadline,
-    )  # fmt: skip
+            "mkfs.ext4",
+            "-q",
+            "-F",
+            "-L",
+            label,
+            "-E",
+            f"{offset},lazy_itable_init=0,lazy_journal_init=0",
+            "-O",
+            "^metadata_csum_seed,^orphan_file" if _new_mkfs(deadline) else "^metadata_csum_seed",
+            "-b",
+            "4096",
+            "-d",
+            source,
+            disk,
+            f"{size_mib * 256}",
+        ],
+        deadline,
+    )
 
 
 def _new_mkfs(deadline: Deadline) -> bool:
@@ -147,21 +197,35 @@ def _new_mkfs(deadline: Deadline) -> bool:
 def _core_image(debian: Debian, work: Path, deadline: Deadline) -> tuple[bytes, bytes]:
     """Return GRUB's boot sector and core image, made by Debian's grub-mkimage inside the tree."""
     grub = debian.tree / "run/grub"
+    shutil.rmtree(grub, ignore_errors=True)
     for package in ("grub-common", "grub-pc-bin"):
         debian.unpack(package, grub, deadline)
     (grub / "early.cfg").write_text(_EARLY_CONFIG)
     with mounted(debian.tree, deadline):
         process.run(
             [
-                "chroot", debian.tree, "/run/grub/usr/bin/grub-mkimage", "-O", "i386-pc", "-d", "/run/grub/usr/lib/grub/i386-pc",
-                "-p", "/grub", "-c", "/run/grub/early.cfg", "-o", "/run/grub/core.img", *_MODULES,
-            ], deadline,
-        )  # fmt: skip
+                "chroot",
+                debian.tree,
+                "/run/grub/usr/bin/grub-mkimage",
+                "-O",
+                "i386-pc",
+                "-d",
+                "/run/grub/usr/lib/grub/i386-pc",
+                "-p",
+                "/grub",
+                "-c",
+                "/run/grub/early.cfg",
+                "-o",
+                "/run/grub/core.img",
+                *_MODULES,
+            ],
+            deadline,
+        )
     return (grub / "usr/lib/grub/i386-pc/boot.img").read_bytes(), (grub / "core.img").read_bytes()
 
 
-def _install_grub(disk: Path, images: tuple[bytes, bytes]) -> None:
-    """Do what grub-bios-setup does, on a file: block lists in the boot sector and in the core image.
+def install_grub(disk: Path, images: tuple[bytes, bytes]) -> None:
+    """Do on a file what grub-bios-setup does: block lists in the boot sector and the core image.
 
     Source: GRUB 2.06, util/setup.c and include/grub/i386/pc/boot.h (kernel sector at 0x5c; the
     core's first block list at the end of its first sector: start, length, segment).

@@ -1,4 +1,4 @@
-"""Compiles the parts Debian has only as source: the kubelet, and the commands of `fixtures/standin/tools`."""
+"""Compiles what Debian has only as source: the kubelet, and our `fixtures/standin/tools`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from harness.model.clock import Deadline
 from harness.standin.recipe import FOLDER
 from harness.standin.rootfs import Debian
 
-KUBERNETES = "v1.20.2"  # What Debian's `kubernetes` source package really holds (1.20.5+really1.20.2).
+KUBERNETES = (
+    "v1.20.2"  # What Debian's `kubernetes` source package really holds (1.20.5+really1.20.2).
+)
 TOOLS = ("ostree-container", "rpm-ostree", "crictl")
 _VERSION_PACKAGE = "k8s.io/kubernetes/vendor/k8s.io/component-base/version"
 
@@ -29,17 +31,23 @@ class Toolchain:
     def environment(self) -> Mapping[str, str]:
         """The variables for a static, reproducible build below `gopath`."""
         return {
-            "GOROOT": os.fspath(self.root), "GOPATH": os.fspath(self.gopath), "GO111MODULE": "off",
-            "GOCACHE": os.fspath(self.gopath / "cache"), "CGO_ENABLED": "0", "GOFLAGS": "",
-        }  # fmt: skip
+            "GOROOT": os.fspath(self.root),
+            "GOPATH": os.fspath(self.gopath),
+            "GO111MODULE": "off",
+            "GOCACHE": os.fspath(self.gopath / "cache"),
+            "CGO_ENABLED": "0",
+            "GOFLAGS": "",
+        }
 
     def build(self, package: str, output: Path, cwd: Path, deadline: Deadline) -> None:
         """Compile `package` to `output`."""
         flags = f"-s -w -X {_VERSION_PACKAGE}.gitVersion={KUBERNETES}"
         process.run(
             [self.root / "bin/go", "build", "-trimpath", "-ldflags", flags, "-o", output, package],
-            deadline, env=self.environment, cwd=cwd,
-        )  # fmt: skip
+            deadline,
+            env=self.environment,
+            cwd=cwd,
+        )
 
 
 def toolchain(debian: Debian, folder: Path, deadline: Deadline) -> Toolchain:

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.folders import fixture
 
@@ -30,8 +31,9 @@ class Recipe:
 
 def load(folder: Path = FOLDER) -> Recipe:
     """Return the recipe in `folder`."""
-    table = tomllib.loads((folder / "recipe.toml").read_text(encoding="utf-8"))
-    return Recipe(**{key: tuple(v) if isinstance(v, list) else v for key, v in table.items()})
+    table: dict[str, Any] = tomllib.loads((folder / "recipe.toml").read_text(encoding="utf-8"))
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
+    return Recipe(**fields)
 
 
 def key_of(versions: Iterable[str], folders: Iterable[Path]) -> str:

@@ -1,4 +1,4 @@
-"""Debian's part: one mmdebstrap run gives the root tree and the raw material for the other steps."""
+"""Debian's part: one mmdebstrap run gives the root tree and the material for other steps."""
 
 from __future__ import annotations
 
@@ -40,8 +40,9 @@ def resolve_versions(recipe: Recipe, deadline: Deadline) -> tuple[str, ...]:
         CommandError: the package index cannot be reached.
     """
     done = process.run(
-        ["mmdebstrap", "--simulate", "--verbose", *_choice(recipe), recipe.suite, "/dev/null"], deadline
-    )  # fmt: skip
+        ["mmdebstrap", "--simulate", "--verbose", *_choice(recipe), recipe.suite, "/dev/null"],
+        deadline,
+    )
     lines = (done.stdout + done.stderr).splitlines()
     return tuple(line.removeprefix("Inst ") for line in lines if line.startswith("Inst "))
 
@@ -53,19 +54,25 @@ def bootstrap(recipe: Recipe, folder: Path, deadline: Deadline) -> Debian:
     fetch = (
         f"mkdir {_FETCHED}; cd {_FETCHED}; chown _apt . 2>/dev/null || true;"
         f"apt-get download {shlex.join(recipe.materials)};"
-        "sed -n 's/^deb /deb-src /p' /etc/apt/sources.list > /etc/apt/sources.list.d/source.list; apt-get update;"
+        "cd /etc/apt; sed -n 's/^deb /deb-src /p' sources.list > sources.list.d/source.list;"
+        f"apt-get update; cd {_FETCHED};"
         f"apt-get source --download-only {shlex.join(recipe.sources)}"
-    )  # fmt: skip
+    )
     process.run(
         [
-            "mmdebstrap", "--mode=root", "--format=directory", *_choice(recipe),
+            "mmdebstrap",
+            "--mode=root",
+            "--format=directory",
+            *_choice(recipe),
             *(f"--dpkgopt=path-exclude={pattern}" for pattern in recipe.path_exclude),
             f'--customize-hook=chroot "$1" sh -ec {shlex.quote(fetch)}',
             f"--customize-hook=sync-out {_FETCHED} {debian.materials}",
             f'--customize-hook=rm -r "$1"{_FETCHED}',
-            recipe.suite, debian.tree,
-        ], deadline,
-    )  # fmt: skip
+            recipe.suite,
+            debian.tree,
+        ],
+        deadline,
+    )
     return debian
 
 

@@ -49,7 +49,7 @@ class Package:
 
 
 def nevra_of(debian_version: str) -> tuple[int, str, str]:
-    """Return epoch, version and release of a Debian version: `1:9.2p1-2+deb12u3` is 1, 9.2p1, 2+deb12u3.
+    """Return epoch, version and release: `1:9.2p1-2+deb12u3` is 1, 9.2p1, 2+deb12u3.
 
     A hyphen inside the upstream part, which RPM forbids, becomes an underscore; a native package,
     which has no revision, gets release 0.
@@ -78,29 +78,51 @@ def _subpackage(package: Package) -> str:
 
 
 def build(packages: Sequence[Package], tree: Path, folder: Path, deadline: Deadline) -> Path:
-    """Build an RPM of each package from the files in `tree`; return the folder with the .rpm files."""
+    """Build an RPM of each package from files in `tree`; return the folder with them."""
     folder.mkdir(parents=True, exist_ok=True)
     spec = folder / "stand-in.spec"
     spec.write_text(spec_of(packages), encoding="utf-8")
     process.run(
         [
-            "rpmbuild", "-bb", "--quiet", "--noclean", f"--buildroot={tree}", "--build-in-place",
-            f"--define=_topdir {folder}", f"--define=_rpmdir {folder}/rpms", "--target=x86_64",
-            f"--define=_builddir {folder}", "--nodeps", spec,
-        ], deadline, cwd=folder,
-    )  # fmt: skip
+            "rpmbuild",
+            "-bb",
+            "--quiet",
+            "--noclean",
+            f"--buildroot={tree}",
+            "--build-in-place",
+            f"--define=_topdir {folder}",
+            f"--define=_rpmdir {folder}/rpms",
+            "--target=x86_64",
+            f"--define=_builddir {folder}",
+            "--nodeps",
+            spec,
+        ],
+        deadline,
+        cwd=folder,
+    )
     return folder / "rpms/x86_64"
 
 
-def install(rpms: Iterable[Path], tree: Path, deadline: Deadline, *, just_database: bool = False) -> None:  # fmt: skip
+def install(
+    rpms: Iterable[Path], tree: Path, deadline: Deadline, *, just_database: bool = False
+) -> None:
     """Install the RPM files into `tree`, or only enter them into its database."""
     only = ["--justdb"] if just_database else []
     process.run(
         [
-            "rpm", "--root", tree, f"--define=_dbpath /{DATABASE}", "--define=_db_backend sqlite",
-            "-i", "--nosignature", "--nodeps", *only, *sorted(rpms),
-        ], deadline,
-    )  # fmt: skip
+            "rpm",
+            "--root",
+            tree,
+            f"--define=_dbpath /{DATABASE}",
+            "--define=_db_backend sqlite",
+            "-i",
+            "--nosignature",
+            "--nodeps",
+            *only,
+            *sorted(rpms),
+        ],
+        deadline,
+    )
     seal(tree)
 
 
@@ -127,14 +149,26 @@ def _debian_package(tree: Path, paragraph: str) -> Package:
     )
     lists = tree / "var/lib/dpkg/info"
     listed = next(
-        path for path in (lists / f"{fields['Package']}.list", lists / f"{fields['Package']}:{fields['Architecture']}.list")
+        path
+        for path in (
+            lists / f"{fields['Package']}.list",
+            lists / f"{fields['Package']}:{fields['Architecture']}.list",
+        )
         if path.exists()
-    )  # fmt: skip
+    )
     owned = {_usr_merged(path) for path in listed.read_text(encoding="utf-8").splitlines()}
     return Package(
-        name=fields["Package"], debian_version=fields["Version"], summary=fields["Description"],
-        files=tuple(sorted(path for path in owned if _is_file(tree / path[1:]) and path.startswith(("/usr/", "/etc/")))),
-    )  # fmt: skip
+        name=fields["Package"],
+        debian_version=fields["Version"],
+        summary=fields["Description"],
+        files=tuple(
+            sorted(
+                path
+                for path in owned
+                if _is_file(tree / path[1:]) and path.startswith(("/usr/", "/etc/"))
+            )
+        ),
+    )
 
 
 def _usr_merged(path: str) -> str:

@@ -192,3 +192,21 @@ def test_command_line_refuses_an_unknown_action(capsys: pytest.CaptureFixture[st
 
     assert raised.value.code == 2
     assert "invalid choice" in capsys.readouterr().err
+
+
+def test_missing_account_is_made_after_the_packages() -> None:
+    account = Need(
+        name="account", purpose=Purpose.MACHINE, marks=("user:libvirt-qemu", "user:qemu"),
+        apt="driver", dnf="driver",
+    )  # fmt: skip
+
+    commands = FakeMachine().host().commands([account])
+
+    assert commands[-1][:2] == ("sh", "-c")
+    assert "useradd --system" in commands[-1][2]
+    assert commands[-1][2].endswith("libvirt-qemu")
+
+
+def test_account_is_present_when_the_system_knows_it() -> None:
+    assert host.is_present("user:root")
+    assert not host.is_present("user:no-such-account-anywhere")

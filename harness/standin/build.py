@@ -1,0 +1,179 @@
+"""Builds the stand-in images when they are not cached, and says where they are.
+
+The cache key covers the recipe, the code that builds, and the package versions. The work happens
+in `inside.py`, in namespaces of its own, in a folder that becomes visible only when it is complete.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import process
+from harness.folders import cache_dir
+from harness.machine.locks import lock
+from harness.model.clock import Deadline
+from harness.model.errors import RigError
+from harness.standin import golang, oci, recipe, rootfs
+
+LOG = logging.getLogger(__name__)
+LIMIT_S = 45 * 60.0
+_VERSIONS_FRESH_S = 24 * 3600.0
+_KEPT = 2  # Finished builds that stay in the cache, the newest first.
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandIn:
+    """The built images: two qcow2 bootimages, and two OCI layouts with the tag `latest`."""
+
+    folder: Path
+
+    @property
+    def bootimage(self) -> Path:
+        """The bare bootimage: the CoreOS layer alone."""
+        return self.folder / "bootimage.qcow2"
+
+    @property
+    def fat_bootimage(self) -> Path:
+        """A bootimage with the node layer's content inside, as before the split."""
+        return self.folder / "fat.qcow2"
+
+    @property
+    def base_image(self) -> str:
+        """The CoreOS layer as a container image reference."""
+        return f"oci:{self.folder / 'base'}:{oci.TAG}"
+
+    @property
+    def node_image(self) -> str:
+        """The node image, whose lower layer is the base image's, as a reference."""
+        return f"oci:{self.folder / 'node'}:{oci.TAG}"
+
+    @property
+    def version(self) -> str:
+        """The CoreOS version, such as `9.6.20250203-0`."""
+        return (self.folder / "version").read_text(encoding="utf-8")
+
+
+def ensure(deadline: Deadline, tell: Tell, *, rebuild: bool = False) -> StandIn:
+    """Return the stand-ins for today's packages, building them first if they are not cached.
+
+    Raises:
+        CommandError: the build failed; the message ends with the failing command's output.
+        RigError: neither cached nor buildable.
+    """
+    root = cache_dir() / "standin"
+    root.mkdir(exist_ok=True)
+    with lock(root / "lock", deadline):
+        _remove_partial(root, deadline)
+        target = _target(root, deadline, tell)
+        if rebuild or not target.exists():
+            _build(root, target, deadline, tell)
+        os.utime(target)
+        _forget_old(root, deadline)
+    return StandIn(folder=target)
+
+
+def _target(root: Path, deadline: Deadline, tell: Tell) -> Path:
+    here = recipe.key_of((), (recipe.FOLDER, Path(__file__).parent))
+    remembered = root / f"{here}.versions"
+    if not _is_fresh(remembered):
+        try:
+            versions = rootfs.resolve_versions(recipe.load(), deadline)
+        except (process.CommandError, process.MissingProgramError) as exc:
+            newest = max(root.glob(f"{here}-*"), key=lambda p: p.stat().st_mtime, default=None)
+            if newest is None:
+                raise
+            tell(f"stand-in: package versions cannot be asked ({exc}); using the newest build")
+            return newest
+        remembered.write_text("\n".join(versions), encoding="utf-8")
+    return root / f"{here}-{recipe.key_of(remembered.read_text().splitlines(), ())}"
+
+
+def _is_fresh(path: Path) -> bool:
+    return path.exists() and time.time() - path.stat().st_mtime < _VERSIONS_FRESH_S
+
+
+def _build(root: Path, target: Path, deadline: Deadline, tell: Tell) -> None:
+    partial = root / f"{target.name}.partial"
+    partial.mkdir()
+    programs = root / f"programs-{recipe.key_of([golang.KUBERNETES], [recipe.FOLDER / 'tools'])}"
+    programs.mkdir(exist_ok=True)
+    tell(
+        "stand-in: building the images (Debian packages standing in for RHEL); kept for later runs"
+    )
+    argv: list[str | os.PathLike[str]] = [
+        *as_root(),
+        sys.executable,
+        "-m",
+        "harness.standin.inside",
+        partial,
+        programs,
+    ]
+    argv.append(str(deadline.remaining_s))
+    try:
+        _run_telling(argv, deadline, tell)
+        if target.exists():
+            _remove(target, deadline)
+        partial.rename(target)
+    finally:
+        if partial.exists():
+            _remove(partial, Deadline.after(120.0))
+
+
+def _run_telling(argv: list[str | os.PathLike[str]], deadline: Deadline, tell: Tell) -> None:
+    """Run the build, telling each of its lines; standard error is kept for its failure."""
+    log = Path(argv[-3]).with_suffix(".log")
+    with (
+        log.open("wb") as stderr,
+        process.start(argv, stderr=stderr.fileno(), stdout=subprocess.PIPE) as child,
+    ):
+        if child.stdout is None:
+            raise RigError("the build has no standard output")
+        for line in child.stdout:
+            name, _, seconds = line.decode().rstrip("\n").partition("\t")
+            tell(f"stand-in: {name} ({seconds} s)")
+        status = child.wait(timeout=deadline.remaining_s)
+    output = log.read_text(encoding="utf-8", errors="replace")
+    log.unlink()
+    if status != 0:
+        raise RigError(f"the stand-in build failed (exit {status}): {output.strip()[-2000:]}")
+
+
+def as_root() -> list[str]:
+    """Return the command prefix that gives a program private mounts, and makes it look like root.
+
+    `--kill-child` ends everything inside with the program's owner.
+    """
+    namespaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    return (
+        namespaces
+        if os.geteuid() == 0
+        else [*namespaces, "--user", "--map-root-user", "--map-auto"]
+    )
+
+
+def _remove_partial(root: Path, deadline: Deadline) -> None:
+    for partial in root.glob("*.partial"):
+        _remove(partial, deadline)
+
+
+def _forget_old(root: Path, deadline: Deadline) -> None:
+    builds = sorted(
+        (p for p in root.glob("*-*") if (p / "version").exists()), key=lambda p: p.stat().st_mtime
+    )
+    for old in builds[:-_KEPT]:
+        _remove(old, deadline)
+
+
+def _remove(folder: Path, deadline: Deadline) -> None:
+    # In the namespace, since files there belong to users that only it knows.
+    with suppress(FileNotFoundError):
+        process.run([*as_root(), "rm", "-rf", "--one-file-system", folder], deadline)

@@ -1,0 +1,144 @@
+"""The build itself, a program that runs where it is, or seems to be, root.
+
+`build.py` starts it in private mount and process namespaces, so that mounts and children vanish
+with it, and reads its progress from standard output: one line per finished step.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from harness import process
+from harness.model.clock import Deadline
+from harness.standin import coreos, disk, golang, node_layer, oci, recipe, rootfs
+
+T = TypeVar("T")
+_DISK_MIB = 6144
+_BRANCH = "stand-in/coreos"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Build:
+    """One build: the recipe, the folder it happens in, and when it has to be over."""
+
+    recipe: recipe.Recipe
+    work: Path
+    programs: node_layer.Programs
+    version: str
+    created: str
+    deadline: Deadline
+
+    def step(self, name: str, act: Callable[[], T]) -> T:
+        """Run one step and tell that it is done."""
+        start = time.monotonic()
+        result = act()
+        sys.stdout.write(f"{name}\t{time.monotonic() - start:.1f}\n")
+        sys.stdout.flush()
+        return result
+
+
+def main(folder: Path, programs: Path, limit_s: float) -> None:
+    """Build bootimage.qcow2, fat.qcow2, base/ and node/ in `folder`; keep compiled `programs`."""
+    now = datetime.datetime.now(tz=datetime.UTC)
+    plan = recipe.load()
+    build = _Build(
+        recipe=plan,
+        work=folder / "work",
+        deadline=Deadline.after(limit_s),
+        programs=node_layer.Programs(kubelet=programs / "kubelet", tools=programs),
+        version=f"{plan.base_version}.{now:%Y%m%d}-0",
+        created=f"{now:%Y-%m-%dT%H:%M:%SZ}",
+    )
+    # ostree makes deployments immutable, which would outlive this folder.
+    os.environ["OSTREE_SYSROOT_DEBUG"] = "mutable-deployments"
+    build.work.mkdir()
+    debian = build.step(
+        "Debian packages", lambda: rootfs.bootstrap(plan, build.work / "debian", build.deadline)
+    )
+    if not build.programs.kubelet.exists():
+        build.step("kubelet from source", lambda: _compile(build, debian, programs))
+    base, node = build.work / "base", build.work / "node"
+    build.step("CoreOS layer", lambda: _coreos(build, debian, base))
+    build.step("node layer", lambda: _node(build, debian, base, node))
+    layer = build.step("base and node images", lambda: _images(build, folder, base, node))
+    build.step(
+        "bootimage", lambda: _bootimage(build, debian, base, layer, folder / "bootimage.qcow2")
+    )
+    build.step("fat bootimage", lambda: _bootimage(build, debian, node, None, folder / "fat.qcow2"))
+    (folder / "version").write_text(build.version)
+    shutil.rmtree(build.work)
+
+
+def _compile(build: _Build, debian: rootfs.Debian, programs: Path) -> None:
+    folder = build.work / "golang"
+    folder.mkdir()
+    go = golang.toolchain(debian, folder, build.deadline)
+    golang.compile_tools(go, programs, build.deadline)
+    partial = folder / "kubelet"
+    golang.compile_kubelet(go, partial, build.deadline)
+    shutil.move(partial, programs / "kubelet")
+    shutil.rmtree(folder)
+
+
+def _coreos(build: _Build, debian: rootfs.Debian, base: Path) -> None:
+    process.run(["cp", "--archive", debian.tree, base], build.deadline)
+    coreos.customise(base, build.recipe, build.programs.tools, build.version)
+    coreos.prune(base, build.recipe.prune)
+    coreos.enter_packages(base, build.work / "rpm", build.deadline)
+    coreos.make_initramfs(base, build.deadline)
+
+
+def _node(build: _Build, debian: rootfs.Debian, base: Path, node: Path) -> None:
+    node_layer.copy_of(base, node, build.deadline)
+    node_layer.install(
+        node, build.recipe, debian, build.programs, build.work / "layer", build.deadline
+    )
+    coreos.shape(base)
+    coreos.shape(node)
+
+
+def _images(build: _Build, folder: Path, base: Path, node: Path) -> oci.Layer:
+    lower = oci.pack(base, oci.everything(base), build.work / "base.tar.gz")
+    upper = oci.pack(node, oci.changed(node, base), build.work / "node.tar.gz")
+    labels = {
+        "org.opencontainers.image.version": build.version,
+        "containers.bootc": "1",
+        "ostree.bootable": "true",
+        "io.node-image.stand-in": "true",
+        "ostree.linux": "stand-in",
+    }
+    oci.write_image(folder / "base", [lower], labels, build.created)
+    node_labels = {
+        "io.openshift.metalayer": "true",
+        "io.openshift.build.versions": f"machine-os={build.version}",
+        "io.openshift.build.version-display-names": "machine-os=CoreOS stand-in",
+    }
+    oci.write_image(folder / "node", [lower, upper], labels | node_labels, build.created)
+    return lower
+
+
+def _bootimage(
+    build: _Build, debian: rootfs.Debian, tree: Path, base_layer: oci.Layer | None, image: Path
+) -> None:
+    work = build.work / image.stem
+    work.mkdir()
+    sysroot = disk.make_sysroot(work / "sysroot", build.deadline)
+    disk.commit(sysroot, tree, _BRANCH, build.version, build.deadline)
+    if base_layer is not None:
+        disk.name_layer(sysroot, _BRANCH, base_layer.descriptor["digest"], build.deadline)
+    disk.deploy(sysroot, _BRANCH, build.recipe.kernel_arguments, build.deadline)
+    disk.write_disk(sysroot, debian, _DISK_MIB, work / "disk.raw", build.deadline)
+    disk.to_qcow2(work / "disk.raw", image, build.deadline)
+    shutil.rmtree(work)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]))

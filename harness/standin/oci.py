@@ -1,0 +1,111 @@
+"""Writes the stand-ins as OCI layouts: layers are packed from trees, straight to files."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import tarfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from harness.images.oci_layout import MANIFEST, Descriptor, write_blob, write_index
+
+TAG = "latest"
+_MEDIA = "application/vnd.oci.image"
+_GZIP_LEVEL = 1  # Read once by a loopback registry; time matters, size does not.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """A gzipped tar: its file, what names it, and the digest of the tar inside."""
+
+    file: Path
+    descriptor: Descriptor
+    diff_id: str
+
+
+class _Digesting:
+    """A writable stream that hashes and counts what passes through."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self.sha256, self.size = stream, hashlib.sha256(), 0
+
+    def write(self, block: bytes) -> int:
+        self.sha256.update(block)
+        self.size += len(block)
+        return self._stream.write(block)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    @property
+    def digest(self) -> str:
+        return f"sha256:{self.sha256.hexdigest()}"
+
+
+def pack(tree: Path, paths: Iterable[Path], file: Path) -> Layer:
+    """Pack `paths` below an ostree-shaped `tree` to a layer, where /usr/etc is named /etc."""
+    with file.open("wb") as raw:
+        outer = _Digesting(raw)
+        # Both ask their stream for write() and flush() only.
+        with gzip.GzipFile(
+            fileobj=cast("BinaryIO", outer), mode="wb", compresslevel=_GZIP_LEVEL, mtime=0
+        ) as zipped:
+            inner = _Digesting(cast("BinaryIO", zipped))
+            with tarfile.open(fileobj=cast("BinaryIO", inner), mode="w|") as tar:
+                for path in sorted(paths):
+                    tar.add(path, _container_name(path.relative_to(tree)), recursive=False)
+    descriptor = Descriptor(
+        mediaType=f"{_MEDIA}.layer.v1.tar+gzip", digest=outer.digest, size=outer.size
+    )
+    return Layer(file=file, descriptor=descriptor, diff_id=inner.digest)
+
+
+def write_image(
+    folder: Path, layers: Sequence[Layer], labels: Mapping[str, str], created: str
+) -> None:
+    """Write a layout that holds one image; its layer files are linked in, not copied."""
+    for layer in layers:
+        blob = folder / "blobs/sha256" / layer.descriptor["digest"].removeprefix("sha256:")
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        blob.hardlink_to(layer.file)
+    config = {
+        "created": created,
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {"Labels": dict(labels), "Cmd": ["/sbin/init"]},
+        "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
+        "history": [{"created": created, "created_by": "node-image standin build"} for _ in layers],
+    }
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": write_blob(folder, f"{_MEDIA}.config.v1+json", json.dumps(config).encode()),
+        "layers": [layer.descriptor for layer in layers],
+    }
+    write_index(folder, TAG, write_blob(folder, MANIFEST, json.dumps(manifest).encode()))
+
+
+def everything(tree: Path) -> Iterable[Path]:
+    """Return all paths below `tree`."""
+    return tree.rglob("*")
+
+
+def changed(tree: Path, base: Path) -> Iterable[Path]:
+    """Return the paths of `tree`, a hard-link copy of `base`, that are new or were rewritten."""
+    return (path for path in tree.rglob("*") if not _is_same(path, base / path.relative_to(tree)))
+
+
+def _is_same(path: Path, below: Path) -> bool:
+    if path.is_symlink():
+        return below.is_symlink() and path.readlink() == below.readlink()
+    if path.is_dir():
+        return below.is_dir()
+    return below.exists() and below.lstat().st_ino == path.lstat().st_ino
+
+
+def _container_name(path: Path) -> str:
+    return str(path.relative_to("usr")) if path.parts[:2] == ("usr", "etc") else str(path)

@@ -1,0 +1,153 @@
+"""The stand-in build's pure parts: keys, versions, specs, layers and boot sectors."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from harness.model import os_release
+from harness.standin import coreos, disk, oci, recipe, rpm
+
+
+@pytest.mark.parametrize(
+    ("debian", "expected"),
+    [
+        ("1:9.2p1-2+deb12u3", (1, "9.2p1", "2+deb12u3")),
+        ("4.5", (0, "4.5", "0")),
+        ("1.6.20~ds1-1+deb12u1", (0, "1.6.20~ds1", "1+deb12u1")),
+        ("2:1.2-rc1-3", (2, "1.2_rc1", "3")),
+    ],
+)
+def test_debian_version_becomes_rpm_epoch_version_release(
+    debian: str, expected: tuple[int, str, str]
+) -> None:
+    assert rpm.nevra_of(debian) == expected
+
+
+def test_spec_lists_each_file_quoted_and_escapes_percent() -> None:
+    package = rpm.Package(
+        name="jq", debian_version="1.6-2", summary="filter", files=("/usr/bin/jq", "/etc/a b%c")
+    )
+
+    spec = rpm.spec_of([package])
+
+    assert '%files -n jq\n%defattr(-,root,root)\n"/usr/bin/jq"\n"/etc/a b%%c"\n' in spec
+
+
+def _tree(folder: Path, *files: str) -> Path:
+    for name in files:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    return folder
+
+
+def test_debian_packages_own_only_what_is_left_below_usr_and_etc(tmp_path: Path) -> None:
+    tree = _tree(tmp_path, "usr/bin/jq", "etc/jq.conf", "var/lib/jq")
+    info = tree / "var/lib/dpkg/info"
+    info.mkdir(parents=True)
+    (info / "jq.list").write_text("/.\n/bin\n/bin/jq\n/etc/jq.conf\n/usr/share/gone\n/var/lib/jq\n")
+    (info / "meta:amd64.list").write_text("/.\n/usr/share/gone\n")
+    (tree / "var/lib/dpkg/status").write_text(
+        "Package: jq\nArchitecture: amd64\nVersion: 1.6-2\nDescription: filter\n more: text\n\n"
+        "Package: meta\nArchitecture: amd64\nVersion: 1\nDescription: nothing\n"
+    )
+
+    packages = rpm.debian_packages(tree)
+
+    assert [(p.name, p.files) for p in packages] == [("jq", ("/etc/jq.conf", "/usr/bin/jq"))]
+
+
+def test_key_changes_with_versions_content_names_and_modes(tmp_path: Path) -> None:
+    folder = _tree(tmp_path, "a")
+    keys = [recipe.key_of(["x 1"], [folder]), recipe.key_of(["x 2"], [folder])]
+    (folder / "a").chmod(0o755)
+    keys.append(recipe.key_of(["x 1"], [folder]))
+    (folder / "a").write_text("other")
+    keys.append(recipe.key_of(["x 1"], [folder]))
+    (folder / "a").rename(folder / "b")
+    keys.append(recipe.key_of(["x 1"], [folder]))
+
+    assert len(set(keys)) == 5
+
+
+def test_shipped_recipe_names_no_package_twice() -> None:
+    packages = recipe.load().coreos_packages
+
+    assert len(set(packages)) == len(packages)
+
+
+def test_os_release_keeps_the_contract_and_says_stand_in() -> None:
+    lines = coreos.os_release_lines(recipe.load(), "9.6.20250203-0")
+
+    fields = os_release.parse("\n".join(lines))
+
+    assert fields["VERSION"] == "9.6.20250203-0 (Plow)"
+    assert fields["OSTREE_VERSION"] == "9.6.20250203-0"
+    assert fields["ID"] == "rhel"
+    assert "not RHEL" in fields["STAND_IN"]
+    assert "OPENSHIFT_VERSION" not in fields
+
+
+def test_changed_paths_of_a_hard_link_copy(tmp_path: Path) -> None:
+    base = _tree(tmp_path / "base", "usr/same", "usr/rewritten", "usr/touched/file")
+    (base / "usr/link").symlink_to("same")
+    node = tmp_path / "node"
+    (node / "usr/touched").mkdir(parents=True)
+    os.link(base / "usr/same", node / "usr/same")
+    os.link(base / "usr/touched/file", node / "usr/touched/file")
+    (node / "usr/rewritten").write_text("new")
+    (node / "usr/link").symlink_to("same")
+    (node / "usr/new").mkdir()
+
+    changed = {str(path.relative_to(node)) for path in oci.changed(node, base)}
+
+    assert changed == {"usr/rewritten", "usr/new"}
+
+
+def test_layer_names_etc_as_containers_do_and_digests_hold(tmp_path: Path) -> None:
+    tree = _tree(tmp_path / "tree", "usr/etc/conf", "usr/bin/tool")
+
+    layer = oci.pack(tree, oci.everything(tree), tmp_path / "layer")
+
+    with tarfile.open(layer.file) as tar:
+        assert {"etc/conf", "usr/bin/tool"} <= set(tar.getnames())
+        assert not any(name.startswith("usr/etc") for name in tar.getnames())
+    assert layer.descriptor["size"] == layer.file.stat().st_size
+
+
+def test_image_shares_its_lower_layer_with_the_base(tmp_path: Path) -> None:
+    tree = _tree(tmp_path / "tree", "usr/bin/tool")
+    lower = oci.pack(tree, oci.everything(tree), tmp_path / "lower")
+    upper = oci.pack(tree, [], tmp_path / "upper")
+    for name, layers in (("base", [lower]), ("node", [lower, upper])):
+        oci.write_image(tmp_path / name, layers, {"k": "v"}, "2026-01-01T00:00:00Z")
+
+    base, node = (_manifest(tmp_path / name) for name in ("base", "node"))
+
+    assert node[:-1] == base
+
+
+def _manifest(layout: Path) -> list[str]:
+    index = json.loads((layout / "index.json").read_text())
+    digest = index["manifests"][0]["digest"].removeprefix("sha256:")
+    manifest = json.loads((layout / "blobs/sha256" / digest).read_text())
+    return [layer["digest"] for layer in manifest["layers"]]
+
+
+def test_grub_block_lists_point_at_the_core_image(tmp_path: Path) -> None:
+    image = tmp_path / "disk"
+    image.write_bytes(bytes(2 * 1024 * 1024))
+
+    disk.install_grub(image, (b"\xeb" * 512, b"C" * 1300))
+
+    written = image.read_bytes()
+    assert written[:2] == b"\xeb\xeb"
+    assert written[440:512] == bytes(72), "the partition table is not touched"
+    assert struct.unpack_from("<Q", written, 0x5C) == (2048,)
+    assert struct.unpack_from("<QHH", written, 1024 * 1024 + 500) == (2049, 2, 0x820)
