@@ -1,0 +1,105 @@
+"""The command `node-image`: what needs no pytest. The only place that prints."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from harness import doctor
+from harness.folders import cache_dir
+from harness.machine import acceleration, memory
+from harness.machine.emulator import find_emulator
+from harness.machine.ownership import sweep
+from harness.model.clock import Deadline
+from harness.model.errors import HarnessError, InputError
+from harness.standin import build
+from harness.verdict import expectations
+
+_PROBE_S = 60.0
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-v", "--verbose", is_flag=True, help="Show what is done, with every command.")
+def main(*, verbose: bool) -> None:
+    """Boot-level tests for layered OpenShift node images; the tests themselves run with pytest."""
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.WARNING, format="%(name)s: %(message)s"
+    )
+
+
+@main.command("doctor")
+def examine() -> None:
+    """Say whether this host can boot machines and build the stand-in images; exit 1 if not."""
+    with _errors_told():
+        checks = doctor.examine(_acceleration(), memory.survey().available_bytes // memory.MIB)
+        click.echo(doctor.render(checks))
+    if not doctor.is_able(checks):
+        raise SystemExit(1)
+
+
+@main.command()
+def clean() -> None:
+    """Take down what dead runs of this user left behind; live runs are not touched."""
+    with _errors_told():
+        for line in sweep() or ("nothing was left behind",):
+            click.echo(line)
+
+
+@main.command()
+def tables() -> None:
+    """List the built-in expectation tables."""
+    with _errors_told():
+        for name in expectations.built_in():
+            table = expectations.load(name)
+            click.echo(f"{name:20} {len(table.rows):4} rows  {table.title}")
+
+
+@main.group()
+def standin() -> None:
+    """Build and find the stand-in images."""
+
+
+@standin.command("build")
+@click.option("--rebuild", is_flag=True, help="Build even when they are cached.")
+def build_standin(*, rebuild: bool) -> None:
+    """Build the stand-in images unless they are cached, and print their folder."""
+    with _errors_told():
+        found = build.ensure(
+            Deadline.after(build.LIMIT_S), lambda line: click.echo(line, err=True), rebuild=rebuild
+        )
+        click.echo(found.folder)
+
+
+@standin.command("path")
+def standin_path() -> None:
+    """Print the folder of the newest stand-in images; build nothing."""
+    with _errors_told():
+        click.echo(_newest_standin())
+
+
+def _newest_standin() -> Path:
+    builds = [path.parent for path in (cache_dir() / "standin").glob("*/version")]
+    if not builds:
+        raise InputError("stand-in images", "are not built", "run `node-image standin build`")
+    return max(builds, key=lambda path: path.stat().st_mtime)
+
+
+def _acceleration() -> str:
+    try:
+        found = acceleration.probe(find_emulator(), Deadline.after(_PROBE_S))
+    except InputError as exc:
+        return f"unknown: {exc.subject}: {exc.problem}"
+    return f"{found.kind} ({found.reason})"
+
+
+@contextmanager
+def _errors_told() -> Iterator[None]:
+    """Show trouble as click does: one message, exit 1."""
+    try:
+        yield
+    except HarnessError as exc:
+        raise click.ClickException(str(exc)) from exc

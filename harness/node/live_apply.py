@@ -1,0 +1,118 @@
+"""Ignition pieces for live-apply: the guest overlays its node image by itself at the first boot.
+
+The units and scripts lie in `fixtures/guest`, do what the OpenShift installer's do, and tell the
+host of every step (`events`). What belongs to one run comes in drop-ins.
+
+Source: openshift/installer data/data/bootstrap/files, node-image-*.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness import folders
+from harness.model.ignition import Config, Dropin, File, Unit
+
+OBSERVE = "/usr/local/bin/node-image-harness-observe"
+"""The guest's command that prints a snapshot for `model.node_state`."""
+BEFORE = "/run/node-image-harness/before.txt"
+"""Where the guest keeps the snapshot of the bare bootimage."""
+
+_PATHS = "/etc/node-image-harness/paths"
+_TMPFILES = "/etc/tmpfiles.d/node-image-harness.conf"
+_GENERATOR = "node-image-overlay-generator"
+_PROGRAMS = (
+    "node-image-pull", "node-image-overlay", "node-image-harness-tell", "node-image-harness-failed",
+)  # fmt: skip
+_PULL = "node-image-pull.service"
+_BEFORE_UNIT = "node-image-harness-before.service"
+# The installer enables none of its units: the generator's link brings them in.
+_UNITS = (
+    "node-image-overlay.target", _PULL, "node-image-overlay.service", "node-image-finish.service",
+    _BEFORE_UNIT, "node-image-harness-failed@.service",
+)  # fmt: skip
+_REPORTED = "node-image-harness-multi-user.service"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long the guest tries; the installer's own loops have no end."""
+
+    pull_s: float = 600.0
+    step_s: float = 60.0
+    network_s: float = 30.0
+    tries: int = 3
+    pause_s: float = 5.0
+
+    @property
+    def overall_s(self) -> float:
+        """The longest that live-apply can take until it has worked or failed."""
+        return self.pull_s + 3 * self.step_s
+
+    def scaled(self, factor: float) -> Limits:
+        """Return the limits for a guest that is slower by `factor`; pauses and tries stay."""
+        return Limits(
+            pull_s=self.pull_s * factor, step_s=self.step_s * factor,
+            network_s=self.network_s * factor, tries=self.tries, pause_s=self.pause_s,
+        )  # fmt: skip
+
+
+def live_apply(pull_spec: str, limits: Limits) -> Config:
+    """Overlay the node image `pull_spec` at boot, when the bootimage lacks the node layer."""
+    return Config(
+        files=(
+            _program(_GENERATOR, f"/etc/systemd/system-generators/{_GENERATOR}"),
+            *(_program(name, f"/usr/local/bin/{name}") for name in _PROGRAMS),
+        ),
+        units=(
+            *(_unit(name, limits, pull_spec) for name in _UNITS),
+            Unit(name=_REPORTED, contents=_text(f"units/{_REPORTED}"), enabled=True),
+        ),
+    )
+
+
+def observation(paths: tuple[str, ...]) -> Config:
+    """Give the guest the program that takes snapshots, and the paths whose existence it notes."""
+    listing = "".join(f"{path}\n" for path in paths)
+    return Config(
+        files=(
+            _program("observe", OBSERVE),
+            File(path=_PATHS, contents=listing, overwrite=True),
+            File(
+                path=_TMPFILES, contents="d /run/node-image-harness 0755 root root -\n",
+                overwrite=True,
+            ),
+        ),
+    )  # fmt: skip
+
+
+def _unit(name: str, limits: Limits, pull_spec: str) -> Unit:
+    dropins: tuple[Dropin, ...] = ()
+    if name == _PULL:
+        dropins = (_dropin(limits.pull_s, _environment(pull_spec, limits)),)
+    elif name.endswith(".service") and "@" not in name:
+        dropins = (_dropin(limits.step_s),)
+    return Unit(name=name, contents=_text(f"units/{name}"), dropins=dropins)
+
+
+def _dropin(limit_s: float, more: str = "") -> Dropin:
+    contents = f"[Service]\nTimeoutStartSec={limit_s:.0f}\n{more}"
+    return Dropin(name="50-run.conf", contents=contents)
+
+
+def _environment(pull_spec: str, limits: Limits) -> str:
+    values = {
+        "NODE_IMAGE": pull_spec.replace("%", "%%"),
+        "PULL_TRIES": f"{limits.tries}",
+        "PULL_PAUSE_S": f"{limits.pause_s:.0f}",
+        "NETWORK_WAIT_S": f"{limits.network_s:.0f}",
+    }
+    return "".join(f'Environment="{name}={value}"\n' for name, value in values.items())
+
+
+def _program(name: str, path: str) -> File:
+    return File(path=path, contents=_text(name), mode=0o755, overwrite=True)
+
+
+def _text(name: str) -> str:
+    return folders.fixture(f"guest/{name}").read_text(encoding="utf-8")

@@ -1,0 +1,182 @@
+"""The pytest plugin: hooks and fixtures, each a few lines over `harness.wiring`.
+
+A project that asks for none of the fixtures pays for the options alone: every room is imported on
+first use. The hooks of xdist are optional, so that `-p no:xdist` works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from harness.model.errors import HarnessError
+from harness.wiring import fixtures, hooks, options
+from harness.wiring.collection import (
+    LEVEL,
+    NODE,
+    parametrise_levels,
+    parametrise_nodes,
+    parametrise_rows,
+    row_kinds,
+    scenario_of,
+)
+from harness.wiring.state import (
+    catalogue_of,
+    check_once,
+    note_problem,
+    problem_of,
+    settings_of,
+    workplace_if_any,
+    workplace_of,
+)
+
+MARKER = "node_image"
+ROW_KINDS = ("package", "os_release", "unit", "file", "invariant")
+_MACHINE_FIXTURES = frozenset({NODE, "node_image_rig", "node_image_inputs"})
+_PROBLEM_KEY = "node_image_problem"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    options.declare(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the hooks that projects may implement, and the fixtures."""
+    pluginmanager.add_hookspecs(hooks)
+    pluginmanager.register(fixtures, fixtures.__name__)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker and read the options."""
+    text = "needs a machine; tests that use the fixtures of the node get it by themselves"
+    config.addinivalue_line("markers", f"{MARKER}: {text}")
+    settings_of(config)
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say what is under test, if any of it was named."""
+    settings = settings_of(config)
+    if settings.is_stand_in:
+        return []
+    node = settings.node_image or settings.release_image
+    return [f"node image: {node} on {settings.bootimage}, {', '.join(settings.scenarios)}"]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests of the node for each scenario, row and level; first, so that ids start with it."""
+    kinds = row_kinds(metafunc.fixturenames, ROW_KINDS)
+    uses_node = NODE in metafunc.fixturenames
+    if problem_of(metafunc.config) or not (kinds or uses_node):
+        return
+    try:
+        if uses_node:
+            wanted = settings_of(metafunc.config).scenarios
+            parametrise_nodes(metafunc, catalogue_of(metafunc.config).chosen(wanted))
+        for kind in kinds:
+            parametrise_rows(metafunc, kind, workplace_of(metafunc.config).preparation.expectations)
+        if LEVEL in metafunc.fixturenames:
+            parametrise_levels(metafunc)
+    except HarnessError as exc:
+        # Raised here it would be told once a module; see pytest_collection_modifyitems.
+        note_problem(metafunc.config, exc)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what needs a machine, for `-m`."""
+    if not _MACHINE_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
+        item.add_marker(MARKER)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Check everything that the collected tests will need, and tell the first fault once."""
+    needed = any(item.get_closest_marker(MARKER) for item in items)
+    if needed and not config.getoption("collectonly"):
+        check_once(config)
+    if (problem := problem_of(config)) is not None:
+        items.clear()
+        if not hasattr(config, "workeroutput"):
+            raise pytest.UsageError(str(problem)) from problem
+        config.workeroutput[_PROBLEM_KEY] = str(problem)  # told by xdist's controller
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    """Say how machines will run, and what was found to be under test."""
+    place = workplace_if_any(config)
+    if place is None or not place.preparation.is_checked or config.get_verbosity() < 0:
+        return []
+    return place.preparation.describe()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Note what is under test in the report, and refuse to talk to a machine that has died."""
+    place = workplace_if_any(item.config)
+    scenario = scenario_of(item)
+    if place is None or scenario is None:
+        return
+    item.user_properties.extend((("scenario", scenario), *place.preparation.provenance()))
+    talks = "node_session" in getattr(item, "fixturenames", ())
+    if talks and (error := place.why_dead(scenario)) is not None:
+        raise error
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tell trouble of the product (failure) from trouble of the rig (error)."""
+    report = yield
+    error = call.excinfo.value if call.excinfo else None
+    if isinstance(error, HarnessError) and report.failed:
+        from harness.wiring.reports import sort_by_kind
+
+        sort_by_kind(report, error)
+    return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Close what this process opened, after the fixtures; tell what a worker's check found."""
+    place = workplace_if_any(session.config)
+    if place is not None:
+        try:
+            place.close()
+        except HarnessError as exc:
+            pytest.exit(str(exc), returncode=pytest.ExitCode.INTERNAL_ERROR)
+    problem = problem_of(session.config)
+    if problem is not None and session.config.pluginmanager.hasplugin("dsession"):
+        raise pytest.UsageError(str(problem))
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | None:  # noqa: ANN401 - xdist's
+    """Keep the tests of a scenario together, unless another distribution was asked for."""
+    if config.getoption("dist") != "load":
+        return None
+    from harness.wiring.scheduling import WhenNeeded
+
+    return WhenNeeded(config, log, catalogue_of(config).names)
+
+
+@pytest.hookimpl(optionalhook=True, wrapper=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int, int]:
+    """Start no more workers than have memory for their machines."""
+    found = yield
+    if not settings_of(config).has_many_scenarios:
+        return found  # only one worker ever boots
+    from harness.wiring.scheduling import workers_that_fit
+
+    return workers_that_fit(found, settings_of(config), catalogue_of(config))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 - xdist's
+    """Take over what a worker's check found."""
+    text = getattr(node, "workeroutput", {}).get(_PROBLEM_KEY)
+    if text is not None:
+        note_problem(node.config, HarnessError(text))

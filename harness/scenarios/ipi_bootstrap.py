@@ -1,0 +1,42 @@
+"""IPI bootstrap: a disk bootimage that the installer's bootstrap config turns into a node.
+
+Ignition comes by fw_cfg, the overlay generator triggers live-apply on the first boot, and the end
+is multi-user.target with the node image over /usr and a standalone kubelet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from harness.node.keys import make_run_keys
+from harness.node.live_apply import Limits, live_apply
+from harness.scenarios import stages
+from harness.scenarios.config import node_pieces, whole
+from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario
+
+_NAME = "ipi_bootstrap"
+_MEMORY_MIB = 2048
+
+
+@contextmanager
+def _bring_up(rig: Rig, inputs: Inputs) -> Iterator[AppliedNode]:
+    keys = make_run_keys()
+    limits = Limits().scaled(rig.timeout_factor)
+    pieces = (*node_pieces(inputs, keys), live_apply(inputs.pull_spec, limits))
+    document = whole(pieces, inputs.extra_ignition)
+    with (
+        stages.switched_on(rig, inputs, _NAME, _MEMORY_MIB, document) as boot,
+        stages.logged_in(boot, keys) as session,
+    ):
+        stages.wait_for_live_apply(boot, limits)
+        stages.wait_until_settled(boot, session)
+        yield stages.applied(boot, session)
+
+
+SCENARIO = Scenario(
+    name=_NAME,
+    title="IPI bootstrap: disk bootimage, live-apply at the first boot",
+    memory_mib=_MEMORY_MIB,
+    bring_up=_bring_up,
+)

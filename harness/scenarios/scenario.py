@@ -1,0 +1,111 @@
+"""What a scenario is: its data, and how it brings a node up. One file of this room per scenario.
+
+A scenario module has one public value, `SCENARIO`; `named` and `names` find it. The plugin knows no
+scenario by name.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+# For types alone: asking for the names of scenarios must not load SSH and libvirt.
+if TYPE_CHECKING:
+    from harness.images.bootimage import BootImage
+    from harness.images.node_image import NodeImage
+    from harness.images.registry import Registry
+    from harness.machine.acceleration import Acceleration
+    from harness.machine.driver import Connection
+    from harness.machine.emulator import Emulator
+    from harness.machine.machine import Machine
+    from harness.machine.ownership import Run
+    from harness.model.ignition import Document
+    from harness.model.node_state import NodeState
+    from harness.model.secret import Secret
+    from harness.node.kubelet import Runtime
+    from harness.node.ssh import Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What is under test, the same for every scenario of a run.
+
+    `pull_spec` and `pause_image` are names by digest as the guest reaches them, without transport.
+    """
+
+    bootimage: BootImage
+    node_image: NodeImage
+    pull_spec: str
+    pause_image: str
+    registry: Registry
+    runtime: Runtime
+    authfile: Secret | None
+    extra_ignition: tuple[Document, ...]
+    paths_to_observe: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rig:
+    """What the host offers: where machines run, how fast, and where evidence and progress go.
+
+    `timeout_factor` already holds the accelerator's and the user's. `evidence` outlives the run.
+    `memory_mib` is the user's wish for each machine; None leaves it to the scenario.
+    """
+
+    connection: Connection
+    run: Run
+    emulator: Emulator
+    acceleration: Acceleration
+    timeout_factor: float
+    evidence: Path
+    tell: Callable[[str], None]
+    memory_mib: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedNode:
+    """A node after live-apply: still running, with its state before and after."""
+
+    machine: Machine
+    session: Session
+    before: NodeState
+    after: NodeState
+    timings_s: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One way a node comes up. `bring_up` boots, applies and yields the node, and closes it all.
+
+    Raises (from `bring_up`):
+        ProductError: the bootimage or the node image failed.
+        RigError: the host failed.
+    """
+
+    name: str
+    title: str
+    memory_mib: int
+    bring_up: Callable[[Rig, Inputs], AbstractContextManager[AppliedNode]]
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all scenarios, sorted."""
+    return tuple(sorted(_modules()))
+
+
+def named(name: str) -> Scenario:
+    """Return the scenario `name`, one of `names()`."""
+    scenario: Scenario = importlib.import_module(_modules()[name]).SCENARIO
+    return scenario
+
+
+def _modules() -> dict[str, str]:
+    package = importlib.import_module("harness.scenarios")
+    shared = {"config", "evidence", "scenario", "stages", "watch"}
+    found = (module.name for module in pkgutil.iter_modules(package.__path__))
+    return {name: f"harness.scenarios.{name}" for name in found if name not in shared}

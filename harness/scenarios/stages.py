@@ -1,0 +1,201 @@
+"""The stages that scenarios are made of, from switching a machine on to its two snapshots.
+
+Every stage is bounded, tells its progress, and ends with the one error that says what failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+from harness.machine.architecture import CpuLevel
+from harness.machine.machine import Machine, MachineSpec, boot
+from harness.model import node_state, version
+from harness.model.clock import Deadline, NotYet, wait_for
+from harness.model.errors import DeadlineError, InputError
+from harness.model.ignition import Document, render
+from harness.model.node_state import NodeState
+from harness.node import events
+from harness.node.dial import Endpoint
+from harness.node.keys import RunKeys
+from harness.node.live_apply import BEFORE, OBSERVE, Limits
+from harness.node.ssh import ConnectionLostError, Session
+from harness.scenarios.config import insist_valid
+from harness.scenarios.evidence import Evidence
+from harness.scenarios.scenario import AppliedNode, Inputs, Rig
+from harness.scenarios.watch import Watch
+
+# For hardware acceleration; `Rig.timeout_factor` stretches all of them.
+_SWITCH_ON_S = 60.0
+_LOGIN_S = 120.0
+_BACK_S = 120.0
+_SETTLE_S = 30.0
+_SNAPSHOT_S = 60.0
+_ASK_S = 30.0
+_EL10 = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boot:
+    """A machine that was switched on, what is watched and kept of it, and what took how long."""
+
+    rig: Rig
+    machine: Machine
+    watch: Watch
+    evidence: Evidence
+    timings_s: dict[str, float] = field(default_factory=dict)
+
+    def deadline(self, limit_s: float) -> Deadline:
+        """Return a deadline `limit_s` from now, stretched for a slow guest."""
+        return Deadline.after(limit_s * self.rig.timeout_factor, self.watch.clock)
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Note under `name` how long the block takes when it succeeds."""
+        start = self.watch.elapsed_s
+        yield
+        self.timings_s[name] = self.watch.elapsed_s - start
+
+
+@contextmanager
+def switched_on(
+    rig: Rig, inputs: Inputs, name: str, memory_mib: int, document: Document
+) -> Iterator[Boot]:
+    """Hold a machine that boots the bootimage with the Ignition config `document`.
+
+    Whatever happens to it, `rig.evidence/name` tells of it afterwards.
+
+    Raises:
+        InputError: `ignition-validate` refuses the config.
+        RigError: the host cannot start the machine.
+    """
+    evidence = Evidence.begin(rig.evidence, name)
+    evidence.keep_config(document)
+    text = render(document)
+    insist_valid(text, rig.run.folder)
+    spec = MachineSpec(
+        name=name, emulator=rig.emulator, acceleration=rig.acceleration,
+        base=inputs.bootimage.path, base_format=inputs.bootimage.format.value,
+        ignition=text, memory_mib=memory_mib, cpu_level=cpu_level(inputs.node_image.version),
+    )  # fmt: skip
+    limit = Deadline.after(_SWITCH_ON_S * rig.timeout_factor)
+    with boot(rig.connection, rig.run, spec, limit) as machine:
+        watch = Watch(machine=machine, tell=rig.tell, evidence=evidence.folder)
+        try:
+            yield Boot(rig=rig, machine=machine, watch=watch, evidence=evidence)
+        finally:
+            evidence.keep_machine(machine)
+            watch.say(f"evidence in {evidence.folder}")
+
+
+@contextmanager
+def logged_in(boot: Boot, keys: RunKeys) -> Iterator[Session]:
+    """Hold the SSH session of the whole boot, opened as soon as the guest lets us in.
+
+    Raises:
+        ProductError: the boot failed, or nobody was let in in time.
+        RigError: QEMU ended, or another host key was presented.
+    """
+    endpoint = Endpoint(
+        address="127.0.0.1", port=boot.machine.ssh_port,
+        client_key=keys.client.private, host_key=keys.host.public,
+    )  # fmt: skip
+    with boot.timed("boot-to-ssh"):
+        try:
+            session = Session.connect(endpoint, boot.deadline(_LOGIN_S), boot.watch.insist_alive)
+        except DeadlineError as exc:
+            raise boot.watch.stuck(str(exc)) from exc
+    boot.watch.say("logged in by SSH")
+    with session:
+        yield session
+
+
+def wait_for_live_apply(boot: Boot, limits: Limits) -> None:
+    """Follow live-apply until the node is back in multi-user.target.
+
+    Raises:
+        ProductError: a stage failed or took too long, or the bootimage has the node layer already.
+        RigError: QEMU ended, or the harness's own part in the guest failed.
+    """
+    limit_s = limits.overall_s + _BACK_S * boot.rig.timeout_factor
+    try:
+        wait_for("live-apply", partial(_is_back, boot), Deadline.after(limit_s, boot.watch.clock))
+    except DeadlineError as exc:
+        raise boot.watch.stuck(str(exc)) from exc
+    seen = boot.watch.events
+    if not events.is_done(seen, events.FINISH):
+        raise boot.watch.failed(
+            "live-apply did not run: openshift-clients, of the node layer, is in the bootimage"
+        )
+    boot.timings_s.update(events.durations_s(seen))
+
+
+def _is_back(boot: Boot) -> None:
+    boot.watch.insist_alive()
+    seen = boot.watch.events
+    if not events.is_done(seen, events.MULTI_USER):
+        last = seen[-1] if seen else None
+        raise NotYet(f"{last.stage} says {last.detail or last.state}" if last else "nothing told")
+
+
+def wait_until_settled(boot: Boot, session: Session) -> None:
+    """Wait until systemd has no jobs; after a while go on with those that are left.
+
+    A unit that starts over and over has a job most of the time: to judge it is not this stage's.
+
+    Raises:
+        ProductError: the session that was open before live-apply is broken.
+    """
+    with boot.timed("settle"):
+        try:
+            wait_for("idle systemd", partial(_no_jobs, session), boot.deadline(_SETTLE_S), 1.0)
+        except DeadlineError as exc:
+            boot.watch.say(f"not settled: {exc.reason}")
+        except ConnectionLostError as exc:
+            boot.watch.insist_alive()
+            problem = f"the SSH session opened before live-apply did not survive it: {exc}"
+            raise boot.watch.failed(problem) from exc
+
+
+def _no_jobs(session: Session) -> None:
+    try:
+        listed = session.run("systemctl list-jobs --no-legend --plain", Deadline.after(_ASK_S))
+    except DeadlineError as exc:
+        raise NotYet(str(exc)) from exc
+    jobs = [line.split()[1:3] for line in listed.stdout.splitlines() if line.strip()]
+    if jobs:
+        raise NotYet("jobs of systemd: " + ", ".join(" ".join(job) for job in jobs[:5]))
+
+
+def applied(boot: Boot, session: Session) -> AppliedNode:
+    """Return the node with its snapshots: the guest's own of before, and one taken now.
+
+    Raises:
+        RigError: a snapshot cannot be had.
+    """
+    before = _kept(boot, "before", session.read_text(BEFORE, boot.deadline(_ASK_S)))
+    with boot.timed("snapshot"):
+        taken = session.run(OBSERVE, boot.deadline(_SNAPSHOT_S), check=True)
+    after = _kept(boot, "after", taken.stdout)
+    boot.evidence.keep_machine(boot.machine)
+    timings = tuple(boot.timings_s.items())
+    boot.watch.say(", ".join(f"{name} {took_s:.1f} s" for name, took_s in timings))
+    return AppliedNode(
+        machine=boot.machine, session=session, before=before, after=after, timings_s=timings
+    )
+
+
+def _kept(boot: Boot, name: str, text: str) -> NodeState:
+    boot.evidence.keep_text(f"{name}.txt", text)
+    return node_state.parse(text)
+
+
+def cpu_level(image_version: str | None) -> CpuLevel:
+    """Return what the image's userspace was built for: x86-64-v3 from RHEL 10 on."""
+    try:
+        known = version.parse(image_version or "")
+    except InputError:
+        return CpuLevel.V3  # emulates more than needed, which is slower but never wrong
+    return CpuLevel.V3 if known.rhel_major >= _EL10 else CpuLevel.V2

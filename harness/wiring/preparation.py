@@ -1,0 +1,187 @@
+"""What is under test, found and checked before any machine starts; each thing on first use.
+
+Nothing here opens a run: a collection that only needs the expectation table costs one look at the
+node image, and a wrong input is told before the first test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+from harness import doctor, process
+from harness.host import Purpose
+from harness.images import bootimage, node_image, release
+from harness.images.bootimage import BootImage
+from harness.images.cache import Cache
+from harness.images.node_image import NodeImage
+from harness.images.reference import parse as parse_reference
+from harness.images.skopeo import Source
+from harness.machine import acceleration
+from harness.machine.acceleration import Acceleration
+from harness.machine.emulator import Emulator, find_emulator
+from harness.model import ignition
+from harness.model.clock import Deadline
+from harness.model.errors import InputError
+from harness.model.secret import Secret
+from harness.standin import build
+from harness.standin.build import StandIn
+from harness.verdict import expectations
+from harness.verdict.expectations import Expectations
+from harness.wiring.options import Settings
+
+ACQUIRE_S = 2 * 3600.0
+LOOK_S = 300.0
+STAND_IN = "stand-in"
+
+
+class Preparation:
+    """The checked inputs of one pytest process; `close` lets go of cached files."""
+
+    def __init__(self, settings: Settings, tell: Callable[[str], None]) -> None:
+        self.settings = settings
+        self._tell = tell
+        self._held = ExitStack()
+        self.is_checked = False
+
+    def check(self) -> None:
+        """Find and check everything, the cheap things first.
+
+        Raises:
+            InputError: something that the user named cannot be used, or the host lacks something.
+            RigError: something could not be fetched or built.
+        """
+        doctor.demand([Purpose.MACHINE])
+        _ = (self.authfile, self.extra_ignition, self.acceleration)
+        _ = (self.node_image, self.expectations, self.bootimage)
+        self.is_checked = True
+
+    def provenance(self) -> tuple[tuple[str, str], ...]:
+        """Return what is under test, as name and value; nothing before it is known."""
+        if not self.is_checked:
+            return ()
+        disk, image = self.bootimage, self.node_image
+        return (
+            ("bootimage", disk.origin),
+            ("bootimage_sha256", disk.sha256 or "not told"),
+            ("node_image", str(image.reference)),
+            ("node_image_digest", image.digest),
+            ("node_image_version", image.version or "not told"),
+            ("expectations", self.expectations.name),
+            ("acceleration", str(self.acceleration.kind)),
+        )
+
+    def describe(self) -> list[str]:
+        """Return the lines for the head of a test run."""
+        image, found = self.node_image, self.acceleration
+        return [
+            f"node image: {image.reference} {image.version or 'of no version'}, {image.digest}",
+            f"bootimage: {self.bootimage.origin}",
+            f"expectations: {self.expectations.name} ({self.expectations.title})",
+            f"acceleration: {found.kind} ({found.reason})",
+        ]
+
+    def close(self) -> None:
+        """Let go of the cache's files; closing twice is fine."""
+        self._held.close()
+
+    @cached_property
+    def authfile(self) -> Secret | None:
+        """The text of the pull secret."""
+        path = self.settings.authfile
+        return Secret(_text_of(path, "--authfile")) if path else None
+
+    @cached_property
+    def extra_ignition(self) -> tuple[ignition.Document, ...]:
+        """The user's Ignition configs, each valid for itself."""
+        return tuple(_ignition(path) for path in self.settings.ignition)
+
+    @cached_property
+    def emulator(self) -> Emulator:
+        """The QEMU to run."""
+        return find_emulator()
+
+    @cached_property
+    def acceleration(self) -> Acceleration:
+        """How guests will run here; KVM if it is required."""
+        found = acceleration.probe(self.emulator, Deadline.after(LOOK_S))
+        if self.settings.require_kvm:
+            acceleration.require_kvm(found)
+        return found
+
+    @cached_property
+    def expectations(self) -> Expectations:
+        """The table that the node is held to; for the stand-in known without building it."""
+        if self.settings.expectations:
+            return expectations.load(self.settings.expectations)
+        if self.settings.is_stand_in:
+            return expectations.load(STAND_IN)
+        return expectations.load(expectations.choose(self.node_image.labels))
+
+    @cached_property
+    def node_source(self) -> Source:
+        """Where the node image is read from, with the credentials to do so."""
+        settings = self.settings
+        if settings.release_image:
+            source = self._source(settings.release_image)
+            found = release.node_image_of(source, self._cache, Deadline.after(ACQUIRE_S))
+            return replace(source, reference=found)
+        return self._source(settings.node_image or self._stand_in.node_image)
+
+    @cached_property
+    def node_image(self) -> NodeImage:
+        """The node image, by digest."""
+        image = node_image.resolve(self.node_source, Deadline.after(LOOK_S))
+        if (reason := image.why_not_node_image()) is not None:
+            raise InputError(
+                str(image.reference), f"is no node image: {reason}", "name a node image"
+            )
+        return image
+
+    @cached_property
+    def bootimage(self) -> BootImage:
+        """The bootimage, verified and unpacked."""
+        named = self.settings.bootimage or str(self._stand_in.bootimage)
+        deadline = Deadline.after(ACQUIRE_S)
+        return bootimage.acquire(named, self.settings.bootimage_sha256, self._cache, deadline)
+
+    @cached_property
+    def _cache(self) -> Cache:
+        return self._held.enter_context(Cache.of_user(self.settings.download_cache_bytes))
+
+    @cached_property
+    def _stand_in(self) -> StandIn:
+        try:
+            return build.ensure(Deadline.after(build.LIMIT_S), self._tell)
+        except process.MissingProgramError:
+            doctor.demand([Purpose.STANDIN])  # names all that is missing, not the first alone
+            raise
+
+    def _source(self, reference: str) -> Source:
+        arch = self.emulator.arch.name
+        parsed = parse_reference(reference)
+        return Source(reference=parsed, arch=arch, authfile=self.settings.authfile)
+
+
+def _text_of(path: Path, option: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "it is no text"
+        raise InputError(str(path), f"cannot be read: {reason}", f"correct {option}") from exc
+
+
+def _ignition(path: Path) -> ignition.Document:
+    document = ignition.parse(_text_of(path, "--ignition"), str(path))
+    try:
+        ended = process.run(["ignition-validate", path], Deadline.after(LOOK_S), check=False)
+    except process.MissingProgramError:
+        return document  # our own parser has passed it, and the guest's Ignition judges it again
+    if ended.status != 0:
+        said = (ended.stderr.strip() or ended.stdout.strip()).replace("\n", "; ")
+        remedy = "correct it until `ignition-validate` is content"
+        raise InputError(str(path), f"is no valid Ignition config: {said}", remedy)
+    return document

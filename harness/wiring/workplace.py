@@ -1,0 +1,196 @@
+"""What one pytest process opens for its machines: one run, one connection, one registry.
+
+Everything is opened on first use and closed together, the machines first. Under xdist every worker
+has its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from pathlib import Path
+from types import FrameType
+
+from harness.folders import cache_dir
+from harness.images.pause import write_pause_image
+from harness.images.registry import Registry, serve
+from harness.images.skopeo import Source
+from harness.machine.connection import open_connection
+from harness.machine.ownership import Run, begin_run
+from harness.model.clock import Deadline
+from harness.model.errors import HarnessError, InputError
+from harness.node.kubelet import CONTAINERD, CRIO
+from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario
+from harness.verdict.findings import judge
+from harness.verdict.rows import Row
+from harness.wiring.options import Settings
+from harness.wiring.preparation import Preparation
+from harness.wiring.reports import broken, why_dead
+
+LOG = logging.getLogger(__name__)
+REGISTRY_S = 60.0
+PUSH_S = 1800.0
+KEPT_RUNS = 10
+_STAND_IN_LABEL = "io.node-image.stand-in"
+
+
+class Workplace:
+    """The rig and the inputs of this process, and the nodes that are up."""
+
+    def __init__(self, settings: Settings, tell: Callable[[str], None]) -> None:
+        self.preparation = Preparation(settings, tell)
+        self._settings = settings
+        self._tell = tell
+        self._stack = ExitStack()
+        self._nodes: dict[str, AppliedNode] = {}
+
+    def check(self) -> None:
+        """Check all inputs; a download or build that this starts is ended orderly by SIGTERM.
+
+        Raises:
+            InputError: something that the user named cannot be used, or the host lacks something.
+            RigError: something could not be fetched or built.
+        """
+        self._stack.enter_context(_terminable())
+        self.preparation.check()
+
+    @cached_property
+    def rig(self) -> Rig:
+        """A run of this process, connected; opening it sweeps what dead runs left."""
+        ready = self.preparation
+        self._stack.enter_context(_terminable())
+        run = self._stack.enter_context(begin_run())
+        connection = open_connection(self._settings.libvirt_uri, run)
+        return Rig(
+            connection=self._stack.enter_context(connection),
+            run=run,
+            emulator=ready.emulator,
+            acceleration=ready.acceleration,
+            timeout_factor=ready.acceleration.timeout_factor * self._settings.timeout_factor,
+            memory_mib=self._settings.memory_mib,
+            evidence=evidence_folder(self._settings.artifacts_dir, run.id),
+            tell=self._tell,
+        )
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        """The images where the guests can pull them, and all else that is under test."""
+        ready = self.preparation
+        image = ready.node_image
+        remote = image.reference.is_remote
+        registry = self._registry(self.rig.run)
+        return Inputs(
+            bootimage=ready.bootimage,
+            node_image=image,
+            pull_spec=image.reference.rest if remote else self._push_node_image(registry),
+            pause_image=self._push_pause(registry),
+            registry=registry,
+            runtime=CONTAINERD if image.labels.get(_STAND_IN_LABEL) == "true" else CRIO,
+            authfile=ready.authfile if remote else None,
+            extra_ignition=ready.extra_ignition,
+            paths_to_observe=ready.expectations.paths_to_observe,
+        )
+
+    @contextmanager
+    def node(self, scenario: Scenario) -> Iterator[AppliedNode]:
+        """Hold the node that `scenario` brings up."""
+        with scenario.bring_up(self.rig, self.inputs) as node:
+            self._nodes[scenario.name] = node
+            try:
+                yield node
+            finally:
+                del self._nodes[scenario.name]
+
+    def why_dead(self, scenario: str) -> HarnessError | None:
+        """Return what ended the machine of a node that is up, None while it runs."""
+        node = self._nodes.get(scenario)
+        reason = node.machine.why_stopped() if node else None
+        return why_dead(reason, scenario, self.rig.evidence) if reason else None
+
+    def judge(self, row: Row, node: AppliedNode) -> None:
+        """Return if `row` holds for `node`.
+
+        Raises:
+            ProductError: it does not; tells all that a reader needs.
+        """
+        version = self.preparation.node_image.version
+        finding = judge(row, node.before, node.after, base_version=version)
+        if finding is not None:
+            raise broken(finding, self.preparation.provenance(), self.rig.evidence)
+
+    def close(self) -> None:
+        """Close all that was opened; closing twice is fine."""
+        try:
+            self._stack.close()
+        finally:
+            self.preparation.close()
+
+    def _registry(self, run: Run) -> Registry:
+        return self._stack.enter_context(serve(run.folder, Deadline.after(REGISTRY_S)))
+
+    def _push_node_image(self, registry: Registry) -> str:
+        image = self.preparation.node_image
+        self._tell(f"serving {image.reference} ({image.size_bytes >> 20} MiB) to the guests")
+        return registry.push(self.preparation.node_source, "node-image", Deadline.after(PUSH_S))
+
+    def _push_pause(self, registry: Registry) -> str:
+        arch = self.preparation.emulator.arch.name
+        reference = write_pause_image(self.rig.run.folder / "pause", arch)
+        return registry.push(
+            Source(reference=reference, arch=arch), "pause", Deadline.after(PUSH_S)
+        )
+
+
+def evidence_folder(wanted: Path | None, run_id: str) -> Path:
+    """Return a new folder for a run's evidence, which `last` beside it leads to.
+
+    In the cache folder only the newest `KEPT_RUNS` stay; a folder that the user named is only added
+    to.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    base = (wanted or cache_dir() / "runs").absolute()
+    folder = base / run_id
+    fresh = base / f"last.{run_id}"
+    try:
+        folder.mkdir(parents=True, mode=0o700)
+        fresh.symlink_to(run_id)
+        fresh.replace(base / "last")
+    except OSError as exc:
+        problem = f"cannot hold evidence: {exc.strerror}"
+        raise InputError(str(base), problem, "name another folder with --artifacts-dir") from exc
+    if wanted is None:
+        _forget_old(base)
+    return folder
+
+
+def _forget_old(base: Path) -> None:
+    folders = [path for path in base.glob("run-*") if path.is_dir()]
+    folders.sort(key=lambda path: path.stat().st_mtime)
+    for old in folders[:-KEPT_RUNS]:
+        LOG.info("evidence of an old run goes: %s", old)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM unwind like Ctrl-C, unless somebody else listens to it."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt("SIGTERM")
+
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,0 +1,137 @@
+"""Images and configs that are wrong on purpose, on real machines: each run is red and says why.
+
+Every case is a pytest run of its own, as a user would start it: a process has one libvirt root.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import variants
+
+from harness import process
+from harness.model.clock import Deadline
+from harness.standin import build
+from harness.standin.build import StandIn
+
+_BOOT_TESTS = Path(__file__).with_name("test_node_image.py")
+_LIMIT_S = 1200.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a pytest run reported: names of passed tests, and messages by name for the red ones."""
+
+    passed: frozenset[str]
+    failed: dict[str, str]
+    errors: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def stand_in() -> StandIn:
+    return build.ensure(Deadline.after(build.LIMIT_S), lambda _: None)
+
+
+def judge(tmp_path: Path, *arguments: str, only: str) -> Outcome:
+    """Run the boot tests named by `only` and return what they reported."""
+    junit = tmp_path / "junit.xml"
+    argv = [
+        sys.executable, "-m", "pytest", _BOOT_TESTS, "-k", only, "-p", "no:cacheprovider",
+        f"--junitxml={junit}", f"--artifacts-dir={tmp_path / 'artifacts'}", *arguments,
+    ]  # fmt: skip
+    done = process.run(argv, Deadline.after(_LIMIT_S), check=False)
+    assert junit.exists(), done.stdout + done.stderr
+    passed, red = set(), {"failure": dict[str, str](), "error": dict[str, str]()}
+    for case in ET.parse(junit).iter("testcase"):  # noqa: S314 - our own file
+        name = case.get("name", "")
+        marks = [child for child in case if child.tag in red]
+        for mark in marks:
+            red[mark.tag][name] = f"{mark.get('message')}\n{mark.text}"
+        if not marks:
+            passed.add(name)
+    return Outcome(passed=frozenset(passed), failed=red["failure"], errors=red["error"])
+
+
+def _named(stand_in: StandIn, node_image: str) -> tuple[str, ...]:
+    return (
+        f"--bootimage={stand_in.bootimage}", f"--node-image={node_image}", "--expectations=stand-in",
+    )  # fmt: skip
+
+
+def _ignition(folder: Path, **parts: object) -> str:
+    config = folder / "extra.ign"
+    config.write_text(json.dumps({"ignition": {"version": "3.2.0"}, **parts}))
+    return f"--ignition={config}"
+
+
+def test_ignition_that_fails_in_the_guest_is_told_with_its_stage(tmp_path: Path) -> None:
+    wrong = {"source": "data:,hello", "verification": {"hash": f"sha256-{'0' * 64}"}}
+    config = _ignition(tmp_path, storage={"files": [{"path": "/etc/greeting", "contents": wrong}]})
+
+    outcome = judge(tmp_path, config, only="test_package")
+
+    assert not outcome.errors
+    assert not outcome.passed
+    messages = set(outcome.failed.values())
+    assert all("Ignition" in message for message in messages)
+    assert any("/etc/greeting" in message or "hash" in message for message in messages)
+
+
+def test_package_missing_from_the_node_image_fails_its_row_alone(
+    stand_in: StandIn, tmp_path: Path
+) -> None:
+    image = variants.without_package(stand_in, "cri-tools", (), tmp_path)
+
+    outcome = judge(tmp_path, *_named(stand_in, image), only="test_package")
+
+    (message,) = outcome.failed.values()
+    assert list(outcome.failed) == ["test_package[ipi_bootstrap-node-cri-tools]"]
+    assert "openshift/os" in message or "standin.md" in message, "the source is told"
+    assert "test_package[ipi_bootstrap-node-openshift-kubelet]" in outcome.passed
+    assert not outcome.errors
+
+
+def test_os_release_that_breaks_the_contract_fails_its_rows(
+    stand_in: StandIn, tmp_path: Path
+) -> None:
+    legacy = variants.read_text(stand_in, "/usr/lib/os-release").replace('ID="rhel"', 'ID="rhcos"')
+    image = variants.with_file(stand_in, "/usr/lib/os-release", legacy, 0o644, tmp_path)
+
+    outcome = judge(tmp_path, *_named(stand_in, image), only="test_os_release")
+
+    assert list(outcome.failed) == ["test_os_release[ipi_bootstrap-node-ID]"]
+    assert "rhcos" in outcome.failed["test_os_release[ipi_bootstrap-node-ID]"]
+    assert "test_os_release[ipi_bootstrap-coreos-ID]" in outcome.passed
+    assert not outcome.errors
+
+
+def test_kubelet_that_dies_fails_readiness_with_its_last_words(
+    stand_in: StandIn, tmp_path: Path
+) -> None:
+    dying = "#!/bin/sh\necho this kubelet dies on purpose >&2\nexit 3\n"
+    image = variants.with_file(stand_in, "/usr/bin/kubelet", dying, 0o755, tmp_path)
+
+    outcome = judge(tmp_path, *_named(stand_in, image), only="test_readiness")
+
+    assert "test_readiness[ipi_bootstrap-unit-active]" in outcome.failed
+    assert "dies on purpose" in outcome.failed["test_readiness[ipi_bootstrap-unit-active]"]
+    assert "test_readiness[ipi_bootstrap-static-pod]" in outcome.failed
+    assert not outcome.errors
+
+
+def test_registry_that_is_not_there_ends_in_a_failed_pull(tmp_path: Path) -> None:
+    nowhere = f"[Service]\nEnvironment=NODE_IMAGE=10.0.2.2:9/node@sha256:{'0' * 64}\n"
+    dropin = {"name": "90-nowhere.conf", "contents": nowhere}
+    unit = {"name": "node-image-pull.service", "dropins": [dropin]}
+
+    outcome = judge(tmp_path, _ignition(tmp_path, systemd={"units": [unit]}), only="test_package")
+
+    assert not outcome.errors
+    assert not outcome.passed
+    assert all("pull" in message for message in outcome.failed.values())
+    assert any("10.0.2.2:9" in message for message in outcome.failed.values())

@@ -1,0 +1,63 @@
+"""The main job: the node after live-apply, held to the expectation table, and its kubelet ready.
+
+By default on the stand-in images; with `--bootimage` and `--node-image` on real ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from testinfra.host import Host
+
+from harness.model.clock import Deadline
+from harness.node.readiness import Level
+from harness.node.ssh import Session
+from harness.verdict.rows import FileRow, InvariantRow, OsReleaseRow, PackageRow, UnitRow
+
+READY_S = 120.0
+CONNECT_S = 30.0
+
+
+def test_package(verdict: Callable[..., None], package_row: PackageRow) -> None:
+    verdict(package_row)
+
+
+def test_os_release(verdict: Callable[..., None], os_release_row: OsReleaseRow) -> None:
+    verdict(os_release_row)
+
+
+def test_file(verdict: Callable[..., None], file_row: FileRow) -> None:
+    verdict(file_row)
+
+
+def test_unit(verdict: Callable[..., None], unit_row: UnitRow) -> None:
+    verdict(unit_row)
+
+
+def test_invariant(verdict: Callable[..., None], invariant_row: InvariantRow) -> None:
+    verdict(invariant_row)
+
+
+def test_readiness(
+    node_session: Session, readiness_level: Level, guest_deadline: Callable[[float], Deadline]
+) -> None:
+    readiness_level.reach(node_session, guest_deadline(READY_S))
+
+
+def test_new_ssh_session_works(
+    node_session: Session, guest_deadline: Callable[[float], Deadline]
+) -> None:
+    with node_session.fresh(guest_deadline(CONNECT_S)) as fresh:
+        said = fresh.run("id -un", guest_deadline(CONNECT_S), check=True, sudo=False)
+
+    assert said.stdout.strip() == "core"
+
+
+@pytest.mark.parametrize("name", ["openshift-kubelet", "openshift-clients"])
+def test_host_finds_package_of_the_node_layer(host: Host, name: str) -> None:
+    assert host.package(name).is_installed
+
+
+def test_host_runs_the_client_of_the_node_layer(host: Host) -> None:
+    assert host.run("oc version --client").rc == 0

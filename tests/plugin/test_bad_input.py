@@ -1,0 +1,114 @@
+"""What the user named cannot be used: one clear message, exit status 4, and nothing is started."""
+
+from __future__ import annotations
+
+import pytest
+from throwaway import ROWS, Project, told
+
+pytest_plugins = ["pytester", "throwaway_fixtures"]
+
+CASES = {
+    "missing-bootimage": (
+        ["--bootimage=nowhere.qcow2", "--node-image=oci:image:latest"],
+        "nowhere.qcow2: cannot be read: No such file or directory",
+    ),
+    "wrong-digest": (
+        ["--bootimage=boot.raw", f"--bootimage-sha256={'0' * 64}", "--node-image=oci:image:latest"],
+        "boot.raw: wrong digest: expected sha256 0000*",
+    ),
+    "no-disk-image": (
+        ["--bootimage=conftest.py", "--node-image=oci:image:latest"],
+        "conftest.py: is not a disk image but a text file",
+    ),
+    "unknown-reference": (
+        ["--bootimage=boot.raw", "--node-image=oci:image:other"],
+        "oci:image:other: *",
+    ),
+    "no-transport": (
+        ["--bootimage=boot.raw", "--node-image=registry/image"],
+        "registry/image: names no known transport",
+    ),
+    "bootimage-alone": (
+        ["--bootimage=boot.raw"],
+        "--bootimage: is given without a node image to live-apply on it",
+    ),
+    "node-image-alone": (
+        ["--node-image=oci:image:latest"],
+        "--node-image: is given without a bootimage to live-apply it on",
+    ),
+    "unknown-table": (["--expectations=ocp-3"], "expectations ocp-3: is no known table"),
+    "unknown-scenario": (["--scenario=nonsense"], "scenario nonsense: is unknown"),
+    "missing-ignition": (
+        ["--ignition=nowhere.ign"], "nowhere.ign: cannot be read: No such file or directory",
+    ),
+    "invalid-ignition": (["--ignition=conftest.py"], "conftest.py: is not JSON: line 2 column 1*"),
+    "missing-authfile": (["--authfile=nowhere.json"], "nowhere.json: cannot be read: *"),
+    "bad-number": (["--timeout-factor=slow"], "--timeout-factor: 'slow' is no number above 0"),
+    "bad-size": (["--download-cache-size=5"], "--download-cache-size: '5' is no size"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("options", "expected"), CASES.values(), ids=CASES.keys())
+def test_one_message(project: Project, options: list[str], expected: str) -> None:
+    project.write(ROWS)
+    project.write(ROWS, "test_more.py")
+    needs_images = not any("image" in option for option in options)
+    base = ["--scenario=fake"] if "nonsense" not in expected else []
+    table = [] if "ocp-3" in expected else ["--expectations=table.toml"]
+
+    images = project.images if needs_images else ()
+    result = project.run_inside(*images, *base, *table, *options)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {expected}", "  way out: *"], consecutive=True)
+    assert len(told(result)) == 1
+    assert project.log == []
+
+
+def test_kvm_required_but_not_to_be_had(project: Project) -> None:
+    project.write(ROWS)
+    project.write(
+        "from harness.machine import acceleration\n"
+        "from harness.machine.architecture import Kind\n"
+        "found = acceleration.Acceleration(kind=Kind.TCG, reason='no /dev/kvm', timeout_factor=4)\n"
+        "acceleration.probe = lambda *_, **__: found\n",
+        "no_kvm.py",
+    )
+
+    result = project.run("-p", "no_kvm", *project.fake, "--require-kvm")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert told(result)[0] == "KVM is required: no /dev/kvm"
+
+
+def test_host_that_lacks_a_program_is_told_with_the_command(project: Project) -> None:
+    project.write(ROWS)
+    project.write(
+        "from harness import host\nhost.Host.missing = lambda self, needs: tuple(needs)[:1]\n",
+        "bare_host.py",
+    )
+
+    result = project.run("-p", "bare_host", *project.fake)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert told(result)[0].startswith("this host: lacks ")
+
+
+def test_collecting_alone_checks_no_images(project: Project) -> None:
+    project.write(ROWS)
+
+    result = project.run_inside("--collect-only", *project.fake, "--bootimage=nowhere.qcow2")
+
+    assert result.ret == 0
+
+
+def test_the_same_message_under_xdist(project: Project) -> None:
+    project.write(ROWS)
+
+    result = project.run("-n", "2", *project.fake, "--bootimage=nowhere.qcow2")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert [line for line in told(result) if "nowhere" in line] == [
+        "nowhere.qcow2: cannot be read: No such file or directory"
+    ]
+    assert project.log == []

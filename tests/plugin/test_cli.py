@@ -1,0 +1,84 @@
+"""The command `node-image`, in a cache and run folder of its own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from harness.cli import main
+from harness.verdict.expectations import built_in
+
+
+@pytest.fixture
+def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return CliRunner()
+
+
+def test_tables_are_listed(runner: CliRunner) -> None:
+    result = runner.invoke(main, ["tables"])
+
+    assert result.exit_code == 0
+    assert [line.split()[0] for line in result.output.splitlines()] == list(built_in())
+
+
+def test_doctor_tells_acceleration_and_memory(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.cli._acceleration", lambda: "tcg (there is no /dev/kvm)")
+
+    result = runner.invoke(main, ["doctor"])
+
+    assert "acceleration: tcg (there is no /dev/kvm)" in result.output
+    assert "MiB free" in result.output
+
+
+def test_doctor_fails_where_something_is_missing(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.cli._acceleration", lambda: "unknown")
+    monkeypatch.setattr("harness.host.Host.missing", lambda _host, needs: tuple(needs))
+
+    result = runner.invoke(main, ["doctor"])
+
+    assert result.exit_code == 1
+    assert "missing  QEMU" in result.output
+    assert "way out: " in result.output
+
+
+def test_clean_takes_down_a_dead_run_alone(runner: CliRunner, tmp_path: Path) -> None:
+    runs = tmp_path / f"node-image-{os.getuid()}"
+    (runs / "run-dead").mkdir(parents=True)
+    runs.chmod(0o700)
+    (runs / "run-dead/lock").touch()
+    (runs / "other").mkdir()
+
+    result = runner.invoke(main, ["clean"])
+
+    assert result.output == f"{runs}/run-dead (0 processes ended)\n"
+    assert [path.name for path in sorted(runs.iterdir())] == ["gate", "other"]
+
+
+def test_path_of_stand_ins_that_are_not_built_is_one_error(runner: CliRunner) -> None:
+    result = runner.invoke(main, ["standin", "path"])
+
+    assert result.exit_code == 1
+    assert result.output == (
+        "Error: stand-in images: are not built\n  way out: run `node-image standin build`\n"
+    )
+
+
+def test_path_of_the_newest_stand_ins(runner: CliRunner, tmp_path: Path) -> None:
+    for age, name in enumerate(("new", "old")):
+        folder = tmp_path / "pytest-node-image/standin" / name
+        folder.mkdir(parents=True)
+        (folder / "version").touch()
+        os.utime(folder, (1000 - age, 1000 - age))
+
+    result = runner.invoke(main, ["standin", "path"])
+
+    assert result.output.endswith("/standin/new\n")

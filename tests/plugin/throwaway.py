@@ -1,0 +1,157 @@
+"""A throwaway project that only has the plugin installed, with images of a few bytes.
+
+Everything in it is real but the machine: its scenario `fake` comes through the plugin's own hook,
+and brings up no guest.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.images.oci_layout import write_image
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+DISK_BYTES = 1 << 20
+GO_ARCH = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+LABELS = {
+    "io.node-image.stand-in": "true",
+    "io.openshift.metalayer": "true",
+    "io.openshift.build.versions": "machine-os=9.6.20250203-0",
+}
+
+CONFTEST = """
+import contextlib, os, pathlib
+import pytest
+from harness.folders import fixture
+from harness.model.errors import ProductError, RigError
+from harness.model.node_state import parse
+from harness.scenarios.scenario import AppliedNode, Scenario
+
+LOG = pathlib.Path(__file__).with_name("log")
+
+def note(text):
+    with LOG.open("a") as log:
+        log.write(text + "\\n")
+
+class Machine:
+    stopped = None
+    def why_stopped(self):
+        return self.stopped
+
+def state(name):
+    return parse(fixture(f"transcripts/observe-{name}.txt").read_text())
+
+def scenario(name):
+    @contextlib.contextmanager
+    def bring_up(rig, inputs):
+        note(f"up {name}")
+        rig.tell(f"{name} comes up")
+        trouble = os.environ.get("TROUBLE")
+        if trouble == "product":
+            raise ProductError("the overlay was not applied")
+        if trouble == "rig":
+            raise RigError("the host is out of order")
+        try:
+            yield AppliedNode(
+                machine=Machine(), session=object(), before=state("before"), after=state("after"),
+                timings_s=(),
+            )
+        finally:
+            note(f"down {name}")
+    return Scenario(name=name, title=name, memory_mib=512, bring_up=bring_up)
+
+def pytest_node_image_scenarios(config):
+    return [scenario("fake"), scenario("other_fake")]
+"""
+
+TABLE = """
+title = "two packages and a unit"
+
+[[package]]
+name = "ostree"
+layer = "coreos"
+source = "a test"
+
+[[package]]
+name = "openshift-kubelet"
+layer = "node"
+source = "a test"
+"""
+
+ROWS = """
+def test_package(verdict, package_row):
+    verdict(package_row)
+"""
+
+
+class Project:
+    """The project, with the environment of a user who has set nothing."""
+
+    def __init__(
+        self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, cache: Path
+    ) -> None:
+        self.folder = pytester.path
+        self._pytester = pytester
+        self._monkeypatch = monkeypatch
+        for name in [name for name in os.environ if name.startswith("NODE_IMAGE_")]:
+            monkeypatch.delenv(name)
+        monkeypatch.delenv("ARTIFACT_DIR", raising=False)
+        monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+        (self.folder / "conftest.py").write_text(CONFTEST)
+        (self.folder / "table.toml").write_text(TABLE)
+        (self.folder / "boot.raw").write_bytes(boot_sector())
+        write_image(self.folder / "image", "latest", GO_ARCH, [b""], {"Labels": LABELS})
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        return ("--bootimage=boot.raw", "--node-image=oci:image:latest")
+
+    @property
+    def fake(self) -> tuple[str, ...]:
+        """Options for a run on the fake scenario and the small table."""
+        return (*self.images, "--scenario=fake", "--expectations=table.toml")
+
+    @property
+    def log(self) -> list[str]:
+        """What the fake scenarios did."""
+        path = self.folder / "log"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def environment(self, **variables: str) -> None:
+        for name, value in variables.items():
+            self._monkeypatch.setenv(name, value)
+
+    def write(self, source: str, name: str = "test_it.py") -> None:
+        (self.folder / name).write_text(source)
+
+    def run(self, *options: str) -> pytest.RunResult:
+        """Run its tests in a process of their own: libvirt allows one run per process."""
+        return self._pytester.runpytest_subprocess("-p", "no:cacheprovider", *options)
+
+    def run_inside(self, *options: str) -> pytest.RunResult:
+        """Run its tests in this process, which is faster; only where no run is begun."""
+        return self._pytester.runpytest_inprocess("-p", "no:cacheprovider", *options)
+
+
+def boot_sector() -> bytes:
+    return bytes(510) + b"\x55\xaa" + bytes(DISK_BYTES - 512)
+
+
+def told(result: pytest.RunResult) -> list[str]:
+    """Return the first lines of the usage errors that pytest tells."""
+    lines = [*result.outlines, *result.errlines]
+    return [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+
+
+def junit_cases(junit: Path) -> list[Element]:
+    from xml.etree import ElementTree as ET
+
+    return list(ET.parse(junit).iter("testcase"))  # noqa: S314 - pytest wrote it
