@@ -77,7 +77,8 @@ rpm               | rpm             | rpm
 CA certificates | ca-certificates | ca-certificates | /etc/ssl/certs/ca-*.crt /etc/pki/tls/cert.pem
 libvirt's QEMU driver | libvirt-daemon-driver-qemu | libvirt-daemon-driver-qemu | \
     libvirt/connection-driver/libvirt_driver_qemu.so
-libvirt's user | libvirt-daemon-driver-qemu | libvirt-daemon-driver-qemu | user:libvirt-qemu user:qemu
+libvirt's user | libvirt-daemon-driver-qemu | libvirt-daemon-driver-qemu | \
+    user:libvirt-qemu user:qemu
 """
 _STANDIN = """
 mmdebstrap    | mmdebstrap  | mmdebstrap
@@ -220,8 +221,8 @@ def _account(mark: str) -> tuple[str, ...]:
     # Debian's libvirt looks its default account up before it reads the configuration that names
     # another; only libvirt-daemon-system, which would start a daemon, creates it.
     name = mark.removeprefix("user:")
-    command = f"id {name} || useradd --system --user-group --no-create-home --shell /usr/sbin/nologin {name}"
-    return ("sh", "-c", command)
+    make = "useradd --system --user-group --no-create-home --shell /usr/sbin/nologin"
+    return ("sh", "-c", f"id {name} || {make} {name}")
 
 
 _COMMANDS = {Family.APT: _apt, Family.DNF: _dnf}

@@ -69,7 +69,7 @@ class Deadline:
         return Deadline.after(min(limit_s, self.remaining_s), self.clock)
 
 
-class NotYet(Exception):  # noqa: N818 - a signal to keep waiting, not an error that reaches a user
+class NotYet(Exception):
     """Raised by a check to say why it has to be asked again."""
 
 

@@ -21,7 +21,7 @@ from harness.node import events
 from harness.node.dial import Endpoint
 from harness.node.keys import RunKeys
 from harness.node.live_apply import BEFORE, OBSERVE, Limits
-from harness.node.ssh import ConnectionLostError, Session
+from harness.node.ssh import ConnectionLostError, Session, Shell
 from harness.scenarios.config import insist_valid
 from harness.scenarios.evidence import Evidence
 from harness.scenarios.scenario import AppliedNode, Inputs, Rig
@@ -34,6 +34,8 @@ _BACK_S = 120.0
 _SETTLE_S = 30.0
 _SNAPSHOT_S = 60.0
 _ASK_S = 30.0
+# Not stretched: how often to look.
+_LOOK_S = 0.5
 _EL10 = 10
 
 
@@ -121,7 +123,8 @@ def wait_for_live_apply(boot: Boot, limits: Limits) -> None:
     """
     limit_s = limits.overall_s + _BACK_S * boot.rig.timeout_factor
     try:
-        wait_for("live-apply", partial(_is_back, boot), Deadline.after(limit_s, boot.watch.clock))
+        limit = Deadline.after(limit_s, boot.watch.clock)
+        wait_for("live-apply", partial(_is_back, boot), limit, _LOOK_S)
     except DeadlineError as exc:
         raise boot.watch.stuck(str(exc)) from exc
     seen = boot.watch.events
@@ -140,7 +143,7 @@ def _is_back(boot: Boot) -> None:
         raise NotYet(f"{last.stage} says {last.detail or last.state}" if last else "nothing told")
 
 
-def wait_until_settled(boot: Boot, session: Session) -> None:
+def wait_until_settled(boot: Boot, shell: Shell) -> None:
     """Wait until systemd has no jobs; after a while go on with those that are left.
 
     A unit that starts over and over has a job most of the time: to judge it is not this stage's.
@@ -150,7 +153,7 @@ def wait_until_settled(boot: Boot, session: Session) -> None:
     """
     with boot.timed("settle"):
         try:
-            wait_for("idle systemd", partial(_no_jobs, session), boot.deadline(_SETTLE_S), 1.0)
+            wait_for("idle systemd", partial(_no_jobs, shell), boot.deadline(_SETTLE_S), 1.0)
         except DeadlineError as exc:
             boot.watch.say(f"not settled: {exc.reason}")
         except ConnectionLostError as exc:
@@ -159,9 +162,9 @@ def wait_until_settled(boot: Boot, session: Session) -> None:
             raise boot.watch.failed(problem) from exc
 
 
-def _no_jobs(session: Session) -> None:
+def _no_jobs(shell: Shell) -> None:
     try:
-        listed = session.run("systemctl list-jobs --no-legend --plain", Deadline.after(_ASK_S))
+        listed = shell.run("systemctl list-jobs --no-legend --plain", Deadline.after(_ASK_S))
     except DeadlineError as exc:
         raise NotYet(str(exc)) from exc
     jobs = [line.split()[1:3] for line in listed.stdout.splitlines() if line.strip()]

@@ -40,7 +40,7 @@ def stand_in() -> StandIn:
 def judge(tmp_path: Path, *arguments: str, only: str) -> Outcome:
     """Run the boot tests named by `only` and return what they reported."""
     junit = tmp_path / "junit.xml"
-    argv = [
+    argv: list[str | Path] = [
         sys.executable, "-m", "pytest", _BOOT_TESTS, "-k", only, "-p", "no:cacheprovider",
         f"--junitxml={junit}", f"--artifacts-dir={tmp_path / 'artifacts'}", *arguments,
     ]  # fmt: skip
@@ -58,9 +58,8 @@ def judge(tmp_path: Path, *arguments: str, only: str) -> Outcome:
 
 
 def _named(stand_in: StandIn, node_image: str) -> tuple[str, ...]:
-    return (
-        f"--bootimage={stand_in.bootimage}", f"--node-image={node_image}", "--expectations=stand-in",
-    )  # fmt: skip
+    images = (f"--bootimage={stand_in.bootimage}", f"--node-image={node_image}")
+    return (*images, "--expectations=stand-in")
 
 
 def _ignition(folder: Path, **parts: object) -> str:

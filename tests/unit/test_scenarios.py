@@ -1,70 +1,24 @@
-"""Scenarios without a machine: how they are found, their config, what is watched and what kept."""
+"""Scenarios without a machine: how they are found, what their config is, what is kept of them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 import pytest
-from machine_fakes import FakeClock, FakeDomain, make_run
+from scenario_fakes import config_of, file_paths, make_inputs, make_machine
 
 from harness import process
-from harness.images.bootimage import BootImage
-from harness.images.disk_format import DiskFormat
-from harness.images.node_image import NodeImage
-from harness.images.reference import Reference, Transport
-from harness.images.registry import Registry
-from harness.machine.architecture import CpuLevel, Kind, architecture
-from harness.machine.domain import Disk, Domain, Port
-from harness.machine.driver import POWERED_OFF, STOP_REASONS
-from harness.machine.emulator import Emulator
-from harness.machine.machine import EVENTS_PORT, IGNITION_PORT, PORTS, Machine
-from harness.model.errors import InputError, ProductError, RigError
+from harness.machine.architecture import CpuLevel
+from harness.machine.machine import EVENTS_PORT
+from harness.model.errors import InputError
 from harness.model.ignition import Document, parse, render
 from harness.model.secret import Secret
-from harness.node.keys import make_run_keys
-from harness.node.kubelet import CONTAINERD, CRIO, Runtime
-from harness.node.live_apply import Limits, live_apply
+from harness.node.kubelet import CRIO
 from harness.scenarios import scenario
-from harness.scenarios.config import insist_valid, node_pieces, whole
+from harness.scenarios.config import insist_valid
 from harness.scenarios.evidence import REMOVED, Evidence, scrubbed, without_secrets
-from harness.scenarios.scenario import Inputs
 from harness.scenarios.stages import cpu_level
-from harness.scenarios.watch import Watch
-
-KEYS = make_run_keys()
-NO_LABELS: Mapping[str, str] = MappingProxyType({})
-
-
-def make_inputs(runtime: Runtime = CONTAINERD, authfile: Secret | None = None) -> Inputs:
-    reference = Reference(transport=Transport.OCI, rest="/x:latest")
-    return Inputs(
-        bootimage=BootImage(
-            path=Path("/images/thin.qcow2"), format=DiskFormat.QCOW2, virtual_size_bytes=1,
-            sha256=None, origin="thin.qcow2",
-        ),
-        node_image=NodeImage(reference=reference, digest="sha256:1", labels=NO_LABELS, layers=()),
-        pull_spec="10.0.2.2:5000/node@sha256:1",
-        pause_image="10.0.2.2:5000/pause@sha256:2",
-        registry=Registry(port=5000, ca_pem="PEM", folder=Path("/registry")),
-        runtime=runtime,
-        authfile=authfile,
-        extra_ignition=(),
-        paths_to_observe=("/usr/bin/oc",),
-    )  # fmt: skip
-
-
-def config_of(inputs: Inputs, *extra: Document) -> Document:
-    pieces = (*node_pieces(inputs, KEYS), live_apply(inputs.pull_spec, Limits()))
-    return whole(pieces, extra)
-
-
-def file_paths(document: Document) -> set[str]:
-    found = json.loads(render(document))
-    return {file["path"] for file in found["storage"]["files"]}
-
 
 # --- finding scenarios
 
@@ -220,105 +174,3 @@ def test_what_the_machine_wrote_is_kept_though_some_is_missing(tmp_path: Path) -
 
     names = {path.name for path in evidence.folder.iterdir()}
     assert names == {"console.txt", "events.txt", "domain.xml"}
-
-
-# --- the watch
-
-
-def make_machine(tmp_path: Path, reason: str | None = None) -> Machine:
-    folder = make_run(tmp_path).folder
-    domain = Domain(
-        name="one", uuid="0", kind=Kind.TCG, cpu="Nehalem", memory_mib=1, vcpus=1,
-        emulator=Emulator(path=Path("/qemu"), arch=architecture("x86_64")),
-        disks=(Disk(path=folder / "disk", serial="root"),), console=folder / "console.log",
-        ports=tuple(Port(name=name, path=folder / name) for name in PORTS),
-    )  # fmt: skip
-    return Machine(domain, folder, FakeDomain(reason=reason), None)
-
-
-def make_watch(machine: Machine) -> tuple[Watch, list[str], FakeClock]:
-    told: list[str] = []
-    clock = FakeClock()
-    watch = Watch(machine=machine, tell=told.append, evidence=Path("/evidence/one"), clock=clock)
-    return watch, told, clock
-
-
-def test_news_are_told_once_with_the_seconds(tmp_path: Path) -> None:
-    machine = make_machine(tmp_path)
-    watch, told, clock = make_watch(machine)
-    machine.port_files[EVENTS_PORT].write_text(
-        "stage=pull state=progress uptime=9.00 detail=received 15 MB\n"
-    )
-
-    clock.now = 12.0
-    watch.insist_alive()
-    watch.insist_alive()
-
-    assert told == ["firmware and boot loader (12 s)", "pull: received 15 MB (12 s)"]
-
-
-@pytest.mark.parametrize(
-    ("reason", "kind"),
-    [(POWERED_OFF, ProductError), (STOP_REASONS[2], ProductError), (STOP_REASONS[5], RigError)],
-)
-def test_a_stopped_machine_is_the_guests_doing_or_qemus(
-    tmp_path: Path, reason: str, kind: type[Exception]
-) -> None:
-    machine = make_machine(tmp_path, reason)
-    machine.console.write_text("[    0.000000] Linux version 6\nlast words\n")
-    watch, _, _ = make_watch(machine)
-
-    with pytest.raises(kind) as raised:
-        watch.insist_alive()
-
-    assert f"during the kernel's start: {reason}" in str(raised.value)
-    assert "  | last words\n  evidence: /evidence/one" in str(raised.value)
-
-
-def test_ignitions_failure_is_told_with_its_own_error(tmp_path: Path) -> None:
-    machine = make_machine(tmp_path)
-    machine.console.write_text("Running in initrd\nPress Enter for maintenance\n")
-    entry = {"MESSAGE": "404 not found", "PRIORITY": "2", "SYSLOG_IDENTIFIER": "ignition"}
-    machine.port_files[IGNITION_PORT].write_text(json.dumps(entry) + "\n{}\n")
-    watch, _, _ = make_watch(machine)
-
-    with pytest.raises(ProductError, match=r"(?s)during Ignition in .*\| 404 not found"):
-        watch.insist_alive()
-
-
-def test_emergency_shell_waits_a_moment_for_ignitions_reasons(tmp_path: Path) -> None:
-    machine = make_machine(tmp_path)
-    machine.console.write_text("the reason\nPress Enter for maintenance\n")
-    watch, _, clock = make_watch(machine)
-
-    watch.insist_alive()
-    clock.now += watch.grace_s + 1
-
-    with pytest.raises(ProductError, match=r"(?s)Press Enter for maintenance.*\| the reason"):
-        watch.insist_alive()
-
-
-@pytest.mark.parametrize(("stage", "kind"), [("pull", ProductError), ("harness-before", RigError)])
-def test_a_failed_stage_is_told_with_its_journal(
-    tmp_path: Path, stage: str, kind: type[Exception]
-) -> None:
-    machine = make_machine(tmp_path)
-    machine.port_files[EVENTS_PORT].write_text(
-        f"stage={stage} state=log uptime=9.00 detail=connection refused\n"
-        f"stage={stage} state=failed uptime=9.00 detail=exit status 1\n"
-    )
-    watch, _, _ = make_watch(machine)
-
-    with pytest.raises(kind, match=rf"(?s)stage {stage}: exit status 1.*\| connection refused"):
-        watch.insist_alive()
-
-
-def test_a_boot_without_end_is_told_with_phase_and_console(tmp_path: Path) -> None:
-    machine = make_machine(tmp_path)
-    machine.console.write_text("Running in initrd\nwaiting for a disk\n")
-    watch, _, _ = make_watch(machine)
-
-    text = str(watch.stuck("gave up on SSH"))
-
-    assert text.startswith("gave up on SSH, during Ignition in the initramfs")
-    assert "  | waiting for a disk" in text

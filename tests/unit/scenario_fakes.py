@@ -1,0 +1,109 @@
+"""Inputs, machines and boots for tests of scenarios: real values over files, nothing runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from machine_fakes import FakeClock, FakeConnection, FakeDomain, make_run
+
+from harness.images.bootimage import BootImage
+from harness.images.disk_format import DiskFormat
+from harness.images.node_image import NodeImage
+from harness.images.reference import Reference, Transport
+from harness.images.registry import Registry
+from harness.machine.acceleration import Acceleration
+from harness.machine.architecture import Kind, architecture
+from harness.machine.domain import Disk, Domain, Port
+from harness.machine.emulator import Emulator
+from harness.machine.machine import EVENTS_PORT, PORTS, Machine
+from harness.model.clock import Deadline
+from harness.model.ignition import Document, render
+from harness.model.secret import Secret
+from harness.node.keys import make_run_keys
+from harness.node.kubelet import CONTAINERD, Runtime
+from harness.node.live_apply import Limits, live_apply
+from harness.node.ssh import Result
+from harness.scenarios.config import node_pieces, whole
+from harness.scenarios.evidence import Evidence
+from harness.scenarios.scenario import Inputs, Rig
+from harness.scenarios.stages import Boot
+from harness.scenarios.watch import Watch
+
+KEYS = make_run_keys()
+NO_LABELS: Mapping[str, str] = MappingProxyType({})
+
+
+def make_inputs(runtime: Runtime = CONTAINERD, authfile: Secret | None = None) -> Inputs:
+    reference = Reference(transport=Transport.OCI, rest="/x:latest")
+    return Inputs(
+        bootimage=BootImage(
+            path=Path("/images/thin.qcow2"), format=DiskFormat.QCOW2, virtual_size_bytes=1,
+            sha256=None, origin="thin.qcow2",
+        ),
+        node_image=NodeImage(reference=reference, digest="sha256:1", labels=NO_LABELS, layers=()),
+        pull_spec="10.0.2.2:5000/node@sha256:1",
+        pause_image="10.0.2.2:5000/pause@sha256:2",
+        registry=Registry(port=5000, ca_pem="PEM", folder=Path("/registry")),
+        runtime=runtime,
+        authfile=authfile,
+        extra_ignition=(),
+        paths_to_observe=("/usr/bin/oc",),
+    )  # fmt: skip
+
+
+def config_of(inputs: Inputs, *extra: Document) -> Document:
+    pieces = (*node_pieces(inputs, KEYS), live_apply(inputs.pull_spec, Limits()))
+    return whole(pieces, extra)
+
+
+def file_paths(document: Document) -> set[str]:
+    found = json.loads(render(document))
+    return {file["path"] for file in found["storage"]["files"]}
+
+
+def make_machine(tmp_path: Path, reason: str | None = None) -> Machine:
+    folder = make_run(tmp_path).folder
+    domain = Domain(
+        name="one", uuid="0", kind=Kind.TCG, cpu="Nehalem", memory_mib=1, vcpus=1,
+        emulator=Emulator(path=Path("/qemu"), arch=architecture("x86_64")),
+        disks=(Disk(path=folder / "disk", serial="root"),), console=folder / "console.log",
+        ports=tuple(Port(name=name, path=folder / name) for name in PORTS),
+    )  # fmt: skip
+    return Machine(domain, folder, FakeDomain(reason=reason), None)
+
+
+def make_watch(machine: Machine) -> tuple[Watch, list[str], FakeClock]:
+    told: list[str] = []
+    clock = FakeClock()
+    watch = Watch(machine=machine, tell=told.append, evidence=Path("/evidence/one"), clock=clock)
+    return watch, told, clock
+
+
+class FakeShell:
+    """Answers with what is left of `answers`, the last one again and again."""
+
+    def __init__(self, *answers: str | Exception) -> None:
+        self.answers = list(answers)
+
+    def run(
+        self, command: str, deadline: Deadline, *, check: bool = False, sudo: bool = True
+    ) -> Result:
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return Result(status=0, stdout=answer, stderr="")
+
+
+def make_boot(tmp_path: Path, events: str = "") -> tuple[Boot, list[str]]:
+    machine = make_machine(tmp_path)
+    machine.port_files[EVENTS_PORT].write_text(events)
+    watch, told, _ = make_watch(machine)
+    rig = Rig(
+        connection=FakeConnection(), run=make_run(tmp_path, "run-000001"),
+        emulator=machine.domain.emulator, timeout_factor=2.0, evidence=tmp_path, tell=told.append,
+        acceleration=Acceleration(kind=Kind.TCG, reason="asked for", timeout_factor=2.0),
+    )  # fmt: skip
+    return Boot(rig=rig, machine=machine, watch=watch, evidence=Evidence(folder=tmp_path)), told
