@@ -16,8 +16,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import process
+from harness import doctor, process
 from harness.folders import cache_dir
+from harness.host import Purpose
 from harness.machine.locks import lock
 from harness.model.clock import Deadline
 from harness.model.errors import RigError
@@ -90,6 +91,7 @@ def _target(root: Path, deadline: Deadline, tell: Tell) -> Path:
         except (process.CommandError, process.MissingProgramError) as exc:
             newest = max(root.glob(f"{here}-*"), key=lambda p: p.stat().st_mtime, default=None)
             if newest is None:
+                doctor.demand([Purpose.STANDIN])  # Names all that is missing, not the first alone.
                 raise
             tell(f"stand-in: package versions cannot be asked ({exc}); using the newest build")
             return newest
@@ -102,6 +104,7 @@ def _is_fresh(path: Path) -> bool:
 
 
 def _build(root: Path, target: Path, deadline: Deadline, tell: Tell) -> None:
+    doctor.demand([Purpose.STANDIN])
     partial = root / f"{target.name}.partial"
     partial.mkdir()
     programs = root / f"programs-{recipe.key_of([golang.KUBERNETES], [recipe.FOLDER / 'tools'])}"

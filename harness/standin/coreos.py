@@ -44,7 +44,10 @@ def customise(tree: Path, recipe: Recipe, tools: Path, version: str) -> None:
     if sshd.exists():  # The installer's units name sshd.service, as on RHEL.
         sshd.rename(sshd.with_name("sshd.service"))
         (tree / "etc/systemd/system/sshd.service").unlink(missing_ok=True)
-    shutil.copy(tree / "usr/share/systemd/tmp.mount", tree / "usr/lib/systemd/system/tmp.mount")
+    units = tree / "usr/lib/systemd/system"
+    shutil.copy(tree / "usr/share/systemd/tmp.mount", units / "tmp.mount")
+    (units / "default.target").unlink()
+    (units / "default.target").symlink_to("multi-user.target")
     with (tree / "etc/group").open("a", encoding="utf-8") as group:
         group.write("wheel:x:10000:\n")
     _move_selinux_store(tree)

@@ -46,6 +46,9 @@ def _clients(debian: Debian, _: Programs, into: Path, deadline: Deadline) -> Non
 
 def _containerd(debian: Debian, _: Programs, into: Path, deadline: Deadline) -> None:
     _whole(debian, "containerd", into, deadline)
+    # Only the runc v2 shim is ever called; each emulated guest pays for every byte.
+    for unused in ("ctr", "containerd-shim", "containerd-shim-runc-v1"):
+        (into / "usr/bin" / unused).unlink()
 
 
 def _runc(debian: Debian, _: Programs, into: Path, deadline: Deadline) -> None:

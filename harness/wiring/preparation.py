@@ -154,11 +154,7 @@ class Preparation:
 
     @cached_property
     def _stand_in(self) -> StandIn:
-        try:
-            return build.ensure(Deadline.after(build.LIMIT_S), self._tell)
-        except process.MissingProgramError:
-            doctor.demand([Purpose.STANDIN])  # names all that is missing, not the first alone
-            raise
+        return build.ensure(Deadline.after(build.LIMIT_S), self._tell)
 
     def _source(self, reference: str) -> Source:
         arch = self.emulator.arch.name
