@@ -80,7 +80,8 @@ def switched_on(
     spec = MachineSpec(
         name=name, emulator=rig.emulator, acceleration=rig.acceleration,
         base=inputs.bootimage.path, base_format=inputs.bootimage.format.value,
-        ignition=text, memory_mib=rig.memory_mib or memory_mib, cpu_level=cpu_level(inputs.node_image.version),
+        ignition=text, memory_mib=rig.memory_mib or memory_mib,
+        cpu_level=cpu_level(inputs.node_image.version),
     )  # fmt: skip
     limit = Deadline.after(_SWITCH_ON_S * rig.timeout_factor)
     with boot(rig.connection, rig.run, spec, limit) as machine:
