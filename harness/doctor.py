@@ -28,6 +28,10 @@ class Verdict(StrEnum):
     MISSING = "missing"
 
 
+# What is there already when the plugin runs, and what only our own tests ask for.
+_NOT_OURS = (Purpose.PLUGIN, Purpose.TESTS)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """One line of the doctor; `remedy` is the way out, often one for many checks."""
@@ -56,7 +60,7 @@ def examine(acceleration: str, free_memory_mib: int) -> tuple[Check, ...]:
     `acceleration` is what the probe found, in one line; `free_memory_mib` what a machine may take.
     """
     host = Host.here()
-    missing = host.missing(need for need in NEEDS if need.purpose is not Purpose.PLUGIN)
+    missing = host.missing(need for need in NEEDS if need.purpose not in _NOT_OURS)
     return judge(
         Observed(
             system=f"{host.name}, Python {platform.python_version()}",

@@ -27,6 +27,7 @@ class Purpose(StrEnum):
     PLUGIN = "install the plugin"
     MACHINE = "boot machines"
     STANDIN = "build the stand-in images"
+    TESTS = "run the tests of the stand-in's tools"
 
 
 class Family(StrEnum):
@@ -86,13 +87,17 @@ apt-get       | apt         | apt
 newuidmap     | uidmap      | shadow-utils
 dpkg-deb      | dpkg        | dpkg
 dpkg-source   | dpkg-dev    | dpkg-dev
-go            | golang-go   | golang
 ostree        | ostree      | ostree
 rpmbuild      | rpm         | rpm-build
 sfdisk        | fdisk       | util-linux
 mkfs.ext4     | e2fsprogs   | e2fsprogs
 Debian's keys | debian-archive-keyring | debian-keyring | \
     /usr/share/keyrings/debian-archive-keyring.gpg
+"""
+
+
+_TESTS = """
+go | golang-go | golang
 """
 
 
@@ -111,6 +116,7 @@ NEEDS = (
     *_needs(Purpose.PLUGIN, _PLUGIN),
     *_needs(Purpose.MACHINE, _MACHINE),
     *_needs(Purpose.STANDIN, _STANDIN),
+    *_needs(Purpose.TESTS, _TESTS),
 )
 
 
@@ -193,7 +199,8 @@ class Host:
         root = ("sudo",) if self.elevation is None else self.elevation
         wanted = tuple(needs)
         packages = sorted({need.package(family) for need in wanted})
-        accounts = [mark for need in wanted for mark in need.marks[:1] if mark.startswith("user:")]
+        marks = (need.marks[0] for need in wanted if family is Family.APT)
+        accounts = [mark for mark in marks if mark.startswith("user:")]
         commands = [*_COMMANDS[family](packages), *map(_account, accounts)]
         return tuple((*root, *command) for command in commands)
 

@@ -71,17 +71,22 @@ def run(
     check: bool = True,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    text: str | None = None,
 ) -> Completed:
-    """Run a program to its end and return its output; `env` is added to the environment.
+    """Run a program to its end and return its output.
+
+    `env` is added to the environment, `text` goes to its standard input.
 
     Raises:
         CommandError: `check` is true and the exit status is not 0.
         DeadlineError: it was still running at the deadline, and was killed.
         MissingProgramError: it is not installed.
     """
-    with start(argv, env=env, cwd=cwd) as child:
+    stdin = subprocess.DEVNULL if text is None else subprocess.PIPE
+    given = None if text is None else text.encode()
+    with start(argv, env=env, cwd=cwd, stdin=stdin) as child:
         try:
-            stdout, stderr = child.communicate(timeout=deadline.remaining_s)
+            stdout, stderr = child.communicate(given, timeout=deadline.remaining_s)
         except subprocess.TimeoutExpired as exc:
             _kill_group(child)
             raise DeadlineError(

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +21,14 @@ from harness.folders import cache_dir
 from harness.host import Purpose
 from harness.machine.locks import lock
 from harness.model.clock import Deadline
-from harness.model.errors import RigError
-from harness.standin import golang, oci, recipe, rootfs
+from harness.model.errors import DeadlineError, RigError
+from harness.standin import oci, recipe, rootfs
 
 LOG = logging.getLogger(__name__)
 LIMIT_S = 45 * 60.0
 _VERSIONS_FRESH_S = 24 * 3600.0
+# The build stops itself a little earlier than its owner would, with the better message.
+_MARGIN_S = 30.0
 _KEPT = 2  # Finished builds that stay in the cache, the newest first.
 Tell = Callable[[str], None]
 
@@ -83,7 +85,7 @@ def ensure(deadline: Deadline, tell: Tell, *, rebuild: bool = False) -> StandIn:
 
 
 def _target(root: Path, deadline: Deadline, tell: Tell) -> Path:
-    here = recipe.key_of((), (recipe.FOLDER, Path(__file__).parent))
+    here = _recipe_key()
     remembered = root / f"{here}.versions"
     if not _is_fresh(remembered):
         try:
@@ -99,6 +101,10 @@ def _target(root: Path, deadline: Deadline, tell: Tell) -> Path:
     return root / f"{here}-{recipe.key_of(remembered.read_text().splitlines(), ())}"
 
 
+def _recipe_key() -> str:
+    return recipe.key_of((), (recipe.FOLDER, Path(__file__).parent))
+
+
 def _is_fresh(path: Path) -> bool:
     return path.exists() and time.time() - path.stat().st_mtime < _VERSIONS_FRESH_S
 
@@ -107,7 +113,7 @@ def _build(root: Path, target: Path, deadline: Deadline, tell: Tell) -> None:
     doctor.demand([Purpose.STANDIN])
     partial = root / f"{target.name}.partial"
     partial.mkdir()
-    programs = root / f"programs-{recipe.key_of([golang.KUBERNETES], [recipe.FOLDER / 'tools'])}"
+    programs = _programs(root)
     programs.mkdir(exist_ok=True)
     tell(
         "stand-in: building the images (Debian packages standing in for RHEL); kept for later runs"
@@ -120,9 +126,9 @@ def _build(root: Path, target: Path, deadline: Deadline, tell: Tell) -> None:
         partial,
         programs,
     ]
-    argv.append(str(deadline.remaining_s))
+    argv.append(str(max(0.0, deadline.remaining_s - _MARGIN_S)))
     try:
-        _run_telling(argv, deadline, tell)
+        run_telling(argv, root / f"{target.name}.log", deadline, tell)
         if target.exists():
             _remove(target, deadline)
         partial.rename(target)
@@ -131,36 +137,50 @@ def _build(root: Path, target: Path, deadline: Deadline, tell: Tell) -> None:
             _remove(partial, Deadline.after(120.0))
 
 
-def _run_telling(argv: list[str | os.PathLike[str]], deadline: Deadline, tell: Tell) -> None:
-    """Run the build, telling each of its lines; standard error is kept for its failure."""
-    log = Path(argv[-3]).with_suffix(".log")
-    with (
-        log.open("wb") as stderr,
-        process.start(argv, stderr=stderr.fileno(), stdout=subprocess.PIPE) as child,
-    ):
-        if child.stdout is None:
-            raise RigError("the build has no standard output")
-        for line in child.stdout:
-            name, _, seconds = line.decode().rstrip("\n").partition("\t")
-            tell(f"stand-in: {name} ({seconds} s)")
-        status = child.wait(timeout=deadline.remaining_s)
-    output = log.read_text(encoding="utf-8", errors="replace")
-    log.unlink()
+def _programs(root: Path) -> Path:
+    """Return the folder of compiled programs for this source of Kubernetes and of our tools."""
+    here = _recipe_key()
+    versions = (root / f"{here}.versions").read_text(encoding="utf-8").splitlines()
+    compiled = [v for v in versions if v.startswith(("kubernetes-client ", "golang-1.19-go "))]
+    return root / f"programs-{recipe.key_of(compiled, [recipe.FOLDER / 'tools'])}"
+
+
+def run_telling(
+    argv: Sequence[str | os.PathLike[str]], log: Path, deadline: Deadline, tell: Tell
+) -> None:
+    """Run a build, telling each of its lines: a step, a tab, and its seconds.
+
+    `log` holds its standard error while it runs.
+
+    Raises:
+        RigError: it failed; the message ends with what it said.
+        DeadlineError: it closed its output and went on past the deadline.
+    """
+    try:
+        with log.open("wb") as stderr, process.start(argv, stderr=stderr.fileno()) as child:
+            for line in child.stdout or ():
+                name, _, seconds = line.decode().rstrip("\n").partition("\t")
+                tell(f"stand-in: {name} ({seconds} s)")
+            status = child.wait(timeout=deadline.remaining_s)
+        output = log.read_text(encoding="utf-8", errors="replace")
+    except subprocess.TimeoutExpired as exc:
+        raise DeadlineError("the stand-in build", deadline.limit_s, "still running") from exc
+    finally:
+        log.unlink(missing_ok=True)
     if status != 0:
         raise RigError(f"the stand-in build failed (exit {status}): {output.strip()[-2000:]}")
 
 
 def as_root() -> list[str]:
-    """Return the command prefix that gives a program private mounts, and makes it look like root.
+    """Return the command prefix that gives a program private mounts and the looks of root.
 
-    `--kill-child` ends everything inside with the program's owner.
+    As root the kernel ends it with its owner, whatever ended that. A user's namespace forgets that
+    wish; there the build ends when it next tells a step to nobody.
     """
     namespaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    return (
-        namespaces
-        if os.geteuid() == 0
-        else [*namespaces, "--user", "--map-root-user", "--map-auto"]
-    )
+    if os.geteuid() == 0:
+        return ["setpriv", "--pdeathsig", "KILL", *namespaces]
+    return [*namespaces, "--user", "--map-root-user", "--map-auto"]
 
 
 def _remove_partial(root: Path, deadline: Deadline) -> None:

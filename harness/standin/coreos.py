@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from harness import process
@@ -119,20 +120,15 @@ def make_initramfs(tree: Path, deadline: Deadline) -> str:
     return kernel
 
 
-class mounted:
-    """The API file systems inside a tree, for programs run there by chroot."""
-
-    def __init__(self, tree: Path, deadline: Deadline) -> None:
-        self._tree, self._deadline = tree, deadline
-
-    def __enter__(self) -> None:
-        for name in ("dev", "sys"):
-            process.run(["mount", "--rbind", f"/{name}", self._tree / name], self._deadline)
-        process.run(["mount", "-t", "proc", "proc", self._tree / "proc"], self._deadline)
-
-    def __exit__(self, *_: object) -> None:
-        for name in ("proc", "sys", "dev"):
-            process.run(["umount", "--recursive", "--lazy", self._tree / name], self._deadline)
+@contextmanager
+def mounted(tree: Path, deadline: Deadline) -> Iterator[None]:
+    """Hold the API file systems inside a tree, for programs run there by chroot."""
+    binds = (("--rbind", "/dev", "dev"), ("--rbind", "/sys", "sys"), ("-tproc", "proc", "proc"))
+    with ExitStack() as stack:
+        for kind, source, name in binds:
+            process.run(["mount", kind, source, tree / name], deadline)
+            stack.callback(process.run, ["umount", "-R", "-l", tree / name], Deadline.after(60.0))
+        yield
 
 
 def shape(tree: Path) -> None:

@@ -143,23 +143,12 @@ def to_qcow2(disk: Path, image: Path, deadline: Deadline) -> None:
 
 
 def _partition(disk: Path, deadline: Deadline) -> None:
-    script = disk.with_suffix(".sfdisk")
-    script.write_text(
+    layout = (
         "label: gpt\nfirst-lba: 34\n"
         f"start=1MiB, size={_BIOS_BOOT_MIB}MiB, name=BIOS-BOOT, type={_BIOS_BOOT_TYPE}\n"
         f"size={_BOOT_MIB}MiB, name=boot\nname=root\n"
     )
-    with (
-        script.open("rb") as stdin,
-        process.start(["sfdisk", "--quiet", disk], stdin=stdin.fileno()) as child,
-    ):
-        _, stderr = child.communicate(timeout=deadline.remaining_s)
-    if child.returncode != 0:
-        raise process.CommandError(
-            process.Completed(
-                argv=("sfdisk",), status=child.returncode, stdout="", stderr=stderr.decode()
-            )
-        )
+    process.run(["sfdisk", "--quiet", disk], deadline, text=layout)
 
 
 def _file_system(
@@ -191,7 +180,8 @@ def _file_system(
 def _new_mkfs(deadline: Deadline) -> bool:
     # orphan_file (1.47) is unknown to the guest's tools and to GRUB; older ones refuse its name.
     version = process.run(["mkfs.ext4", "-V"], deadline, check=False).stderr
-    return version.split()[1] >= "1.47"
+    major, minor = (int(part) for part in version.split()[1].split(".")[:2])
+    return (major, minor) >= (1, 47)
 
 
 def _core_image(debian: Debian, work: Path, deadline: Deadline) -> tuple[bytes, bytes]:

@@ -10,14 +10,13 @@ import datetime
 import os
 import shutil
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from harness import process
-from harness.model.clock import Deadline
+from harness.model.clock import SYSTEM_CLOCK, Deadline
 from harness.standin import coreos, disk, golang, node_layer, oci, recipe, rootfs
 
 T = TypeVar("T")
@@ -38,9 +37,9 @@ class _Build:
 
     def step(self, name: str, act: Callable[[], T]) -> T:
         """Run one step and tell that it is done."""
-        start = time.monotonic()
+        start = SYSTEM_CLOCK.monotonic()
         result = act()
-        sys.stdout.write(f"{name}\t{time.monotonic() - start:.1f}\n")
+        sys.stdout.write(f"{name}\t{SYSTEM_CLOCK.monotonic() - start:.1f}\n")
         sys.stdout.flush()
         return result
 

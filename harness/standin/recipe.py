@@ -40,7 +40,8 @@ def key_of(versions: Iterable[str], folders: Iterable[Path]) -> str:
     """Return the cache key over package versions and every file below `folders`."""
     digest = hashlib.sha256("\n".join(sorted(versions)).encode())
     for folder in folders:
-        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        files = (p for p in folder.rglob("*") if p.is_file() and p.parent.name != "__pycache__")
+        for path in sorted(files):
             digest.update(f"\0{path.relative_to(folder)}\0{path.stat().st_mode & 0o111}\0".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -34,13 +34,24 @@ class Debian:
 
 
 def resolve_versions(recipe: Recipe, deadline: Deadline) -> tuple[str, ...]:
-    """Return `name (version …` of every package that a build would install today.
+    """Return `name (version …` of every package that a build would use today.
+
+    The materials are resolved with the rest; the one source package goes by the version of its
+    binary package among them.
 
     Raises:
         CommandError: the package index cannot be reached.
     """
     done = process.run(
-        ["mmdebstrap", "--simulate", "--verbose", *_choice(recipe), recipe.suite, "/dev/null"],
+        [
+            "mmdebstrap",
+            "--simulate",
+            "--verbose",
+            *_choice(recipe),
+            f"--include={','.join(recipe.materials)}",
+            recipe.suite,
+            "/dev/null",
+        ],
         deadline,
     )
     lines = (done.stdout + done.stderr).splitlines()

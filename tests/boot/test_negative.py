@@ -81,16 +81,19 @@ def test_ignition_that_fails_in_the_guest_is_told_with_its_stage(tmp_path: Path)
     assert any("/etc/greeting" in message or "hash" in message for message in messages)
 
 
-def test_package_missing_from_the_node_image_fails_its_row_alone(
+def test_package_missing_from_the_node_image_fails_its_row_and_what_needs_it(
     stand_in: StandIn, tmp_path: Path
 ) -> None:
-    image = variants.without_package(stand_in, "cri-tools", (), tmp_path)
+    image = variants.without_package(stand_in, "cri-tools", ("/usr/bin/crictl",), tmp_path)
 
-    outcome = judge(tmp_path, *_named(stand_in, image), only="test_package")
+    outcome = judge(tmp_path, *_named(stand_in, image), only="test_package or test_readiness")
 
-    (message,) = outcome.failed.values()
-    assert list(outcome.failed) == ["test_package[ipi_bootstrap-node-cri-tools]"]
-    assert "openshift/os" in message or "standin.md" in message, "the source is told"
+    row = "test_package[ipi_bootstrap-node-cri-tools]"
+    cri = "test_readiness[ipi_bootstrap-cri]"
+    pod = "test_readiness[ipi_bootstrap-static-pod]"
+    assert set(outcome.failed) == {row, cri, pod}
+    assert "standin.md" in outcome.failed[row], "the source is told"
+    assert "crictl" in outcome.failed[cri], "the whiteout took the program away"
     assert "test_package[ipi_bootstrap-node-openshift-kubelet]" in outcome.passed
     assert not outcome.errors
 
@@ -134,3 +137,13 @@ def test_registry_that_is_not_there_ends_in_a_failed_pull(tmp_path: Path) -> Non
     assert not outcome.passed
     assert all("pull" in message for message in outcome.failed.values())
     assert any("10.0.2.2:9" in message for message in outcome.failed.values())
+
+
+def test_fat_bootimage_is_told_from_a_live_apply(stand_in: StandIn, tmp_path: Path) -> None:
+    images = (f"--bootimage={stand_in.fat_bootimage}", f"--node-image={stand_in.node_image}")
+
+    outcome = judge(tmp_path, *images, "--expectations=stand-in", only="test_package")
+
+    assert not outcome.errors
+    assert not outcome.passed
+    assert all("did not run" in message for message in outcome.failed.values())

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from harness.model import os_release
-from harness.standin import coreos, disk, oci, recipe, rpm
+from harness.model.clock import Deadline
+from harness.model.errors import RigError
+from harness.standin import build, coreos, disk, oci, recipe, rpm
 
 
 @pytest.mark.parametrize(
@@ -74,6 +76,35 @@ def test_key_changes_with_versions_content_names_and_modes(tmp_path: Path) -> No
     keys.append(recipe.key_of(["x 1"], [folder]))
 
     assert len(set(keys)) == 5
+
+
+def test_key_is_blind_to_compiled_python(tmp_path: Path) -> None:
+    folder = _tree(tmp_path, "build.py")
+    before = recipe.key_of([], [folder])
+
+    _tree(folder, "__pycache__/build.pyc")
+
+    assert recipe.key_of([], [folder]) == before
+
+
+def test_build_tells_its_steps_and_leaves_no_log(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    build.run_telling(
+        ["sh", "-c", r"printf 'disk\t1.5\n'"], tmp_path / "log", Deadline.after(10), told.append
+    )
+
+    assert told == ["stand-in: disk (1.5 s)"]
+    assert not (tmp_path / "log").exists()
+
+
+def test_failed_build_says_why_and_leaves_no_log(tmp_path: Path) -> None:
+    argv = ["sh", "-c", "echo no space left >&2; exit 3"]
+
+    with pytest.raises(RigError, match=r"exit 3\): no space left"):
+        build.run_telling(argv, tmp_path / "log", Deadline.after(10), lambda _: None)
+
+    assert not (tmp_path / "log").exists()
 
 
 def test_shipped_recipe_names_no_package_twice() -> None:

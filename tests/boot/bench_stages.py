@@ -1,0 +1,37 @@
+"""What a run costs, by stage: `tox -e bench`. Figures are told, never judged.
+
+Seconds drift between hosts; the ratios to the cold boot of the same run are what to compare.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from harness.model.clock import SYSTEM_CLOCK, Deadline
+from harness.node.readiness import LEVELS
+from harness.scenarios.scenario import AppliedNode, Rig
+
+READY_S = 120.0
+_MIB = 1024 * 1024
+
+
+def test_stages_are_measured(
+    applied_node: AppliedNode, node_image_rig: Rig, guest_deadline: Callable[[float], Deadline]
+) -> None:
+    seconds = dict(applied_node.timings_s)
+    for level in LEVELS:
+        start = SYSTEM_CLOCK.monotonic()
+        level.reach(applied_node.session, guest_deadline(READY_S))
+        seconds[level.name] = SYSTEM_CLOCK.monotonic() - start
+    cold_boot = seconds["boot-to-ssh"]
+    ratios = {name: round(spent / cold_boot, 2) for name, spent in seconds.items()}
+    peak_mib = applied_node.machine.peak_memory_bytes() // _MIB
+    for name, ratio in ratios.items():
+        node_image_rig.tell(f"{name}: {seconds[name]:.1f} s, {ratio:.2f} of a cold boot")
+    node_image_rig.tell(f"peak memory of QEMU: {peak_mib} MiB")
+    figures = {"seconds": seconds, "of_a_cold_boot": ratios, "qemu_peak_mib": peak_mib}
+    (node_image_rig.evidence / "bench.json").write_text(json.dumps(figures, indent=2))
+
+    assert all(spent > 0 for spent in seconds.values())
+    assert peak_mib > 0
