@@ -127,6 +127,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
+    item: pytest.Item,
     call: pytest.CallInfo[None],
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Tell trouble of the product (failure) from trouble of the rig (error)."""
@@ -135,7 +136,8 @@ def pytest_runtest_makereport(
     if isinstance(error, HarnessError) and report.failed:
         from harness.wiring.reports import sort_by_kind
 
-        sort_by_kind(report, error)
+        place = workplace_if_any(item.config)
+        sort_by_kind(report, error, place.facts() if place and scenario_of(item) else ())
     return report
 
 

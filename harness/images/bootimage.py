@@ -6,6 +6,7 @@ a plain local image is used where it lies and never written to.
 
 from __future__ import annotations
 
+import re
 import stat
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,7 @@ from harness.images.cache import Cache
 from harness.images.compression import compression_of, decompress
 from harness.images.digest import Sha256, parse_sha256, parse_sums, sha256_of
 from harness.images.disk_format import DiskFormat, examine
-from harness.images.download import download, fetch_text, file_name, is_url
+from harness.images.download import download, fetch_text, file_name, is_url, shown_url
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 
@@ -25,7 +26,7 @@ class BootImage:
     """A disk image to lay overlays on; never write to it.
 
     `sha256` is that of the file as published, None for a plain local image that came without one;
-    `origin` is what the user named.
+    `origin` is what the user named, without the secrets of a URL.
     """
 
     path: Path
@@ -44,13 +45,15 @@ def acquire(text: str, sha256: str | None, cache: Cache, deadline: Deadline) -> 
     """
     expected = parse_sha256(sha256) if sha256 else None
     if is_url(text):
+        origin = shown_url(text)
         path, digest = _from_url(text, expected, cache, deadline)
     else:
+        origin = text
         path, digest = _from_file(text, expected, cache, deadline)
-    disk = examine(path, text, deadline)
+    disk = examine(path, origin, deadline)
     return BootImage(
         path=path, format=disk.format, virtual_size_bytes=disk.virtual_size_bytes,
-        sha256=digest, origin=text,
+        sha256=digest, origin=origin,
     )  # fmt: skip
 
 
@@ -67,7 +70,7 @@ def _fetch_disk(url: str, digest: Sha256, deadline: Deadline, target: Path) -> N
     if not fetched.exists():  # it does when decompression was interrupted
         download(url, digest, fetched, deadline)
     if _is_compressed(fetched):
-        decompress(fetched, target, url, deadline)
+        decompress(fetched, target, shown_url(url), deadline)
         fetched.unlink()
     else:
         fetched.rename(target)
@@ -75,11 +78,13 @@ def _fetch_disk(url: str, digest: Sha256, deadline: Deadline, target: Path) -> N
 
 def _published_sum(url: str, deadline: Deadline) -> Sha256:
     name = file_name(url)
-    sidecar = f"{url}.sha256"
+    sidecar = re.sub(r"(?=[?#])|$", ".sha256", url, count=1)
     digest = parse_sums(fetch_text(sidecar, deadline) or "", name)
     if digest is None:
-        problem = f"has no sha256 to be verified by, and {sidecar} gives none"
-        raise InputError(url, problem, "give the sum with the image (--bootimage-sha256)")
+        problem = f"has no sha256 to be verified by, and {shown_url(sidecar)} gives none"
+        raise InputError(
+            shown_url(url), problem, "give the sum with the image (--bootimage-sha256)"
+        )
     return digest
 
 

@@ -2,7 +2,8 @@
 
 What has arrived lies in `TARGET.part`; `TARGET.part.tag` holds the server's validator of it (ETag
 or Last-Modified), so that a later run resumes only the very same content. Proxy settings of the
-environment count, except for loopback addresses.
+environment count, except for loopback addresses. What is shown of a URL holds no secrets: see
+`shown_url`.
 """
 
 from __future__ import annotations
@@ -23,12 +24,20 @@ LOG = logging.getLogger(__name__)
 _FRUITLESS_TRIES = 4
 _ANSWER_WITHIN_S = 30.0
 _TEXT_LIMIT_BYTES = 1 << 16
+# 403: object stores answer so for what is not there to those who may not list.
+_ABSENT = (httpx.codes.FORBIDDEN, httpx.codes.NOT_FOUND, httpx.codes.GONE)
+_SECRETS = re.compile(r"(?<=//)[^/?#]*@|[?#].*", re.DOTALL)
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 def is_url(text: str) -> bool:
     """Whether `text` is an http or https URL rather than a path."""
     return text.lower().startswith(("http://", "https://"))
+
+
+def shown_url(url: str) -> str:
+    """Return the URL as it may be printed: without user, password, query and fragment."""
+    return _SECRETS.sub("", url)
 
 
 def file_name(url: str) -> str:
@@ -41,9 +50,11 @@ def file_name(url: str) -> str:
         parsed = httpx.URL(url)
         parsed.host.encode("idna")  # an empty label would crash the resolver
     except (httpx.InvalidURL, UnicodeError) as exc:
-        raise InputError(url, f"is a malformed URL: {exc}", "correct its spelling") from exc
+        problem = f"is a malformed URL: {exc}"
+        raise InputError(shown_url(url), problem, "correct its spelling") from exc
     if not parsed.host:
-        raise InputError(url, "is a malformed URL: it has no host", "correct its spelling")
+        problem = "is a malformed URL: it has no host"
+        raise InputError(shown_url(url), problem, "correct its spelling")
     return Path(parsed.path).name
 
 
@@ -57,7 +68,7 @@ def download(url: str, sha256: Sha256, target: Path, deadline: Deadline) -> None
     part = _Part(target)
     with _client() as client, shown(f"downloading {file_name(url)}", deadline.clock) as progress:
         transfer = _Transfer(client, url, part, progress, deadline)
-        wait_for(f"the download of {url}", transfer.attempt, deadline, tick_s=1.0)
+        wait_for(f"the download of {shown_url(url)}", transfer.attempt, deadline, tick_s=1.0)
     part.verify(url, sha256)
     part.path.rename(target)
 
@@ -66,15 +77,30 @@ def fetch_text(url: str, deadline: Deadline) -> str | None:
     """Return the short text at `url`; None when the server has none.
 
     Raises:
-        InputError: the server stays away.
+        InputError: the server stays away, or refuses otherwise than by having none.
+        DeadlineError: the time is over.
     """
     try:
         with _client() as client, client.stream("GET", url, timeout=_timeout(deadline)) as answer:
-            if not answer.is_success:
+            if answer.status_code in _ABSENT:
                 return None
-            return next(answer.iter_bytes(_TEXT_LIMIT_BYTES), b"").decode(errors="replace")
+            if not answer.is_success:
+                raise InputError(shown_url(url), _said(answer), "try again later, or check the URL")
+            return _read_text(answer, shown_url(url), deadline)
     except httpx.RequestError as exc:
         raise _unreachable(url, exc) from exc
+
+
+def _read_text(answer: httpx.Response, shown: str, deadline: Deadline) -> str:
+    """Return the body as text, cut off at the limit."""
+    text = bytearray()
+    for chunk in answer.iter_bytes():
+        text += chunk
+        if len(text) >= _TEXT_LIMIT_BYTES:
+            break
+        if deadline.is_over:
+            raise DeadlineError(f"the text at {shown}", deadline.limit_s, f"at {len(text)} B")
+    return text[:_TEXT_LIMIT_BYTES].decode(errors="replace")
 
 
 class _Part:
@@ -117,7 +143,9 @@ class _Part:
         if got != expected:
             self.forget()
             problem = f"wrong digest: expected sha256 {expected}, got {got}"
-            raise InputError(url, problem, "correct the sum, or find out who changed the file")
+            raise InputError(
+                shown_url(url), problem, "correct the sum, or find out who changed the file"
+            )
 
 
 class _Transfer:
@@ -142,7 +170,7 @@ class _Transfer:
             self._fruitless = 0 if self._part.size_bytes > before else self._fruitless + 1
             if self._fruitless >= _FRUITLESS_TRIES:
                 raise _unreachable(self._url, exc) from exc
-            LOG.info("download of %s interrupted: %s", self._url, _reason(exc))
+            LOG.info("download of %s interrupted: %s", shown_url(self._url), _reason(exc))
             raise NotYet(_reason(exc)) from exc
         except httpx.RequestError as exc:
             raise _unreachable(self._url, exc) from exc
@@ -166,17 +194,18 @@ class _Transfer:
             file.write(chunk)
             self._progress.at(file.tell(), total)
             if self._deadline.is_over:
-                goal = f"the download of {self._url}"
+                goal = f"the download of {shown_url(self._url)}"
                 raise DeadlineError(goal, self._deadline.limit_s, f"at {file.tell()} of {total} B")
 
     def _check(self, answer: httpx.Response) -> None:
-        said = f"the server answered {answer.status_code} {answer.reason_phrase}"
+        said = _said(answer)
         if answer.status_code in (httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS):
             raise NotYet(said)
         if answer.is_server_error:
             raise NotYet(said)
         if not answer.is_success:
-            raise InputError(self._url, said, "check the URL and that it needs no login")
+            remedy = "check the URL, and the login if it needs one"
+            raise InputError(shown_url(self._url), said, remedy)
         start = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
         wanted = answer.status_code == httpx.codes.PARTIAL_CONTENT
         if wanted and (start is None or int(start[1]) != self._part.size_bytes):
@@ -189,9 +218,23 @@ class _Transfer:
             raise NotYet("the server's file is not the one begun")
 
 
+def _said(answer: httpx.Response) -> str:
+    return f"the server answered {answer.status_code} {answer.reason_phrase}"
+
+
 def _client() -> httpx.Client:
+    logging.getLogger("httpx").addFilter(_show_less)
     direct = {f"all://{host}": None for host in _LOOPBACK}
     return httpx.Client(follow_redirects=True, mounts=direct)
+
+
+def _show_less(record: logging.LogRecord) -> bool:
+    """Log requests as `shown_url` has them: httpx itself logs every URL in full."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            shown_url(str(part)) if isinstance(part, httpx.URL) else part for part in record.args
+        )
+    return True
 
 
 def _timeout(deadline: Deadline) -> httpx.Timeout:
@@ -200,7 +243,7 @@ def _timeout(deadline: Deadline) -> httpx.Timeout:
 
 def _unreachable(url: str, exc: Exception) -> InputError:
     remedy = "check the URL, the network and the proxy settings (HTTPS_PROXY, NO_PROXY)"
-    return InputError(url, f"cannot be downloaded: {_reason(exc)}", remedy)
+    return InputError(shown_url(url), f"cannot be downloaded: {_reason(exc)}", remedy)
 
 
 def _reason(exc: Exception) -> str:

@@ -26,7 +26,6 @@ class Layer:
 
     digest: str
     size_bytes: int
-    media_type: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,17 +96,13 @@ def _parsed(source: Source, text: str) -> dict[str, Any]:
 
 
 def _malformed(source: Source) -> InputError:
-    problem = "has a manifest that is neither OCI nor Docker schema 2"
+    problem = "has a manifest or configuration that is neither OCI nor Docker schema 2"
     return InputError(str(source.reference), problem, "push the image again with a current tool")
 
 
 def _choose(source: Source, index: Mapping[str, Any]) -> Source:
     subject = str(source.reference)
-    platforms = {
-        entry.get("platform", {}).get("architecture", "unknown"): entry["digest"]
-        for entry in index["manifests"]
-        if entry.get("platform", {}).get("os", "linux") == "linux"
-    }
+    platforms = _platforms(source, index)
     if source.go_arch not in platforms:
         problem = f"has no image for {source.arch}, only for {', '.join(sorted(platforms))}"
         raise InputError(subject, problem, "name an image for this architecture")
@@ -116,6 +111,19 @@ def _choose(source: Source, index: Mapping[str, Any]) -> Source:
         remedy = f"skopeo --override-arch={source.go_arch} copy {subject} oci:ONE, and name oci:ONE"
         raise InputError(subject, "is a local list of images for several architectures", remedy)
     return _pinned(source, platforms[source.go_arch])
+
+
+def _platforms(source: Source, index: Mapping[str, Any]) -> dict[str, str]:
+    """Return the digests of a list's Linux images by architecture."""
+    try:
+        entries = [(entry.get("platform") or {}, entry["digest"]) for entry in index["manifests"]]
+        return {
+            str(platform.get("architecture", "unknown")): str(digest)
+            for platform, digest in entries
+            if platform.get("os", "linux") == "linux"
+        }
+    except (AttributeError, KeyError, TypeError) as exc:
+        raise _malformed(source) from exc
 
 
 def _pinned(source: Source, digest: str) -> Source:
@@ -130,17 +138,16 @@ def _labels(source: Source, deadline: Deadline) -> dict[str, str]:
     if arch != source.go_arch:
         problem = f"is for {arch}, not for {source.arch}"
         raise InputError(str(source.reference), problem, "name an image for this architecture")
-    return dict(config.get("config", {}).get("Labels") or {})
+    try:
+        return dict((config.get("config") or {}).get("Labels") or {})
+    except (AttributeError, TypeError, ValueError) as exc:
+        raise _malformed(source) from exc
 
 
 def _layers(source: Source, manifest: Mapping[str, Any]) -> tuple[Layer, ...]:
     try:
         return tuple(
-            Layer(
-                digest=entry["digest"],
-                size_bytes=int(entry["size"]),
-                media_type=entry["mediaType"],
-            )
+            Layer(digest=entry["digest"], size_bytes=int(entry["size"]))
             for entry in manifest["layers"]
         )
     except (KeyError, TypeError, ValueError) as exc:

@@ -1,7 +1,7 @@
 """References to container images in the notation of containers-transports(5). Pure text.
 
-The harness takes no bare names such as `quay.io/x/y`: the transport says where to look, and
-guessing it wrong costs a boot.
+The harness takes no bare names such as `registry.example/x/y`: the transport says where to look,
+and guessing it wrong costs a boot.
 """
 
 from __future__ import annotations

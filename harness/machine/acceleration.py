@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,8 @@ from harness.model.errors import DeadlineError, InputError
 
 LOG = logging.getLogger(__name__)
 PROBE_S = 3.0
+# What kept a guest from running may pass (a busy host, no memory); that one ran cannot.
+_OBSTACLE_FRESH_S = 600.0
 # The guest writes 0x10 to isa-debug-exit, which ends QEMU with (value << 1) | 1.
 _PROBE_STATUS = 33
 # A choice, not a measurement: waits are sized for KVM, and emulation boots in some 40 s.
@@ -43,9 +47,10 @@ def probe(
     device: Path = _KVM,
     cache: Path | None = None,
 ) -> Acceleration:
-    """Return the acceleration that works for `emulator`; takes up to `PROBE_S` once per host boot.
+    """Return the acceleration that works for `emulator`; takes up to `PROBE_S` when it has to try.
 
-    `cache` is the file that remembers the answer, by default in the cache folder.
+    `cache` is the file that remembers the answer, by default in the cache folder: a success until
+    the host boots again, an obstacle for ten minutes.
 
     Raises:
         DeadlineError: `deadline` passed before the guest's own time was over.
@@ -96,15 +101,21 @@ def _closed_door(emulator: Emulator, device: Path) -> str | None:
 
 
 def _remembered(emulator: Emulator, deadline: Deadline, cache: Path) -> str | None:
-    """Return the obstacle that a guest met, None if it ran; asked once per boot and emulator."""
+    """Return the obstacle that a guest met, None if it ran; asked once per boot and emulator.
+
+    Processes that ask at the same time each try, and the last one's answer stays.
+    """
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     key = [boot_id, str(emulator.path), emulator.path.stat().st_mtime_ns]
     known = _read(cache)
     if known.get("key") == key:
         obstacle = known.get("obstacle")
-        return None if obstacle is None else str(obstacle)
+        if obstacle is None:
+            return None
+        if time.time() - cache.stat().st_mtime < _OBSTACLE_FRESH_S:
+            return str(obstacle)
     obstacle = _run_guest(emulator, deadline)
-    fresh = cache.with_suffix(".new")
+    fresh = cache.with_suffix(f".{os.getpid()}.new")
     fresh.write_text(json.dumps({"key": key, "obstacle": obstacle}))
     fresh.replace(cache)
     return obstacle

@@ -32,12 +32,16 @@ from harness.machine.driver import (
 )
 from harness.machine.ownership import Run
 from harness.machine.remains import EMBEDDED
-from harness.model.errors import InputError, RigError
+from harness.model.clock import SYSTEM_CLOCK, Clock, Deadline, NotYet, wait_for
+from harness.model.errors import DeadlineError, InputError, RigError
 
 LOG = logging.getLogger(__name__)
 # A unix socket's path ends at 107 bytes; libvirt's longest one below the run folder is this.
 _SOCKET_PATH_BYTES = 107
 _LONGEST_SOCKET = "libvirt/lib/qemu/domain-999-abcdefghijklmnopqrst/monitor.sock"
+
+_EVENT_WITHIN_S = 1.0
+_EVENT_TICK_S = 0.02
 
 # QEMU runs as the user who started it, so libvirt need not label, own or hide any file for it.
 _QEMU_CONF = """\
@@ -53,22 +57,39 @@ _QEMU_CONF_ROOT = 'user = "root"\ngroup = "root"\n'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _LibvirtDomain:
+class LibvirtDomain:
+    """A started domain; `reasons` is where the connection notes why domains stopped, by UUID."""
+
     # libvirt's Python binding has no types.
     handle: Any
     reasons: dict[str, str]
+    clock: Clock = SYSTEM_CLOCK
 
     def is_running(self) -> bool:
+        """Return whether it still exists."""
         with _quiet_when_gone():
             return bool(self.handle.isActive())
         return False
 
     def stop_reason(self) -> str | None:
+        """Return why it stopped, None while it runs."""
         if self.is_running():
             return None
-        return self.reasons.get(self.handle.UUIDString(), "it is gone")
+        # The domain may be gone a moment before its event arrives through the event loop's thread.
+        deadline = Deadline.after(_EVENT_WITHIN_S, self.clock)
+        try:
+            return wait_for("the reason", self._told_reason, deadline, _EVENT_TICK_S)
+        except DeadlineError:
+            return self.reasons.setdefault(self.handle.UUIDString(), "it is gone")
+
+    def _told_reason(self) -> str:
+        try:
+            return self.reasons[self.handle.UUIDString()]
+        except KeyError as exc:
+            raise NotYet("no event came") from exc
 
     def destroy(self) -> None:
+        """End it at once; nothing happens when it is gone already."""
         with _quiet_when_gone():
             self.handle.destroy()
 
@@ -93,7 +114,7 @@ class _LibvirtConnection:
             handle = self.handle.createXML(xml, flags)
         except libvirt.libvirtError as exc:
             raise RigError(f"libvirt could not start the machine: {exc}") from exc
-        return _LibvirtDomain(handle=handle, reasons=self.reasons)
+        return LibvirtDomain(handle=handle, reasons=self.reasons)
 
     def note_event(
         self,

@@ -9,7 +9,7 @@ import logging
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -39,7 +39,7 @@ _LOG_TAIL_LINES = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineSpec:
-    """What to boot; `name` is unique in its run.
+    """What to boot; a `name` that its run had before gets a number, as in `name-2`.
 
     `ignition` is the config's text, kept out of logs for the secrets that it may hold. `disk_bytes`
     grows the disk beyond the image's size.
@@ -128,14 +128,27 @@ def boot(
         InputError: no space for its disk.
         RigError: libvirt or QEMU refused it.
     """
+    folder = _claim_folder(run, spec.name)
+    spec = replace(spec, name=folder.name)
     with ExitStack() as stack:
         stack.enter_context(reserve(run, spec.name, spec.memory_mib + EMULATOR_MIB))
         port = stack.enter_context(reserve_port(run.port_locks))
         overlay = stack.enter_context(_overlay(run, spec, deadline))
-        folder = run.folder / spec.name
-        folder.mkdir()
         domain = _domain(connection, run, spec, overlay, port)
         yield stack.enter_context(_started(connection, run, domain, folder))
+
+
+def _claim_folder(run: Run, name: str) -> Path:
+    """Make the machine's own folder; that of an earlier machine of this name is its evidence."""
+    folder, number = run.folder / name, 1
+    while True:
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            number += 1
+            folder = run.folder / f"{name}-{number}"
+        else:
+            return folder
 
 
 @contextmanager

@@ -225,7 +225,8 @@ def _reaper(run: Run) -> Iterator[None]:
 def _start_reaper(run: Run, pipe: int) -> None:
     """Start the reaper and return once it stands on its own."""
     path = os.pathsep.join(filter(None, (str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH"))))
-    command = (sys.executable, "-m", "harness.machine.reaper", run.folder)
+    # -P: the working folder is the user's, who may have a folder called harness there.
+    command = (sys.executable, "-P", "-m", "harness.machine.reaper", run.folder)
     log = run.folder / "reaper.log"
     with (
         log.open("wb") as out,

@@ -7,35 +7,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import StrEnum
 
 from harness.model.errors import InputError
 
 
-class VersionForm(StrEnum):
-    """How a CoreOS version is put together."""
-
-    COREOS = "coreos"
-    """`9.6.20250203-0`: RHEL version, date, build of the day."""
-    LEGACY = "legacy"
-    """`419.94.202412101440-0`: OpenShift 4.19 on RHEL 9.4, minute, build."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """A CoreOS version. `openshift` is None but in the legacy form; `rhel` may be `9` there."""
+    """A CoreOS version and the RHEL it stands on: `9.6`, in the older form also plain `9`."""
 
     text: str
-    form: VersionForm
     rhel: str
-    stamp: str
-    build: int
-    openshift: str | None = None
-
-    @property
-    def is_legacy(self) -> bool:
-        """Whether this is the form which images had before the layers were split."""
-        return self.form is VersionForm.LEGACY
 
     @property
     def rhel_major(self) -> int:
@@ -46,11 +27,11 @@ class Version:
         return self.text
 
 
+# `9.6.20250203-0`: RHEL version, date, build of the day.
 # Development builds of CentOS Stream CoreOS say `-dev0` where releases say `-0`.
-_COREOS = re.compile(r"(?P<rhel>\d{1,2}\.\d{1,2})\.(?P<stamp>\d{8})-(?:dev)?(?P<build>\d+)")
-_LEGACY = re.compile(
-    r"(?P<major>\d)(?P<minor>\d{1,2})\.(?P<rhel>\d{1,3})\.(?P<stamp>\d{12})-(?P<build>\d+)"
-)
+_COREOS = re.compile(r"(?P<rhel>\d{1,2}\.\d{1,2})\.\d{8}-(?:dev)?\d+")
+# `419.94.202412101440-0`: OpenShift 4.19 on RHEL 9.4, minute, build.
+_LEGACY = re.compile(r"\d{2,3}\.(?P<rhel>\d{1,3})\.\d{12}-\d+")
 
 
 def parse(text: str) -> Version:
@@ -60,16 +41,9 @@ def parse(text: str) -> Version:
         InputError: it is in neither.
     """
     if coreos := _COREOS.fullmatch(text):
-        return Version(
-            text=text, form=VersionForm.COREOS,
-            rhel=coreos["rhel"], stamp=coreos["stamp"], build=int(coreos["build"]),
-        )  # fmt: skip
+        return Version(text=text, rhel=coreos["rhel"])
     if legacy := _LEGACY.fullmatch(text):
-        return Version(
-            text=text, form=VersionForm.LEGACY, rhel=_dotted(legacy["rhel"]),
-            stamp=legacy["stamp"], build=int(legacy["build"]),
-            openshift=f"{legacy['major']}.{legacy['minor']}",
-        )  # fmt: skip
+        return Version(text=text, rhel=_dotted(legacy["rhel"]))
     raise InputError(
         repr(text), "is not a CoreOS version",
         "expected RHEL.DATE-BUILD such as 9.6.20250203-0, or the older 419.94.202412101440-0",

@@ -6,12 +6,10 @@ under test.
 
 from __future__ import annotations
 
+from harness.machine.machine import JOURNAL_PORT
 from harness.model.ignition import Config, File, Unit, User
 from harness.model.secret import Secret
 from harness.node.keys import RunKeys
-
-JOURNAL_PORT = "org.node_image.journal"
-"""Name of the virtio-serial port that the guest's journal is streamed to, as JSON lines."""
 
 _HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
 _SSHD_DROPIN = "/etc/ssh/sshd_config.d/10-node-image-harness.conf"
@@ -63,7 +61,7 @@ def logins(keys: RunKeys) -> Config:
 
 
 def journal_stream() -> Config:
-    """Stream the journal to `JOURNAL_PORT`, from early in every boot and through isolate."""
+    """Stream the journal to `JOURNAL_PORT` as JSON lines, early in every boot and past isolate."""
     return Config(
         files=(File(path=_JOURNAL_RULE, contents=_JOURNAL_RULE_TEXT, overwrite=True),),
         units=(Unit(name=_JOURNAL_UNIT, contents=_JOURNAL_UNIT_TEXT),),

@@ -12,7 +12,8 @@ from testinfra.host import Host
 from harness.model.clock import Deadline
 from harness.node.ssh import Shell
 
-_LIMIT_S = 60.0
+LIMIT_S = 60.0
+"""For one command of testinfra in a guest that is not slow."""
 
 
 class SessionBackend(BaseBackend):  # type: ignore[misc] # testinfra ships no types
@@ -20,7 +21,7 @@ class SessionBackend(BaseBackend):  # type: ignore[misc] # testinfra ships no ty
 
     NAME = "node-image"
 
-    def __init__(self, shell: Shell, hostname: str, limit_s: float = _LIMIT_S) -> None:
+    def __init__(self, shell: Shell, hostname: str, limit_s: float = LIMIT_S) -> None:
         super().__init__(hostname)
         # Said here, or testinfra asks a python3 that CoreOS does not have.
         self._encoding = "utf-8"
@@ -38,7 +39,7 @@ class SessionBackend(BaseBackend):  # type: ignore[misc] # testinfra ships no ty
         return self.result(result.status, line.encode(), result.stdout, result.stderr)
 
 
-def make_host(shell: Shell, hostname: str, limit_s: float = _LIMIT_S) -> Host:
+def make_host(shell: Shell, hostname: str, limit_s: float = LIMIT_S) -> Host:
     """Return a new testinfra host, which remembers nothing of a layer state before it.
 
     testinfra keeps what it learned (`system_info` among it) on the host, and `get_host` gives the

@@ -126,8 +126,8 @@ def dial(endpoint: Endpoint, deadline: Deadline) -> paramiko.Transport:
         raise NotYet(f"cannot connect: {exc}") from exc
     transport = paramiko.Transport(sock)
     try:
-        _negotiate(transport, endpoint, banner_s)
-        _log_in(transport, endpoint)
+        _negotiate(transport, endpoint, banner_s, deadline)
+        _log_in(transport, endpoint, deadline)
     except BaseException:
         transport.close()
         raise
@@ -140,19 +140,26 @@ def _patience_s(deadline: Deadline) -> float:
     QEMU's forwarder accepts before the guest has a network, so most tries of a cold boot end here:
     a short limit finds sshd soon after it is up, a growing one lets a slow guest in at last.
     """
-    return max(_MIN_TRY_S, (deadline.limit_s - deadline.remaining_s) / 10)
+    return _at_most_s((deadline.limit_s - deadline.remaining_s) / 10, deadline)
 
 
-def _negotiate(transport: paramiko.Transport, endpoint: Endpoint, banner_s: float) -> None:
+def _at_most_s(wanted_s: float, deadline: Deadline) -> float:
+    """Return a step's limit: a try may outlast the deadline by `_MIN_TRY_S` a step, not more."""
+    return max(_MIN_TRY_S, min(wanted_s, deadline.remaining_s))
+
+
+def _negotiate(
+    transport: paramiko.Transport, endpoint: Endpoint, banner_s: float, deadline: Deadline
+) -> None:
     wire = logging.getLogger(_WIRE)
     wire.addFilter(_demote)
     transport.set_log_channel(_WIRE)
     transport.banner_timeout = banner_s
-    transport.handshake_timeout = transport.auth_timeout = _HANDSHAKE_S
+    transport.handshake_timeout = _at_most_s(_HANDSHAKE_S, deadline)
     options = transport.get_security_options()
     options.kex = sorted(options.kex, key=lambda name: name != _CHEAP_KEX)
     try:
-        transport.start_client(timeout=banner_s + _HANDSHAKE_S)
+        transport.start_client(timeout=_at_most_s(banner_s + _HANDSHAKE_S, deadline))
         seen = transport.get_remote_server_key()
     except (paramiko.SSHException, EOFError, OSError) as exc:
         raise NotYet(f"sshd does not answer: {told(exc)}") from exc
@@ -160,7 +167,8 @@ def _negotiate(transport: paramiko.Transport, endpoint: Endpoint, banner_s: floa
         raise HostKeyError(endpoint, seen)
 
 
-def _log_in(transport: paramiko.Transport, endpoint: Endpoint) -> None:
+def _log_in(transport: paramiko.Transport, endpoint: Endpoint, deadline: Deadline) -> None:
+    transport.auth_timeout = _at_most_s(_HANDSHAKE_S, deadline)
     key = paramiko.Ed25519Key(file_obj=io.StringIO(endpoint.client_key.reveal()))
     try:
         transport.auth_publickey(endpoint.user, key)

@@ -7,9 +7,11 @@ kubelet's journal. A level that cannot be reached any more is given up within se
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Protocol
 
-from harness.model.clock import Clock, Deadline, NotYet, wait_for
+from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.errors import DeadlineError, ProductError, RigError
 from harness.node.kubelet import HEALTHZ_PORT, PROBE_POD, RUNTIMES, UNIT
 from harness.node.kubelet_answers import (
@@ -20,13 +22,16 @@ from harness.node.kubelet_answers import (
     parse_sandbox_states,
     parse_service,
 )
-from harness.node.ssh import Result, Shell
+from harness.node.ssh import ConnectionLostError, GuestCommandError, Result, Shell
 
 STEADY_S = 5.0
 """How long kubelet must go without a restart to count as running."""
 
 _TICK_S = 1.0
+_USER = "core"
 _ASK_S = 20.0
+# Of the whole wait, which is stretched for slow guests.
+_ASK_SHARE = 1 / 6
 _TAIL_LINES = 30
 _TAIL_CHARS = 300
 _NOT_FOUND = 127
@@ -43,7 +48,7 @@ def reach_unit_active(shell: Shell, deadline: Deadline) -> str:
         if not first.is_running:
             raise NotYet(str(first.unit))
         deadline.clock.sleep(STEADY_S)
-        second = _service(shell, deadline.clock)
+        second = _service(shell, deadline)
         if (second.main_pid, second.unit.restarts) != (first.main_pid, first.unit.restarts):
             raise NotYet(f"restarted within {STEADY_S:.0f} s: {second.unit}")
         return f"{second.unit}, main process {second.main_pid} for {STEADY_S:.0f} s"
@@ -60,7 +65,7 @@ def reach_healthz(shell: Shell, deadline: Deadline) -> str:
     url = f"http://127.0.0.1:{HEALTHZ_PORT}/healthz"
 
     def check(_service: KubeletService) -> str:
-        said = _ask(shell, f"curl --silent --show-error --max-time 10 {url}", deadline.clock)
+        said = _ask(shell, f"curl --silent --show-error --max-time 10 {url}", deadline)
         if said.stdout.strip() != "ok":
             raise NotYet(f"{url} says {said.stdout.strip()[:_TAIL_CHARS]!r}")
         return f"{url} says ok"
@@ -76,7 +81,7 @@ def reach_cri(shell: Shell, deadline: Deadline) -> str:
     """
 
     def check(_service: KubeletService) -> str:
-        told = parse_cri_version(_crictl(shell, "version", deadline.clock))
+        told = parse_cri_version(_crictl(shell, "version", deadline))
         wanted = ("RuntimeName", "RuntimeVersion", "RuntimeApiVersion")
         if missing := [name for name in wanted if not told.get(name)]:
             raise NotYet(f"crictl version does not tell {', '.join(missing)}")
@@ -93,8 +98,8 @@ def reach_static_pod(shell: Shell, deadline: Deadline) -> str:
     """
 
     def check(_service: KubeletService) -> str:
-        pods = _crictl(shell, "pods --output=json", deadline.clock)
-        containers = _crictl(shell, "ps --all --output=json", deadline.clock)
+        pods = _crictl(shell, "pods --output=json", deadline)
+        containers = _crictl(shell, "ps --all --output=json", deadline)
         try:
             sandboxes = parse_sandbox_states(pods, PROBE_POD)
             states = parse_container_states(containers, PROBE_POD)
@@ -108,6 +113,29 @@ def reach_static_pod(shell: Shell, deadline: Deadline) -> str:
         return f"static pod {PROBE_POD}: {seen}"
 
     return _reach(f"static pod {PROBE_POD} to run", check, shell, deadline)
+
+
+class Opener(Protocol):
+    """What can log in once more: a `Session`, or a fake."""
+
+    def fresh(self, deadline: Deadline) -> AbstractContextManager[Shell]:
+        """Open another connection."""
+
+
+def reach_new_session(session: Opener, deadline: Deadline) -> str:
+    """Log in anew and run a command as the user, which shows that sshd outlived live-apply.
+
+    Raises:
+        ProductError: nobody was let in in time, or the command does not work.
+    """
+    try:
+        with session.fresh(deadline) as fresh:
+            said = fresh.run("id -un", deadline, check=True, sudo=False).stdout.strip()
+    except (DeadlineError, GuestCommandError, ConnectionLostError) as exc:
+        raise ProductError(f"a new SSH session does not work: {exc}") from exc
+    if said != _USER:
+        raise ProductError(f"a new SSH session is {said!r}, not {_USER}")
+    return f"a new SSH session is {said}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +159,7 @@ def _reach(
     goal: str, check: Callable[[KubeletService], str], shell: Shell, deadline: Deadline
 ) -> str:
     def attempt() -> str:
-        service = _service(shell, deadline.clock)
+        service = _service(shell, deadline)
         if (reason := service.dead_end) is not None:
             raise ProductError(f"gave up on {goal} at once: {reason}")
         return check(service)
@@ -139,30 +167,31 @@ def _reach(
     try:
         return wait_for(goal, attempt, deadline, _TICK_S)
     except (DeadlineError, ProductError) as exc:
-        raise ProductError(f"{exc}\n{_journal_tail(shell, deadline.clock)}") from exc
+        raise ProductError(f"{exc}\n{_journal_tail(shell, deadline)}") from exc
 
 
-def _service(shell: Shell, clock: Clock) -> KubeletService:
+def _service(shell: Shell, deadline: Deadline) -> KubeletService:
     names = ",".join(PROPERTIES)
-    return parse_service(_ask(shell, f"systemctl show --property={names} {UNIT}", clock).stdout)
+    return parse_service(_ask(shell, f"systemctl show --property={names} {UNIT}", deadline).stdout)
 
 
-def _crictl(shell: Shell, words: str, clock: Clock) -> str:
+def _crictl(shell: Shell, words: str, deadline: Deadline) -> str:
     sockets = " ".join(runtime.socket for runtime in RUNTIMES)
     find = f"for s in {sockets}; do if test -S $s; then echo $s; fi; done"
-    found = _ask(shell, find, clock).stdout.split()
+    found = _ask(shell, find, deadline).stdout.split()
     if not found:
         raise NotYet(f"no container runtime listens: none of {sockets} is there")
-    return _ask(shell, f"crictl --runtime-endpoint unix://{found[0]} {words}", clock).stdout
+    return _ask(shell, f"crictl --runtime-endpoint unix://{found[0]} {words}", deadline).stdout
 
 
-def _ask(shell: Shell, command: str, clock: Clock) -> Result:
+def _ask(shell: Shell, command: str, deadline: Deadline) -> Result:
     """Return a command's success; a failure or no answer is a reason to wait on.
 
     Its own limit, not the wait's: the last try comes when the wait's time is over.
     """
+    limit_s = max(_ASK_S, deadline.limit_s * _ASK_SHARE)
     try:
-        result = shell.run(command, Deadline.after(_ASK_S, clock))
+        result = shell.run(command, Deadline.after(limit_s, deadline.clock))
     except DeadlineError as exc:
         raise NotYet(str(exc)) from exc
     if result.status == _NOT_FOUND:
@@ -173,10 +202,10 @@ def _ask(shell: Shell, command: str, clock: Clock) -> Result:
     return result
 
 
-def _journal_tail(shell: Shell, clock: Clock) -> str:
+def _journal_tail(shell: Shell, deadline: Deadline) -> str:
     command = f"journalctl --boot --no-pager --lines={_TAIL_LINES} --output=short --unit={UNIT}"
     try:
-        text = _ask(shell, command, clock).stdout
+        text = _ask(shell, command, deadline).stdout
     except (NotYet, ProductError, RigError) as exc:
         text = f"not to be had: {exc}"
     lines = (line[:_TAIL_CHARS] for line in text.splitlines()[-_TAIL_LINES:])

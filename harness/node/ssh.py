@@ -28,6 +28,7 @@ _CHUNK_BYTES = 1 << 16
 _LOOK_S = 1.0
 _BOOT_ID_S = 30.0
 _TOLD_CHARS = 2000
+_OUTPUT_LIMIT_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,14 +117,16 @@ class Session:
     ) -> Result:
         """Run a shell command to its end, as root or with `sudo=False` as the user.
 
-        Its standard input is empty. The command ends when nobody holds its output open, as in ssh;
-        one that is cut off at the deadline may go on in the guest.
+        Its standard input is empty, and each output stream holds 16 MiB at most. The command ends
+        when nobody holds its output open, as in ssh; one that is cut off at the deadline may go on
+        in the guest.
 
         Raises:
             GuestCommandError: `check` is true and the exit status is not 0.
             DeadlineError: it was still running at the deadline.
             ConnectionLostError: the connection ended; the command is not run again.
             MachineGoneError: `still_alive` gave a reason.
+            RigError: it writes more than a stream holds.
         """
         LOG.debug("%s: %s", self.endpoint, command)
         result = self._finish(_as_root(command) if sudo else command, command, deadline)
@@ -170,7 +173,7 @@ class Session:
             with _channel(self._transport, deadline) as channel:
                 channel.exec_command(line)
                 channel.shutdown_write()
-                stdout, stderr = self._read_both(channel)
+                stdout, stderr = self._read_both(channel, command)
                 status = channel.recv_exit_status()
         except (paramiko.SSHException, EOFError, OSError) as exc:
             status, problem = -1, told(exc)
@@ -180,15 +183,18 @@ class Session:
             raise DeadlineError(command, deadline.limit_s, "still running in the guest")
         raise ConnectionLostError(self.endpoint, command, problem)
 
-    def _read_both(self, channel: paramiko.Channel) -> tuple[bytes, bytes]:
+    def _read_both(self, channel: paramiko.Channel, command: str) -> tuple[bytes, bytes]:
         """Read both streams as they come: neither may fill its window while the other is read."""
         stdout, stderr = bytearray(), bytearray()
         while True:
             ended = channel.closed or channel.eof_received  # asked first: then all is there to read
-            while channel.recv_ready():
+            while channel.recv_ready() and len(stdout) <= _OUTPUT_LIMIT_BYTES:
                 stdout += channel.recv(_CHUNK_BYTES)
-            while channel.recv_stderr_ready():
+            while channel.recv_stderr_ready() and len(stderr) <= _OUTPUT_LIMIT_BYTES:
                 stderr += channel.recv_stderr(_CHUNK_BYTES)
+            if max(len(stdout), len(stderr)) > _OUTPUT_LIMIT_BYTES:
+                limit_mib = _OUTPUT_LIMIT_BYTES >> 20
+                raise RigError(f"{self.endpoint}: {command} wrote more than {limit_mib} MiB")
             if ended:
                 return bytes(stdout), bytes(stderr)
             insist_alive(self._still_alive, self.endpoint)

@@ -22,6 +22,10 @@ _VALIDATOR = "ignition-validate"
 _VALIDATE_S = 30.0
 # An ignition-validate that is older than the config says so; that tells nothing of the config.
 _TOO_OLD = ("unsupported config version", "unknown version")
+_MERGED = "the merged Ignition config"
+_MERGED_REMEDY = (
+    "correct the config given with --ignition; without one this is a bug of the harness"
+)
 
 
 def node_pieces(inputs: Inputs, keys: RunKeys) -> tuple[Config, ...]:
@@ -50,10 +54,12 @@ def whole(pieces: Iterable[Config], extra: Iterable[Document]) -> Document:
     return reduce(merge, documents)
 
 
-def insist_valid(text: str, folder: Path) -> None:
-    """Do nothing when `ignition-validate` takes the config, or is not on this host.
+def insist_valid(
+    text: str, folder: Path, subject: str = _MERGED, remedy: str = _MERGED_REMEDY
+) -> None:
+    """Do nothing when `ignition-validate` takes the config, or cannot judge it on this host.
 
-    `folder` is private; the config lies there for the moment.
+    `folder` is private; the config lies there for the moment. `subject` is what an error calls it.
 
     Raises:
         InputError: it finds a fault; carries what it said.
@@ -72,9 +78,6 @@ def insist_valid(text: str, folder: Path) -> None:
     if ended.status == 0:
         return
     if any(words in said for words in _TOO_OLD):
-        LOG.warning("%s cannot check this config: %s", _VALIDATOR, said)
+        LOG.warning("%s cannot check %s: %s", _VALIDATOR, subject, said)
         return
-    raise InputError(
-        "the merged Ignition config", f"{_VALIDATOR} refuses it: {said}",
-        "correct the config given with --ignition; without one this is a bug of the harness",
-    )  # fmt: skip
+    raise InputError(subject, f"{_VALIDATOR} refuses it: {said}", remedy)

@@ -22,14 +22,14 @@ _PORTS = {
     JOURNAL_PORT: "journal.json",
     IGNITION_PORT: "ignition-journal.json",
 }
-_GROUP_AND_OTHERS = 0o077
+_READABLE_BY_OTHERS = 0o004
 _SECRET_FIELDS = {"passwordHash", "sshAuthorizedKeys", "keyFile", "httpHeaders", "clevis"}
 # A failing Ignition logs the whole config, and the commands with which it makes users.
 _SECRET_WORDS = re.compile(
     r"""(data:[^,"\s\\]*,)[^"\s\\]+"""
     r"""|(\\?"(?:passwordHash|--password)\\?"[:, ]+\\?")[^"\\]+"""
 )
-_LOGIN_IN_URL = re.compile(r"(?<=://)[^/@]*@")
+_LOGIN_IN_URL = re.compile(r"""(?<=://)[^/@\s"\\]+@""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,16 +67,24 @@ class Evidence:
         except OSError as exc:
             LOG.warning("evidence is incomplete: %s", exc)
 
+    def keep_log(self, log: Path) -> None:
+        """Keep a log of the run under its own name; trouble is logged only."""
+        try:
+            _copy(log, self.folder / log.name)
+        except OSError as exc:
+            LOG.warning("evidence is incomplete: %s", exc)
+
 
 def without_secrets(document: Document) -> Document:
-    """Return the config without contents that only their owner may read, and without logins."""
+    """Return the config without contents that not everybody may read, and without logins."""
     clean = _clean(document)
     return clean if isinstance(clean, dict) else {}
 
 
 def scrubbed(text: str) -> str:
-    """Return a log without the contents of files and the passwords that Ignition writes there."""
-    return _SECRET_WORDS.sub(lambda found: f"{found[1] or found[2]}{REMOVED}", text)
+    """Return a log without what Ignition writes there: contents of files, passwords, logins."""
+    text = _SECRET_WORDS.sub(lambda found: f"{found[1] or found[2]}{REMOVED}", text)
+    return _LOGIN_IN_URL.sub(f"{REMOVED}@", text)
 
 
 def _clean(value: Json) -> Json:
@@ -93,7 +101,7 @@ def _clean(value: Json) -> Json:
 
 def _is_private(node: Mapping[str, Json]) -> bool:
     mode = node.get("mode")
-    return isinstance(mode, int) and not mode & _GROUP_AND_OTHERS
+    return isinstance(mode, int) and not mode & _READABLE_BY_OTHERS
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -85,12 +85,17 @@ def switched_on(
     )  # fmt: skip
     limit = Deadline.after(_SWITCH_ON_S * rig.timeout_factor)
     with boot(rig.connection, rig.run, spec, limit) as machine:
-        watch = Watch(machine=machine, tell=rig.tell, evidence=evidence.folder)
+        watch = Watch(
+            machine=machine, tell=rig.tell, evidence=evidence.folder,
+            keep=partial(evidence.keep_machine, machine),
+        )  # fmt: skip
         try:
             yield Boot(rig=rig, machine=machine, watch=watch, evidence=evidence)
         finally:
             evidence.keep_machine(machine)
-            watch.say(f"evidence in {evidence.folder}")
+            evidence.keep_log(rig.run.folder / "registry.log")
+            peak_mib = machine.peak_memory_bytes() >> 20
+            watch.say(f"QEMU's peak memory {peak_mib} MiB; evidence in {evidence.folder}")
 
 
 @contextmanager
@@ -154,7 +159,7 @@ def wait_until_settled(boot: Boot, shell: Shell) -> None:
     """
     with boot.timed("settle"):
         try:
-            wait_for("idle systemd", partial(_no_jobs, shell), boot.deadline(_SETTLE_S), 1.0)
+            wait_for("idle systemd", partial(_no_jobs, boot, shell), boot.deadline(_SETTLE_S), 1.0)
         except DeadlineError as exc:
             boot.watch.say(f"not settled: {exc.reason}")
         except ConnectionLostError as exc:
@@ -163,9 +168,9 @@ def wait_until_settled(boot: Boot, shell: Shell) -> None:
             raise boot.watch.failed(problem) from exc
 
 
-def _no_jobs(shell: Shell) -> None:
+def _no_jobs(boot: Boot, shell: Shell) -> None:
     try:
-        listed = shell.run("systemctl list-jobs --no-legend --plain", Deadline.after(_ASK_S))
+        listed = shell.run("systemctl list-jobs --no-legend --plain", boot.deadline(_ASK_S))
     except DeadlineError as exc:
         raise NotYet(str(exc)) from exc
     jobs = [line.split()[1:3] for line in listed.stdout.splitlines() if line.strip()]

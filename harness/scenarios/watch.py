@@ -27,11 +27,15 @@ _TOLD_STATES = (State.STARTED, State.PROGRESS, State.DONE)
 
 @dataclass(slots=True, kw_only=True)
 class Watch:
-    """One machine watched from its start; `tell` gets what is new, with the seconds so far."""
+    """One machine watched from its start; `tell` gets what is new, with the seconds so far.
+
+    `keep` is called when a phase or stage begins or ends: a killed run leaves evidence, too.
+    """
 
     machine: Machine
     tell: Callable[[str], None]
     evidence: Path
+    keep: Callable[[], None] = lambda: None
     grace_s: float = _GRACE_S
     clock: Clock = field(default=SYSTEM_CLOCK, repr=False)
     _started_s: float = field(init=False)
@@ -82,14 +86,18 @@ class Watch:
 
     def _tell_news(self, console: str) -> None:
         phase = boot_signs.phase(console)
+        seen = self.events
+        new = seen[self._told :]
+        is_news = phase != self._phase or any(e.state is not State.PROGRESS for e in new)
         if phase != self._phase:
             self._phase = phase
             self.say(phase)
-        seen = self.events
-        for event in seen[self._told :]:
+        for event in new:
             if event.state in _TOLD_STATES:
                 self.say(f"{event.stage}: {event.detail or event.state}")
         self._told = len(seen)
+        if is_news:
+            self.keep()
 
     def _insist_running(self, console: str) -> None:
         reason = self.machine.why_stopped()

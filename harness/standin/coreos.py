@@ -127,7 +127,7 @@ def mounted(tree: Path, deadline: Deadline) -> Iterator[None]:
     with ExitStack() as stack:
         for kind, source, name in binds:
             process.run(["mount", kind, source, tree / name], deadline)
-            stack.callback(process.run, ["umount", "-R", "-l", tree / name], Deadline.after(60.0))
+            stack.callback(process.run, ["umount", "--lazy", tree / name], Deadline.after(60.0))
         yield
 
 

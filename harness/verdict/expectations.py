@@ -6,6 +6,8 @@ The shipped tables are in `fixtures/expectations`.
     extends = "other-table"   a name or path; its rows come first, one with the same id is replaced
     [[match]]                 image labels and the regular expressions that their values fit whole;
                               any one [[match]] that fits makes the table a candidate for `choose`
+    [[drop]]                  `kind`, `id` and `source`, the reason: a row of an extended table that
+                              does not count
     [[package]] [[os_release]] [[unit]] [[file]] [[invariant]]
                               rows; their fields are those of the row classes in `rows`
 """
@@ -19,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import get_type_hints
+from typing import TypeVar, get_type_hints
 
 from harness.folders import fixture
 from harness.model.errors import InputError
@@ -35,7 +37,19 @@ from harness.verdict.rows import (
 _ROW_CLASSES: Mapping[str, type[Row]] = {
     row.test_kind: row for row in (PackageRow, OsReleaseRow, UnitRow, FileRow, InvariantRow)
 }
-_TOP_FIELDS = ("title", "extends", "match", *_ROW_CLASSES)
+_TOP_FIELDS = ("title", "extends", "match", "drop", *_ROW_CLASSES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop:
+    """A row of an extended table that does not count here; `source` is the reason."""
+
+    kind: str
+    id: str
+    source: str
+
+
+_Entry = TypeVar("_Entry", bound=Row | Drop)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +61,7 @@ class Table:
     extends: str | None
     matches: tuple[Mapping[str, str], ...]
     rows: tuple[Row, ...]
+    drops: tuple[Drop, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +87,18 @@ def load(name_or_path: str | os.PathLike[str]) -> Expectations:
     """Return a shipped table by name, or one of the user's by path, with all that it extends.
 
     Raises:
-        InputError: there is no such table, or something is wrong in it.
+        InputError: there is no such table, something is wrong in it, or it has no rows.
     """
     table = _read(os.fspath(name_or_path), asked_by=None)
     rows: dict[tuple[str, str], Row] = {}
     for ancestor in _lineage(table):
+        for drop in ancestor.drops:
+            _drop(drop, rows, ancestor.name)
         rows.update({(row.test_kind, row.id): row for row in ancestor.rows})
+    if not rows:
+        raise InputError(
+            f"expectations {table.name}", "has no rows", "add some, such as [[package]]"
+        )
     return Expectations(name=table.name, title=table.title, rows=tuple(rows.values()))
 
 
@@ -125,7 +146,17 @@ def parse(text: str, name: str) -> Table:
         extends=_text(raw, "extends", name),
         matches=tuple(_matches(raw, name)),
         rows=tuple(rows),
+        drops=tuple(_entries(raw, "drop", Drop, name)),
     )
+
+
+def _drop(drop: Drop, rows: dict[tuple[str, str], Row], name: str) -> None:
+    if rows.pop((drop.kind, drop.id), None) is None:
+        known = ", ".join(row_id for kind, row_id in rows if kind == drop.kind)
+        raise InputError(
+            f"{name}, [[drop]]", f"{drop.kind} row {drop.id} is in no extended table",
+            f"correct kind and id; known: {known or ', '.join(_ROW_CLASSES)}",
+        )  # fmt: skip
 
 
 def _read(name_or_path: str, asked_by: str | None) -> Table:
@@ -169,6 +200,16 @@ def _labels_of_interest() -> set[str]:
 
 
 def _rows(raw: Mapping[str, object], kind: str, name: str) -> Iterator[Row]:
+    row_class = _ROW_CLASSES[kind]
+    for number, row in enumerate(_entries(raw, kind, row_class, name), start=1):
+        if isinstance(row, OsReleaseRow):
+            _check_os_release(row, f"{name}, [[{kind}]] number {number} ({row.key})")
+        yield row
+
+
+def _entries(
+    raw: Mapping[str, object], kind: str, entry_class: type[_Entry], name: str
+) -> Iterator[_Entry]:
     entries = raw.get(kind, [])
     if not isinstance(entries, list):
         raise InputError(name, f"{kind} is not a list", f"write each row as [[{kind}]]")
@@ -176,23 +217,20 @@ def _rows(raw: Mapping[str, object], kind: str, name: str) -> Iterator[Row]:
         where = f"{name}, [[{kind}]] number {number}"
         if not isinstance(entry, dict):
             raise InputError(where, "is not a table", f"write each row as [[{kind}]]")
-        yield _row(entry, _ROW_CLASSES[kind], where)
+        yield _entry(entry, entry_class, where)
 
 
-def _row(entry: Mapping[str, object], row_class: type[Row], where: str) -> Row:
-    hints = get_type_hints(row_class)
-    known = {field.name: field for field in fields(row_class)}
-    label = entry.get("name") or entry.get("key") or entry.get("path")
+def _entry(entry: Mapping[str, object], entry_class: type[_Entry], where: str) -> _Entry:
+    hints = get_type_hints(entry_class)
+    known = {field.name: field for field in fields(entry_class)}
+    label = next((entry[key] for key in ("name", "key", "path", "id") if entry.get(key)), None)
     where = f"{where} ({label})" if label else where
     _check_names(entry, tuple(known), where)
     for name, field in known.items():
         if field.default is MISSING and name not in entry:
             raise InputError(where, f"has no {name}", f"give it; known: {', '.join(known)}")
     values = {name: _value(value, hints[name], f"{where}: {name}") for name, value in entry.items()}
-    row = row_class(**values)  # type: ignore[arg-type]  # each value was checked against its hint
-    if isinstance(row, OsReleaseRow):
-        _check_os_release(row, where)
-    return row
+    return entry_class(**values)  # type: ignore[arg-type]  # each value was checked against its hint
 
 
 def _value(value: object, hint: object, where: str) -> object:

@@ -80,15 +80,15 @@ def node_session(applied_node: AppliedNode) -> Session:
 
 
 @pytest.fixture(scope="session")
-def node_host(node_session: Session) -> Host:
+def node_host(node_session: Session, node_image_rig: Rig) -> Host:
     """Testinfra's host for the node, its commands run as root.
 
     testinfra's own `host` fixture means the workstation, and only a conftest can replace it. Yours
     needs one line: `host = pytest.fixture(scope="session")(lambda node_host: node_host)`.
     """
-    from harness.node.backend import make_host
+    from harness.node.backend import LIMIT_S, make_host
 
-    return make_host(node_session, "node")
+    return make_host(node_session, "node", LIMIT_S * node_image_rig.timeout_factor)
 
 
 @pytest.fixture(scope="session")

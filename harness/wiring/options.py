@@ -68,7 +68,7 @@ OPTIONS = (
     ),
     Option(
         name="timeout-factor", metavar="NUMBER",
-        help="Multiply every wait for a guest, on top of the factor for emulation. Default: 1.",
+        help="Multiply the waits for a guest, on top of the factor for emulation. Default: 1.",
     ),
     Option(
         name="memory-mib", metavar="MIB",

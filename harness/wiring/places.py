@@ -82,7 +82,14 @@ class Places:
         return self.given(name)[1]
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """Return each text of an option that takes several."""
+        """Return each text of an option that takes several.
+
+        A path may hold a comma, and needs none on the command line: there the option is repeated.
+        """
+        option = self._options[name]
+        listed = self._command_line.get(option.setting)
+        if option.path and isinstance(listed, list):
+            return tuple(str(entry) for entry in listed)
         return _split(self.given(name)[1] or "")
 
     def file(self, name: str) -> Path | None:

@@ -11,8 +11,10 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from harness import doctor, process
+from harness import doctor
+from harness.folders import cache_dir
 from harness.host import Purpose
 from harness.images import bootimage, node_image, release
 from harness.images.bootimage import BootImage
@@ -27,6 +29,7 @@ from harness.model import ignition
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 from harness.model.secret import Secret
+from harness.scenarios.config import insist_valid
 from harness.standin import build
 from harness.standin.build import StandIn
 from harness.verdict import expectations
@@ -54,7 +57,9 @@ class Preparation:
             InputError: something that the user named cannot be used, or the host lacks something.
             RigError: something could not be fetched or built.
         """
-        doctor.demand([Purpose.MACHINE])
+        if self.settings.expectations:
+            _ = self.expectations
+        doctor.demand(self._purposes())
         _ = (self.authfile, self.extra_ignition, self.acceleration)
         _ = (self.node_image, self.expectations, self.bootimage)
         self.is_checked = True
@@ -156,6 +161,12 @@ class Preparation:
     def _stand_in(self) -> StandIn:
         return build.ensure(Deadline.after(build.LIMIT_S), self._tell)
 
+    def _purposes(self) -> list[Purpose]:
+        """Return what the host is needed for; stand-in images that are cached need no tools."""
+        has_built = any((cache_dir() / "standin").glob("*/version"))
+        builds = self.settings.is_stand_in and not has_built
+        return [Purpose.MACHINE, *([Purpose.STANDIN] if builds else [])]
+
     def _source(self, reference: str) -> Source:
         arch = self.emulator.arch.name
         parsed = parse_reference(reference)
@@ -171,13 +182,9 @@ def _text_of(path: Path, option: str) -> str:
 
 
 def _ignition(path: Path) -> ignition.Document:
-    document = ignition.parse(_text_of(path, "--ignition"), str(path))
-    try:
-        ended = process.run(["ignition-validate", path], Deadline.after(LOOK_S), check=False)
-    except process.MissingProgramError:
-        return document  # our own parser has passed it, and the guest's Ignition judges it again
-    if ended.status != 0:
-        said = (ended.stderr.strip() or ended.stdout.strip()).replace("\n", "; ")
+    text = _text_of(path, "--ignition")
+    document = ignition.parse(text, str(path))
+    with TemporaryDirectory() as folder:
         remedy = "correct it until `ignition-validate` is content"
-        raise InputError(str(path), f"is no valid Ignition config: {said}", remedy)
+        insist_valid(text, Path(folder), str(path), remedy)
     return document

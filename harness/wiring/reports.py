@@ -13,17 +13,20 @@ import pytest
 
 from harness.machine.driver import POWERED_OFF, STOP_REASONS
 from harness.model.errors import HarnessError, ProductError, RigError
-from harness.verdict.findings import Finding
 
 _CRASHED = STOP_REASONS[2]
 
 
-def sort_by_kind(report: pytest.TestReport, error: HarnessError) -> None:
+def sort_by_kind(
+    report: pytest.TestReport, error: HarnessError, facts: Iterable[tuple[str, str]] = ()
+) -> None:
     """Make a failed report say which kind of red it is, and nothing but the error's message.
 
-    pytest, its terminal and its JUnit file tell the two kinds apart by the phase alone.
+    A failure also tells the `facts`: what was tested, and where the evidence lies. pytest, its
+    terminal and its JUnit file tell the two kinds apart by the phase alone.
     """
-    report.longrepr = str(error)
+    told = _aligned(tuple(facts)) if isinstance(error, ProductError) else ""
+    report.longrepr = f"{error}\n\n{told}" if told else str(error)
     if isinstance(error, ProductError) and report.when == "setup":
         report.when = "call"
     elif isinstance(error, RigError) and report.when == "call":
@@ -41,9 +44,6 @@ def why_dead(reason: str, scenario: str, evidence: Path) -> HarnessError:
     return RigError(text)
 
 
-def broken(finding: Finding, facts: Iterable[tuple[str, str]], evidence: Path) -> ProductError:
-    """Return the failure of a row: the finding, what was tested, and where the evidence lies."""
-    lines = [*facts, ("evidence", str(evidence))]
-    width = max(len(name) for name, _ in lines)
-    told = (f"{name:<{width}}  {value}" for name, value in lines)
-    return ProductError("\n".join((finding.render(), "", *told)))
+def _aligned(facts: tuple[tuple[str, str], ...]) -> str:
+    width = max((len(name) for name, _ in facts), default=0)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in facts)

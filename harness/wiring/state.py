@@ -20,6 +20,7 @@ LOG = logging.getLogger(__name__)
 _SETTINGS = pytest.StashKey[options.Settings]()
 _WORKPLACE = pytest.StashKey["Workplace"]()
 _PROBLEM = pytest.StashKey[HarnessError]()
+_TROUBLE = pytest.StashKey[HarnessError]()
 
 
 def settings_of(config: pytest.Config) -> options.Settings:
@@ -46,7 +47,13 @@ def catalogue_of(config: pytest.Config) -> Catalogue:
 
 
 def workplace_of(config: pytest.Config) -> Workplace:
-    """Return the workplace of this process, made on first use; nothing in it is open yet."""
+    """Return the workplace of this process, made on first use; nothing in it is open yet.
+
+    Raises:
+        HarnessError: what the check met; a build or download that failed is not tried again.
+    """
+    if (trouble := config.stash.get(_TROUBLE, None)) is not None:
+        raise trouble.with_traceback(None)
     if _WORKPLACE not in config.stash:
         from harness.wiring.workplace import Workplace
 
@@ -72,7 +79,7 @@ def problem_of(config: pytest.Config) -> HarnessError | None:
 def check_once(config: pytest.Config) -> None:
     """Check all inputs, and note what is wrong with what the user named.
 
-    Other trouble is left to the fixtures, which meet it again: then every test errors with it.
+    Other trouble is kept for `workplace_of`, and so every test that needs it errors with it.
     """
     if problem_of(config) is not None:
         return
@@ -80,5 +87,6 @@ def check_once(config: pytest.Config) -> None:
         workplace_of(config).check()
     except InputError as exc:
         note_problem(config, exc)
-    except HarnessError:
-        LOG.warning("the check before the first test failed", exc_info=True)
+    except HarnessError as exc:
+        LOG.info("the check before the first test failed", exc_info=True)
+        config.stash[_TROUBLE] = exc

@@ -12,25 +12,27 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
 
 from harness.folders import cache_dir
+from harness.images.node_image import NodeImage
 from harness.images.pause import write_pause_image
 from harness.images.registry import Registry, serve
 from harness.images.skopeo import Source
 from harness.machine.connection import open_connection
 from harness.machine.ownership import Run, begin_run
 from harness.model.clock import Deadline
-from harness.model.errors import HarnessError, InputError
+from harness.model.errors import HarnessError, InputError, ProductError
 from harness.node.kubelet import CONTAINERD, CRIO
 from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario
 from harness.verdict.findings import judge
 from harness.verdict.rows import Row
 from harness.wiring.options import Settings
 from harness.wiring.preparation import Preparation
-from harness.wiring.reports import broken, why_dead
+from harness.wiring.reports import why_dead
 
 LOG = logging.getLogger(__name__)
 REGISTRY_S = 60.0
@@ -118,10 +120,16 @@ class Workplace:
         Raises:
             ProductError: it does not; tells all that a reader needs.
         """
-        version = self.preparation.node_image.version
-        finding = judge(row, node.before, node.after, base_version=version)
+        base = base_version(self.preparation.node_image)
+        finding = judge(row, node.before, node.after, base_version=base)
         if finding is not None:
-            raise broken(finding, self.preparation.provenance(), self.rig.evidence)
+            raise ProductError(finding.render())
+
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """Return what is under test and where its evidence lies, as name and value."""
+        opened = "rig" in vars(self)
+        where = (("evidence", str(self.rig.evidence)),) if opened else ()
+        return (*self.preparation.provenance(), *where)
 
     def close(self) -> None:
         """Close all that was opened; closing twice is fine."""
@@ -136,7 +144,9 @@ class Workplace:
     def _push_node_image(self, registry: Registry) -> str:
         image = self.preparation.node_image
         self._tell(f"serving {image.reference} ({image.size_bytes >> 20} MiB) to the guests")
-        return registry.push(self.preparation.node_source, "node-image", Deadline.after(PUSH_S))
+        # By digest: a tag may have moved since the image was looked at.
+        source = replace(self.preparation.node_source, reference=image.reference)
+        return registry.push(source, "node-image", Deadline.after(PUSH_S))
 
     def _push_pause(self, registry: Registry) -> str:
         arch = self.preparation.emulator.arch.name
@@ -144,6 +154,11 @@ class Workplace:
         return registry.push(
             Source(reference=reference, arch=arch), "pause", Deadline.after(PUSH_S)
         )
+
+
+def base_version(image: NodeImage) -> str | None:
+    """Return the version of the CoreOS image that a node image was built on, as far as told."""
+    return image.build_versions.get("machine-os") or image.version
 
 
 def evidence_folder(wanted: Path | None, run_id: str) -> Path:

@@ -78,7 +78,7 @@ def test_row_that_does_not_hold_fails_with_all_a_reader_needs(project: Project) 
         [
             "expected  package cri-o absent before live-apply, present after",
             "observed  before: absent; after: absent",
-            "source    seed:40",
+            "source    seed:40 (openshift/enhancements, *)",
             "bootimage * boot.raw",
             "node_image_digest * sha256:*",
             f"evidence * {project.folder}/kept/run-*",
@@ -86,6 +86,45 @@ def test_row_that_does_not_hold_fails_with_all_a_reader_needs(project: Project) 
     )
     result.stdout.no_fnmatch_line("*Traceback*")
     assert (project.folder / "kept/last").resolve().is_dir()
+
+
+def test_failure_of_a_test_of_the_node_tells_what_was_tested(project: Project) -> None:
+    project.write(
+        "from harness.model.errors import ProductError\n"
+        "def test_ready(node_after): raise ProductError('kubelet is not ready')\n"
+    )
+
+    result = project.run(*project.fake, "--artifacts-dir=kept")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "kubelet is not ready",
+            "node_image_digest * sha256:*",
+            f"evidence * {project.folder}/kept/run-*",
+        ]
+    )
+
+
+def test_download_that_failed_is_not_tried_again(project: Project) -> None:
+    project.write("def test_one(applied_node): pass\ndef test_two(bootimage): pass\n")
+    project.write(
+        "import pathlib\n"
+        "from harness.images import bootimage\n"
+        "from harness.model.errors import RigError\n"
+        "def acquire(*_):\n"
+        "    with pathlib.Path('tries').open('a') as tries:\n"
+        "        tries.write('x')\n"
+        "    raise RigError('the server is out of order')\n"
+        "bootimage.acquire = acquire\n",
+        "no_server.py",
+    )
+
+    result = project.run("-p", "no_server", *project.fake)
+
+    result.assert_outcomes(errors=2)
+    result.stdout.fnmatch_lines(["the server is out of order", "the server is out of order"])
+    assert (project.folder / "tries").read_text() == "x"
 
 
 def test_failed_live_apply_is_a_failure_also_in_junit(project: Project) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from harness.machine.machine import JOURNAL_PORT
 from harness.model.ignition import Config, File
 from harness.model.secret import Secret
 from harness.node.access import (
-    JOURNAL_PORT,
     journal_stream,
     logins,
     registry_login,

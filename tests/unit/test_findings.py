@@ -224,7 +224,7 @@ def test_finding_renders_expected_observed_source_and_notes() -> None:
     assert finding.render().splitlines() == [
         "expected  package openshift-kubelet absent before live-apply, present after",
         "observed  before: absent; after: absent",
-        "source    seed:40",
+        "source    seed:40 (openshift/enhancements, split-rhcos-into-layers.md)",
         "note      snapshot: packages: rpm: odd",
     ]
 

@@ -242,3 +242,19 @@ def test_a_damaged_compressed_file_leaves_nothing_in_the_cache(
 
 def test_a_sum_that_is_none_is_refused_first(cache: Cache) -> None:
     assert "is not a sha256 sum" in refused("/nowhere", cache, sha256="abc").problem
+
+
+def test_the_secrets_of_a_url_stay_out_of_its_origin_and_errors(cache: Cache) -> None:
+    files = {
+        "/disk?t=s3cr3t": mbr(),
+        "/disk.sha256?t=s3cr3t": f"{sum_of(mbr())}  disk\n".encode(),
+        "/page?t=s3cr3t": b"<!DOCTYPE html>",
+    }
+    with served(Web(files=files)) as web:
+        url = web.url.replace("//", "//me:s3cr3t@")
+        image = acquire(f"{url}/disk?t=s3cr3t", None, cache, deadline())
+        no_disk = refused(f"{url}/page?t=s3cr3t", cache, sum_of(b"<!DOCTYPE html>"))
+        no_sum = refused(f"{url}/page?t=s3cr3t", cache)
+
+    assert image.origin == f"{web.url}/disk"
+    assert "s3cr3t" not in f"{no_disk} {no_sum}"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from images_fakes import FakeClock, Web, deadline, served
 
 from harness.images.digest import Sha256
-from harness.images.download import download, fetch_text
+from harness.images.download import download, fetch_text, shown_url
 from harness.images.registry import free_port
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, InputError
@@ -170,3 +171,50 @@ def test_text_is_fetched_and_its_absence_told(web: Web) -> None:
 
     assert fetch_text(f"{web.url}/disk.sha256", deadline()) == "sum"
     assert fetch_text(f"{web.url}/other.sha256", deadline()) is None
+
+
+def test_a_text_that_the_server_cannot_give_now_is_an_error(web: Web) -> None:
+    web.refusals = [503]
+
+    with pytest.raises(InputError, match="503 Service Unavailable"):
+        fetch_text(f"{web.url}/disk", deadline())
+
+
+def test_a_text_that_is_not_done_by_the_deadline_is_given_up(web: Web) -> None:
+    web.files["/disk.sha256"] = b"sum"
+    over = Deadline(limit_s=5, ends_at=0, clock=FakeClock())
+
+    with pytest.raises(DeadlineError, match="the text at http"):
+        fetch_text(f"{web.url}/disk.sha256", over)
+
+
+def test_only_the_start_of_a_long_text_is_read(web: Web) -> None:
+    assert len(fetch_text(f"{web.url}/disk", deadline()) or "") <= 1 << 16
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://me:p@ss@h.example:8/a/b@c.xz?token=s#x", "https://h.example:8/a/b@c.xz"),
+        ("http://h.example/a", "http://h.example/a"),
+        ("http://h.example?token=s", "http://h.example"),
+    ],
+)
+def test_what_is_shown_of_a_url_holds_no_secrets(url: str, shown: str) -> None:
+    assert shown_url(url) == shown
+
+
+def test_the_secrets_of_a_url_are_sent_and_not_told(
+    web: Web, target: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    web.files["/disk?token=s3cr3t"] = BODY
+    url = web.url.replace("//", "//me:s3cr3t@")
+
+    download(f"{url}/disk?token=s3cr3t", SUM, target, deadline())
+    with pytest.raises(InputError) as caught:
+        download(f"{url}/nothing?token=s3cr3t", SUM, target, deadline())
+
+    assert web.requests[0]["Authorization"].startswith("Basic ")
+    assert "s3cr3t" not in f"{caught.value} {caplog.text}"
+    assert f"{web.url}/nothing" in str(caught.value)

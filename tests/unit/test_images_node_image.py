@@ -8,6 +8,7 @@ import pytest
 from images_fakes import deadline, tar_of, write_layout, write_list
 
 from harness.images.node_image import Layer, NodeImage, resolve
+from harness.images.oci_layout import write_blob, write_index
 from harness.images.reference import parse
 from harness.images.skopeo import Source, decisive_line
 from harness.model.errors import InputError
@@ -36,7 +37,7 @@ def test_the_version_is_the_images_own_else_that_of_its_coreos() -> None:
 
 
 def test_the_size_is_that_of_all_layers() -> None:
-    layers = tuple(Layer(digest=f"sha256:{n}", size_bytes=n, media_type="x") for n in (1, 2))
+    layers = tuple(Layer(digest=f"sha256:{n}", size_bytes=n) for n in (1, 2))
     whole = NodeImage(reference=parse("docker://q/x"), digest="sha256:1", layers=layers, labels={})
 
     assert whole.size_bytes == 3
@@ -61,7 +62,6 @@ def test_a_local_image_is_resolved_with_labels_and_layers(tmp_path: Path) -> Non
     assert str(resolved.reference) == f"oci:{tmp_path}/l:t"
     assert dict(resolved.labels) == {"io.openshift.metalayer": "true"}
     assert [layer.size_bytes for layer in resolved.layers] == [len(layer) for layer in layers]
-    assert resolved.layers[0].media_type == "application/vnd.oci.image.layer.v1.tar"
 
 
 @needs_skopeo
@@ -129,3 +129,18 @@ def test_a_missing_authfile_is_told_before_anything_is_asked(tmp_path: Path) -> 
 )  # fmt: skip
 def test_the_decisive_line_is_freed_from_its_dressing(stderr: str, line: str) -> None:
     assert decisive_line(stderr) == line
+
+
+@needs_skopeo
+@pytest.mark.parametrize(
+    "entries", ["x", 1, ["x"], [{"platform": None}], [{"platform": "x", "digest": "sha256:1"}]]
+)
+def test_a_malformed_list_is_refused(entries: object, tmp_path: Path) -> None:
+    folder = tmp_path / "l"
+    media = "application/vnd.oci.image.index.v1+json"
+    write_layout(folder, [tar_of({})])
+    text = json.dumps({"schemaVersion": 2, "mediaType": media, "manifests": entries})
+    write_index(folder, "t", write_blob(folder, media, text.encode()))
+
+    with pytest.raises(InputError, match="neither OCI nor Docker"):
+        resolve(source(f"oci:{folder}:t"), deadline())

@@ -9,7 +9,7 @@ from harness.model.errors import InputError
 @pytest.mark.parametrize(
     ("text", "transport", "rest"),
     [
-        ("docker://quay.io/a/b:4.19", Transport.DOCKER, "quay.io/a/b:4.19"),
+        ("docker://registry.example/a/b:4.19", Transport.DOCKER, "registry.example/a/b:4.19"),
         ("oci:/srv/layout:tag", Transport.OCI, "/srv/layout:tag"),
         ("oci-archive:/srv/my image.tar", Transport.OCI_ARCHIVE, "/srv/my image.tar"),
         ("containers-storage:[vfs@/a+/b]x:1", Transport.CONTAINERS_STORAGE, "[vfs@/a+/b]x:1"),
@@ -29,16 +29,16 @@ def test_every_transport_is_parsed_and_spelled_back(
 @pytest.mark.parametrize(
     ("text", "remedy"),
     [
-        ("quay.io/a/b:4.19", "docker://quay.io/a/b:4.19"),
+        ("registry.example/a/b:4.19", "docker://registry.example/a/b:4.19"),
         ("localhost:5000/a", "docker://localhost:5000/a"),
-        ("https://quay.io/a/b", "docker://quay.io/a/b"),
-        ("docker:quay.io/a/b", "docker://quay.io/a/b"),
+        ("https://registry.example/a/b", "docker://registry.example/a/b"),
+        ("docker:registry.example/a/b", "docker://registry.example/a/b"),
         ("/srv/image.tar", "oci-archive:/srv/image.tar"),
         ("oci:", "name the image after it"),
         ("docker://", "name the image after it"),
-        ("docker://quay.io/a b", "remove the blank"),
+        ("docker://registry.example/a b", "remove the blank"),
         ("", "docker://registry/name:tag"),
-        ("docker://quay.io/a\n", "docker://"),
+        ("docker://registry.example/a\n", "docker://"),
         ("OCI:/x", "known transports"),
     ],
 )
@@ -52,12 +52,12 @@ def test_a_wrong_reference_is_refused_with_the_way_out(text: str, remedy: str) -
 @pytest.mark.parametrize(
     ("text", "is_remote"),
     [
-        ("docker://quay.io/a", True),
+        ("docker://registry.example/a", True),
         ("docker://localhost.example/a", True),
         ("docker://localhost:5000/a", False),
         ("docker://127.0.0.1:5000/a", False),
         ("docker://[::1]:5000/a", False),
-        ("oci:/quay.io/a", False),
+        ("oci:/registry.example/a", False),
     ],
 )
 def test_only_a_registry_beyond_the_host_is_remote(text: str, is_remote: bool) -> None:

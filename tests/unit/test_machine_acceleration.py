@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,34 @@ def test_the_answer_is_remembered_until_the_emulator_changes(lab: Lab) -> None:
     lab.probe("exit 33")
 
     assert lab.times_called == 2
+
+
+@x86_host
+def test_an_obstacle_is_remembered_for_a_while_and_then_tried_again(lab: Lab) -> None:
+    lab.probe("exit 1")
+    assert lab.probe("exit 33").kind is Kind.TCG
+
+    an_hour_ago = time.time() - 3600
+    os.utime(lab.cache, (an_hour_ago, an_hour_ago))
+
+    assert lab.probe("exit 33").kind is Kind.KVM
+
+
+@x86_host
+def test_a_success_is_remembered_for_the_whole_boot(lab: Lab) -> None:
+    lab.probe("exit 33")
+    os.utime(lab.cache, (1, 1))
+
+    assert lab.probe("exit 1").kind is Kind.KVM
+
+
+@x86_host
+def test_processes_that_probe_at_once_do_not_share_a_temporary_file(lab: Lab) -> None:
+    anothers = lab.cache.with_suffix(".new")
+    anothers.mkdir()
+
+    assert lab.probe("exit 33").kind is Kind.KVM
+    assert list(lab.cache.parent.glob("acceleration.*")) == [anothers]
 
 
 @x86_host

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from machine_fakes import make_run
+from machine_fakes import FakeClock, make_run
 
-from harness.machine.connection import open_connection
+from harness.machine.connection import LibvirtDomain, open_connection
+from harness.machine.driver import POWERED_OFF
 from harness.model.errors import InputError
 
 
@@ -18,3 +20,41 @@ def test_a_folder_too_deep_for_sockets_is_told_before_libvirt_fails(tmp_path: Pa
     assert caught.value.subject == str(run.folder)
     assert "TMPDIR" in caught.value.remedy
     assert not (run.folder / "libvirt").exists()
+
+
+class GoneHandle:
+    """libvirt's handle of a domain that has stopped; its event comes when time passes."""
+
+    def isActive(self) -> int:
+        return 0
+
+    def UUIDString(self) -> str:
+        return "u-1"
+
+
+@dataclass
+class EventfulClock(FakeClock):
+    """A clock whose first sleep brings the event."""
+
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        self.reasons.setdefault("u-1", POWERED_OFF)
+
+
+def test_the_event_that_comes_late_still_tells_the_reason() -> None:
+    reasons: dict[str, str] = {}
+    domain = LibvirtDomain(
+        handle=GoneHandle(), reasons=reasons, clock=EventfulClock(reasons=reasons)
+    )
+
+    assert domain.stop_reason() == POWERED_OFF
+
+
+def test_a_reason_that_never_comes_is_waited_for_once() -> None:
+    clock = FakeClock()
+    domain = LibvirtDomain(handle=GoneHandle(), reasons={}, clock=clock)
+
+    assert [domain.stop_reason(), domain.stop_reason()] == ["it is gone", "it is gone"]
+    assert clock.now == pytest.approx(1.0, abs=0.1)

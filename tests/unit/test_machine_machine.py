@@ -140,3 +140,17 @@ def test_an_unforeseen_end_comes_with_qemus_last_words(run: Run, tmp_path: Path)
 def test_a_machine_without_a_process_has_no_peak(run: Run) -> None:
     with boot(FakeConnection(), run, SPEC, SOON) as machine:
         assert machine.peak_memory_bytes() == 0
+
+
+def test_a_name_that_comes_again_is_numbered(run: Run) -> None:
+    with boot(FakeConnection(), run, SPEC, SOON) as first:
+        pass
+    with (
+        boot(FakeConnection(), run, SPEC, SOON) as second,
+        boot(FakeConnection(), run, SPEC, SOON) as third,
+    ):
+        assert len(list(run.memory.iterdir())) == 2
+
+    folders = [machine.folder.name for machine in (first, second, third)]
+    assert folders == ["one", "one-2", "one-3"]
+    assert second.name == "node-image-run-000000-one-2"

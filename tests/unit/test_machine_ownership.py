@@ -192,3 +192,14 @@ def test_reaper_finds_a_run_that_is_gone_already(runs: Path) -> None:
     assert reaper.watch(runs / "run-000009", pipe) is False
 
     os.close(pipe)
+
+
+def test_a_folder_named_harness_in_the_users_folder_is_not_run(
+    runs: Path, scratch_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "harness").mkdir()
+    (tmp_path / "harness/__init__.py").write_text("raise SystemExit('the wrong harness')")
+    monkeypatch.chdir(tmp_path)
+
+    with begin_run(runs, scratch_root) as run:
+        assert run.folder.exists()

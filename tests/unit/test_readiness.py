@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import pytest
 
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, ProductError, RigError
+from harness.node.dial import Endpoint
+from harness.node.keys import make_run_keys
 from harness.node.readiness import (
     LEVELS,
     STEADY_S,
     Level,
     reach_cri,
     reach_healthz,
+    reach_new_session,
     reach_static_pod,
     reach_unit_active,
 )
-from harness.node.ssh import Result
+from harness.node.ssh import ConnectionLostError, GuestCommandError, Result
 
 UP = "Id=kubelet.service\nLoadState=loaded\nActiveState=active\nSubState=running\nType=notify\n"
 RUNNING = f"{UP}NRestarts=0\nMainPID=812\n"
@@ -58,11 +62,13 @@ class FakeShell:
             "journalctl": scripts.get("journalctl", ["kubelet[812]: panic: no cgroup\n"]),
         }
         self.asked: list[str] = []
+        self.limits_s: list[float] = []
 
     def run(
         self, command: str, deadline: Deadline, *, check: bool = False, sudo: bool = True
     ) -> Result:
         self.asked.append(command)
+        self.limits_s.append(deadline.limit_s)
         script = next(answers for key, answers in self.scripts.items() if key in command)
         answer = script.pop(0) if len(script) > 1 else script[0]
         if isinstance(answer, Exception):
@@ -229,3 +235,60 @@ def test_crictl_that_gives_no_json_is_told(deadline: Deadline) -> None:
 
     with pytest.raises(ProductError, match="no JSON that can be read"):
         reach_static_pod(shell, deadline)
+
+
+KEYS = make_run_keys()
+ENDPOINT = Endpoint(
+    address="127.0.0.1", port=22, client_key=KEYS.client.private, host_key=KEYS.host.public
+)
+
+
+class FakeDoor:
+    """Lets in to a shell, or raises the trouble of logging in."""
+
+    def __init__(self, answer: Answer, trouble: Exception | None = None) -> None:
+        self.shell = FakeShell({"id -un": [answer]})
+        self.trouble = trouble
+
+    @contextmanager
+    def fresh(self, deadline: Deadline) -> Iterator[FakeShell]:
+        if self.trouble is not None:
+            raise self.trouble
+        yield self.shell
+
+
+def test_new_session_of_the_user_is_the_evidence(deadline: Deadline) -> None:
+    assert reach_new_session(FakeDoor("core\n"), deadline) == "a new SSH session is core"
+
+
+@pytest.mark.parametrize(
+    "door",
+    [
+        FakeDoor("", DeadlineError("SSH", 60, "connection refused")),
+        FakeDoor(ConnectionLostError(ENDPOINT, "id -un", "EOF")),
+        FakeDoor(GuestCommandError(ENDPOINT, "id -un", _fails(1, "no such user"))),
+        FakeDoor("root\n"),
+    ],
+    ids=["refused", "dropped", "no-command", "another-user"],
+)
+def test_sshd_that_is_broken_after_live_apply_is_the_products_trouble(
+    door: FakeDoor, deadline: Deadline
+) -> None:
+    with pytest.raises(ProductError, match="a new SSH session"):
+        reach_new_session(door, deadline)
+
+
+def test_host_that_fails_under_a_new_session_is_the_rigs_trouble(deadline: Deadline) -> None:
+    with pytest.raises(RigError, match="QEMU ended"):
+        reach_new_session(FakeDoor("", RigError("QEMU ended")), deadline)
+
+
+@pytest.mark.parametrize(("wait_s", "ask_s"), [(60, 20), (600, 100)])
+def test_single_question_gets_its_share_of_a_stretched_wait(
+    clock: FakeClock, wait_s: float, ask_s: float
+) -> None:
+    shell = FakeShell({"curl": ["ok"]})
+
+    reach_healthz(shell, Deadline.after(wait_s, clock))
+
+    assert shell.limits_s[-1] == pytest.approx(ask_s)

@@ -10,10 +10,11 @@ from scenario_fakes import KEYS, FakeShell, make_boot, make_machine, make_watch
 
 from harness.machine.driver import POWERED_OFF, STOP_REASONS
 from harness.machine.machine import EVENTS_PORT, IGNITION_PORT
+from harness.model.clock import Deadline
 from harness.model.errors import ProductError, RigError
 from harness.node.dial import Endpoint
 from harness.node.live_apply import Limits
-from harness.node.ssh import ConnectionLostError
+from harness.node.ssh import ConnectionLostError, Result
 from harness.scenarios.stages import wait_for_live_apply, wait_until_settled
 
 
@@ -29,6 +30,26 @@ def test_news_are_told_once_with_the_seconds(tmp_path: Path) -> None:
     watch.insist_alive()
 
     assert told == ["firmware and boot loader (12 s)", "pull: received 15 MB (12 s)"]
+
+
+def test_evidence_is_kept_when_a_phase_or_stage_begins(tmp_path: Path) -> None:
+    machine = make_machine(tmp_path)
+    watch, _, _ = make_watch(machine)
+    kept: list[float] = []
+    watch.keep = lambda: kept.append(watch.elapsed_s)
+
+    watch.insist_alive()
+    watch.insist_alive()
+    assert len(kept) == 1
+    told = machine.port_files[EVENTS_PORT]
+    told.write_text("stage=pull state=started uptime=9.00 detail=image\n")
+    watch.insist_alive()
+    assert len(kept) == 2
+    with told.open("a") as events:
+        events.write("stage=pull state=progress uptime=9.50 detail=received 15 MB\n")
+    watch.insist_alive()
+
+    assert len(kept) == 2
 
 
 @pytest.mark.parametrize(
@@ -156,3 +177,20 @@ def test_a_session_that_live_apply_broke_is_the_products_fault(tmp_path: Path) -
 
     with pytest.raises(ProductError, match=r"did not survive it: .* the connection dropped"):
         wait_until_settled(boot, shell)
+
+
+def test_single_question_to_a_slow_guest_gets_more_time(tmp_path: Path) -> None:
+    limits_s: list[float] = []
+
+    class Asked(FakeShell):
+        def run(
+            self, command: str, deadline: Deadline, *, check: bool = False, sudo: bool = True
+        ) -> Result:
+            limits_s.append(deadline.limit_s)
+            return super().run(command, deadline, check=check, sudo=sudo)
+
+    boot, _ = make_boot(tmp_path)
+
+    wait_until_settled(boot, Asked(""))
+
+    assert limits_s == [30.0 * boot.rig.timeout_factor]

@@ -28,6 +28,10 @@ def test_every_module_that_is_no_shared_one_is_a_scenario_of_its_name() -> None:
     assert [scenario.named(name).name for name in scenario.names()] == list(scenario.names())
 
 
+def test_module_that_only_speaks_of_scenarios_is_none() -> None:
+    assert not {"scenario", "stages", "config", "__init__"} & set(scenario.names())
+
+
 # --- the config
 
 
@@ -149,11 +153,38 @@ def test_kept_config_has_no_secret_in_it() -> None:
         ),
         ('"passwordHash": "$6$salt$hash",', '"passwordHash": "removed",'),
         (r"\"--password\" \"$6$salt$hash\" \"x\"", r"\"--password\" \"removed\" \"x\""),
+        ("GET https://me:tok3n@host/x.ign failed", "GET https://removed@host/x.ign failed"),
+        ("see https://host/x, says me@host", "see https://host/x, says me@host"),
         ("failed to fetch config: 404", "failed to fetch config: 404"),
     ],
 )
 def test_logs_are_kept_without_what_ignition_puts_of_the_config(line: str, expected: str) -> None:
     assert scrubbed(line) == expected
+
+
+@pytest.mark.parametrize(
+    ("mode", "is_kept"), [(0o600, False), (0o640, False), (0o644, True)], ids=oct
+)
+def test_file_that_not_everybody_may_read_is_kept_without_contents(
+    mode: int, is_kept: bool
+) -> None:
+    entry = {"path": "/etc/x", "mode": mode, "contents": {"source": "data:,s3cret"}}
+    config = {"ignition": {"version": "3.2.0"}, "storage": {"files": [entry]}}
+
+    kept = render(without_secrets(parse(json.dumps(config), "x")))
+
+    assert ("s3cret" in kept) is is_kept
+
+
+def test_log_of_the_run_is_kept(tmp_path: Path) -> None:
+    log = tmp_path / "registry.log"
+    log.write_text("GET /v2/")
+    evidence = Evidence.begin(tmp_path / "kept", "one")
+
+    evidence.keep_log(log)
+    evidence.keep_log(tmp_path / "missing.log")
+
+    assert [path.name for path in evidence.folder.iterdir()] == ["registry.log"]
 
 
 def test_evidence_of_an_earlier_run_does_not_stay(tmp_path: Path) -> None:

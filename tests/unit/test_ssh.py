@@ -7,14 +7,16 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import paramiko
 import pytest
 
 from harness.model.clock import Deadline, SystemClock
-from harness.model.errors import DeadlineError
-from harness.node.dial import Endpoint, HostKeyError, MachineGoneError
+from harness.model.errors import DeadlineError, RigError
+from harness.node import ssh
+from harness.node.dial import Endpoint, HostKeyError, MachineGoneError, dial
 from harness.node.keys import KeyPair, RunKeys, make_run_keys
 from harness.node.ssh import ConnectionLostError, GuestCommandError, Session
 
@@ -315,3 +317,33 @@ def test_leaving_the_session_closes_the_connection(sshd: Sshd, endpoint: Endpoin
 def test_endpoint_shows_no_keys(endpoint: Endpoint) -> None:
     assert "ssh-ed25519" not in repr(endpoint)
     assert "PRIVATE" not in repr(endpoint)
+
+
+def test_no_step_of_a_try_outlasts_the_deadline(sshd: Sshd, endpoint: Endpoint) -> None:
+    late = replace(Deadline.after(5.0), limit_s=1000.0)
+
+    transport = dial(endpoint, late)
+    transport.close()
+
+    assert transport.banner_timeout <= 5.0
+    assert transport.handshake_timeout <= 5.0
+    assert transport.auth_timeout <= 5.0
+
+
+@pytest.mark.parametrize("send", [paramiko.Channel.sendall, paramiko.Channel.sendall_stderr])
+def test_output_beyond_the_limit_is_an_error(
+    send: Callable[[paramiko.Channel, bytes], None],
+    sshd: Sshd,
+    session: Session,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ssh, "_OUTPUT_LIMIT_BYTES", 1 << 20)
+
+    def shout(channel: paramiko.Channel) -> None:
+        with suppress(OSError, EOFError):  # we hang up on it
+            send(channel, b"x" * BIG)
+
+    sshd.behaviours["big"] = shout
+
+    with pytest.raises(RigError, match="big wrote more than 1 MiB"):
+        session.run("big", _long(), sudo=False)

@@ -77,6 +77,12 @@ def test_several_values_are_repeated_or_separated() -> None:
     )
 
 
+def test_comma_in_a_path_on_the_command_line_is_part_of_it() -> None:
+    found = settings({"node_image_ignition": ["/tmp/a,b.ign", "c.ign"]})  # noqa: S108
+
+    assert found.ignition == (Path("/tmp/a,b.ign"), Path("c.ign"))  # noqa: S108
+
+
 def test_path_in_a_settings_file_is_relative_to_it() -> None:
     file = BOTH | {"node_image_expectations": "mine.toml"}
 

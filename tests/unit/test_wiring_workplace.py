@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.images.node_image import NodeImage
+from harness.images.reference import Reference, Transport
 from harness.model.errors import InputError, ProductError, RigError
 from harness.wiring.reports import why_dead
-from harness.wiring.workplace import KEPT_RUNS, evidence_folder
+from harness.wiring.workplace import KEPT_RUNS, base_version, evidence_folder
 
 
 def test_evidence_of_a_run_is_found_by_last(tmp_path: Path) -> None:
@@ -46,6 +48,30 @@ def test_folder_that_cannot_hold_evidence_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="file: cannot hold evidence: Not a directory"):
         evidence_folder(tmp_path / "file", "run-1")
+
+
+@pytest.mark.parametrize(
+    ("labels", "version"),
+    [
+        ({"org.opencontainers.image.version": "419.1"}, "419.1"),
+        (
+            {
+                "org.opencontainers.image.version": "419.1",
+                "io.openshift.build.versions": "machine-os=9.6.20250203-0",
+            },
+            "9.6.20250203-0",
+        ),
+        ({}, None),
+    ],
+    ids=["own", "base", "none"],
+)
+def test_version_of_the_base_goes_before_the_node_images_own(
+    labels: dict[str, str], version: str | None
+) -> None:
+    reference = Reference(transport=Transport.OCI, rest="/x:latest")
+    image = NodeImage(reference=reference, digest="sha256:1", labels=labels, layers=())
+
+    assert base_version(image) == version
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,75 @@
+"""What is checked before the first test, and in which order; nothing is built or fetched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.model.errors import InputError
+from harness.wiring.options import read
+from harness.wiring.preparation import Preparation
+
+
+def make_preparation(**options: object) -> Preparation:
+    given = {f"node_image_{name}": value for name, value in options.items()}
+    return Preparation(read(given, {}, {}, Path("/project")), lambda _line: None)
+
+
+@pytest.fixture
+def bare_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Leave this host without programs and cache; return the folder where programs are found."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    monkeypatch.setenv("PATH", str(programs))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return programs
+
+
+@pytest.mark.usefixtures("bare_host")
+def test_named_table_is_read_before_the_host_is_looked_at() -> None:
+    with pytest.raises(InputError, match="expectations ocp-3: is no known table"):
+        make_preparation(expectations="ocp-3").check()
+
+
+@pytest.mark.usefixtures("bare_host")
+def test_all_that_stand_ins_need_is_demanded_at_once() -> None:
+    with pytest.raises(InputError, match="lacks") as caught:
+        make_preparation().check()
+
+    assert "boot machines" in caught.value.problem
+    assert "build the stand-in images" in caught.value.problem
+
+
+def test_stand_ins_that_are_built_need_no_tools_to_build(bare_host: Path) -> None:
+    built = bare_host.parent / "pytest-node-image/standin/key"
+    built.mkdir(parents=True)
+    (built / "version").touch()
+
+    with pytest.raises(InputError, match="lacks") as caught:
+        make_preparation().check()
+
+    assert "build the stand-in images" not in caught.value.problem
+
+
+def validator(programs: Path, said: str) -> None:
+    program = programs / "ignition-validate"
+    program.write_text(f"#!/bin/sh\necho '{said}' >&2\nexit 1\n")
+    program.chmod(0o755)
+
+
+def test_config_that_is_newer_than_the_validator_is_taken(bare_host: Path) -> None:
+    validator(bare_host, "unsupported config version")
+    config = bare_host.parent / "new.ign"
+    config.write_text('{"ignition": {"version": "3.5.0"}}')
+
+    assert len(make_preparation(ignition=[str(config)]).extra_ignition) == 1
+
+
+def test_refused_config_is_told_by_its_name(bare_host: Path) -> None:
+    validator(bare_host, "error at $.storage")
+    config = bare_host.parent / "bad.ign"
+    config.write_text('{"ignition": {"version": "3.2.0"}}')
+
+    with pytest.raises(InputError, match=r"bad.ign: .*error at \$.storage"):
+        _ = make_preparation(ignition=[str(config)]).extra_ignition
