@@ -106,9 +106,10 @@ def test_os_release_that_breaks_the_contract_fails_its_rows(
 
     outcome = judge(tmp_path, *_named(stand_in, image), only="test_os_release")
 
-    assert list(outcome.failed) == ["test_os_release[ipi_bootstrap-node-ID]"]
-    assert "rhcos" in outcome.failed["test_os_release[ipi_bootstrap-node-ID]"]
-    assert "test_os_release[ipi_bootstrap-coreos-ID]" in outcome.passed
+    row = "test_os_release[ipi_bootstrap-coreos-ID]"
+    assert list(outcome.failed) == [row]
+    assert "before: 'rhel'; after: 'rhcos'" in outcome.failed[row]
+    assert "test_os_release[ipi_bootstrap-coreos-VERSION_ID]" in outcome.passed
     assert not outcome.errors
 
 
