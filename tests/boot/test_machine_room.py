@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -101,6 +102,8 @@ def owner(place: Place, mode: str, code: bytes) -> Iterator[Owner]:
 
 def read_facts(child: subprocess.Popen[bytes]) -> dict[str, object]:
     assert child.stdout is not None
+    ready, _, _ = select.select([child.stdout], [], [], START_S)
+    assert ready, "the owner said nothing in time"
     line = child.stdout.readline()
     if not line:
         assert child.stderr is not None

@@ -56,5 +56,13 @@ def test_host_finds_package_of_the_node_layer(host: Host, name: str) -> None:
     assert host.package(name).is_installed
 
 
+def test_first_boot_stamp_is_cleared(host: Host) -> None:
+    assert not host.file("/boot/ignition.firstboot").exists
+
+
+def test_usr_is_read_only(host: Host) -> None:
+    assert "ro" in host.check_output("findmnt --noheadings --output OPTIONS /usr").split(",")
+
+
 def test_host_runs_the_client_of_the_node_layer(host: Host) -> None:
     assert host.run("oc version --client").rc == 0
