@@ -31,7 +31,13 @@ class Code(IntEnum):
 STOPPED_EVENT = 5
 POWERED_OFF = "the guest powered off"
 DESTROYED = "it was destroyed"
-STOP_REASONS = {0: POWERED_OFF, 1: DESTROYED, 2: "the guest crashed", 5: "QEMU ended by itself"}
+CRASHED = "the guest crashed"
+STOP_REASONS = {0: POWERED_OFF, 1: DESTROYED, 2: CRASHED, 5: "QEMU ended by itself"}
+
+
+def is_guests_doing(reason: str) -> bool:
+    """Tell whether the guest stopped itself; else the host's QEMU did."""
+    return reason.startswith((POWERED_OFF, CRASHED))
 
 
 class RunningDomain(Protocol):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.machine.driver import POWERED_OFF, STOP_REASONS
+from harness.machine.driver import is_guests_doing
 from harness.machine.machine import EVENTS_PORT, IGNITION_PORT, Machine
 from harness.model.clock import SYSTEM_CLOCK, Clock
 from harness.model.errors import ProductError, RigError
@@ -20,7 +20,6 @@ from harness.scenarios.evidence import scrubbed
 
 # The console tells of the emergency shell a little before Ignition's port has told why.
 _GRACE_S = 5.0
-_GUESTS_DOING = (POWERED_OFF, STOP_REASONS[2])
 _TOLD_LINES = 15
 _TOLD_STATES = (State.STARTED, State.PROGRESS, State.DONE)
 
@@ -105,7 +104,7 @@ class Watch:
             return
         problem = f"the machine stopped during {boot_signs.phase(console)}: {reason}"
         text = self._told_with(problem, boot_signs.last_lines(console))
-        if reason.splitlines()[0] in _GUESTS_DOING:
+        if is_guests_doing(reason):
             raise ProductError(text)
         raise RigError(text)
 

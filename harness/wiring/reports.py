@@ -11,10 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.machine.driver import POWERED_OFF, STOP_REASONS
+from harness.machine.driver import is_guests_doing
 from harness.model.errors import HarnessError, ProductError, RigError
-
-_CRASHED = STOP_REASONS[2]
 
 
 def sort_by_kind(
@@ -39,7 +37,7 @@ def why_dead(reason: str, scenario: str, evidence: Path) -> HarnessError:
     A guest that crashes or switches itself off misbehaves; a QEMU that ends is the host's trouble.
     """
     text = f"the node of {scenario} is gone: {reason}\n  evidence: {evidence}"
-    if reason in (POWERED_OFF, _CRASHED) or reason.startswith(_CRASHED):
+    if is_guests_doing(reason):
         return ProductError(text)
     return RigError(text)
 

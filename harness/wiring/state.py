@@ -24,7 +24,7 @@ _TROUBLE = pytest.StashKey[HarnessError]()
 
 
 def settings_of(config: pytest.Config) -> options.Settings:
-    """Return what the user asked for; this is the one place that reads the environment.
+    """Return what the user asked for; the only place that takes options from the environment.
 
     Raises:
         pytest.UsageError: an option is malformed.
