@@ -1,4 +1,4 @@
-"""The command `node-image`: what needs no pytest. The only place that prints."""
+"""The command `node-image`: what needs no pytest. It prints through click."""
 
 from __future__ import annotations
 

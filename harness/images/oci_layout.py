@@ -1,4 +1,4 @@
-"""Writes small container images as OCI layout folders; big ones are the business of umoci.
+"""Writes small container images as OCI layout folders, wholly in memory.
 
 Source: OCI image specification 1.0, image-layout.md, manifest.md and config.md.
 """
