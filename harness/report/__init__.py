@@ -1,0 +1,1 @@
+"""What a run leaves for machines and people: report.json, JUnit, a page to read, comparisons."""
