@@ -1,20 +1,32 @@
-"""The errors of the harness, in two families: trouble of the rig and trouble of the product.
+"""The errors of the harness, by whose trouble it is: the rig's, the product's, the suite's.
 
 Every room raises from this tree and no other. Nothing here formats tracebacks or exits: `plugin.py`
-turns a `RigError` into a pytest error and a `ProductError` into a failure; `cli.py` prints either.
+turns a `RigError` into a pytest error and the others into a failure; `cli.py` prints any of them.
 
     HarnessError
     ├── RigError               the host, a download, the harness itself: pytest *error*
     │   ├── InputError         what the user named is wrong: input, problem, remedy
     │   └── DeadlineError      a rig wait ran out; carries the last reason it was still waiting
-    └── ProductError           the image under test misbehaved: pytest *failure*
+    ├── ProductError           the image under test misbehaved: pytest *failure*
+    └── SuiteError             what the suite brought, as its Ignition, is wrong: pytest *failure*
 """
 
 from __future__ import annotations
 
+from harness.model.record import Blame, Sighting
+
 
 class HarnessError(Exception):
-    """Any trouble that the harness tells in one message without a traceback."""
+    """Any trouble that the harness tells in one message without a traceback.
+
+    `sighting` is the diagnosis when a rule told the trouble by name.
+    """
+
+    blame = Blame.RIG
+
+    def __init__(self, text: str, sighting: Sighting | None = None) -> None:
+        super().__init__(text)
+        self.sighting = sighting
 
 
 class RigError(HarnessError):
@@ -46,3 +58,17 @@ class DeadlineError(RigError):
 
 class ProductError(HarnessError):
     """The image under test did not do what its design promises."""
+
+    blame = Blame.PRODUCT
+
+
+class SuiteError(HarnessError):
+    """What the suite itself brought is at fault: its Ignition config, its units, its limits."""
+
+    blame = Blame.TEST
+
+
+def blamed(sighting: Sighting, text: str) -> HarnessError:
+    """Return the error for a fatal sighting, of the kind that its rule blames."""
+    kinds = {Blame.PRODUCT: ProductError, Blame.RIG: RigError, Blame.TEST: SuiteError}
+    return kinds[sighting.blame](text, sighting)

@@ -10,8 +10,11 @@ import hashlib
 import io
 import logging
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import paramiko
 
@@ -26,6 +29,8 @@ _MIN_TRY_S = 2.0
 _HANDSHAKE_S = 30.0
 _KEEPALIVE_S = 10.0
 _TICK_S = 0.25
+# How often a handshake looks whether the machine is still alive.
+_LOOK_S = 0.5
 # paramiko prefers post-quantum exchanges, which a guest in emulation feels; FIPS guests refuse
 # curve25519, so the others stay as a fallback.
 _CHEAP_KEX = "curve25519-sha256@libssh.org"
@@ -105,18 +110,23 @@ def dial_until(
 
     def attempt() -> paramiko.Transport:
         insist_alive(still_alive, endpoint)
-        return dial(endpoint, deadline)
+        return dial(endpoint, deadline, still_alive)
 
     transport = wait_for(f"SSH to {endpoint}", attempt, deadline, _TICK_S)
     LOG.info("SSH to %s after %.1f s", endpoint, deadline.limit_s - deadline.remaining_s)
     return transport
 
 
-def dial(endpoint: Endpoint, deadline: Deadline) -> paramiko.Transport:
+def dial(
+    endpoint: Endpoint, deadline: Deadline, still_alive: StillAlive = lambda: None
+) -> paramiko.Transport:
     """Try once to open an authenticated transport; the caller closes it.
+
+    `still_alive` is asked meanwhile: a dead guest's banner would be waited for in vain.
 
     Raises:
         HostKeyError: somebody else answered.
+        MachineGoneError: `still_alive` gave a reason.
         NotYet: it did not work, and says why.
     """
     banner_s = _patience_s(deadline)
@@ -125,9 +135,10 @@ def dial(endpoint: Endpoint, deadline: Deadline) -> paramiko.Transport:
     except OSError as exc:
         raise NotYet(f"cannot connect: {exc}") from exc
     transport = paramiko.Transport(sock)
+    transport.banner_timeout = banner_s
     try:
-        _negotiate(transport, endpoint, banner_s, deadline)
-        _log_in(transport, endpoint, deadline)
+        _negotiate(transport, endpoint, deadline, still_alive)
+        _log_in(transport, endpoint, deadline, still_alive)
     except BaseException:
         transport.close()
         raise
@@ -149,17 +160,18 @@ def _at_most_s(wanted_s: float, deadline: Deadline) -> float:
 
 
 def _negotiate(
-    transport: paramiko.Transport, endpoint: Endpoint, banner_s: float, deadline: Deadline
+    transport: paramiko.Transport, endpoint: Endpoint, deadline: Deadline, still_alive: StillAlive
 ) -> None:
     wire = logging.getLogger(_WIRE)
     wire.addFilter(_demote)
     transport.set_log_channel(_WIRE)
-    transport.banner_timeout = banner_s
     transport.handshake_timeout = _at_most_s(_HANDSHAKE_S, deadline)
     options = transport.get_security_options()
     options.kex = sorted(options.kex, key=lambda name: name != _CHEAP_KEX)
+    limit_s = _at_most_s(transport.banner_timeout + _HANDSHAKE_S, deadline)
     try:
-        transport.start_client(timeout=_at_most_s(banner_s + _HANDSHAKE_S, deadline))
+        with _awaited(transport, limit_s, partial(insist_alive, still_alive, endpoint)) as ended:
+            transport.start_client(event=ended)
         seen = transport.get_remote_server_key()
     except (paramiko.SSHException, EOFError, OSError) as exc:
         raise NotYet(f"sshd does not answer: {told(exc)}") from exc
@@ -167,17 +179,40 @@ def _negotiate(
         raise HostKeyError(endpoint, seen)
 
 
-def _log_in(transport: paramiko.Transport, endpoint: Endpoint, deadline: Deadline) -> None:
-    transport.auth_timeout = _at_most_s(_HANDSHAKE_S, deadline)
+def _log_in(
+    transport: paramiko.Transport, endpoint: Endpoint, deadline: Deadline, still_alive: StillAlive
+) -> None:
     key = paramiko.Ed25519Key(file_obj=io.StringIO(endpoint.client_key.reveal()))
+    limit_s = _at_most_s(_HANDSHAKE_S, deadline)
     try:
-        transport.auth_publickey(endpoint.user, key)
+        with _awaited(transport, limit_s, partial(insist_alive, still_alive, endpoint)) as ended:
+            transport.auth_publickey(endpoint.user, key, event=ended)
     except (paramiko.SSHException, EOFError, OSError) as exc:
         # Also seen while the guest boots: pam_nologin turns everybody but root away.
         raise NotYet(f"{endpoint.user} is not let in: {told(exc)}") from exc
     if not transport.is_authenticated():
-        raise NotYet(f"{endpoint.user} is not let in: sshd wants more than the key")
+        raise NotYet(f"{endpoint.user} is not let in: the key alone is not enough, or refused")
     transport.set_keepalive(int(_KEEPALIVE_S))
+
+
+@contextmanager
+def _awaited(
+    transport: paramiko.Transport, limit_s: float, insist: Callable[[], None]
+) -> Iterator[threading.Event]:
+    """Wait for what the block starts with the event, asking `insist` meanwhile.
+
+    Raises:
+        paramiko.SSHException, EOFError, OSError: it failed, or took longer than `limit_s`.
+    """
+    ended = threading.Event()
+    yield ended
+    limit = Deadline.after(limit_s)
+    while not ended.wait(_LOOK_S):
+        insist()
+        if limit.is_over:
+            raise paramiko.SSHException(f"no end after {limit_s:.0f} s")
+    if (trouble := transport.get_exception()) is not None:
+        raise trouble
 
 
 def _key_blob(public_line: str) -> bytes:

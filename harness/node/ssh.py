@@ -25,7 +25,7 @@ from harness.node.dial import Endpoint, StillAlive, dial, dial_until, insist_ali
 LOG = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 1 << 16
-_LOOK_S = 1.0
+_LOOK_S = 0.5
 _BOOT_ID_S = 30.0
 _TOLD_CHARS = 2000
 _OUTPUT_LIMIT_BYTES = 16 << 20
@@ -83,7 +83,7 @@ class Session:
     ) -> Session:
         """Return a session as soon as the guest's sshd lets us in; the caller closes it.
 
-        `still_alive` is asked at every try, and about once a second while a command runs: it
+        `still_alive` is asked at every try, and twice a second while a command runs: it
         returns why the machine is dead, or None, and may also raise.
 
         Raises:
@@ -157,7 +157,7 @@ class Session:
 
     def _leave_boot(self, old_boot_id: str, deadline: Deadline) -> None:
         insist_alive(self._still_alive, self.endpoint)
-        self._transport = dial(self.endpoint, deadline)
+        self._transport = dial(self.endpoint, deadline, self._still_alive)
         try:
             seen = self.boot_id(Deadline.after(_BOOT_ID_S, deadline.clock))
         except (ConnectionLostError, GuestCommandError, DeadlineError) as exc:
