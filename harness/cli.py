@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
+import msgspec
 
 from harness import doctor
 from harness.folders import cache_dir
@@ -16,10 +17,21 @@ from harness.machine.emulator import find_emulator
 from harness.machine.ownership import sweep
 from harness.model.clock import Deadline
 from harness.model.errors import HarnessError, InputError
+from harness.report import document, plain
+from harness.report import history as remembered
+from harness.report.compare import compare
+from harness.report.trends import look_back
 from harness.standin import build
 from harness.verdict import expectations
 
 _PROBE_S = 60.0
+_FILE = click.Path(path_type=Path)
+
+
+class _UnusableInput(click.ClickException):
+    """Ends a command as wrong usage does, where 1 has a meaning of its own."""
+
+    exit_code = 2
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -56,6 +68,45 @@ def tables() -> None:
         for name in expectations.built_in():
             table = expectations.load(name)
             click.echo(f"{name:20} {len(table.rows):4} rows  {table.title}")
+
+
+@main.command("compare")
+@click.argument("old", type=_FILE)
+@click.argument("new", type=_FILE)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+def compare_runs(*, old: Path, new: Path, as_json: bool) -> None:
+    """Tell what differs between two runs, given their report.json.
+
+    Exit status 1 when a test of NEW is red that was not red in OLD, new tests included; 0 when
+    none is; 2 when a file cannot be used.
+    """
+    with _errors_told(_UnusableInput):
+        found = compare(document.read(old), document.read(new))
+    click.echo(_json(found) if as_json else plain.comparison_text(found), nl=as_json)
+    if found.is_worse:
+        raise SystemExit(1)
+
+
+@main.command("history")
+@click.argument("file", type=_FILE)
+@click.option("--scenario", metavar="NAME", help="Look at this scenario alone.")
+@click.option("--since", metavar="DATE", default="", help="Look at runs from this date (UTC) on.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+def tell_history(*, file: Path, scenario: str | None, since: str, as_json: bool) -> None:
+    """Tell what is red in the newest run and since when, what wavers, what became slower.
+
+    FILE is what `pytest --history FILE` writes. Exit status 0; 2 when it cannot be used, or holds
+    no such runs.
+    """
+    with _errors_told(_UnusableInput):
+        found = look_back(remembered.read(file, since), scenario)
+        if found is None:
+            raise InputError(str(file), "holds no such runs", "widen --scenario and --since")
+    click.echo(_json(found) if as_json else plain.trends_text(found), nl=as_json)
+
+
+def _json(found: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(found), indent=1).decode()
 
 
 @main.group()
@@ -97,9 +148,9 @@ def _acceleration() -> str:
 
 
 @contextmanager
-def _errors_told() -> Iterator[None]:
-    """Show trouble as click does: one message, exit 1."""
+def _errors_told(kind: type[click.ClickException] = click.ClickException) -> Iterator[None]:
+    """Show trouble as click does: one message, and the exit status of `kind`, 1 by default."""
     try:
         yield
     except HarnessError as exc:
-        raise click.ClickException(str(exc)) from exc
+        raise kind(str(exc)) from exc

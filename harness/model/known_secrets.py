@@ -1,0 +1,153 @@
+"""Secrets that are known by value: their parts, the forms they take in logs, and a quick search.
+
+Only `redaction` uses them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import html
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from urllib.parse import quote, quote_plus
+
+from harness.model.secret_signs import KEY_BEGIN, KEY_END, SIGNS
+
+_SHORTEST = 6
+_SHORTEST_NUMBER = 16
+_SHORTEST_KEY_LINE = 16
+_AUTH_FIELDS = ("identitytoken", "registrytoken", "password")
+# Weak passwords that are ordinary words: taking them out would spoil every log.
+_ORDINARY = {"default", "kubeadmin", "openshift", "passwd", "password", "redhat", "secret"}
+
+
+class KnownSecrets:
+    """Literal texts to be found in others."""
+
+    def __init__(self) -> None:
+        self._forms: frozenset[str] = frozenset()
+        self._begins: dict[str, list[str]] = {}
+        self._search: re.Pattern[str] | None = None
+
+    def add(self, secrets: Iterable[str]) -> None:
+        """Know `secrets` from now on; the too short and the too ordinary are passed over."""
+        forms = {form for text in secrets if _is_telling(text) for form in _forms_of(text)}
+        self._forms |= forms
+        begins: dict[str, list[str]] = {}
+        for form in sorted(self._forms, key=len, reverse=True):
+            begins.setdefault(form[:_SHORTEST], []).append(form)
+        self._begins = begins
+        self._search = _any_of(begins) if begins else None
+
+    def replaced(self, text: str, replacement: str) -> str:
+        """Return `text` with every form of every secret replaced, the longest where several fit."""
+        if self._search is None:
+            return text
+        pieces, at = [], 0
+        for found in self._search.finditer(text):
+            start = found.start()
+            form = next((f for f in self._begins[found[1]] if text.startswith(f, start)), None)
+            if form is None or start < at:
+                continue
+            pieces += [text[at:start], replacement]
+            at = start + len(form)
+        return "".join((*pieces, text[at:]))
+
+
+def parts_of(text: str) -> Iterator[str]:
+    """Give what is secret in the text of a secret: all of it, and what may turn up by itself.
+
+    Those are the logins of an authfile (containers-auth.json(5)), the lines of a private key, and
+    whatever else has the form of a secret.
+    """
+    yield text.strip()
+    yield from _logins(text)
+    for key in re.findall(f"{KEY_BEGIN}(.*?){KEY_END}", text, re.DOTALL):
+        yield from (line for line in key.split() if len(line) >= _SHORTEST_KEY_LINE)
+    for found in (found for sign in SIGNS for found in sign.finditer(text)):
+        part = found[found.lastindex or 0]
+        if any(map(str.isdigit, part)):
+            yield part
+
+
+def _logins(text: str) -> Iterator[str]:
+    try:
+        parsed = json.loads(text)
+    except ValueError:
+        return
+    yield from _logins_in(parsed)
+
+
+def _logins_in(value: object) -> Iterator[str]:
+    if not isinstance(value, dict):
+        return
+    for name, item in value.items():
+        if name == "auth" and isinstance(item, str):
+            yield item
+            yield from _login(item)
+        elif name in _AUTH_FIELDS and isinstance(item, str):
+            yield item
+        else:
+            yield from _logins_in(item)
+
+
+def _login(auth: str) -> tuple[str, ...]:
+    """Return user:password and the password out of an authfile's base64."""
+    try:
+        login = base64.b64decode(auth).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return ()
+    return login, login.partition(":")[2]
+
+
+def _is_telling(text: str) -> bool:
+    """Whether the text can be told from what logs are made of."""
+    if text.isdigit():
+        return len(text) >= _SHORTEST_NUMBER
+    return len(text) >= _SHORTEST and text.lower() not in _ORDINARY
+
+
+def _forms_of(text: str) -> Iterator[str]:
+    """Give the text as logs, JSON (twice around, too), URLs, HTML and base64 show it."""
+    plain = {text, _in_json(text), _in_go_json(text), json.dumps(text, ensure_ascii=False)[1:-1]}
+    yield from plain
+    yield from map(_in_json, plain)
+    yield from (quote(text, safe=""), quote(text), quote_plus(text), html.escape(text))
+    for form in plain:
+        yield from _in_base64(form.encode(), base64.b64encode)
+        yield from _in_base64(form.encode(), base64.urlsafe_b64encode)
+
+
+def _in_json(text: str) -> str:
+    return json.dumps(text)[1:-1]
+
+
+def _in_go_json(text: str) -> str:
+    """Source: Go's encoding/json, HTMLEscape."""
+    text = _in_json(text)
+    for character, escape in (("&", r"\u0026"), ("<", r"\u003c"), (">", r"\u003e")):
+        text = text.replace(character, escape)
+    return text
+
+
+def _in_base64(raw: bytes, encode: Callable[[bytes], bytes]) -> Iterator[str]:
+    """Give what base64 has for `raw` inside of anything longer, by where a group of three begins.
+
+    Characters at the edges depend on what stands around and are left out.
+    """
+    yield encode(raw).decode()
+    for shift in range(3):
+        begin = -(-shift * 8 // 6)
+        end = (shift + len(raw)) * 8 // 6
+        yield encode(bytes(shift) + raw).decode()[begin:end]
+
+
+def _any_of(begins: Iterable[str]) -> re.Pattern[str]:
+    """Return what matches before any of `begins`; sorted by first character, which is quicker."""
+    rests: dict[str, list[str]] = {}
+    for begin in begins:
+        rests.setdefault(begin[0], []).append(re.escape(begin[1:]))
+    branches = (f"{re.escape(first)}(?:{'|'.join(rest)})" for first, rest in rests.items())
+    return re.compile(f"(?=({'|'.join(branches)}))")

@@ -1,0 +1,249 @@
+"""Keeps secrets out of everything that a run shows or leaves behind.
+
+Two ways find them: known values, in each form that they take on their way through logs, and the
+signs in `secret_signs`. Neither can catch everything. What gets through: unknown secrets without a
+sign, as a password alone on a line; known ones that are compressed, encrypted, hashed, shorter than
+six characters, ordinary words or short numbers, cut in pieces, wrapped over lines, or written as
+numbers (the journal does so with bytes that are no text); a value's tail behind a quote that its
+log did not escape; lines of an unknown private key that has no BEGIN line before it, or that go on
+for more than a hundred lines after it. So evidence is still nothing to publish unread.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator, Mapping
+from urllib.parse import unquote, unquote_to_bytes
+
+from harness.model.ignition_document import Document, Json
+from harness.model.known_secrets import KnownSecrets, parts_of
+from harness.model.secret import Secret
+from harness.model.secret_signs import KEY_BEGIN, KEY_END, LOGIN_IN_URL, SECRET_NAME, SIGNS
+
+REMOVED = "[removed]"
+"""What stands where a secret was."""
+
+_KEY_LINES = 100
+_HELD_LIMIT = 1 << 20
+# Alone in its line or its string; what follows elsewhere in the line is no part of the key.
+_KEY_LINE = re.compile(
+    KEY_BEGIN + r'(?:\x1b\[[0-9;]*[A-Za-z]|\\++[nr]?|[^\w"\\\n])*+(?:["\n]|$)', re.MULTILINE
+)
+_KEY_END = re.compile(KEY_END)
+_MESSAGE = re.compile(r'("MESSAGE"\s*:\s*)"(?:[^"\\]|\\.)*+"')
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+
+_READABLE_BY_OTHERS = 0o004
+_HIDDEN_FIELDS = {"passwordHash", "sshAuthorizedKeys", "keyFile", "httpHeaders", "clevis"}
+_CONTENTS = {"contents", "append"}
+
+
+class Redactor:
+    """Call it with text, and get it back with `REMOVED` for every secret in it.
+
+    Fit for text of any number of lines; for a stream that comes in pieces take a `LineRedactor`.
+    """
+
+    def __init__(self) -> None:
+        self._known = KnownSecrets()
+
+    def add(self, secret: Secret | str) -> None:
+        """Know `secret` by value from now on, at six characters or more, and what is in it.
+
+        Of an authfile those are its logins, of private keys their lines.
+        """
+        text = secret.reveal() if isinstance(secret, Secret) else secret
+        self._known.add(parts_of(text))
+
+    def __call__(self, text: str) -> str:
+        """Return `text` without secrets; what is clean comes back as it is."""
+        if "\n" in text and _KEY_LINE.search(text):
+            lines = LineRedactor(self)
+            return lines.feed(self._known.replaced(text, REMOVED)) + lines.finish()
+        return self.within_lines(text)
+
+    def within_lines(self, text: str) -> str:
+        """Return `text` without secrets, but for private keys that span lines."""
+        text = self._known.replaced(text, REMOVED)
+        for sign in SIGNS:
+            text = sign.sub(_emptied, text)
+        return text
+
+    def value(self, value: Json) -> Json:
+        """Return JSON-like data without secrets in its strings; fields named as secrets go whole.
+
+        A list may hold a private key by its lines, be they strings or fields of the same name.
+        Tuples come back as lists.
+        """
+        if isinstance(value, str):
+            return self(value)
+        if isinstance(value, Mapping):
+            return self._fields(value, {})
+        if isinstance(value, list | tuple):
+            columns: dict[str, LineRedactor] = {}
+            return [self._item(item, columns) for item in value]
+        return value
+
+    def _item(self, item: Json, columns: dict[str, LineRedactor]) -> Json:
+        if isinstance(item, Mapping):
+            return self._fields(item, columns)
+        if isinstance(item, str):
+            return columns.setdefault("", LineRedactor(self))(item)
+        return self.value(item)
+
+    def _fields(self, fields: Mapping[str, Json], columns: dict[str, LineRedactor]) -> Json:
+        clean: dict[str, Json] = {}
+        for name, item in fields.items():
+            if not isinstance(item, str):
+                clean[name] = self.value(item)
+            elif item and SECRET_NAME.fullmatch(name):
+                clean[name] = REMOVED
+            else:
+                clean[name] = columns.setdefault(name, LineRedactor(self))(item)
+        return clean
+
+    def config(self, document: Document) -> Document:
+        """Return an Ignition config without secrets; files with one in it lose their contents."""
+        clean = self._without(without_secrets(document))
+        return clean if isinstance(clean, dict) else {}
+
+    def _without(self, value: Json) -> Json:
+        if isinstance(value, dict):
+            return {name: self._without(item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [self._without(item) for item in value]
+        if not isinstance(value, str):
+            return value
+        if not value.startswith("data:"):
+            return self(value)
+        contents = _decoded(value)
+        return value if self(contents) == contents else REMOVED
+
+
+class LineRedactor:
+    """Takes secrets out of a stream of lines, private keys that span lines included.
+
+    From a key's BEGIN line to its END everything goes, at most a hundred lines: a BEGIN without an
+    END must not take all that follows. Of a journal entry in JSON only the message goes.
+    """
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._left = 0
+        self._held = ""
+
+    def __call__(self, lines: str) -> str:
+        """Return one or more whole lines without secrets; the last may lack its end."""
+        if not self._left and not _KEY_LINE.search(lines):
+            return self._redactor.within_lines(lines)
+        return "".join(map(self._line, _LINE.findall(lines)))
+
+    def feed(self, text: str) -> str:
+        """Return the lines that `text` completes; the begun one waits for its end.
+
+        A line of more than a mebibyte does not wait.
+        """
+        whole, newline, rest = (self._held + text).rpartition("\n")
+        if len(rest) > _HELD_LIMIT:
+            whole, newline, rest = whole + newline + rest, "", ""
+        self._held = rest
+        return self(whole + newline)
+
+    def finish(self) -> str:
+        """Return what still waits."""
+        rest, self._held = self._held, ""
+        return self(rest)
+
+    def _line(self, line: str) -> str:
+        if _KEY_LINE.search(line):
+            self._left = _KEY_LINES
+        elif self._left:
+            self._left = 0 if _KEY_END.search(line) else self._left - 1
+            return _without_message(line)
+        return self._redactor.within_lines(line)
+
+
+def without_secrets(document: Document) -> Document:
+    """Return an Ignition config without contents that not everybody may read, and without logins.
+
+    This needs to know no secret beforehand; `Redactor.config` takes out those that are known, too.
+    """
+    clean = _clean(document)
+    return clean if isinstance(clean, dict) else {}
+
+
+def secrets_in(document: Document) -> Iterator[str]:
+    """Give what an Ignition config holds that not everybody may read, to be known by value."""
+    yield from _secrets_in(document, is_hidden=False)
+
+
+def _secrets_in(value: Json, *, is_hidden: bool) -> Iterator[str]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _secrets_in(item, is_hidden=is_hidden)
+    elif isinstance(value, dict):
+        hidden = _hidden_fields(value)
+        for name, item in value.items():
+            if isinstance(item, str) and (
+                name == "passwordHash" or (is_hidden and name == "value")
+            ):
+                yield item
+            else:
+                yield from _secrets_in(item, is_hidden=is_hidden or name in hidden)
+    elif isinstance(value, str):
+        yield from _secrets_in_text(value, is_hidden=is_hidden)
+
+
+def _secrets_in_text(text: str, *, is_hidden: bool) -> Iterator[str]:
+    if text.startswith("data:"):
+        if is_hidden:
+            yield _decoded(text)
+        return
+    for login in LOGIN_IN_URL.findall(text):
+        yield login
+        yield unquote(login.partition(":")[2])
+
+
+def _clean(value: Json) -> Json:
+    if isinstance(value, list):
+        return [_clean(item) for item in value]
+    if isinstance(value, str):
+        return value if value.startswith("data:") else LOGIN_IN_URL.sub(_emptied, value)
+    if not isinstance(value, dict):
+        return value
+    hidden = _hidden_fields(value)
+    return {name: REMOVED if name in hidden else _clean(item) for name, item in value.items()}
+
+
+def _hidden_fields(node: Mapping[str, Json]) -> set[str]:
+    mode = node.get("mode")
+    is_private = isinstance(mode, int) and not mode & _READABLE_BY_OTHERS
+    return _HIDDEN_FIELDS | (_CONTENTS if is_private else set())
+
+
+def _decoded(data_url: str) -> str:
+    """Return the text in a data URL (RFC 2397), its encoded form if that is no text."""
+    head, _, body = data_url.partition(",")
+    try:
+        raw = unquote_to_bytes(body)
+        return (base64.b64decode(raw) if head.endswith(";base64") else raw).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return body
+
+
+def _emptied(found: re.Match[str]) -> str:
+    """Return a sign with what it gives away removed: its last group, or all of it."""
+    begin, end = found.span(found.lastindex or 0)
+    text, start = found[0], found.start()
+    return f"{text[: begin - start]}{REMOVED}{text[end - start :]}"
+
+
+def _without_message(line: str) -> str:
+    """Return a line amid a private key: a journal entry without its message, or nothing."""
+    if line.startswith("{"):
+        entry, count = _MESSAGE.subn(rf'\1"{REMOVED}"', line)
+        if count:
+            return entry
+    return REMOVED + line[len(line.rstrip("\r\n")) :]

@@ -1,0 +1,171 @@
+"""`node-image compare` and `node-image history`: what they print, and what they exit with."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from harness.cli import main
+from harness.model.record import Outcome, RunRecord, TestRecord
+from harness.report import document, history
+
+# As two runs on one host are: processes that share nothing but the file.
+_SPAWN = multiprocessing.get_context("spawn")
+_JOIN_S = 60.0
+
+
+def run(number: int, outcome: Outcome = Outcome.PASSED) -> RunRecord:
+    return RunRecord(
+        id=f"run-{number}",
+        started=f"2026-11-{number:02}T03:00:00Z",
+        subject={"node_image_digest": f"sha256:{number:064}", "acceleration": "kvm"},
+        host={},
+        tests=(TestRecord(id="t::kubelet", outcome=outcome, scenario="ipi_bootstrap"),),
+    )
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def reports(tmp_path: Path) -> tuple[Path, Path]:
+    """A green run's report and a red one's."""
+    green, red = tmp_path / "green.json", tmp_path / "red.json"
+    document.write(run(1), green)
+    document.write(run(2, Outcome.FAILED), red)
+    return green, red
+
+
+@pytest.fixture
+def nightly(tmp_path: Path) -> Path:
+    file = tmp_path / "nightly.db"
+    history.append(file, run(1))
+    history.append(file, run(2, Outcome.FAILED))
+    return file
+
+
+def test_compare_exits_1_when_something_turned_red(reports: tuple[Path, Path]) -> None:
+    green, red = reports
+
+    result = invoke("compare", green, red)
+
+    assert result.exit_code == 1
+    assert "turned red: 1\n  t::kubelet: passed -> failed\n" in result.output
+
+
+def test_compare_exits_0_when_nothing_did(reports: tuple[Path, Path]) -> None:
+    green, red = reports
+
+    result = invoke("compare", red, green)
+
+    assert result.exit_code == 0
+    assert "turned red: nothing\n\nturned green: 1\n" in result.output
+
+
+def test_compare_prints_json(reports: tuple[Path, Path]) -> None:
+    result = invoke("compare", *reports, "--json")
+
+    found = json.loads(result.output)
+    assert result.exit_code == 1
+    assert found["schema"] == 1
+    assert found["new"]["id"] == "run-2"
+    assert found["tests"]["turned_red"] == [
+        {"id": "t::kubelet", "old": "passed", "new": "failed", "blame": None, "message": ""}
+    ]
+
+
+def test_history_tells_since_when_a_test_is_red(nightly: Path) -> None:
+    result = invoke("history", nightly)
+
+    assert result.exit_code == 0
+    assert "red since run-2 of 2026-11-02T03:00:00Z" in result.output
+    assert "last green: run-1 of 2026-11-01T03:00:00Z" in result.output
+
+
+def test_history_prints_json(nightly: Path) -> None:
+    result = invoke("history", nightly, "--json", "--since", "2026-11-02")
+
+    found = json.loads(result.output)
+    assert (found["schema"], found["runs"]) == (1, 1)
+    assert [test["last_green"] for test in found["red"]] == [None]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        pytest.param(["--scenario", "sno"], "holds no such runs", id="no such scenario"),
+        pytest.param(["--since", "2027-01-01"], "holds no such runs", id="nothing so late"),
+        pytest.param(["--since", "lately"], "'lately' is no date", id="no date"),
+    ],
+)
+def test_history_that_has_nothing_to_tell_exits_2(
+    nightly: Path, arguments: list[str], told: str
+) -> None:
+    result = invoke("history", nightly, *arguments)
+
+    assert result.exit_code == 2
+    assert told in result.output
+    assert "way out: " in result.output
+
+
+def test_files_that_cannot_be_used_exit_2(tmp_path: Path, reports: tuple[Path, Path]) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("no database")
+
+    for result in (invoke("history", file), invoke("compare", reports[0], file)):
+        assert result.exit_code == 2
+        assert result.output.startswith(f"Error: {file}: ")
+
+
+class _Killer(tuple[TestRecord, ...]):
+    """Tests whose reading kills the process behind the first, in the middle of an append."""
+
+    def __iter__(self) -> Iterator[TestRecord]:
+        yield self[0]
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _append_and_die(file: Path) -> None:
+    tests = _Killer([TestRecord(id="t::kubelet", outcome=Outcome.FAILED)])
+    dying = RunRecord(id="dying", started="2026-11-03", subject={}, host={}, tests=tests)
+    history.append(file, dying)
+
+
+def test_process_killed_while_it_appends_leaves_the_history_as_it_was(nightly: Path) -> None:
+    before = history.read(nightly)
+    process = _SPAWN.Process(target=_append_and_die, args=(nightly,))
+
+    process.start()
+    process.join(_JOIN_S)
+
+    assert process.exitcode == -signal.SIGKILL
+    assert history.read(nightly) == before
+    history.append(nightly, run(3))
+    assert [found.name.id for found in history.read(nightly).runs] == ["run-1", "run-2", "run-3"]
+
+
+def _append_some(file: Path, numbers: tuple[int, ...]) -> None:
+    for number in numbers:
+        history.append(file, run(number))
+
+
+def test_processes_that_append_at_once_lose_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "nightly.db"
+    shares = (tuple(range(1, 10)), tuple(range(10, 19)))
+    processes = [_SPAWN.Process(target=_append_some, args=(file, share)) for share in shares]
+
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(_JOIN_S)
+
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert len(history.read(file).runs) == 18

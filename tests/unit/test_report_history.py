@@ -1,0 +1,299 @@
+"""The file that remembers runs: what goes in comes out, and nobody's data is harmed."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from composed_runs import SCENARIO, TEST, case, digest, layer, machine, phase, record, subject
+
+from harness.model.errors import InputError
+from harness.model.record import Blame, Outcome, RunRecord, TestRecord
+from harness.report.history import VERSION, append, read
+from harness.report.past import History, PastPhase, PastTest, RunName
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "nightly.db"
+
+
+def ids(found: History) -> list[str]:
+    return [run.name.id for run in found.runs]
+
+
+def execute(file: Path, statement: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(file)) as database, database:
+        return database.execute(statement).fetchall()
+
+
+def test_a_run_is_remembered(file: Path) -> None:
+    node, bootimage = layer("cri-o-1.32-1.x86_64", "jq-1.6-1.x86_64"), layer("bash-5.1-1.x86_64")
+    phases = (phase("checkout", 40.0, 4.0), phase("kernel", 4.0), phase("kubelet", None, 44.0))
+    append(
+        file,
+        record(
+            1,
+            tests=(case(Outcome.FAILED, TEST, Blame.PRODUCT, "no kubelet\nand more"),),
+            machines=(machine(before=bootimage, after=node, phases=phases),),
+        ),
+    )
+
+    (run,) = read(file).runs
+
+    assert run.name == RunName(
+        id="run-01", started="2026-11-01T03:00:00Z", node_image=digest("a"), bootimage="b" * 64
+    )
+    assert run.acceleration == "kvm"
+    assert run.tests == {
+        TEST: PastTest(
+            id=TEST, scenario=SCENARIO, outcome=Outcome.FAILED, blame=Blame.PRODUCT,
+            message="no kubelet",
+        )
+    }  # fmt: skip
+    assert run.phases == tuple(
+        PastPhase(scenario=SCENARIO, machine=SCENARIO, boot=1, name=n, title=n.title(), took_s=s)
+        for n, s in (("kernel", 4.0), ("checkout", 40.0))
+    )
+    assert read(file).packages == {
+        digest("a"): ("cri-o-1.32-1.x86_64", "jq-1.6-1.x86_64"),
+        "b" * 64: ("bash-5.1-1.x86_64",),
+    }
+
+
+def test_appending_twice_changes_nothing(file: Path) -> None:
+    run = record(1, tests=(case(Outcome.PASSED),), machines=(machine(phases=(phase("a", 1.0),)),))
+    append(file, run)
+    once = read(file)
+
+    append(file, run)
+
+    assert read(file) == once
+
+
+def test_the_later_state_of_a_run_counts(file: Path) -> None:
+    append(file, record(1, tests=(case(Outcome.FAILED), case(Outcome.PASSED, "left out"))))
+    append(file, record(1, tests=(case(Outcome.FLAKY),)))
+
+    (run,) = read(file).runs
+
+    assert {name: test.outcome for name, test in run.tests.items()} == {TEST: Outcome.FLAKY}
+
+
+def test_runs_come_in_the_order_of_their_start(file: Path) -> None:
+    append(file, record(2))
+    append(file, record(1, started="2026-11-02T05:30:00+05:00"))  # half past midnight in UTC
+
+    assert ids(read(file)) == ["run-01", "run-02"]
+
+
+@pytest.mark.parametrize(
+    ("since", "expected"),
+    [
+        ("", ["run-01", "run-02"]),
+        ("2026-11-02", ["run-02"]),
+        ("2026-11-02T03:00:00Z", ["run-02"]),
+        ("2026-11-02T03:00:01Z", []),
+    ],
+)
+def test_runs_since_a_date(file: Path, since: str, expected: list[str]) -> None:
+    append(file, record(1))
+    append(file, record(2))
+
+    assert ids(read(file, since)) == expected
+
+
+@pytest.fixture
+def far_east(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A host whose own time is nine hours ahead of UTC."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "UTC-9")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("far_east")
+def test_a_date_is_one_of_utc_on_every_host(file: Path) -> None:
+    append(file, record(1))
+
+    assert ids(read(file, "2026-11-01T03:00:00")) == ["run-01"]
+    assert ids(read(file, "2026-11-01T03:00:01")) == []
+
+
+@pytest.mark.parametrize(
+    ("told", "image"),
+    [
+        ({"bootimage_sha256": "b" * 64, "bootimage": "disk.qcow2"}, "b" * 64),
+        ({"bootimage_sha256": "not told", "bootimage": "disk.qcow2"}, "disk.qcow2"),
+        ({}, ""),
+    ],
+)
+def test_an_image_is_its_digest_or_else_its_name(
+    file: Path, told: dict[str, str], image: str
+) -> None:
+    append(file, record(1, subject=told, machines=(machine(before=layer("bash-5.1-1.x86_64")),)))
+
+    found = read(file)
+
+    assert found.runs[0].name.bootimage == image
+    # What has no digest may be another image tomorrow.
+    assert list(found.packages) == (["b" * 64] if image == "b" * 64 else [])
+
+
+def test_packages_are_stored_once_for_an_image(file: Path) -> None:
+    after = machine(after=layer("cri-o-1.32-1.x86_64"))
+    append(file, record(1, machines=(after, replace(after, name="second"))))
+    append(file, record(2, machines=(after,)))
+    append(file, record(3, machines=(machine(after=layer()),), subject=subject(node="c")))
+
+    assert execute(file, "SELECT digest FROM packages") == [(digest("a"),)]
+
+
+def test_text_that_is_not_unicode_is_marked(file: Path) -> None:
+    append(file, record(1, tests=(case(Outcome.PASSED, "t[\udcff]"),)))
+
+    assert list(read(file).runs[0].tests) == ["t[?]"]
+
+
+def test_the_file_is_in_wal_mode_and_leaves_nothing_beside_it(file: Path) -> None:
+    append(file, record(1))
+    read(file)
+
+    assert execute(file, "PRAGMA journal_mode") == [("wal",)]
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+class _Cut(tuple[TestRecord, ...]):
+    """Tests whose reading is interrupted behind the first, as a run is that Ctrl-C ends."""
+
+    def __iter__(self) -> Iterator[TestRecord]:
+        yield self[0]
+        raise KeyboardInterrupt
+
+
+def test_an_append_that_is_cut_short_leaves_the_file_as_it_was(file: Path) -> None:
+    append(file, record(1, tests=(case(Outcome.PASSED),)))
+    before = read(file)
+    cut = _Cut([case(Outcome.FAILED)])
+
+    for interrupted in (record(1, tests=cut), record(2, tests=cut)):
+        with pytest.raises(KeyboardInterrupt):
+            append(file, interrupted)
+
+    assert read(file) == before
+    append(file, record(2))
+    assert ids(read(file)) == ["run-01", "run-02"]
+
+
+def test_threads_that_append_at_once_lose_nothing(file: Path) -> None:
+    records = [record(number) for number in range(1, 5)]
+    start, problems = threading.Barrier(len(records)), list[Exception]()
+
+    def add(run: RunRecord) -> None:
+        start.wait()
+        try:
+            append(file, run)
+        except InputError as exc:
+            problems.append(exc)
+
+    threads = [threading.Thread(target=add, args=(run,)) for run in records]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert problems == []
+    assert ids(read(file)) == [run.id for run in records]
+
+
+def _text(file: Path) -> None:
+    file.write_text("no database\n")
+
+
+def _foreign(file: Path) -> None:
+    execute(file, "CREATE TABLE theirs (a)")
+
+
+def _newer(file: Path) -> None:
+    append(file, record(1))
+    execute(file, f"PRAGMA user_version = {VERSION + 1}")
+
+
+def _damaged(file: Path) -> None:
+    append(file, record(1))
+    content = bytearray(file.read_bytes())
+    content[100:] = b"\xff" * (len(content) - 100)
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (_text, "file is not a database"),
+        (_foreign, "is the database of another program"),
+        (_newer, f"is a history of version {VERSION + 1}; this program knows {VERSION}"),
+        (_damaged, "malformed"),
+        (Path.mkdir, "unable to open|is no file"),
+    ],
+)
+def test_a_file_that_is_no_history_is_refused_and_kept(
+    file: Path, make: Callable[[Path], None], problem: str
+) -> None:
+    make(file)
+    before = file.read_bytes() if file.is_file() else b""
+
+    for use in (lambda: append(file, record(2)), lambda: read(file)):
+        with pytest.raises(InputError, match=problem) as caught:
+            use()
+        assert caught.value.subject == str(file)
+
+    assert (file.read_bytes() if file.is_file() else b"") == before
+
+
+def test_missing_file_and_missing_folder_are_told(file: Path) -> None:
+    with pytest.raises(InputError, match="is no file"):
+        read(file)
+    with pytest.raises(InputError, match="unable to open"):
+        append(file / "missing/nightly.db", record(1))
+
+    assert not file.exists()
+
+
+def test_an_empty_file_becomes_a_history(file: Path) -> None:
+    file.touch()
+    assert read(file).runs == ()
+
+    append(file, record(1))
+
+    assert ids(read(file)) == ["run-01"]
+
+
+def test_outcome_of_tomorrow_is_told(file: Path) -> None:
+    append(file, record(1, tests=(case(Outcome.PASSED),)))
+    execute(file, "UPDATE tests SET outcome = 'blue'")
+
+    with pytest.raises(InputError, match="does not know: 'blue'"):
+        read(file)
+
+
+@pytest.mark.parametrize(
+    ("use", "subject"),
+    [
+        (lambda file: read(file, "yesterday"), "--since"),
+        (lambda file: append(file, record(1, started="yesterday")), "run run-01"),
+    ],
+)
+def test_what_is_no_date_is_refused(
+    file: Path, use: Callable[[Path], object], subject: str
+) -> None:
+    with pytest.raises(InputError, match="'yesterday' is no date") as caught:
+        use(file)
+
+    assert caught.value.subject == subject
