@@ -17,6 +17,7 @@ from harness.images.compression import compression_of, decompress
 from harness.images.digest import Sha256, parse_sha256, parse_sums, sha256_of
 from harness.images.disk_format import DiskFormat, examine
 from harness.images.download import download, fetch_text, file_name, is_url, shown_url
+from harness.images.progress import Tell
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 
@@ -61,16 +62,18 @@ def _from_url(
     url: str, expected: Sha256 | None, cache: Cache, deadline: Deadline
 ) -> tuple[Path, Sha256 | None]:
     digest = expected or _published_sum(url, deadline)
-    fetch = partial(_fetch_disk, url, digest, deadline)
+    fetch = partial(_fetch_disk, url, digest, deadline, tell=cache.tell)
     return cache.get_or_make(digest, fetch, deadline), digest
 
 
-def _fetch_disk(url: str, digest: Sha256, deadline: Deadline, target: Path) -> None:
+def _fetch_disk(
+    url: str, digest: Sha256, deadline: Deadline, target: Path, *, tell: Tell | None
+) -> None:
     fetched = target.with_name("download")
     if not fetched.exists():  # it does when decompression was interrupted
-        download(url, digest, fetched, deadline)
+        download(url, digest, fetched, deadline, tell=tell)
     if _is_compressed(fetched):
-        decompress(fetched, target, shown_url(url), deadline)
+        decompress(fetched, target, shown_url(url), deadline, tell=tell)
         fetched.unlink()
     else:
         fetched.rename(target)
@@ -105,7 +108,7 @@ def _from_file(
         return path, digest
 
     def unpack(target: Path) -> None:
-        decompress(path, target, text, deadline)
+        decompress(path, target, text, deadline, tell=cache.tell)
 
     return cache.get_or_make(digest, unpack, deadline), digest
 

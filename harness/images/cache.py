@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 
 from harness import folders
+from harness.images.progress import Tell
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.errors import InputError
 
@@ -26,17 +27,23 @@ _BLOCK_BYTES = 512
 
 
 class Cache:
-    """Cached files; entering it gives access, leaving it lets go of every file handed out."""
+    """Cached files; entering it gives access, leaving it lets go of every file handed out.
 
-    def __init__(self, root: Path, cap_bytes: int = DEFAULT_CAP_BYTES) -> None:
+    `tell` is who hears how the making of its contents goes.
+    """
+
+    def __init__(
+        self, root: Path, cap_bytes: int = DEFAULT_CAP_BYTES, tell: Tell | None = None
+    ) -> None:
+        self.tell = tell
         self._root = root
         self._cap_bytes = cap_bytes
         self._held = ExitStack()
 
     @classmethod
-    def of_user(cls, cap_bytes: int = DEFAULT_CAP_BYTES) -> Cache:
+    def of_user(cls, cap_bytes: int = DEFAULT_CAP_BYTES, tell: Tell | None = None) -> Cache:
         """Return the user's cache of downloads."""
-        return cls(folders.cache_dir() / "downloads", cap_bytes)
+        return cls(folders.cache_dir() / "downloads", cap_bytes, tell)
 
     def __enter__(self) -> Cache:
         return self

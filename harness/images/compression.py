@@ -12,7 +12,7 @@ from typing import IO, BinaryIO, cast
 
 import zstandard
 
-from harness.images import progress
+from harness.images.progress import Tell, shown
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, InputError
 
@@ -62,8 +62,12 @@ def opened(file: BinaryIO) -> IO[bytes]:
             return file
 
 
-def decompress(source: Path, target: Path, subject: str, deadline: Deadline) -> None:
+def decompress(
+    source: Path, target: Path, subject: str, deadline: Deadline, *, tell: Tell | None = None
+) -> None:
     """Write the decompressed `source` to `target`, leaving holes for blocks of zeros.
+
+    `tell` gets a line on its progress, in bytes of `source`, every few seconds.
 
     Raises:
         InputError: `subject` is damaged or truncated.
@@ -71,13 +75,13 @@ def decompress(source: Path, target: Path, subject: str, deadline: Deadline) -> 
     with (
         source.open("rb") as packed,
         target.open("wb") as out,
-        progress.shown(f"decompressing {Path(subject).name}", deadline.clock) as shown,
+        shown(f"decompressing {Path(subject).name}", deadline.clock, tell) as progress,
     ):
         total_bytes = source.stat().st_size
         plain = opened(packed)
         while block := _read(plain, subject):
             _write_sparse(out, block)
-            shown.at(packed.tell(), total_bytes)
+            progress.at(packed.tell(), total_bytes)
             if deadline.is_over:
                 raise DeadlineError(f"decompressing {subject}", deadline.limit_s, "not at its end")
         out.truncate()

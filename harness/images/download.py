@@ -16,7 +16,7 @@ from typing import BinaryIO
 import httpx
 
 from harness.images.digest import Sha256, sha256_of
-from harness.images.progress import Progress, shown
+from harness.images.progress import Progress, Tell, shown
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.errors import DeadlineError, InputError
 
@@ -58,15 +58,20 @@ def file_name(url: str) -> str:
     return Path(parsed.path).name
 
 
-def download(url: str, sha256: Sha256, target: Path, deadline: Deadline) -> None:
+def download(
+    url: str, sha256: Sha256, target: Path, deadline: Deadline, *, tell: Tell | None = None
+) -> None:
     """Put the content of `url` into `target`, resuming what an earlier run left behind.
+
+    `tell` gets a line on its progress every few seconds.
 
     Raises:
         InputError: the server refuses or stays away, or the content has another sum.
         DeadlineError: the time is over; what has arrived is kept for the next run.
     """
     part = _Part(target)
-    with _client() as client, shown(f"downloading {file_name(url)}", deadline.clock) as progress:
+    label = f"downloading {file_name(url)}"
+    with _client() as client, shown(label, deadline.clock, tell) as progress:
         transfer = _Transfer(client, url, part, progress, deadline)
         wait_for(f"the download of {shown_url(url)}", transfer.attempt, deadline, tick_s=1.0)
     part.verify(url, sha256)

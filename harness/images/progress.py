@@ -1,72 +1,77 @@
-"""Progress of long transfers: a bar on a terminal, otherwise one log line every few seconds."""
+"""Progress of long transfers, as lines: the same on a terminal, in a pipe and in a CI log."""
 
 from __future__ import annotations
 
 import logging
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Protocol, TextIO
-
-from tqdm import tqdm
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from harness.model.clock import Clock
 
 LOG = logging.getLogger(__name__)
-_LINE_EVERY_S = 5.0
+Tell = Callable[[str], None]
+"""Takes one line for whoever waits."""
+
+_LINE_EVERY_S = 10.0
 _MIB = 1 << 20
-
-
-class Progress(Protocol):
-    """Takes the position in bytes; a position may go back when a transfer starts over."""
-
-    def at(self, done_bytes: int, total_bytes: int | None) -> None:
-        """Show the position; `total_bytes` is None while unknown."""
-
-    def close(self) -> None:
-        """Leave the terminal clean."""
+_TENTHS_BELOW = 10
 
 
 @contextmanager
-def shown(label: str, clock: Clock, terminal: TextIO | None = None) -> Iterator[Progress]:
-    """Show progress under `label` while the block runs; `terminal` is by default stderr."""
-    stream = terminal or sys.stderr
-    progress: Progress = _Bar(label, stream) if stream.isatty() else Lines(label, clock)
-    try:
-        yield progress
-    finally:
-        progress.close()
+def shown(label: str, clock: Clock, tell: Tell | None = None) -> Iterator[Progress]:
+    """Tell of the transfer `label` while the block runs, and at its end; the log by default.
+
+    What takes less than ten seconds is not told of, and the end only if it succeeded.
+    """
+    progress = Progress(label, clock, tell or LOG.info)
+    yield progress
+    progress.finish()
 
 
-class Lines:
-    """Progress as log lines, for pipes and CI."""
+class Progress:
+    """Takes the position in bytes; a position may go back when a transfer starts over."""
 
-    def __init__(self, label: str, clock: Clock) -> None:
+    def __init__(self, label: str, clock: Clock, tell: Tell) -> None:
         self._label = label
         self._clock = clock
-        self._last_s = clock.monotonic()
+        self._tell = tell
+        self._begin_s = self._last_s = clock.monotonic()
+        self._begin_bytes: int | None = None
+        self._last_bytes = self._done_bytes = 0
 
     def at(self, done_bytes: int, total_bytes: int | None) -> None:
-        """Log the position when the last line is old enough."""
-        if self._clock.monotonic() - self._last_s < _LINE_EVERY_S:
+        """Tell the position when the last line is old enough; `total_bytes` None is unknown."""
+        self._done_bytes = done_bytes
+        if self._begin_bytes is None:
+            self._begin_bytes = self._last_bytes = done_bytes
+        self._begin_bytes = min(self._begin_bytes, done_bytes)
+        now_s = self._clock.monotonic()
+        if now_s - self._last_s < _LINE_EVERY_S:
             return
-        self._last_s = self._clock.monotonic()
         of_total = f" of {total_bytes // _MIB}" if total_bytes else ""
-        LOG.info("%s: %d%s MiB", self._label, done_bytes // _MIB, of_total)
+        rate = _rate(done_bytes - self._last_bytes, now_s - self._last_s)
+        self._tell(f"{self._label}: {done_bytes // _MIB}{of_total} MiB ({rate})")
+        self._last_s, self._last_bytes = now_s, done_bytes
 
-    def close(self) -> None:
-        """Do nothing: a log needs no end."""
+    def finish(self) -> None:
+        """Tell the end of what took long."""
+        lasted_s = self._clock.monotonic() - self._begin_s
+        if self._begin_bytes is None or lasted_s < _LINE_EVERY_S:
+            return
+        rate = _rate(self._done_bytes - self._begin_bytes, lasted_s)
+        self._tell(f"{self._label}: {self._done_bytes // _MIB} MiB in {lasted_s:.0f} s ({rate})")
 
 
-class _Bar:
-    def __init__(self, label: str, stream: TextIO) -> None:
-        self._bar = tqdm(
-            desc=label, unit="B", unit_scale=True, unit_divisor=1024, leave=False, file=stream
-        )
+def folder_bytes(folder: Path) -> int:
+    """Return the size of the files below `folder`, 0 when there is none."""
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # another process is at work there
+            total += path.stat().st_size if path.is_file() else 0
+    return total
 
-    def at(self, done_bytes: int, total_bytes: int | None) -> None:
-        self._bar.total = total_bytes
-        self._bar.update(done_bytes - self._bar.n)
 
-    def close(self) -> None:
-        self._bar.close()
+def _rate(moved_bytes: int, seconds: float) -> str:
+    mib_s = max(0, moved_bytes) / _MIB / seconds
+    return f"{mib_s:.{1 if mib_s < _TENTHS_BELOW else 0}f} MiB/s"

@@ -56,12 +56,16 @@ class Registry:
     def push(self, source: Source, name: str, deadline: Deadline) -> str:
         """Copy an image in and return the pull spec, by digest, as guests see it.
 
+        How it goes is told as `source` says.
+
         Raises:
             InputError: the image cannot be read; carries what skopeo said.
             DeadlineError: the time is over.
         """
         here = Reference(transport=Transport.DOCKER, rest=f"{_LOOPBACK}:{self.port}/{name}:latest")
-        target = Target(reference=here, cert_dir=self.folder / "trust")
+        target = Target(
+            reference=here, cert_dir=self.folder / "trust", grows=self.folder / "storage"
+        )
         digest = skopeo.copy(source, target, deadline)
         return f"{self.address_in_guest}/{name}@{digest}"
 

@@ -37,7 +37,7 @@ def node_image_of(release: Source, cache: Cache, deadline: Deadline) -> Referenc
         DeadlineError: the time is over.
     """
     image = node_image.resolve(release, deadline)
-    pinned = replace(release, reference=image.reference)
+    pinned = replace(release, reference=image.reference, size_bytes=image.size_bytes)
     key = f"{image.digest.removeprefix('sha256:')}-image-references"
     path = cache.get_or_make(key, partial(_fetch_references, pinned, deadline), deadline)
     return parse_references(path.read_text(), str(release.reference))
@@ -76,7 +76,7 @@ def _fetch_references(release: Source, deadline: Deadline, target: Path) -> None
     shutil.rmtree(layout, ignore_errors=True)
     local = Reference(transport=Transport.OCI, rest=f"{layout}:release")
     try:
-        skopeo.copy(release, Target(reference=local), deadline)
+        skopeo.copy(release, Target(reference=local, grows=layout), deadline)
         target.write_text(read_references(layout, str(release.reference)))
     finally:
         shutil.rmtree(layout, ignore_errors=True)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
+import shlex
+import subprocess
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness import process
+from harness.images.progress import Progress, Tell, folder_bytes, shown
 from harness.images.reference import Reference
 from harness.model.clock import Deadline
-from harness.model.errors import InputError
+from harness.model.errors import DeadlineError, InputError
 
-LOG = logging.getLogger(__name__)
 _GO_ARCH = {"x86_64": "amd64", "aarch64": "arm64"}
 _FATAL = re.compile(r'level=fatal msg=("(?:[^"\\]|\\.)*")')
 _PREAMBLE = re.compile(r'^(\(\d+/\d+\): )?(Error )?([Pp]arsing image name "[^"]*": )?')
@@ -34,12 +36,17 @@ _REMEDIES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """An image to read and what it takes: `arch` as in `uname -m`, credentials, a CA folder."""
+    """An image to read and what it takes: `arch` as in `uname -m`, credentials, a CA folder.
+
+    `tell` hears how a copy goes, of `size_bytes` in all if that is known.
+    """
 
     reference: Reference
     arch: str
     authfile: Path | None = None
     cert_dir: Path | None = None
+    size_bytes: int | None = None
+    tell: Tell | None = field(default=None, repr=False, compare=False)
 
     @property
     def go_arch(self) -> str:
@@ -60,10 +67,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where to copy an image: into a registry with a CA folder, or a local layout."""
+    """Where to copy an image: into a registry with a CA folder, or a local layout.
+
+    `grows` is the folder on this host, if there is one, that ends up with the image's data.
+    """
 
     reference: Reference
     cert_dir: Path | None = None
+    grows: Path | None = None
 
 
 def inspect_manifest(source: Source, deadline: Deadline) -> str:
@@ -87,33 +98,73 @@ def inspect_config(source: Source, deadline: Deadline) -> str:
     return _skopeo(source, words, deadline)
 
 
-def copy(source: Source, target: Target, deadline: Deadline) -> str:
+def copy(source: Source, target: Target, deadline: Deadline, look_every_s: float = 1.0) -> str:
     """Copy one image and return the digest (`sha256:…`) it has at the target.
 
-    The digest is the source's wherever both ends keep layers as they were pushed.
+    The digest is the source's wherever both ends keep layers as they were pushed. Progress is read
+    off the target's folder, since skopeo shows none without a terminal.
 
     Raises:
         InputError: the image cannot be read or written; carries what skopeo said.
+        DeadlineError: the time is over.
     """
-    LOG.info("copying %s", source.reference)
     words = ["copy", *source.flags("--src-")]
     if all(end.reference.transport.keeps_digests for end in (source, target)):
         words.append("--preserve-digests")
     if target.cert_dir:
         words.append(f"--dest-cert-dir={target.cert_dir}")
-    with tempfile.NamedTemporaryFile("r", prefix="node-image-digest-") as digest:
+    with (
+        tempfile.NamedTemporaryFile("r", prefix="node-image-digest-") as digest,
+        shown(f"copying {source.reference}", deadline.clock, source.tell) as progress,
+    ):
         words += [f"--digestfile={digest.name}", str(source.reference), str(target.reference)]
-        _skopeo(source, words, deadline)
+        look = _growth(source, target, progress)
+        _insist(source, _run(_argv(source, words), deadline, look, look_every_s))
         return digest.read().strip()
 
 
+def _growth(source: Source, target: Target, progress: Progress) -> Callable[[], None]:
+    """Return what shows how much has arrived since now, nothing where that cannot be seen."""
+    folder = target.grows
+    if folder is None:
+        return lambda: None
+    before_bytes = folder_bytes(folder)
+    return lambda: progress.at(folder_bytes(folder) - before_bytes, source.size_bytes)
+
+
+def _run(
+    argv: list[str], deadline: Deadline, look: Callable[[], None], every_s: float
+) -> tuple[int, str]:
+    """Run skopeo, with a `look` every so often and at the end; return its status and stderr."""
+    with process.start(argv) as child:
+        while True:
+            try:
+                _, stderr = child.communicate(timeout=min(every_s, deadline.remaining_s))
+            except subprocess.TimeoutExpired as exc:
+                look()
+                if deadline.is_over:
+                    goal = f"the end of {shlex.join(argv)}"
+                    raise DeadlineError(goal, deadline.limit_s, "still running") from exc
+            else:
+                look()
+                return child.returncode, stderr.decode(errors="replace")
+
+
 def _skopeo(source: Source, words: list[str], deadline: Deadline) -> str:
-    choice = [f"--override-arch={source.go_arch}", "--override-os=linux"]
-    done = process.run(["skopeo", *choice, *words], deadline, check=False)
-    if done.status != 0:
-        problem = decisive_line(done.stderr)
-        raise InputError(str(source.reference), problem, _remedy(problem))
+    done = process.run(_argv(source, words), deadline, check=False)
+    _insist(source, (done.status, done.stderr))
     return done.stdout
+
+
+def _argv(source: Source, words: list[str]) -> list[str]:
+    return ["skopeo", f"--override-arch={source.go_arch}", "--override-os=linux", *words]
+
+
+def _insist(source: Source, ended: tuple[int, str]) -> None:
+    status, stderr = ended
+    if status != 0:
+        problem = decisive_line(stderr)
+        raise InputError(str(source.reference), problem, _remedy(problem))
 
 
 def decisive_line(stderr: str) -> str:

@@ -29,6 +29,14 @@ class FakeClock:
         self.now_s += seconds
 
 
+class RunningClock(FakeClock):
+    """Time in which six seconds pass at every look."""
+
+    def monotonic(self) -> float:
+        self.now_s += 6
+        return self.now_s
+
+
 def deadline(limit_s: float = 60) -> Deadline:
     return Deadline.after(limit_s, FakeClock())
 

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from images_fakes import Web, deadline, served
+from images_fakes import RunningClock, Web, deadline, served
 
 from harness.images.bootimage import BootImage, acquire
 from harness.images.cache import Cache
 from harness.images.disk_format import DiskFormat
+from harness.model.clock import Deadline
 from harness.model.errors import InputError
 
 needs_qemu_img = pytest.mark.skipif(not shutil.which("qemu-img"), reason="no qemu-img here")
@@ -121,6 +122,31 @@ def test_a_url_is_verified_by_its_sidecar_and_fetched_once(cache: Cache) -> None
     assert second == first
     assert first.path.read_bytes() == mbr()
     assert {path.name for path in first.path.parent.iterdir()} == {"lock", "content"}
+
+
+def test_a_cache_with_a_listener_tells_of_downloading_and_decompressing(tmp_path: Path) -> None:
+    told: list[str] = []
+    body = gzip.compress(mbr())
+    time = Deadline.after(1e9, RunningClock())
+
+    with served(Web(files={"/disk.gz": body})) as web, Cache(tmp_path, tell=told.append) as cache:
+        acquire(f"{web.url}/disk.gz", sum_of(body), cache, time)
+
+    assert {line.partition(":")[0] for line in told} == {
+        "downloading disk.gz",
+        "decompressing disk.gz",
+    }
+
+
+def test_a_local_file_is_told_of_when_it_is_decompressed(tmp_path: Path) -> None:
+    told: list[str] = []
+    path = tmp_path / "disk.gz"
+    path.write_bytes(gzip.compress(mbr()))
+
+    with Cache(tmp_path / "cache", tell=told.append) as cache:
+        acquire(str(path), None, cache, Deadline.after(1e9, RunningClock()))
+
+    assert {line.partition(":")[0] for line in told} == {"decompressing disk.gz"}
 
 
 def test_a_plain_url_is_used_as_downloaded(cache: Cache) -> None:

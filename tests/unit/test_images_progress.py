@@ -1,60 +1,116 @@
 from __future__ import annotations
 
-import io
 import logging
+from pathlib import Path
 
 import pytest
 from images_fakes import FakeClock
 
-from harness.images.progress import Lines, shown
+from harness.images.progress import folder_bytes, shown
 
 MIB = 1 << 20
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
+def told_of(*positions: tuple[float, float], total_mib: int | None = 900) -> list[str]:
+    """Return what is told of a transfer that is at so many MiB at each of these seconds."""
+    clock = FakeClock()
+    told: list[str] = []
+    total_bytes = None if total_mib is None else total_mib * MIB
+    with shown("downloading x", clock, told.append) as progress:
+        for at_s, done_mib in positions:
+            clock.now_s = at_s
+            progress.at(int(done_mib * MIB), total_bytes)
+    return told
 
 
-def test_a_terminal_gets_a_bar_that_can_go_back() -> None:
-    terminal = Terminal()
+def test_long_transfer_gets_a_line_every_ten_seconds_and_one_at_its_end() -> None:
+    told = told_of(*((second, second * 12) for second in range(26)))
 
-    with shown("downloading x", FakeClock(), terminal) as progress:
-        progress.at(MIB, 4 * MIB)
+    assert told == [
+        "downloading x: 120 of 900 MiB (12 MiB/s)",
+        "downloading x: 240 of 900 MiB (12 MiB/s)",
+        "downloading x: 300 MiB in 25 s (12 MiB/s)",
+    ]
+
+
+def test_short_transfer_is_not_told_of() -> None:
+    assert told_of((0, 0), (5, 400), (9.9, 900)) == []
+
+
+def test_lines_tell_the_speed_since_the_last_and_the_end_the_mean() -> None:
+    assert told_of((0, 0), (10, 100), (20, 105), (25, 105)) == [
+        "downloading x: 100 of 900 MiB (10 MiB/s)",
+        "downloading x: 105 of 900 MiB (0.5 MiB/s)",
+        "downloading x: 105 MiB in 25 s (4.2 MiB/s)",
+    ]
+
+
+def test_unknown_total_is_left_out() -> None:
+    assert told_of((0, 0), (10, 30), total_mib=None)[0] == "downloading x: 30 MiB (3.0 MiB/s)"
+
+
+def test_speed_of_a_resumed_transfer_counts_only_what_came_now() -> None:
+    assert told_of((0, 500), (10, 620)) == [
+        "downloading x: 620 of 900 MiB (12 MiB/s)",
+        "downloading x: 620 MiB in 10 s (12 MiB/s)",
+    ]
+
+
+def test_transfer_that_starts_over_has_no_negative_speed() -> None:
+    assert told_of((0, 500), (11, 0), (21, 100)) == [
+        "downloading x: 0 of 900 MiB (0.0 MiB/s)",
+        "downloading x: 100 of 900 MiB (10 MiB/s)",
+        "downloading x: 100 MiB in 21 s (4.8 MiB/s)",
+    ]
+
+
+def test_short_step_back_does_not_spoil_the_mean() -> None:
+    assert told_of((0, 0), (9, 90), (9.5, 80), (10, 100))[-1].endswith("100 MiB in 10 s (10 MiB/s)")
+
+
+def test_failed_transfer_has_no_end_to_tell() -> None:
+    clock = FakeClock()
+    told: list[str] = []
+
+    def fail() -> None:
+        with shown("downloading x", clock, told.append) as progress:
+            progress.at(MIB, None)
+            clock.sleep(60)
+            raise EOFError
+
+    with pytest.raises(EOFError):
+        fail()
+    assert told == []
+
+
+def test_transfer_that_cannot_be_measured_is_not_told_of() -> None:
+    clock = FakeClock()
+    told: list[str] = []
+
+    with shown("copying x", clock, told.append):
+        clock.sleep(60)
+
+    assert told == []
+
+
+def test_without_listener_the_log_has_it(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    clock = FakeClock()
+
+    with shown("downloading 100%", clock) as progress:
         progress.at(0, None)
-        progress.at(4 * MIB, 4 * MIB)
+        clock.sleep(12)
 
-    assert "downloading x" in terminal.getvalue()
-
-
-def test_a_pipe_gets_no_bar() -> None:
-    pipe = io.StringIO()
-
-    with shown("downloading x", FakeClock(), pipe) as progress:
-        progress.at(MIB, 4 * MIB)
-
-    assert pipe.getvalue() == ""
+    assert [record.getMessage() for record in caplog.records] == [
+        "downloading 100%: 0 MiB in 12 s (0.0 MiB/s)"
+    ]
 
 
-def test_a_line_comes_only_every_few_seconds(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    clock = FakeClock()
-    progress = Lines("downloading x", clock)
+def test_size_of_a_folder_is_that_of_its_files(tmp_path: Path) -> None:
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/x").write_bytes(b"123")
+    (tmp_path / "a/b/y").write_bytes(b"45")
+    (tmp_path / "gone").symlink_to("nowhere")
 
-    for second in range(11):
-        clock.now_s = second
-        progress.at(second * MIB, 20 * MIB)
-
-    messages = [record.getMessage() for record in caplog.records]
-    assert messages == ["downloading x: 5 of 20 MiB", "downloading x: 10 of 20 MiB"]
-
-
-def test_an_unknown_total_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    clock = FakeClock()
-    progress = Lines("x", clock)
-
-    clock.sleep(9)
-    progress.at(3 * MIB, None)
-
-    assert caplog.records[0].getMessage() == "x: 3 MiB"
+    assert folder_bytes(tmp_path) == 5
+    assert folder_bytes(tmp_path / "absent") == 0
