@@ -27,7 +27,7 @@ class Purpose(StrEnum):
     PLUGIN = "install the plugin"
     MACHINE = "boot machines"
     STANDIN = "build the stand-in images"
-    TESTS = "run the tests of the stand-in's tools"
+    TESTS = "run the plugin's own tests"
 
 
 class Family(StrEnum):
@@ -97,7 +97,10 @@ Debian's keys | debian-archive-keyring | debian-keyring | \
 
 
 _TESTS = """
-go | golang-go | golang
+go       | golang-go | golang
+chromium | chromium  | chromium | chromium chromium-browser
+systemd-journal-remote | systemd-journal-remote | systemd-journal-remote | \
+    /lib/systemd/systemd-journal-remote
 """
 
 

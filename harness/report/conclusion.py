@@ -1,0 +1,145 @@
+"""What a run came to, in the words a reader meets first: the verdict, the reason, what to mind.
+
+Pure: a record in, values out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.model.record import (
+    Blame,
+    MachineRecord,
+    Outcome,
+    RunRecord,
+    Sighting,
+    State,
+    TestRecord,
+    Weight,
+)
+
+STAND_IN_KEYS = ("stand_in", "io.node-image.stand-in")
+_YES = ("yes", "true", "1")
+# Source: pytest.ExitCode. 5 is that no test was collected.
+_ENDINGS = {2: "interrupted", 3: "pytest failed", 4: "wrong usage", 5: "no tests ran"}
+
+
+class Tone(StrEnum):
+    """How a verdict is coloured: the two kinds of red, no verdict, or all is well."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ERROR = "error"
+    UNFINISHED = "unfinished"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The run in a few words, and how many tests had which outcome, the worst first."""
+
+    tone: Tone
+    headline: str
+    counts: tuple[tuple[Outcome, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A sighting, with the machine that it was seen on."""
+
+    machine: MachineRecord
+    sighting: Sighting
+
+    @property
+    def phase(self) -> str:
+        """The title of its phase, or its name if the machine was never in it."""
+        named = (p.title for p in self.machine.phases if p.name == self.sighting.phase)
+        return next(named, self.sighting.phase)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alike:
+    """Tests that came to the same end with the same words, as after a boot that failed."""
+
+    tests: tuple[TestRecord, ...]
+
+    @property
+    def first(self) -> TestRecord:
+        """The test that stands for all."""
+        return self.tests[0]
+
+
+_ORDER = (
+    Outcome.FAILED, Outcome.ERROR, Outcome.FLAKY, Outcome.ALLOWED, Outcome.SKIPPED, Outcome.PASSED,
+)  # fmt: skip
+
+
+def verdict(record: RunRecord) -> Verdict:
+    """Return what the run came to; trouble of the images is told before trouble of the rig."""
+    found = Counter(test.outcome for test in record.tests)
+    counts = tuple((outcome, found[outcome]) for outcome in _ORDER if found[outcome])
+    tone, headline = _headline(record)
+    return Verdict(tone=tone, headline=headline, counts=counts)
+
+
+def seen(record: RunRecord, weight: Weight) -> tuple[Seen, ...]:
+    """Return the sightings of a weight on all machines, each machine's in the order of time."""
+    return tuple(
+        Seen(machine=machine, sighting=sighting)
+        for machine in record.machines
+        for sighting in sorted(machine.sightings, key=lambda sighting: sighting.at_s)
+        if sighting.weight is weight
+    )
+
+
+def alike(record: RunRecord) -> tuple[Alike, ...]:
+    """Return the tests that did not plainly pass, the worst first, grouped by what they say."""
+    groups: dict[tuple[object, ...], list[TestRecord]] = {}
+    for test in sorted(record.tests, key=lambda test: _ORDER.index(test.outcome)):
+        if test.outcome is not Outcome.PASSED:
+            key = (test.outcome, test.blame, test.message, test.allowed_by)
+            groups.setdefault(key, []).append(test)
+    return tuple(Alike(tests=tuple(tests)) for tests in groups.values())
+
+
+def is_stand_in(record: RunRecord) -> bool:
+    """Return whether images that were built here from Debian packages were tested."""
+    if any(record.subject.get(key, "").lower() in _YES for key in STAND_IN_KEYS):
+        return True
+    layers = (layer for m in record.machines for layer in (m.before, m.after) if layer)
+    return any("STAND_IN" in layer.os_release for layer in layers)
+
+
+def blames(record: RunRecord) -> tuple[Blame, ...]:
+    """Return whose trouble the red tests are, or the fatal sightings where no test is red."""
+    red = {blame_of(test) for test in record.tests if test.outcome.is_red}
+    if not red:
+        red = {found.sighting.blame for found in seen(record, Weight.FATAL)}
+    return tuple(blame for blame in (Blame.PRODUCT, Blame.TEST, Blame.RIG) if blame in red)
+
+
+def blame_of(test: TestRecord) -> Blame:
+    """Return whose trouble a red test is; one that nobody judged is what pytest made of it."""
+    if test.blame is not None:
+        return test.blame
+    return Blame.RIG if test.outcome is Outcome.ERROR else Blame.TEST
+
+
+def _headline(record: RunRecord) -> tuple[Tone, str]:
+    red = blames(record)
+    why = " and ".join(blame.value for blame in red)
+    if record.state is State.INTERRUPTED:
+        return Tone.UNFINISHED, f"Interrupted; red so far: {why}" if red else "Interrupted"
+    if red == (Blame.RIG,):
+        return Tone.ERROR, "Error: rig"
+    if red:
+        return Tone.FAILED, f"Failed: {why}"
+    if not record.ended:
+        return Tone.UNFINISHED, "Unfinished"
+    if record.exit_code:
+        ending = _ENDINGS.get(record.exit_code, f"pytest's exit code is {record.exit_code}")
+        return Tone.ERROR, f"Error: {ending}"
+    if not record.tests:
+        return Tone.ERROR, "Error: no tests ran"
+    return Tone.PASSED, "Passed"

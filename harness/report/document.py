@@ -1,0 +1,125 @@
+"""report.json and machine.json: records as JSON, written whole or not at all, and read with care.
+
+The form is the dataclasses of `harness.model.record`; `schema` gives it as JSON Schema, which
+`docs/report.schema.json` holds for other programs.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import secrets
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from harness.model.errors import InputError
+from harness.model.record import SCHEMA, MachineRecord, RunRecord
+
+_D = TypeVar("_D")
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+class _Head(msgspec.Struct):
+    schema: int = SCHEMA
+
+
+def write(record: RunRecord, path: Path) -> None:
+    """Write a run as JSON. A reader finds the old file or the new one, never a part."""
+    replace_whole(path, _encoded(record))
+
+
+def write_machine(record: MachineRecord, path: Path) -> None:
+    """Write a machine as JSON, as `write` does."""
+    replace_whole(path, _encoded(record))
+
+
+def read(path: Path) -> RunRecord:
+    """Return the run that `write` wrote.
+
+    Raises:
+        InputError: the file is missing, is no such record, or its schema is newer than ours; says
+            where in the document the trouble is.
+    """
+    content = _content(path)
+    head = _decoded(path, content, _Head)
+    if head.schema > SCHEMA:
+        problem = f"has schema {head.schema} at `$.schema`; this version reads up to {SCHEMA}"
+        raise InputError(str(path), problem, "read it with the version that wrote it, or a newer")
+    return _decoded(path, content, RunRecord)
+
+
+def read_machine(path: Path) -> MachineRecord:
+    """Return the machine that `write_machine` wrote.
+
+    Raises:
+        InputError: the file is missing or is no such record; says where the trouble is.
+    """
+    return _decoded(path, _content(path), MachineRecord)
+
+
+def replace_whole(path: Path, content: bytes) -> None:
+    """Put `content` at `path` in one step, so that a killed run leaves no half of a file.
+
+    Raises:
+        OSError: the folder is missing, full or not ours.
+    """
+    # Not tempfile: its files are readable by the owner alone, and CI collects as somebody else.
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        fresh.write_bytes(content)
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def schema() -> dict[str, object]:
+    """Return the form of report.json as JSON Schema."""
+    found = msgspec.json.schema(RunRecord)
+    for definition in found["$defs"].values():
+        if told := definition.get("description"):
+            definition["description"] = " ".join(inspect.cleandoc(told).split())
+    found["$defs"]["RunRecord"]["properties"]["schema"]["const"] = SCHEMA
+    return {"$schema": _DIALECT, "title": "report.json of pytest-node-image", **found}
+
+
+def schema_text() -> str:
+    """Return `schema` as `docs/report.schema.json` holds it."""
+    return json.dumps(schema(), indent=2) + "\n"
+
+
+def _encoded(record: RunRecord | MachineRecord) -> bytes:
+    try:
+        content = msgspec.json.encode(record)
+    except UnicodeEncodeError:
+        content = msgspec.json.encode(_encodable(msgspec.to_builtins(record)))
+    return msgspec.json.format(content, indent=1) + b"\n"
+
+
+def _encodable(value: object) -> object:
+    """Mark the halves of surrogate pairs, as file names that are not UTF-8 hold them."""
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, list | tuple):
+        return [_encodable(item) for item in value]
+    if isinstance(value, dict):
+        return {_encodable(name): _encodable(item) for name, item in value.items()}
+    return value
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        problem = f"cannot be read: {exc.strerror}"
+        raise InputError(str(path), problem, "name a file that a run has left") from exc
+
+
+def _decoded(path: Path, content: bytes, form: type[_D]) -> _D:
+    try:
+        return msgspec.json.decode(content, type=form)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        problem = f"is not what a run writes: {exc}"
+        remedy = "name a report.json (or machine.json) that a run has left; docs/report.md"
+        raise InputError(str(path), problem, remedy) from exc

@@ -1,0 +1,138 @@
+"""report.json keeps what it was given, its schema is told, a bad file is named with its fault."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from harness.folders import fixture
+from harness.model.errors import InputError
+from harness.model.record import SCHEMA, MachineRecord, RunRecord
+from harness.report import document
+
+DOCS = Path(__file__).parents[2] / "docs"
+EXAMPLES = ("example-good.json", "example-failed.json")
+RUN = RunRecord(id="run-1", started="2026-11-23T13:00:00Z", subject={}, host={})
+UPDATE = (
+    'python -c "from harness.report import document; from pathlib import Path; '
+    "Path('docs/report.schema.json').write_text(document.schema_text())\""
+)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_run_is_read_as_it_was_written(name: str, tmp_path: Path) -> None:
+    run = document.read(fixture(f"report/{name}"))
+
+    document.write(run, tmp_path / "report.json")
+
+    assert document.read(tmp_path / "report.json") == run
+    assert run.machines[0].phases
+    assert run.tests
+
+
+def test_machine_is_read_as_it_was_written(tmp_path: Path) -> None:
+    machine = document.read(fixture("report/example-failed.json")).machines[0]
+
+    document.write_machine(machine, tmp_path / "machine.json")
+
+    assert document.read_machine(tmp_path / "machine.json") == machine
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_what_is_written_holds_the_schema(name: str) -> None:
+    written = json.loads(fixture(f"report/{name}").read_text())
+
+    jsonschema.validate(written, document.schema())
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("state", "asleep"), ("subject", {"cpus": 2}), ("schema", SCHEMA + 1), ("tests", [{}])],
+)
+def test_schema_refuses_what_no_run_writes(field: str, value: object) -> None:
+    written = json.loads(fixture("report/example-good.json").read_text())
+
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(written | {field: value}, document.schema())
+
+
+def test_schema_in_docs_is_up_to_date() -> None:
+    held = (DOCS / "report.schema.json").read_text()
+
+    assert held == document.schema_text(), f"update it: {UPDATE}"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "truncated"),
+        ("[]", "Expected `object`, got `array`"),
+        ('{"other": ' + "[" * 100_000, "recursion"),
+        ("\udcff", "malformed"),
+        ('{"schema": 999}', f"schema 999 at `$.schema`; this version reads up to {SCHEMA}"),
+        ('{"id": "a", "subject": {}, "host": {}}', "missing required field `started`"),
+        (
+            '{"id": "a", "started": "", "subject": {}, "host": {}, "machines": [{"name": 1}]}',
+            "Expected `str`, got `int` - at `$.machines[0].name`",
+        ),
+    ],
+)
+def test_bad_file_is_named_with_its_fault(text: str, told: str, tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_bytes(text.encode(errors="surrogateescape"))
+
+    with pytest.raises(InputError) as caught:
+        document.read(path)
+
+    assert caught.value.subject == str(path)
+    assert told in caught.value.problem
+
+
+def test_newer_run_with_other_fields_is_told_as_newer(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_text('{"schema": 2, "id": {"of": "another form"}}')
+
+    with pytest.raises(InputError, match="has schema 2"):
+        document.read(path)
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.json: cannot be read: No such file"):
+        document.read(tmp_path / "none.json")
+    with pytest.raises(InputError, match=r"none\.json: cannot be read: No such file"):
+        document.read_machine(tmp_path / "none.json")
+
+
+def test_failed_write_leaves_no_part(tmp_path: Path) -> None:
+    blocked = tmp_path / "report.json"
+    blocked.mkdir()
+
+    with pytest.raises(OSError, match="directory"):
+        document.write(RUN, blocked)
+
+    assert list(tmp_path.iterdir()) == [blocked]
+
+
+def test_file_is_readable_by_those_who_collect_it(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    usual = os.umask(0o022)
+    try:
+        document.write(RUN, path)
+    finally:
+        os.umask(usual)
+
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_name_that_is_not_utf8_is_marked(tmp_path: Path) -> None:
+    machine = MachineRecord(name="caf\udce9", scenario="s", folder="f", timings_s={"a\udce9": 1.0})
+
+    document.write(replace(RUN, machines=(machine,)), tmp_path / "report.json")
+
+    (read,) = document.read(tmp_path / "report.json").machines
+    assert (read.name, read.timings_s) == ("caf?", {"a?": 1.0})
