@@ -1,0 +1,135 @@
+"""The serial console, read as it arrives: text in, clean lines out, boots counted.
+
+A console is three things mixed: the kernel's messages with their time stamps, into which CoreOS
+also forwards the initramfs' journal; what systemd shows of its jobs; and prompts and menus.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from harness.diagnosis import systemd_words
+from harness.diagnosis.arrival import Assembler, GuestClock
+from harness.diagnosis.line import Job, Line, Stream
+from harness.diagnosis.systemd_words import Progress
+
+LONGEST = 4000
+"""Characters of a line that are kept; what a guest writes beyond them is dropped."""
+_PROMPT_AFTER_S = 0.5
+_ASSEMBLED = 4 * LONGEST  # escape sequences make a raw line longer than what is kept of it
+
+# ECMA-48 sections 5.3 to 5.6: CSI, then what ends in ST or BEL, then the short ones, then controls.
+# systemd shortens status lines without regard for sequences: one may lack its end or its start.
+_NOT_PRINTED = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]?"
+    r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"
+    r"|\x1b[ -/]*[0-~]?"
+    r"|[\x00-\x08\x0a-\x1f\x7f-\x9f]"
+    r"|(?<=…)\[?0m"
+)
+# The second pair of brackets is the caller, with CONFIG_PRINTK_CALLER.
+_STAMP = re.compile(r"\[ *(\d+\.\d{6})\](?:\[ *[CT]\d+\])? ?")
+_IDENTIFIER = re.compile(r"([\w@.()/:+-]{1,64})\[\d+\]: ?")
+_BANNER = "Linux version "
+# Not at 0 everywhere: on other architectures than x86-64 some lines come before it.
+_BANNER_WITHIN_S = 1.0
+
+
+def plain(text: str) -> str:
+    """Return `text` as a screen would show it: no escape sequences, no control characters."""
+    if text.isprintable() and "…" not in text:
+        return text
+    return _NOT_PRINTED.sub("", text).replace("\t", " ")
+
+
+@dataclass(slots=True, kw_only=True)
+class ConsoleReader:
+    """Makes lines of what arrives on one machine's console.
+
+    Blank lines are left out. systemd redraws twice a second what it waits for: the first of these
+    lines is given for each job, one each 30 s that the job lasts on, and the one that reaches the
+    job's limit.
+    """
+
+    clock: GuestClock = field(default_factory=GuestClock)
+    boot: int = field(init=False, default=1)
+    """The boot that the machine is in, counted from 1 by the kernel's banners."""
+    _assembler: Assembler = field(init=False, default_factory=lambda: Assembler(_ASSEMBLED))
+    _progress: Progress = field(init=False, default_factory=Progress)
+    _has_banner: bool = field(init=False, default=False)
+    _changed_s: float = field(init=False, default=0.0)
+    _told: str = field(init=False, default="")
+
+    def feed(self, text: str, now_s: float) -> list[Line]:
+        """Return the lines that `text` ended; `now_s` is seconds since power-on."""
+        if not text:
+            return []
+        self._changed_s = now_s
+        # A bare return ends a line as well: what shows progress that way would be one endless line.
+        ended = self._assembler.feed(text.replace("\r\n", "\n").replace("\r", "\n"))
+        return [line for raw in ended for line in self._lines(raw, now_s)]
+
+    def pending(self, now_s: float) -> Line | None:
+        """Return, once, a last line that stands unended for half a second, as a prompt does."""
+        if self._told or now_s - self._changed_s < _PROMPT_AFTER_S:
+            return None
+        parts = _parts(self._assembler.rest)
+        if not parts:
+            return None
+        self._told = parts[-1]
+        return self._line(*_unstamped(parts[-1]), now_s)
+
+    def _lines(self, raw: str, now_s: float) -> Iterator[Line]:
+        told, self._told = self._told, ""
+        for part in _parts(raw):
+            text, uptime_s = _unstamped(part)
+            self._count_boot(text, uptime_s)
+            if part != told and (line := self._line(text, uptime_s, now_s)) is not None:
+                yield line
+
+    def _line(self, text: str, uptime_s: float | None, now_s: float) -> Line | None:
+        if uptime_s is not None:
+            self.clock.hear(self.boot, uptime_s, now_s)
+        who = _IDENTIFIER.match(text)
+        identifier = who[1] if who else ""
+        text = text[who.end() :] if who else text
+        unit, job = "", Job.NONE
+        if text.startswith("[") and (progress := systemd_words.progress(text)) is not None:
+            if not self._progress.is_news(progress):
+                return None
+            text, unit = progress.text, progress.unit
+        elif said := systemd_words.said(text, is_systemd=identifier == "systemd"):
+            unit, job = said.unit, said.job
+        return Line(
+            stream=Stream.CONSOLE, at_s=now_s, text=text.strip()[:LONGEST], boot=self.boot,
+            unit=unit, identifier=identifier, job=job, uptime_s=uptime_s,
+        )  # fmt: skip
+
+    def _count_boot(self, text: str, uptime_s: float | None) -> None:
+        if not text.startswith(_BANNER) or (uptime_s or 0.0) > _BANNER_WITHIN_S:
+            return
+        if self._has_banner:
+            self.boot += 1
+            self.clock.boot = self.boot
+            self._progress = Progress()
+        self._has_banner = True
+
+
+def _parts(raw: str) -> list[str]:
+    """Return the lines in a raw line: the kernel breaks into whatever is being written."""
+    text = plain(raw).rstrip()
+    starts = [found.start() for found in _STAMP.finditer(text)]
+    if not starts or starts == [0]:
+        return [text] if text else []
+    bounds = [0, *(start for start in starts if start), len(text)]
+    parts = (text[a:b].rstrip() for a, b in pairwise(bounds))
+    return [part for part in parts if part]
+
+
+def _unstamped(part: str) -> tuple[str, float | None]:
+    """Return a line without the kernel's time stamp, and that as seconds."""
+    stamp = _STAMP.match(part)
+    return (part[stamp.end() :], float(stamp[1])) if stamp else (part, None)

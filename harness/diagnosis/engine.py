@@ -1,0 +1,211 @@
+"""The engine of diagnosis: takes lines as they come, gives what the rules see in them.
+
+It knows no stream's form and no rule by name. A trouble that several streams tell of is one
+sighting, and what several of them count is not added up.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from harness.diagnosis.allow import AllowEntry, AllowList
+from harness.diagnosis.line import Job, Line, Stream
+from harness.diagnosis.rules import Predicate, Rule
+from harness.diagnosis.trace import Trace, same
+from harness.model.record import Sighting, Weight
+
+_CONTEXT_LINES = 4
+_MOST_TRACES = 200  # of one rule; a guest that tells of more troubles is not believed
+_KERNEL = "kernel"
+_IGNITION = "ignition"
+# They log other people's commands, whose words are no sign of anything.
+_QUOTING = ("sudo",)
+# What the emergency shell shows of the journal: `Nov 23 13:50:00 host ignition[678]: text`.
+_DATED = re.compile(r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d (?:\S+ )?([\w.@()-]+)\[\d+\]: ")
+# Ignition puts its level before what it prints where it does not reach the journal's socket.
+_LEVEL = re.compile(r"(?:DEBUG|INFO|NOTICE|WARNING|ERROR|CRITICAL|ALERT|EMERGENCY) *: ")
+# No context for anything: what systemd redraws while it waits, and jobs that go as they should.
+_WAITING = ("Job ", "A start job is running", "A stop job is running")
+_ROUTINE = (Job.STARTING, Job.STARTED, Job.STOPPING, Job.STOPPED)
+_JOURNALS = (Stream.JOURNAL, Stream.IGNITION)
+_SPAN_S = {"d": 86400.0, "h": 3600.0, "min": 60.0, "s": 1.0}
+_SPAN = re.compile(r"(\d+)(d|h|min|s)\b")
+
+
+class Engine:
+    """Judges one machine's lines. `factor` stretches every time for a guest that is slow.
+
+    `arch` (as `uname -m` says it) and `today` are for the allow-list. Times are seconds since
+    power-on.
+    """
+
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        allow: AllowList,
+        factor: float,
+        arch: str,
+        today: datetime.date,
+    ) -> None:
+        self._allow = allow
+        self._factor = factor
+        self._arch = arch
+        self._today = today
+        self._rules = tuple(rule for rule in rules if rule.pattern is not None)
+        self._by_voice: dict[tuple[Stream, str], tuple[Rule, ...]] = {}
+        self._silence = tuple(rule for rule in rules if rule.predicate is Predicate.SILENCE)
+        self._traces: dict[str, list[Trace]] = {rule.name: [] for rule in rules}
+        self._before: dict[tuple[Stream, str], deque[Line]] = {}
+        self._in_phase: dict[tuple[str, str], bool] = {}
+        self._now_s = 0.0
+
+    def feed(self, line: Line, phase: str) -> None:
+        """Take in the next line, heard in `phase`."""
+        self._now_s = max(self._now_s, line.at_s)
+        identifier, text = _spoken(line)
+        for rule in self._rules_for(line.stream, identifier):
+            said = self._said(rule, line, identifier, text, phase)
+            if said is not None:
+                self._note(rule, line, said, phase)
+                break
+        self._remember(line, identifier)
+
+    def tick(self, now_s: float, last_byte_s: float, phase: str) -> None:
+        """Take in that it is `now_s`, and that the last byte of any stream came `last_byte_s`."""
+        self._now_s = max(self._now_s, now_s)
+        for rule in self._silence:
+            if now_s - last_byte_s <= rule.over_s * self._factor or not self._is_in(rule, phase):
+                continue
+            if any(trace.lines[-1].at_s > last_byte_s for trace in self._traces[rule.name]):
+                continue
+            told = f"no byte on any stream for {now_s - last_byte_s:.0f} s"
+            line = Line(stream=Stream.HARNESS, at_s=now_s, text=told)
+            self._note(rule, line, {"seconds": f"{now_s - last_byte_s:.0f}"}, phase)
+
+    def fatal(self, now_s: float) -> Sighting | None:
+        """Return what ends the wait at `now_s`, None if nothing does (yet).
+
+        Of several, those of the highest rank, and of these the first.
+        """
+        self._now_s = max(self._now_s, now_s)
+        fatal = [trace for trace in self._all() if trace.fatal_s is not None]
+        if not any(trace.is_ripe(self._now_s) for trace in fatal):
+            return None
+        explained = {trace.rule.name for trace in fatal}
+        for trace in self._all():
+            if trace.fatal_s is None and explained & set(trace.rule.explains):
+                trace.end_all(self._now_s)
+                fatal += [trace] if trace.fatal_s is not None else []
+        best = max(fatal, key=lambda trace: (trace.rule.rank, -trace.first_s))
+        return best.sighting()
+
+    @property
+    def sightings(self) -> tuple[Sighting, ...]:
+        """Everything that the rules saw so far, by its time."""
+        shown = (trace.sighting() for trace in self._all() if trace.is_shown)
+        return tuple(sorted(shown, key=lambda sighting: sighting.at_s))
+
+    @property
+    def warnings(self) -> tuple[Sighting, ...]:
+        """The sightings that end nothing and that nobody signed for."""
+        return tuple(one for one in self.sightings if one.weight is Weight.WARNING)
+
+    def _all(self) -> Iterator[Trace]:
+        return (trace for traces in self._traces.values() for trace in traces)
+
+    def _rules_for(self, stream: Stream, identifier: str) -> tuple[Rule, ...]:
+        key = (stream, identifier)
+        if key not in self._by_voice:
+            self._by_voice[key] = tuple(
+                rule
+                for rule in self._rules
+                if stream in rule.streams
+                and identifier not in _QUOTING
+                and (rule.identifier is None or rule.identifier.fullmatch(identifier))
+            )
+        return self._by_voice[key]
+
+    def _said(
+        self, rule: Rule, line: Line, identifier: str, text: str, phase: str
+    ) -> Mapping[str, str] | None:
+        """Return what the rule's pattern found in a line, None if the rule does not fit it."""
+        found = rule.pattern.search(text) if rule.pattern else None
+        if found is None or line.priority > rule.max_priority:
+            return None
+        said = {name: value or "" for name, value in found.groupdict().items()}
+        said = {"unit": line.unit, "identifier": identifier, **said}
+        if rule.unit is not None and not rule.unit.fullmatch(said["unit"]):
+            return None
+        if rule.over_s and _lasts_s(said) <= rule.over_s * self._factor:
+            return None
+        return said if self._is_in(rule, phase) else None
+
+    def _is_in(self, rule: Rule, phase: str) -> bool:
+        if not rule.phases:
+            return True
+        key = (rule.name, phase)
+        if key not in self._in_phase:
+            self._in_phase[key] = any(fnmatchcase(phase, glob) for glob in rule.phases)
+        return self._in_phase[key]
+
+    def _note(self, rule: Rule, line: Line, said: Mapping[str, str], phase: str) -> None:
+        entry = self._allow.entry_for(rule.name, line, self._arch, self._today)
+        trace = self._trace(rule, entry, tuple(said.get(name, "") for name in rule.per))
+        if not trace.lines:
+            context = self._before.get(_voice(line, said.get("identifier", "")), ())
+            trace.begin(phase, context if rule.is_fatal else ())
+        window_s = rule.within_s * self._factor
+        trace.add(line, said, window_s)
+        if trace.is_enough(window_s):
+            trace.end_all(self._now_s, phase)
+
+    def _remember(self, line: Line, identifier: str) -> None:
+        """Keep a line as context, with those of its voice and with all of its stream."""
+        if line.job in _ROUTINE or line.text.startswith(_WAITING):
+            return
+        for voice in {_voice(line, identifier), _voice(line, "")}:
+            self._before.setdefault(voice, deque(maxlen=_CONTEXT_LINES)).append(line)
+
+    def _trace(self, rule: Rule, entry: AllowEntry | None, key: tuple[str, ...]) -> Trace:
+        tracker = entry.tracker if entry else None
+        traces = self._traces[rule.name]
+        alike = [trace for trace in traces if trace.tracker == tracker]
+        known = next((trace for trace in alike if same(trace.key, key)), None)
+        if known is not None or len(alike) >= _MOST_TRACES:
+            return known or alike[-1]
+        traces.append(Trace(rule=rule, tracker=tracker, key=key))
+        return traces[-1]
+
+
+def _spoken(line: Line) -> tuple[str, str]:
+    """Return who said what in a line, the same for a message that comes by several streams."""
+    identifier, text = line.identifier, line.text
+    if line.stream is Stream.CONSOLE and not identifier:
+        if line.uptime_s is not None:
+            identifier = _KERNEL
+        elif (dated := _DATED.match(text)) is not None:
+            identifier, text = dated[1], text[dated.end() :]
+    if identifier == _IGNITION and (level := _LEVEL.match(text)) is not None:
+        text = text[level.end() :]
+    return identifier, text
+
+
+def _voice(line: Line, identifier: str) -> tuple[Stream, str]:
+    """Return what tells those apart who speak on a stream: in the journal a unit, else a program.
+
+    What systemd says of a unit belongs to what the unit says. A console's plain text is nobody's.
+    """
+    return line.stream, (line.unit or identifier) if line.stream in _JOURNALS else identifier
+
+
+def _lasts_s(said: Mapping[str, str]) -> float:
+    """Return how long something lasts by the groups `seconds`, or `span` as systemd writes it."""
+    if "seconds" in said:
+        return float(said["seconds"] or 0)
+    return sum(
+        float(number) * _SPAN_S[unit] for number, unit in _SPAN.findall(said.get("span", ""))
+    )

@@ -1,0 +1,165 @@
+"""What the guest tells of live-apply: lines on the virtio port `machine.EVENTS_PORT`, read as text.
+
+Written by `fixtures/guest/node-image-harness-tell`:
+`stage=pull state=progress uptime=31.52 detail=anything to the end of the line`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from harness.diagnosis.arrival import Assembler, GuestClock
+from harness.diagnosis.line import Line, Stream
+
+MULTI_USER = "multi-user"
+"""The stage that is told as done when the node is back in multi-user.target."""
+FINISH = "finish"
+"""The stage that is told as done when the overlay is complete."""
+_OWN = "harness-"
+_LONGEST = 16_384
+_FAILED_PRIORITY = 3
+# A guest reads the time before it waits for its turn to write, up to 10 s: events change places.
+_DISORDER_S = 15.0
+_LINE = re.compile(r"stage=([a-z-]+) state=([a-z]+) uptime=(\d+\.\d+) detail=(.*)")
+
+
+class State(StrEnum):
+    """What became of a stage, or what it says."""
+
+    STARTED = "started"
+    PROGRESS = "progress"
+    LOG = "log"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of the guest's; `uptime_s` is the guest's own clock since its kernel started."""
+
+    stage: str
+    state: State
+    uptime_s: float
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A stage that failed, and the last lines of its unit's journal."""
+
+    stage: str
+    detail: str
+    log: tuple[str, ...]
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the harness's own part of the guest failed, and not the image's."""
+        return self.stage.startswith(_OWN)
+
+
+@dataclass(slots=True, kw_only=True)
+class EventReader:
+    """Makes events and lines of what arrives on one machine's port for events.
+
+    A line's text is `stage state`, or `stage state: detail`. Events name no boot: one begins where
+    the console counts it, or, without its clock, where the guest's time starts anew.
+    """
+
+    clock: GuestClock = field(default_factory=GuestClock)
+    _assembler: Assembler = field(init=False, default_factory=lambda: Assembler(_LONGEST))
+    _events: list[Event] = field(init=False, default_factory=list)
+    _boot: int = field(init=False, default=1)
+    _uptime_s: float = field(init=False, default=0.0)
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """All that the guest has told so far, of every boot."""
+        return tuple(self._events)
+
+    def feed(self, text: str, now_s: float) -> list[Line]:
+        """Return a line for each event that `text` ended; `now_s` is seconds since power-on."""
+        told = [_event(line.rstrip("\r")) for line in self._assembler.feed(text)]
+        new = [event for event in told if event is not None]
+        self._events += new
+        boots = [self._count_boot(event.uptime_s) for event in new]
+        # All of a burst first: its last event is the youngest, and tells the guest's time best.
+        for event, boot in zip(new, boots, strict=True):
+            self.clock.hear(boot, event.uptime_s, now_s)
+        return [self._line(event, boot, now_s) for event, boot in zip(new, boots, strict=True)]
+
+    def _count_boot(self, uptime_s: float) -> int:
+        if self.clock.boot > self._boot:
+            self._boot, self._uptime_s = self.clock.boot, uptime_s
+        elif uptime_s < self._uptime_s - _DISORDER_S:
+            self._boot, self._uptime_s = self._boot + 1, uptime_s
+        self._uptime_s = max(self._uptime_s, uptime_s)
+        return self._boot
+
+    def _line(self, event: Event, boot: int, now_s: float) -> Line:
+        said = f"{event.stage} {event.state}"
+        return Line(
+            stream=Stream.EVENTS, at_s=self.clock.at_s(boot, event.uptime_s, now_s),
+            text=f"{said}: {event.detail}" if event.detail else said, boot=boot,
+            priority=_FAILED_PRIORITY if event.state is State.FAILED else 6,
+            uptime_s=event.uptime_s,
+        )  # fmt: skip
+
+
+def parse(text: str) -> tuple[Event, ...]:
+    """Return the events in `text`; a last line that is still being written is left for later.
+
+    Lines of any other form are passed over: a guest may write what it likes to the port.
+    """
+    parsed = (_event(line.rstrip("\r")) for line in text.split("\n")[:-1])
+    return tuple(event for event in parsed if event is not None)
+
+
+def failure(events: Iterable[Event]) -> Failure | None:
+    """Return the first stage that failed, if one did."""
+    log: dict[str, list[str]] = {}
+    for event in events:
+        if event.state is State.LOG:
+            log.setdefault(event.stage, []).append(event.detail)
+        elif event.state is State.FAILED:
+            said = tuple(log.get(event.stage, ()))
+            return Failure(stage=event.stage, detail=event.detail, log=said)
+    return None
+
+
+def is_done(events: Iterable[Event], stage: str) -> bool:
+    """Return whether the guest told that `stage` is done."""
+    return any(event.stage == stage and event.state is State.DONE for event in events)
+
+
+def durations_s(events: Iterable[Event]) -> tuple[tuple[str, float], ...]:
+    """Return how long each stage took that is done, by the guest's clock.
+
+    One that did not tell its start is taken to have begun when the one before was done.
+    """
+    began: dict[str, float] = {}
+    took: list[tuple[str, float]] = []
+    previous: float | None = None
+    for event in events:
+        if event.state is State.STARTED:
+            began[event.stage] = event.uptime_s
+        elif event.state is State.DONE:
+            start = began.get(event.stage, previous)
+            previous = event.uptime_s
+            if start is not None:
+                took.append((event.stage, event.uptime_s - start))
+    return tuple(took)
+
+
+def _event(line: str) -> Event | None:
+    match = _LINE.fullmatch(line)
+    if match is None or match[2] not in set(State):
+        return None
+    stage, state, uptime, detail = match.groups()
+    return Event(stage=stage, state=State(state), uptime_s=float(uptime), detail=_printable(detail))
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in text).strip()

@@ -1,0 +1,202 @@
+"""Tells from a machine's lines which phase of its way up it is in, and when each began and ended.
+
+The phases and their marks are data (`phase_table`). Any stream may tell of any phase, and late: of
+several marks the earliest counts, whenever it arrives, and times are corrected as the guest's clock
+gets known better.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from harness import folders
+from harness.diagnosis import phase_table
+from harness.diagnosis.arrival import GuestClock
+from harness.diagnosis.line import Job, Line, Stream
+from harness.diagnosis.phase_layout import Sight, lay_out
+from harness.diagnosis.phase_table import Edge, Mark, Phase
+from harness.model.record import PhaseRecord
+
+_Hit = tuple[Phase, Edge, Mark]
+_State = tuple[int, str, str]
+
+
+class _Index:
+    """Finds the marks that a line shows, without asking every mark of every line."""
+
+    def __init__(self, phases: tuple[Phase, ...]) -> None:
+        self._units: dict[tuple[str, Job], list[_Hit]] = {}
+        self._events: dict[str, list[_Hit]] = {}
+        self._described: list[_Hit] = []
+        self._texts: dict[Stream, list[tuple[re.Pattern[str], _Hit]]] = {s: [] for s in Stream}
+        for phase in phases:
+            for edge, mark in phase.marks:
+                self._add((phase, edge, mark), mark)
+
+    def _add(self, hit: _Hit, mark: Mark) -> None:
+        if mark.unit:
+            self._units.setdefault((mark.unit, mark.job), []).append(hit)
+        elif mark.event:
+            self._events.setdefault(mark.event, []).append(hit)
+        elif mark.described:
+            self._described.append(hit)
+        else:
+            for stream in mark.streams:
+                self._texts[stream].append((re.compile(mark.text), hit))
+
+    def hits(self, line: Line) -> Iterator[_Hit]:
+        """Return the marks that `line` shows."""
+        if line.stream is Stream.EVENTS:
+            yield from self._events.get(line.text.partition(":")[0], ())
+        if line.job is not Job.NONE:
+            yield from self._units.get((line.unit, line.job), ())
+            if not line.unit:
+                yield from self._by_description(line)
+        for pattern, hit in self._texts[line.stream]:
+            if hit[2].identifier in ("", line.identifier) and pattern.match(line.text):
+                yield hit
+
+    def _by_description(self, line: Line) -> Iterator[_Hit]:
+        text = line.text.rstrip(".")
+        for hit in self._described:
+            if hit[2].job is line.job and text.endswith(hit[2].described):
+                yield hit
+
+
+@dataclass(slots=True)
+class Tracker:
+    """Follows one machine from power-on, over its reboots.
+
+    A phase whose unit failed counts as failed until it begins again, as systemd restarts it.
+    """
+
+    phases: tuple[Phase, ...]
+    _index: _Index = field(init=False, repr=False)
+    # What was seen, with the guest's own time; its clock may get known better later.
+    _seen: list[tuple[Sight, float | None]] = field(init=False, default_factory=list)
+    _clock: GuestClock = field(init=False, default_factory=GuestClock)
+    _by_host: list[PhaseRecord] = field(init=False, default_factory=list)
+    _told: set[_State] = field(init=False, default_factory=set)
+    _next_boots: set[int] = field(init=False, default_factory=set)
+    _failed: tuple[float, int, str] | None = field(init=False, default=None)
+    _boot: int = field(init=False, default=1)
+
+    def __post_init__(self) -> None:
+        self._index = _Index(self.phases)
+        first = next(phase for phase in self.phases if phase.depth == 0)
+        self._seen.append((Sight(phase=first, edge=Edge.BEGIN, boot=1, at_s=0.0), None))
+        self._told |= {_state(record) for record in self.records}
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> Tracker:
+        """Return a tracker of the phases in `path`, or of the shipped ones.
+
+        Raises:
+            InputError: the table cannot be read, or something is wrong in it.
+        """
+        return cls(phase_table.read(path or folders.fixture("diagnosis/phases.toml")))
+
+    def feed(self, line: Line) -> tuple[PhaseRecord, ...]:
+        """Take a line into account; return the phases that began, ended or failed by it.
+
+        Each of that is returned once. Times that a later line corrects are in `records`.
+        """
+        boot = self._boot_of(line)
+        if line.uptime_s is not None:
+            self._clock.hear(boot, line.uptime_s, line.at_s)
+        hits = list(self._index.hits(line))
+        for hit in hits:
+            self._see(hit, line, boot)
+        if not hits:
+            return ()
+        records = lay_out(self.phases, self._sights())
+        news = {state: r for r in records if (state := _state(r)) not in self._told}
+        self._told |= news.keys()
+        return tuple(news.values())
+
+    def begin(self, name: str, title: str, at_s: float) -> PhaseRecord:
+        """Begin a phase that the host drives, as a level of readiness, and return it."""
+        record = PhaseRecord(name=name, title=title, begin_s=at_s, boot=self._boot, depth=1)
+        self._by_host.append(record)
+        return record
+
+    def end(self, name: str, at_s: float, *, is_failed: bool = False) -> PhaseRecord | None:
+        """End a phase that the host drives and return it; None if it does not last (any more)."""
+        for position, record in reversed(list(enumerate(self._by_host))):
+            if record.name == name and record.end_s is None:
+                self._by_host[position] = replace(record, end_s=at_s, is_failed=is_failed)
+                return self._by_host[position]
+        return None
+
+    def fail(self, at_s: float) -> PhaseRecord:
+        """End all phases that last, the current one as failed, and return that one.
+
+        What the guest does later is not taken into account any more.
+        """
+        if self._failed is None:
+            current = self.current
+            self._failed = (at_s, current.boot, current.name)
+        return self.current
+
+    @property
+    def current(self) -> PhaseRecord:
+        """The innermost phase that lasts; one that failed is current until another begins."""
+        records = self.records
+        if self._failed is not None:
+            return next(r for r in reversed(records) if (r.boot, r.name) == self._failed[1:])
+        latest_s = max(record.begin_s for record in records)
+        failed = [r for r in records if r.is_failed and r.end_s is not None and r.end_s >= latest_s]
+        lasting = [record for record in records if record.end_s is None]
+        return max(failed or lasting, key=lambda record: (record.depth, record.begin_s))
+
+    @property
+    def records(self) -> tuple[PhaseRecord, ...]:
+        """All phases so far, in the order of their begin, the outer ones first."""
+        records = [*lay_out(self.phases, self._sights()), *self._by_host]
+        if self._failed is not None:
+            records = [_stopped(record, *self._failed) for record in records]
+        return tuple(sorted(records, key=lambda r: (r.boot, r.begin_s, r.depth)))
+
+    def _see(self, hit: _Hit, line: Line, boot: int) -> None:
+        phase, edge, mark = hit
+        if mark.next_boot:
+            boot += 1
+            self._next_boots.add(boot)
+        self._boot = max(self._boot, boot)
+        sight = Sight(phase=phase, edge=edge, boot=boot, at_s=line.at_s, after=mark.after)
+        self._seen.append((sight, None if mark.next_boot else line.uptime_s))
+
+    def _boot_of(self, line: Line) -> int:
+        """Return a line's boot: firmware and boot loader write before the next kernel counts it.
+
+        They have no time stamps, which the kernel that ends has to its last line.
+        """
+        is_theirs = line.stream is Stream.CONSOLE and line.uptime_s is None
+        return line.boot + 1 if is_theirs and line.boot + 1 in self._next_boots else line.boot
+
+    def _sights(self) -> Iterator[Sight]:
+        for sight, uptime_s in self._seen:
+            if uptime_s is not None:
+                at_s = self._clock.at_s(sight.boot, uptime_s, sight.at_s)
+                sight = replace(sight, at_s=at_s)
+            if self._failed is None or sight.at_s <= self._failed[0]:
+                yield sight
+
+
+def _stopped(record: PhaseRecord, at_s: float, boot: int, name: str) -> PhaseRecord:
+    """Return a record of a machine that failed at `at_s` in the phase `name`."""
+    return replace(
+        record,
+        end_s=max(at_s, record.begin_s) if record.end_s is None else record.end_s,
+        is_failed=record.is_failed or (record.boot, record.name) == (boot, name),
+    )
+
+
+def _state(record: PhaseRecord) -> _State:
+    """Return what there is to tell of a record."""
+    if record.is_failed:
+        return record.boot, record.name, "failed"
+    return record.boot, record.name, "lasts" if record.end_s is None else "ended"

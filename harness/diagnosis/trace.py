@@ -1,0 +1,146 @@
+"""What one trouble has left so far: its lines, how often, and whether that is fatal by now.
+
+The engine keeps one trace for each trouble; a trace becomes the `Sighting` that others read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from harness.diagnosis.line import Line, Stream
+from harness.diagnosis.rules import Rule
+from harness.model.record import Sighting, Weight
+
+_MOST_LINES = 5
+_LONGEST_VALUE = 200
+_ELLIPSIS = "…"
+
+
+@dataclass(slots=True, kw_only=True)
+class Trace:
+    """One trouble that `rule` saw, told from others of that rule by `key`.
+
+    `tracker` is the link by which an allow-list signed for it. Seconds are since power-on.
+    """
+
+    rule: Rule
+    key: tuple[str, ...]
+    tracker: str | None = None
+    fatal_s: float | None = None
+    """When it was known to be fatal: not before its line arrived, which may be late."""
+    lines: list[Line] = field(default_factory=list)
+    _context: tuple[Line, ...] = ()
+    _phase: str = ""
+    _said: Mapping[str, str] = field(default_factory=dict)
+    _counts: dict[Stream, int] = field(default_factory=dict)
+    _times_s: dict[Stream, deque[float]] = field(default_factory=dict)
+
+    @property
+    def first_s(self) -> float:
+        """When it was seen first."""
+        return min((line.at_s for line in self.lines), default=0.0)
+
+    @property
+    def count(self) -> int:
+        """How often it was seen, by the stream that saw it most often."""
+        return max(self._counts.values(), default=0)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether it is worth telling: a rule that only warns may ask for more than one."""
+        return self.rule.is_fatal or self.count >= self.rule.at_least
+
+    def is_ripe(self, now_s: float) -> bool:
+        """Return whether it is fatal and has waited for something that says more."""
+        return self.fatal_s is not None and now_s - self.fatal_s >= self.rule.grace_s
+
+    def begin(self, phase: str, context: Iterable[Line]) -> None:
+        """Begin in `phase`, after the lines `context` of the same voice."""
+        self._phase = phase
+        self._context = tuple(context)
+
+    def add(self, line: Line, said: Mapping[str, str], window_s: float) -> None:
+        """Take in one more line and what the pattern found in it; no window means for ever."""
+        before = self._counts.get(line.stream, 0)
+        counted = said.get("count", "")
+        self._counts[line.stream] = max(before, int(counted)) if counted else before + 1
+        self._keep(line)
+        if self.fatal_s is None:
+            self._said = said
+        if window_s:
+            times_s = self._times_s.setdefault(line.stream, deque(maxlen=self.rule.at_least))
+            times_s.append(line.at_s)
+
+    def is_enough(self, window_s: float) -> bool:
+        """Return whether it was seen as often as the rule asks for, within the window if any."""
+        if not window_s:
+            return self.count >= self.rule.at_least
+        return any(
+            len(times_s) == self.rule.at_least and times_s[-1] - times_s[0] <= window_s
+            for times_s in self._times_s.values()
+        )
+
+    def end_all(self, now_s: float, phase: str = "") -> None:
+        """Become fatal, unless the rule only warns or somebody signed for it."""
+        if self.rule.is_fatal and self.tracker is None and self.fatal_s is None:
+            self.fatal_s = now_s
+            self._phase = phase or self._phase
+
+    def sighting(self) -> Sighting:
+        """Return it as those who report read it."""
+        weight = Weight.FATAL if self.fatal_s is not None else Weight.WARNING
+        values = {name: _value(text) for name, text in self._said.items()}
+        values["count"] = str(self.count)
+        quoted = sorted((*self._context, *self.lines), key=lambda line: line.at_s)
+        return Sighting(
+            rule=self.rule.name, weight=Weight.ALLOWED if self.tracker else weight,
+            blame=self.rule.blame, phase=self._phase, at_s=round(self.first_s, 1),
+            # A group that took no part leaves nothing to tell after the colon.
+            cause=self.rule.cause.format_map(values).rstrip(" :;"),
+            advice=self.rule.advice.format_map(values),
+            source=self.rule.source, lines=tuple(line.quoted() for line in quoted),
+            count=self.count, allowed_by=self.tracker,
+        )  # fmt: skip
+
+    def _keep(self, line: Line) -> None:
+        # What console and journal both tell is quoted once.
+        if any(one.text == line.text and one.stream != line.stream for one in self.lines):
+            return
+        if len(self.lines) < _MOST_LINES:
+            self.lines.append(line)
+        elif self.fatal_s is None:
+            self.lines[-1] = line  # the last so far may be the one that makes it fatal
+
+
+def same(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Return whether two keys are of the same trouble; the console shortens names by `…`."""
+    return all(_same(a, b) for a, b in zip(one, other, strict=True))
+
+
+def _same(one: str, other: str) -> bool:
+    if one == other:
+        return True
+    if _ELLIPSIS not in one + other:
+        return False
+    return bool(re.fullmatch(_gaps(one), other) or re.fullmatch(_gaps(other), one))
+
+
+def _gaps(text: str) -> str:
+    return ".*".join(re.escape(part) for part in text.split(_ELLIPSIS))
+
+
+def _value(text: str) -> str:
+    """Return what a guest said as a piece of a sentence of ours."""
+    shown = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return shortened(shown.rstrip("."), _LONGEST_VALUE)
+
+
+def shortened(text: str, width: int) -> str:
+    """Return `text` in at most `width` characters: it loses its middle, as errors end in causes."""
+    if len(text) <= width:
+        return text
+    head = width // 3
+    return f"{text[:head].rstrip()} {_ELLIPSIS} {text[len(text) - (width - head - 3) :].lstrip()}"

@@ -1,0 +1,99 @@
+"""Lines for the tests of diagnosis: read from transcripts, or made from what a test cares about."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from harness.diagnosis import rules
+from harness.diagnosis.allow import AllowList
+from harness.diagnosis.console import ConsoleReader
+from harness.diagnosis.engine import Engine
+from harness.diagnosis.events import EventReader
+from harness.diagnosis.ignition_port import IgnitionReader
+from harness.diagnosis.journal import JournalReader
+from harness.diagnosis.line import Line, Stream
+from harness.diagnosis.rules import Rule
+from harness.folders import fixture
+
+TODAY = datetime.date(2026, 11, 23)
+RULES = rules.load()
+_JOURNAL = re.compile(r"(?P<by>[^\[: ]+)(?:\[(?P<unit>[^\]]*)\])?: (?P<text>.*)", re.DOTALL)
+_SAMPLES = ("kernel", "initramfs", "live-apply", "services")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """What the transcripts have for one rule: lines that it takes, and near misses."""
+
+    rule: str
+    phase: str
+    hits: tuple[Line, ...]
+    misses: tuple[Line, ...]
+
+
+def engine(
+    *more: Rule, only: tuple[Rule, ...] = RULES, factor: float = 1.0, allow: AllowList | None = None
+) -> Engine:
+    return Engine((*more, *only), allow or AllowList(), factor, "x86_64", TODAY)
+
+
+def line(stream: Stream, text: str, at_s: float = 10.0) -> Line:
+    """Return a line as its stream's reader would give it."""
+    if stream is Stream.CONSOLE:
+        return ConsoleReader().feed(text + "\n", at_s)[0]
+    if stream in (Stream.HARNESS, Stream.EVENTS):
+        return Line(stream=stream, at_s=at_s, text=text)
+    found = _JOURNAL.fullmatch(text)
+    assert found is not None, text
+    return Line(
+        stream=stream, at_s=at_s, text=found["text"], identifier=found["by"],
+        unit=found["unit"] or "",
+    )  # fmt: skip
+
+
+def samples() -> tuple[Sample, ...]:
+    return tuple(sample for name in _SAMPLES for sample in _samples(name))
+
+
+def good_console() -> list[Line]:
+    text = fixture("transcripts/diagnosis/rules-good-console.txt").read_text(encoding="utf-8")
+    return ConsoleReader().feed(text.replace("\r\n", "\n"), 300.0)
+
+
+def good_journal() -> Iterator[Line]:
+    path = fixture("transcripts/diagnosis/rules-good-journal.txt")
+    for told in path.read_text(encoding="utf-8").splitlines():
+        at_s, priority, rest = told.split(" ", 2)
+        if _JOURNAL.fullmatch(rest):  # Ignition sends some entries without saying who it is
+            made = line(Stream.JOURNAL, rest, float(at_s))
+            yield replace(made, priority=int(priority))
+
+
+def recorded(run: str, *streams: str) -> Iterator[Line]:
+    """Return the lines of a recorded run, one stream after the other, as their readers do."""
+    readers: dict[str, Callable[[str, float], list[Line]]] = {
+        "console": ConsoleReader().feed,
+        "ignition": IgnitionReader().feed,
+        "events": EventReader().feed,
+        "journal": lambda text, now_s: [one.line for one in JournalReader().feed(text, now_s)],
+    }
+    for stream in streams:
+        (path,) = fixture("transcripts/diagnosis").glob(f"phases-{run}-{stream}.*")
+        yield from readers[stream](path.read_text(encoding="utf-8"), 300.0)
+
+
+def _samples(name: str) -> Iterator[Sample]:
+    text = fixture(f"transcripts/diagnosis/rules-{name}.toml").read_text(encoding="utf-8")
+    for rule, entry in tomllib.loads(text).items():
+        yield Sample(
+            rule=rule, phase=entry.get("phase", "services"),
+            hits=_lines(entry["hits"]), misses=_lines(entry["misses"]),
+        )  # fmt: skip
+
+
+def _lines(entry: dict[str, list[str]]) -> tuple[Line, ...]:
+    return tuple(line(Stream(stream), text) for stream, texts in entry.items() for text in texts)

@@ -1,0 +1,133 @@
+"""The guest's events, as text."""
+
+from __future__ import annotations
+
+from diagnosis_replay import transcript
+
+from harness.diagnosis.arrival import GuestClock
+from harness.diagnosis.events import EventReader, State, durations_s, failure, is_done, parse
+from harness.diagnosis.line import Stream
+
+GOOD = """\
+stage=pull state=started uptime=36.90 detail=
+stage=pull state=progress uptime=41.20 detail=Target node image is 10.0.2.2:5000/node@sha256:abc
+stage=pull state=done uptime=133.80 detail=
+stage=overlay state=started uptime=133.90 detail=
+stage=overlay state=done uptime=140.30 detail=
+stage=finish state=done uptime=140.50 detail=
+stage=multi-user state=done uptime=155.10 detail=
+"""
+BAD = """\
+stage=pull state=started uptime=36.90 detail=
+stage=pull state=log uptime=60.00 detail=error: connection refused
+stage=pull state=log uptime=60.00 detail=gave up pulling x after 3 tries
+stage=pull state=failed uptime=60.10 detail=node-image-pull.service failed, result exit-code
+stage=overlay state=failed uptime=60.20 detail=later
+"""
+
+
+def test_events_keep_stage_state_time_and_the_rest_of_the_line() -> None:
+    event = parse(GOOD)[1]
+
+    assert (event.stage, event.state, event.uptime_s) == ("pull", State.PROGRESS, 41.2)
+    assert event.detail == "Target node image is 10.0.2.2:5000/node@sha256:abc"
+
+
+def test_a_line_still_being_written_waits_for_its_end() -> None:
+    cut = GOOD.rstrip("\n")
+
+    assert len(parse(cut)) == len(parse(GOOD)) - 1
+
+
+def test_anything_else_on_the_port_is_passed_over() -> None:
+    noise = "hello\nstage=pull state=dancing uptime=1.0 detail=\nstage=pull state=done\n\x00\n"
+
+    assert parse(noise + GOOD) == parse(GOOD)
+
+
+def test_control_characters_of_the_guest_do_not_reach_a_terminal() -> None:
+    (event,) = parse("stage=pull state=progress uptime=1.00 detail=\x1b[31mred\x07\n")
+
+    assert event.detail == "[31mred"
+
+
+def test_a_stage_is_done_when_it_says_so() -> None:
+    events = parse(GOOD)
+
+    assert is_done(events, "multi-user")
+    assert not is_done(events[:-1], "multi-user")
+    assert failure(events) is None
+
+
+def test_first_failure_counts_and_carries_its_journal() -> None:
+    first = failure(parse(BAD))
+
+    assert first is not None
+    assert (first.stage, first.is_own) == ("pull", False)
+    assert first.log == ("error: connection refused", "gave up pulling x after 3 tries")
+    assert first.detail.startswith("node-image-pull.service failed")
+
+
+def test_failure_of_the_snapshot_is_the_harness_own() -> None:
+    own = failure(parse("stage=harness-before state=failed uptime=1.00 detail=x\n"))
+
+    assert own is not None
+    assert own.is_own
+
+
+def test_durations_begin_at_the_start_or_at_the_end_of_the_stage_before() -> None:
+    took = {stage: round(seconds, 1) for stage, seconds in durations_s(parse(GOOD))}
+
+    assert took == {"pull": 96.9, "overlay": 6.4, "finish": 0.2, "multi-user": 14.6}
+
+
+def test_reader_tells_each_event_when_its_line_is_whole() -> None:
+    reader = EventReader()
+    text = "stage=pull state=progress uptime=41.20 detail=received 15 MB\n"
+
+    lines = reader.feed(text[:30], 50.0) + reader.feed(text[30:], 50.1)
+
+    (line,) = lines
+    assert (line.stream, line.text) == (Stream.EVENTS, "pull progress: received 15 MB")
+    assert (line.uptime_s, line.at_s, line.priority) == (41.2, 50.1, 6)
+
+
+def test_reader_gives_a_burst_true_times_and_keeps_its_events() -> None:
+    reader = EventReader()
+
+    lines = reader.feed(GOOD, 165.1)
+
+    assert [round(line.at_s, 1) for line in lines[:2]] == [46.9, 51.2]
+    assert [line.text for line in lines[-2:]] == ["finish done", "multi-user done"]
+    assert reader.events == parse(GOOD)
+
+
+def test_failure_is_an_error() -> None:
+    lines = EventReader().feed(transcript("noreg-events.txt"), 300.0)
+
+    assert [line.text for line in lines if line.priority == 3] == [
+        "pull failed: node-image-pull.service failed, result exit-code, exit status 1"
+    ]
+
+
+def event(uptime_s: float) -> str:
+    return f"stage=pull state=progress uptime={uptime_s:.2f} detail=x\n"
+
+
+def test_boot_begins_where_the_guests_time_starts_anew() -> None:
+    reader = EventReader()
+
+    lines = [line for s in (100, 95, 101, 30, 31) for line in reader.feed(event(s), 200.0 + s)]
+
+    assert [line.boot for line in lines] == [1, 1, 1, 2, 2]
+
+
+def test_boot_is_the_consoles_where_it_counts() -> None:
+    clock = GuestClock()
+    reader = EventReader(clock=clock)
+    reader.feed(event(30), 40.0)
+    clock.boot = 2
+
+    lines = reader.feed(event(31), 100.0) + reader.feed(event(32), 101.0)
+
+    assert [(line.boot, line.at_s) for line in lines] == [(2, 100.0), (2, 101.0)]

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from diagnosis_samples import RULES, Sample, engine, good_console, good_journal, samples
+
+from harness.diagnosis import phase_table, rules
+from harness.diagnosis.line import Line, Stream
+from harness.diagnosis.rules import Predicate
+from harness.folders import fixture
+from harness.model.errors import InputError
+from harness.model.record import Blame, Sighting, Weight
+
+BY_NAME = {rule.name: rule for rule in RULES}
+SAMPLES = samples()
+A_RULE = """
+[[rule]]
+name = "one"
+pattern = 'something (?P<what>\\w+)'
+blame = "product"
+weight = "fatal"
+cause = "there was {what}"
+advice = "look"
+source = "here"
+"""
+
+
+def seen(sample: Sample, lines: tuple[Line, ...]) -> list[Sighting]:
+    """Return the sightings of the sample's rule after each line came as often as it asks for."""
+    found = []
+    for line in lines:
+        judge = engine(factor=0.5)
+        for second in range(BY_NAME[sample.rule].at_least):
+            judge.feed(replace(line, at_s=10.0 + second), sample.phase)
+        found += [one for one in judge.sightings if one.rule == sample.rule]
+    return found
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.rule)
+def test_rule_takes_its_lines(sample: Sample) -> None:
+    found = seen(sample, sample.hits)
+
+    assert len(found) == len(sample.hits)
+    assert {one.weight for one in found} == {BY_NAME[sample.rule].weight}
+    assert all(one.cause and "{" not in one.cause and one.lines for one in found)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.rule)
+def test_rule_leaves_near_misses(sample: Sample) -> None:
+    assert seen(sample, sample.misses) == []
+
+
+def test_every_rule_has_lines_that_it_takes_and_near_misses() -> None:
+    by_line = {rule.name for rule in RULES if rule.pattern is not None}
+
+    assert [sample.rule for sample in SAMPLES if not (sample.hits and sample.misses)] == []
+    assert {sample.rule for sample in SAMPLES} == by_line
+
+
+@pytest.mark.parametrize(("read", "count"), [(good_console, 700), (good_journal, 1000)])
+def test_good_run_has_nothing_fatal_and_no_warnings(
+    read: Callable[[], Iterable[Line]], count: int
+) -> None:
+    judge = engine(factor=4.0)
+    lines = list(read())
+
+    for line in lines:
+        judge.feed(line, "services")
+
+    assert len(lines) > count
+    assert [(one.rule, one.cause) for one in judge.sightings] == []
+    assert judge.fatal(1000.0) is None
+
+
+def test_all_checks_of_kola_are_there() -> None:
+    cited = {
+        int(line)
+        for rule in RULES
+        for line in re.findall(r"mantle/kola/harness\.go:(\d+)", rule.source)
+    }
+
+    assert cited == {
+        168, 174, 179, 183, 187, 191, 196, 201, 206, 210, 215, 220, 224, 228, 232, 236, 241,
+    }  # fmt: skip
+
+
+def test_rules_name_phases_that_there_are() -> None:
+    known = {phase.name for phase in phase_table.read(fixture("diagnosis/phases.toml"))}
+    named = {glob for rule in RULES for glob in rule.phases}
+
+    unknown = {
+        glob
+        for glob in named
+        if not any(
+            name == glob or (glob[-1] == "*" and name.startswith(glob[:-1])) for name in known
+        )
+    }
+    assert unknown == set()
+
+
+def test_what_the_rig_does_is_not_blamed_on_the_product() -> None:
+    blames = {name: rule.blame for name, rule in BY_NAME.items()}
+
+    assert blames["guest-powered-off"] == blames["guest-crashed"] == Blame.PRODUCT
+    assert blames["qemu-ended"] == blames["harness-unit-failed"] == Blame.RIG
+    assert blames["pull-denied"] == blames["ignition-config-invalid"] == Blame.TEST
+
+
+def test_silence_is_shipped() -> None:
+    rule = BY_NAME["silence"]
+
+    assert (rule.predicate, rule.over_s, rule.weight) == (Predicate.SILENCE, 120.0, Weight.FATAL)
+    assert "multi-user" not in rule.phases
+
+
+def test_rule_is_read_with_its_defaults() -> None:
+    (rule,) = rules.parse(A_RULE, "rules x")
+
+    assert rule.name == "one"
+    assert rule.streams == {Stream.CONSOLE, Stream.JOURNAL, Stream.IGNITION}
+    assert rule.pattern is not None
+    assert rule.pattern.search("something odd")
+    assert (rule.at_least, rule.grace_s, rule.rank) == (1, 0.0, 0)
+
+
+@pytest.mark.parametrize(
+    ("added", "problem"),
+    [
+        ("colour = 'red'", "unknown field `colour`"),
+        ("phases = 'kernel'", "Expected `array`, got `str` - at `$.phases`"),
+        ("streams = ['serial']", "Invalid enum value 'serial'"),
+        ("streams = []", "length >= 1"),
+        ("rank = 10", "`int` <= 9"),
+        ("at_least = true", "got `bool` - at `$.at_least`"),
+        ("grace_s = -1", "`float` >= 0.0"),
+        ("unit = '('", "No regular expression: missing )"),
+        ("unit = 3", "Expected a regular expression"),
+        ("identifier = '.*'", "fits an empty text"),
+        ("predicate = 'silence'\nover_s = 3", "does not say one thing to look for"),
+        ("over_s = 3", "no group that tells a time"),
+        ("within_s = 3", "within_s without at_least"),
+        ("per = ['where']", "no group where"),
+        ("explains = ['two']", "explains two, no fatal rule"),
+    ],
+)
+def test_malformed_rule_is_told_with_its_name(added: str, problem: str) -> None:
+    with pytest.raises(InputError) as told:
+        rules.parse(A_RULE + added, "rules x")
+
+    assert problem in told.value.problem
+    assert "one" in told.value.subject
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ('"one"', '"One more"', "$.name"),
+        ('"fatal"', '"allowed"', "Invalid enum value 'allowed'"),
+        ('"fatal"', '"warning"\ngrace_s = 2', "is no fatal rule"),
+        ('"product"', '"nobody"', "Invalid enum value 'nobody'"),
+        ("{what}", "{who}", "names what the rule does not have: who"),
+        ("{what}", "{what", "cannot be filled in"),
+        ("was {what}", "was {what}.", "full stop"),
+        ('advice = "look"', 'advice = """look\nfar"""', "$.advice"),
+        ('source = "here"', "", "missing required field `source`"),
+        ('source = "here"', 'source = ""', "$.source"),
+        ("pattern = 'something (?P<what>\\w+)'", "predicate = 'silence'", "has no over_s"),
+        ("[[rule]]", "[rule]", "has something else than rules"),
+        ("[[rule]]", "[[rules]]", "has something else than rules"),
+        ("[[rule]]", "x =", "is not TOML"),
+    ],
+)
+def test_malformed_field_is_told(old: str, new: str, problem: str) -> None:
+    assert old in A_RULE
+
+    with pytest.raises(InputError, match="rules x") as told:
+        rules.parse(A_RULE.replace(old, new), "rules x")
+
+    assert problem in told.value.problem
+
+
+def test_two_rules_of_one_name_are_refused() -> None:
+    with pytest.raises(InputError, match="is there twice"):
+        rules.parse(A_RULE * 2, "rules x")
+
+
+def test_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        rules.load(tmp_path / "none.toml")
