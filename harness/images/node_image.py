@@ -18,6 +18,7 @@ _BUILD_VERSIONS = "io.openshift.build.versions"
 # Source: openshift/os, Containerfile of the node layer, and `rpm-ostree compose` for ostree.*
 _MARKS = ("io.openshift.metalayer", "containers.bootc", "ostree.")
 _RELEASE = "io.openshift.release"
+_STAND_IN = "io.node-image.stand-in"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,11 @@ class NodeImage:
     def version(self) -> str | None:
         """The version of the image, else of the CoreOS it was built from."""
         return self.labels.get(_VERSION) or self.build_versions.get("machine-os")
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Whether it was built here from Debian packages."""
+        return self.labels.get(_STAND_IN) == "true"
 
     @property
     def build_versions(self) -> dict[str, str]:

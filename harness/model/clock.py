@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
 from harness.model.errors import DeadlineError
@@ -39,6 +40,16 @@ class SystemClock:
 
 
 SYSTEM_CLOCK = SystemClock()
+
+
+def utc_now() -> str:
+    """Return the host's date and time in UTC, to the second, in ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def process_cpu_s() -> float:
+    """Return the seconds of CPU that this process has used."""
+    return time.process_time()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

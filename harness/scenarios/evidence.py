@@ -1,110 +1,135 @@
-"""What is kept of a machine for those who ask why: copied out of the run's folder, which goes.
+"""What is kept of a machine for those who ask why, written while it runs: a killed run has it too.
 
-Written again and again, so that whatever ends a run finds the last state there. Secrets stay out.
+The run's own folder goes with the run, and its files hold secrets; what is kept here does not.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import logging
-import re
-import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.machine.machine import EVENTS_PORT, IGNITION_PORT, JOURNAL_PORT, Machine
-from harness.model.ignition import Document, Json, render
+from harness.machine.machine import Machine
+from harness.model.ignition import Document, render
+from harness.model.node_state import NodeState
+from harness.model.record import LayerRecord, MachineRecord
+from harness.model.redaction import LineRedactor, Redactor, secrets_in
 
 LOG = logging.getLogger(__name__)
-REMOVED = "removed"
-_PORTS = {
-    EVENTS_PORT: "events.txt",
-    JOURNAL_PORT: "journal.json",
-    IGNITION_PORT: "ignition-journal.json",
-}
-_READABLE_BY_OTHERS = 0o004
-_SECRET_FIELDS = {"passwordHash", "sshAuthorizedKeys", "keyFile", "httpHeaders", "clevis"}
-# A failing Ignition logs the whole config, and the commands with which it makes users.
-_SECRET_WORDS = re.compile(
-    r"""(data:[^,"\s\\]*,)[^"\s\\]+"""
-    r"""|(\\?"(?:passwordHash|--password)\\?"[:, ]+\\?")[^"\\]+"""
-)
-_LOGIN_IN_URL = re.compile(r"""(?<=://)[^/@\s"\\]+@""")
+RECORD = "machine.json"
+_SIZE_LIMIT_BYTES = 64 << 20
+_CUT = b"\n[the rest was not kept: the file has reached its limit]\n"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Evidence:
-    """The folder of one scenario's evidence; the newest run's is in it."""
+    """The folder of one machine's evidence. Trouble in writing is logged only.
+
+    It must not hide the trouble that is evidenced.
+    """
 
     folder: Path
+    redactor: Redactor
+    _texts: dict[str, LineRedactor] = field(init=False, default_factory=dict)
+    _bytes: dict[str, int] = field(init=False, default_factory=dict)
 
     @classmethod
-    def begin(cls, parent: Path, scenario: str) -> Evidence:
-        """Return an empty folder `scenario` below `parent`; what was in it is gone."""
-        folder = parent / scenario
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        return cls(folder=folder)
+    def begin(cls, parent: Path, name: str, redactor: Redactor) -> Evidence:
+        """Return a new folder below `parent`; a name that is taken gets a number, as `name-2`."""
+        number = 1
+        while True:
+            folder = parent / (name if number == 1 else f"{name}-{number}")
+            try:
+                folder.mkdir(parents=True)
+            except FileExistsError:
+                number += 1
+                continue
+            return cls(folder=folder, redactor=redactor)
 
-    def keep_config(self, document: Document) -> None:
-        """Keep an Ignition config as `ignition.json`, without what is secret in it."""
-        self.keep_text("ignition.json", render(without_secrets(document)))
+    @property
+    def size_bytes(self) -> int:
+        """How much was kept of the streams."""
+        return sum(self._bytes.values())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The files of the folder, sorted."""
+        return tuple(sorted(path.name for path in self.folder.iterdir() if path.name != RECORD))
+
+    def append(self, name: str, new: bytes) -> None:
+        """Add to the file `name` what is clean of secrets already; beyond a limit it is dropped."""
+        kept = self._bytes.get(name, 0)
+        if not new or kept > _SIZE_LIMIT_BYTES:
+            return
+        self._bytes[name] = kept + len(new)
+        if self._bytes[name] > _SIZE_LIMIT_BYTES:
+            new = _CUT
+        try:
+            with (self.folder / name).open("ab") as file:
+                file.write(new)
+        except OSError as exc:
+            LOG.warning("evidence is incomplete: %s", exc)
+
+    def append_text(self, name: str, new: str) -> None:
+        """Add text that may hold secrets and end within a line, which then waits for its rest."""
+        self.append(name, self.lines_of(name).feed(new).encode())
+
+    def lines_of(self, name: str) -> LineRedactor:
+        """Return what cleans the lines of the stream that is kept as `name`."""
+        return self._texts.setdefault(name, LineRedactor(self.redactor))
+
+    def finish(self) -> None:
+        """Write out what still waits for its line's end."""
+        for name, cleaner in self._texts.items():
+            self.append(name, cleaner.finish().encode())
 
     def keep_text(self, name: str, text: str) -> None:
         """Keep `text` as the file `name`."""
-        (self.folder / name).write_text(text, encoding="utf-8")
+        self._write(name, self.redactor(text))
 
-    def keep_machine(self, machine: Machine) -> None:
-        """Keep what `machine` has written so far, and the domain it was made from.
+    def keep_config(self, document: Document) -> None:
+        """Keep an Ignition config as `ignition.json`, and know its secrets from now on."""
+        for secret in secrets_in(document):
+            self.redactor.add(secret)
+        # Not by `keep_text`: to a log's reader every data URL is suspect, public ones too.
+        self._write("ignition.json", render(self.redactor.config(document)))
 
-        Trouble here is logged only: it must not hide the trouble that is evidenced.
-        """
-        try:
-            self.keep_text("domain.xml", machine.domain.to_xml())
-            _copy(machine.console, self.folder / "console.txt")
-            for port, name in _PORTS.items():
-                _copy(machine.port_files[port], self.folder / name)
-        except OSError as exc:
-            LOG.warning("evidence is incomplete: %s", exc)
+    def keep_domain(self, machine: Machine) -> None:
+        """Keep what the machine was made from."""
+        self.keep_text("domain.xml", machine.domain.to_xml())
+
+    def keep_state(self, name: str, text: str, state: NodeState) -> LayerRecord:
+        """Keep a snapshot as `NAME.txt` and its packages as `packages-NAME.txt`."""
+        layer = layer_of(state)
+        self.keep_text(f"{name}.txt", text)
+        self.keep_text(f"packages-{name}.txt", "".join(f"{nevra}\n" for nevra in layer.packages))
+        return layer
 
     def keep_log(self, log: Path) -> None:
-        """Keep a log of the run under its own name; trouble is logged only."""
+        """Keep a log of the run under its own name, if there is one."""
+        if log.exists():
+            self.keep_text(log.name, log.read_text(encoding="utf-8", errors="replace"))
+
+    def keep_record(self, record: MachineRecord) -> None:
+        """Keep the record, whole at every moment."""
+        values = self.redactor.value(dataclasses.asdict(record))
+        fresh = self.folder / f"{RECORD}.new"
+        self._write(fresh.name, json.dumps(values, indent=1))
         try:
-            _copy(log, self.folder / log.name)
+            fresh.replace(self.folder / RECORD)
+        except OSError as exc:
+            LOG.warning("evidence is incomplete: %s", exc)
+
+    def _write(self, name: str, text: str) -> None:
+        try:
+            (self.folder / name).write_text(text, encoding="utf-8")
         except OSError as exc:
             LOG.warning("evidence is incomplete: %s", exc)
 
 
-def without_secrets(document: Document) -> Document:
-    """Return the config without contents that not everybody may read, and without logins."""
-    clean = _clean(document)
-    return clean if isinstance(clean, dict) else {}
-
-
-def scrubbed(text: str) -> str:
-    """Return a log without what Ignition writes there: contents of files, passwords, logins."""
-    text = _SECRET_WORDS.sub(lambda found: f"{found[1] or found[2]}{REMOVED}", text)
-    return _LOGIN_IN_URL.sub(f"{REMOVED}@", text)
-
-
-def _clean(value: Json) -> Json:
-    if isinstance(value, list):
-        return [_clean(item) for item in value]
-    if isinstance(value, str):
-        return value if value.startswith("data:") else _LOGIN_IN_URL.sub(f"{REMOVED}@", value)
-    if not isinstance(value, dict):
-        return value
-    fields = {name: _clean(item) for name, item in value.items()}
-    hidden = _SECRET_FIELDS | ({"contents", "append"} if _is_private(value) else set())
-    return {name: REMOVED if name in hidden else item for name, item in fields.items()}
-
-
-def _is_private(node: Mapping[str, Json]) -> bool:
-    mode = node.get("mode")
-    return isinstance(mode, int) and not mode & _READABLE_BY_OTHERS
-
-
-def _copy(source: Path, target: Path) -> None:
-    if source.exists():
-        text = source.read_text(encoding="utf-8", errors="replace")
-        target.write_text(scrubbed(text), encoding="utf-8")
+def layer_of(state: NodeState) -> LayerRecord:
+    """Return what a report tells of a snapshot."""
+    nevras = (str(nevra) for installed in state.packages.values() for nevra in installed)
+    return LayerRecord(packages=tuple(sorted(nevras)), os_release=dict(state.os_release))

@@ -9,13 +9,15 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 # For types alone: asking for the names of scenarios must not load SSH and libvirt.
 if TYPE_CHECKING:
+    from harness.diagnosis.allow import AllowList
     from harness.images.bootimage import BootImage
     from harness.images.node_image import NodeImage
     from harness.images.registry import Registry
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from harness.machine.ownership import Run
     from harness.model.ignition import Document
     from harness.model.node_state import NodeState
+    from harness.model.redaction import Redactor
     from harness.model.secret import Secret
     from harness.node.kubelet import Runtime
     from harness.node.ssh import Session
@@ -38,6 +41,7 @@ class Inputs:
     """What is under test, the same for every scenario of a run.
 
     `pull_spec` and `pause_image` are names by digest as the guest reaches them, without transport.
+    `package_of` names the node layer's package that brings a command, None when none does.
     """
 
     bootimage: BootImage
@@ -49,14 +53,16 @@ class Inputs:
     authfile: Secret | None
     extra_ignition: tuple[Document, ...]
     paths_to_observe: tuple[str, ...]
+    package_of: Callable[[str], str | None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rig:
     """What the host offers: where machines run, how fast, and where evidence and progress go.
 
-    `timeout_factor` already holds the accelerator's and the user's. `evidence` outlives the run.
-    `memory_mib` is the user's wish for each machine; None leaves it to the scenario.
+    `timeout_factor` already holds the accelerator's and the user's. `evidence` outlives the run,
+    and `redactor` keeps secrets out of it. `allow` holds the trouble that somebody signed for, as
+    of `today`. `memory_mib` is the user's wish for each machine; None leaves it to the scenario.
     """
 
     connection: Connection
@@ -66,7 +72,31 @@ class Rig:
     timeout_factor: float
     evidence: Path
     tell: Callable[[str], None]
+    redactor: Redactor
+    allow: AllowList
+    today: date
     memory_mib: int | None = None
+
+
+class Watching(Protocol):
+    """What looks after a machine from outside: a `watch.Watch`, or nobody."""
+
+    def insist_alive(self) -> None:
+        """Return while nothing fatal was seen; else raise what the diagnosis says."""
+
+    def phase(self, name: str, title: str) -> AbstractContextManager[None]:
+        """Note the block as a phase of the machine's."""
+
+
+class Unwatched:
+    """Looks after nothing, for nodes that are no machine of the harness."""
+
+    def insist_alive(self) -> None:
+        """Return."""
+
+    def phase(self, name: str, title: str) -> AbstractContextManager[None]:
+        """Note nothing."""
+        return nullcontext()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +108,7 @@ class AppliedNode:
     before: NodeState
     after: NodeState
     timings_s: tuple[tuple[str, float], ...]
+    watch: Watching = field(default_factory=Unwatched)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

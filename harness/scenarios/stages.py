@@ -5,19 +5,21 @@ Every stage is bounded, tells its progress, and ends with the one error that say
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
+from harness.diagnosis import events, rules
+from harness.diagnosis.engine import Engine
 from harness.machine.architecture import CpuLevel
 from harness.machine.machine import Machine, MachineSpec, boot
 from harness.model import node_state, version
-from harness.model.clock import Deadline, NotYet, wait_for
+from harness.model.clock import Deadline, NotYet, utc_now, wait_for
 from harness.model.errors import DeadlineError, InputError
 from harness.model.ignition import Document, render
 from harness.model.node_state import NodeState
-from harness.node import events
+from harness.model.record import LayerRecord, MachineRecord, State
 from harness.node.dial import Endpoint
 from harness.node.keys import RunKeys
 from harness.node.live_apply import BEFORE, OBSERVE, Limits
@@ -73,7 +75,7 @@ def switched_on(
         InputError: `ignition-validate` refuses the config.
         RigError: the host cannot start the machine.
     """
-    evidence = Evidence.begin(rig.evidence, name)
+    evidence = Evidence.begin(rig.evidence, name, rig.redactor)
     evidence.keep_config(document)
     text = render(document)
     insist_valid(text, rig.run.folder)
@@ -83,19 +85,44 @@ def switched_on(
         ignition=text, memory_mib=rig.memory_mib or memory_mib,
         cpu_level=cpu_level(inputs.node_image.version),
     )  # fmt: skip
+    with watched(rig, spec, evidence, inputs.package_of) as watch:
+        yield Boot(rig=rig, machine=watch.machine, watch=watch, evidence=evidence)
+
+
+@contextmanager
+def watched(
+    rig: Rig,
+    spec: MachineSpec,
+    evidence: Evidence,
+    package_of: Callable[[str], str | None] = lambda _: None,
+) -> Iterator[Watch]:
+    """Hold a machine made of `spec` with what watches it; `evidence` has all of it at the end.
+
+    Raises:
+        RigError: the host cannot start the machine.
+    """
     limit = Deadline.after(_SWITCH_ON_S * rig.timeout_factor)
+    engine = Engine(
+        rules.load(), rig.allow, factor=rig.timeout_factor, arch=rig.emulator.arch.name,
+        today=rig.today,
+    )  # fmt: skip
+    name = evidence.folder.name
+    record = MachineRecord(
+        name=name, scenario=spec.name, folder=name, started=utc_now(), timings_s={}
+    )
     with boot(rig.connection, rig.run, spec, limit) as machine:
+        evidence.keep_domain(machine)
         watch = Watch(
-            machine=machine, tell=rig.tell, evidence=evidence.folder,
-            keep=partial(evidence.keep_machine, machine),
+            machine=machine, evidence=evidence, engine=engine, tell=rig.tell, record=record,
+            package_of=package_of,
         )  # fmt: skip
         try:
-            yield Boot(rig=rig, machine=machine, watch=watch, evidence=evidence)
+            yield watch
         finally:
-            evidence.keep_machine(machine)
             evidence.keep_log(rig.run.folder / "registry.log")
-            peak_mib = machine.peak_memory_bytes() >> 20
-            watch.say(f"QEMU's peak memory {peak_mib} MiB; evidence in {evidence.folder}")
+            peak_bytes = machine.peak_memory_bytes()
+            watch.finish(peak_bytes)
+            watch.say(f"QEMU's peak memory {peak_bytes >> 20} MiB; evidence in {evidence.folder}")
 
 
 @contextmanager
@@ -115,7 +142,7 @@ def logged_in(boot: Boot, keys: RunKeys) -> Iterator[Session]:
             session = Session.connect(endpoint, boot.deadline(_LOGIN_S), boot.watch.insist_alive)
         except DeadlineError as exc:
             raise boot.watch.stuck(str(exc)) from exc
-    boot.watch.say("logged in by SSH")
+    boot.watch.say(f"logged in by SSH after {boot.watch.elapsed_s:.0f} s")
     with session:
         yield session
 
@@ -157,7 +184,7 @@ def wait_until_settled(boot: Boot, shell: Shell) -> None:
     Raises:
         ProductError: the session that was open before live-apply is broken.
     """
-    with boot.timed("settle"):
+    with boot.timed("settle"), boot.watch.phase("settle", "settling of systemd's jobs"):
         try:
             wait_for("idle systemd", partial(_no_jobs, boot, shell), boot.deadline(_SETTLE_S), 1.0)
         except DeadlineError as exc:
@@ -184,21 +211,21 @@ def applied(boot: Boot, session: Session) -> AppliedNode:
     Raises:
         RigError: a snapshot cannot be had.
     """
-    before = _kept(boot, "before", session.read_text(BEFORE, boot.deadline(_ASK_S)))
-    with boot.timed("snapshot"):
+    was, before = _kept(boot, "before", session.read_text(BEFORE, boot.deadline(_ASK_S)))
+    with boot.timed("snapshot"), boot.watch.phase("snapshot", "snapshot of the node"):
         taken = session.run(OBSERVE, boot.deadline(_SNAPSHOT_S), check=True)
-    after = _kept(boot, "after", taken.stdout)
-    boot.evidence.keep_machine(boot.machine)
-    timings = tuple(boot.timings_s.items())
-    boot.watch.say(", ".join(f"{name} {took_s:.1f} s" for name, took_s in timings))
+    now, after = _kept(boot, "after", taken.stdout)
+    timings = {name: round(took_s, 2) for name, took_s in boot.timings_s.items()}
+    boot.watch.note(state=State.UP, before=was, after=now, timings_s=timings)
     return AppliedNode(
-        machine=boot.machine, session=session, before=before, after=after, timings_s=timings
-    )
+        machine=boot.machine, session=session, before=before, after=after,
+        timings_s=tuple(boot.timings_s.items()), watch=boot.watch,
+    )  # fmt: skip
 
 
-def _kept(boot: Boot, name: str, text: str) -> NodeState:
-    boot.evidence.keep_text(f"{name}.txt", text)
-    return node_state.parse(text)
+def _kept(boot: Boot, name: str, text: str) -> tuple[LayerRecord, NodeState]:
+    state = node_state.parse(text)
+    return boot.evidence.keep_state(name, text, state), state
 
 
 def cpu_level(image_version: str | None) -> CpuLevel:

@@ -1,49 +1,70 @@
-"""Watching a machine from outside while it comes up: console, Ignition's port, the guest's events.
+"""Watching a machine from outside while it comes up: what it says, where it is, what ails it.
 
 Whoever waits for the guest asks `Watch.insist_alive` meanwhile, so that a boot that is lost ends
-the wait within seconds, and says in which phase and by which lines.
+the wait within seconds, with the phase, the cause and the lines that show it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
-from harness.machine.driver import is_guests_doing
-from harness.machine.machine import EVENTS_PORT, IGNITION_PORT, Machine
-from harness.model.clock import SYSTEM_CLOCK, Clock
-from harness.model.errors import ProductError, RigError
-from harness.node import boot_signs, events
-from harness.node.events import Event, State
-from harness.scenarios.evidence import scrubbed
+from harness.diagnosis.engine import Engine
+from harness.diagnosis.events import Event
+from harness.diagnosis.line import Line, Stream
+from harness.diagnosis.missing import Detector
+from harness.diagnosis.narrate import narrate, narrate_stuck
+from harness.diagnosis.phases import Tracker
+from harness.machine.machine import Machine
+from harness.model.clock import SYSTEM_CLOCK, Clock, process_cpu_s
+from harness.model.errors import HarnessError, ProductError, blamed
+from harness.model.record import MachineRecord, MissingCommand, PhaseRecord, QuotedLine, State
+from harness.scenarios.evidence import Evidence
+from harness.scenarios.streams import Streams
 
-# The console tells of the emergency shell a little before Ignition's port has told why.
-_GRACE_S = 5.0
-_TOLD_LINES = 15
-_TOLD_STATES = (State.STARTED, State.PROGRESS, State.DONE)
+# How much of each stream is told of a boot that came to no end.
+_LAST_LINES = 6
+# A record is written when something happened, and so often when nothing did.
+_KEEP_EVERY_S = 10.0
+_PROGRESS_EVERY_S = 10.0
+_PROGRESS = " progress: "
 
 
-@dataclass(slots=True, kw_only=True)
 class Watch:
-    """One machine watched from its start; `tell` gets what is new, with the seconds so far.
+    """One machine watched from its start; `tell` gets a line for each phase that passed.
 
-    `keep` is called when a phase or stage begins or ends: a killed run leaves evidence, too.
+    `package_of` names the node layer's package that brings a command.
     """
 
-    machine: Machine
-    tell: Callable[[str], None]
-    evidence: Path
-    keep: Callable[[], None] = lambda: None
-    grace_s: float = _GRACE_S
-    clock: Clock = field(default=SYSTEM_CLOCK, repr=False)
-    _started_s: float = field(init=False)
-    _lost_s: float | None = field(init=False, default=None)
-    _phase: str = field(init=False, default="")
-    _told: int = field(init=False, default=0)
-
-    def __post_init__(self) -> None:
-        self._started_s = self.clock.monotonic()
+    def __init__(
+        self,
+        *,
+        machine: Machine,
+        evidence: Evidence,
+        engine: Engine,
+        tell: Callable[[str], None],
+        record: MachineRecord,
+        package_of: Callable[[str], str | None] = lambda _: None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self.machine = machine
+        self.clock = clock
+        self._evidence = evidence
+        self._engine = engine
+        self._tell = tell
+        self._package_of = package_of
+        self._streams = Streams(machine, evidence)
+        self._tracker = Tracker.load()
+        self._detector = Detector()
+        self._record = record
+        self._last = {stream: deque[Line](maxlen=_LAST_LINES) for stream in Stream}
+        self._fatal: HarnessError | None = None
+        self._has_stopped = False
+        self._kept_s = self._told_progress_s = 0.0
+        self._started_s = clock.monotonic()
+        self._cpu_s = 0.0
 
     @property
     def elapsed_s(self) -> float:
@@ -53,100 +74,155 @@ class Watch:
     @property
     def events(self) -> tuple[Event, ...]:
         """What the guest has told of live-apply so far."""
-        return events.parse(self._port(EVENTS_PORT))
+        return self._streams.events.events
+
+    @property
+    def record(self) -> MachineRecord:
+        """What there is to report by now."""
+        phases = self._tracker.records
+        return replace(
+            self._record,
+            elapsed_s=round(self.elapsed_s, 1),
+            boots=max(record.boot for record in phases),
+            phases=tuple(map(_rounded, phases)),
+            sightings=self._engine.sightings,
+            missing_commands=self._missing(),
+            evidence_bytes=self._evidence.size_bytes,
+            evidence_cpu_s=round(self._cpu_s, 3),
+            artifacts=self._evidence.names,
+        )
 
     def say(self, text: str) -> None:
-        """Tell `text` with the seconds since the start."""
-        self.tell(f"{text} ({self.elapsed_s:.0f} s)")
+        """Tell `text` with the machine's name."""
+        self._tell(f"{self._record.name}: {text}")
+
+    def note(self, **changes: object) -> None:
+        """Change fields of the record, and keep it."""
+        self._record = replace(self._record, **changes)  # type: ignore[arg-type]  # by field name
+        self.keep()
+
+    def keep(self) -> None:
+        """Keep the record as it is now."""
+        self._kept_s = self.elapsed_s
+        self._evidence.keep_record(self.record)
 
     def insist_alive(self) -> None:
         """Tell what is new, and return while the boot can still succeed.
 
         Raises:
-            ProductError: the guest stopped, Ignition or a stage of live-apply failed.
-            RigError: QEMU ended, or the harness's own part in the guest failed.
+            HarnessError: a rule's fatal sighting, of the kind that it blames; the same ever after.
         """
-        console = _read(self.machine.console)
-        self._tell_news(console)
-        self._insist_running(console)
-        self._insist_not_lost(console)
-        self._insist_no_stage_failed()
+        if self._fatal is None:
+            self._look()
+            sighting = self._engine.fatal(self.elapsed_s)
+            if sighting is None:
+                return
+            self._tracker.fail(sighting.at_s)
+            text = narrate(
+                sighting, elapsed_s=self.elapsed_s, title_of_phase=self._title_of(sighting.phase),
+                evidence=str(self._evidence.folder), warnings=self._engine.warnings,
+                missing=self._missing(),
+            )  # fmt: skip
+            self._fatal = blamed(sighting, self._evidence.redactor(text))
+            self.note(state=State.FAILED)
+        raise self._fatal
 
-    def failed(self, problem: str, lines: tuple[str, ...] = ()) -> ProductError:
-        """Return the error for a product that failed: the problem, the decisive lines, where."""
-        return ProductError(self._told_with(problem, lines))
+    def stuck(self, problem: str) -> HarnessError:
+        """Return the error for a wait that came to no end, and that no rule explains."""
+        self._tracker.fail(self.elapsed_s)
+        text = narrate_stuck(
+            problem, elapsed_s=self.elapsed_s, title_of_phase=self._tracker.current.title,
+            evidence=str(self._evidence.folder), warnings=self._engine.warnings,
+            missing=self._missing(), last_lines=self._last_lines(),
+        )  # fmt: skip
+        self.note(state=State.FAILED)
+        return ProductError(self._evidence.redactor(text))
 
-    def stuck(self, problem: str) -> ProductError:
-        """Return the error for a boot that came to no end: the phase and the console's last."""
-        console = _read(self.machine.console)
-        seen = self.events
-        now = f"{seen[-1].stage} of live-apply" if seen else boot_signs.phase(console)
-        return self.failed(f"{problem}, during {now}", boot_signs.last_lines(console))
+    def failed(self, problem: str) -> ProductError:
+        """Return the error for a product that failed in a way that only the caller can tell."""
+        self.note(state=State.FAILED)
+        text = f"{problem} (after {self.elapsed_s:.0f} s)\n  evidence: {self._evidence.folder}"
+        return ProductError(self._evidence.redactor(text))
 
-    def _tell_news(self, console: str) -> None:
-        phase = boot_signs.phase(console)
-        seen = self.events
-        new = seen[self._told :]
-        is_news = phase != self._phase or any(e.state is not State.PROGRESS for e in new)
-        if phase != self._phase:
-            self._phase = phase
-            self.say(phase)
-        for event in new:
-            if event.state in _TOLD_STATES:
-                self.say(f"{event.stage}: {event.detail or event.state}")
-        self._told = len(seen)
-        if is_news:
+    @contextmanager
+    def phase(self, name: str, title: str) -> Iterator[None]:
+        """Note the block as a phase that the host drives, as a level of readiness."""
+        self._tracker.begin(name, title, self.elapsed_s)
+        try:
+            yield
+        except HarnessError:
+            self._tracker.end(name, self.elapsed_s, is_failed=True)
+            raise
+        else:
+            self._tell_phases(self._tracker.end(name, self.elapsed_s))
+        finally:
             self.keep()
 
-    def _insist_running(self, console: str) -> None:
-        reason = self.machine.why_stopped()
-        if reason is None:
-            return
-        problem = f"the machine stopped during {boot_signs.phase(console)}: {reason}"
-        text = self._told_with(problem, boot_signs.last_lines(console))
-        if is_guests_doing(reason):
-            raise ProductError(text)
-        raise RigError(text)
+    def finish(self, qemu_peak_bytes: int) -> None:
+        """Read what came last, and keep it all."""
+        self._look()
+        self._evidence.finish()
+        state = State.FINISHED if self._record.state is State.UP else State.FAILED
+        self.note(state=state, qemu_peak_bytes=qemu_peak_bytes)
 
-    def _insist_not_lost(self, console: str) -> None:
-        report = boot_signs.ignition_report(self._port(IGNITION_PORT))
-        sign = boot_signs.lost(console)
-        if sign is None and report is None:
-            return
-        if self._lost_s is None:
-            self._lost_s = self.clock.monotonic()
-        if not (report and report.is_complete) and not self._grace_is_over:
-            return
-        problem = (
-            f"the boot failed during {boot_signs.phase(console)}: {sign or 'Ignition gave up'}"
+    def _look(self) -> None:
+        began_s = process_cpu_s()
+        now_s = self.elapsed_s
+        lines = self._streams.read(now_s)
+        if not self._has_stopped and (reason := self.machine.why_stopped()) is not None:
+            self._has_stopped = True
+            lines.append(Line(stream=Stream.HARNESS, at_s=now_s, text=reason))
+        changed = [record for line in lines for record in self._take(line)]
+        self._engine.tick(now_s, self._streams.last_byte_s, self._tracker.current.name)
+        self._tell_phases(*changed)
+        self._tell_progress(lines)
+        if changed or now_s - self._kept_s > _KEEP_EVERY_S:
+            self.keep()
+        self._cpu_s += process_cpu_s() - began_s
+
+    def _take(self, line: Line) -> tuple[PhaseRecord, ...]:
+        changed = self._tracker.feed(line)
+        phase = self._phase_at(line.at_s)
+        self._engine.feed(line, phase)
+        self._detector.feed(line, phase)
+        self._last[line.stream].append(line)
+        return changed
+
+    def _phase_at(self, at_s: float) -> str:
+        """Return the phase of a moment; the journal's first lines come when they are old."""
+        current = self._tracker.current
+        if at_s >= current.begin_s:
+            return current.name
+        past = [record for record in self._tracker.records if record.begin_s <= at_s]
+        return max(past, key=lambda record: (record.begin_s, record.depth)).name
+
+    def _title_of(self, phase: str) -> str:
+        titles = {record.name: record.title for record in self._tracker.records}
+        return titles.get(phase, phase)
+
+    def _last_lines(self) -> list[QuotedLine]:
+        return [line.quoted() for lines in self._last.values() for line in lines]
+
+    def _missing(self) -> tuple[MissingCommand, ...]:
+        return tuple(
+            replace(found, package=self._package_of(found.command))
+            for found in self._detector.found
         )
-        told = report.errors if report else ()
-        raise self.failed(problem, told or boot_signs.last_lines(console))
 
-    @property
-    def _grace_is_over(self) -> bool:
-        return self._lost_s is not None and self.clock.monotonic() - self._lost_s > self.grace_s
+    def _tell_phases(self, *changed: PhaseRecord | None) -> None:
+        for record in changed:
+            if record and record.end_s is not None and not record.is_failed:
+                self.say(f"{record.title} took {record.end_s - record.begin_s:.1f} s")
 
-    def _insist_no_stage_failed(self) -> None:
-        failure = events.failure(self.events)
-        if failure is None:
-            return
-        kind = RigError if failure.is_own else ProductError
-        problem = f"live-apply failed in stage {failure.stage}: {failure.detail}"
-        raise kind(self._told_with(problem, failure.log[-_TOLD_LINES:]))
-
-    def _told_with(self, problem: str, lines: tuple[str, ...]) -> str:
-        quoted = (f"  | {scrubbed(line)}" for line in lines)
-        where = f"  evidence: {self.evidence}"
-        return "\n".join((f"{problem} (after {self.elapsed_s:.0f} s)", *quoted, where))
-
-    def _port(self, name: str) -> str:
-        return _read(self.machine.port_files[name])
+    def _tell_progress(self, lines: list[Line]) -> None:
+        events = (line for line in lines if line.stream is Stream.EVENTS)
+        told = [line for line in events if _PROGRESS in line.text]
+        if told and self.elapsed_s - self._told_progress_s > _PROGRESS_EVERY_S:
+            self._told_progress_s = self.elapsed_s
+            self.say(told[-1].text.replace(_PROGRESS, ": ", 1))
 
 
-def _read(path: Path) -> str:
-    """Return a file that QEMU writes to; empty until QEMU made it."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return ""
+def _rounded(record: PhaseRecord) -> PhaseRecord:
+    """Return a phase with no more digits than its marks are worth."""
+    end_s = None if record.end_s is None else round(record.end_s, 2)
+    return replace(record, begin_s=round(record.begin_s, 2), end_s=end_s)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 
 from machine_fakes import FakeClock, FakeConnection, FakeDomain, make_run
 
+from harness.diagnosis import rules
+from harness.diagnosis.allow import AllowList
+from harness.diagnosis.engine import Engine
 from harness.images.bootimage import BootImage
+from harness.images.digest import Sha256
 from harness.images.disk_format import DiskFormat
 from harness.images.node_image import NodeImage
 from harness.images.reference import Reference, Transport
@@ -21,6 +26,8 @@ from harness.machine.emulator import Emulator
 from harness.machine.machine import EVENTS_PORT, PORTS, Machine
 from harness.model.clock import Deadline
 from harness.model.ignition import Document, render
+from harness.model.record import MachineRecord
+from harness.model.redaction import Redactor
 from harness.model.secret import Secret
 from harness.node.keys import make_run_keys
 from harness.node.kubelet import CONTAINERD, Runtime
@@ -33,6 +40,7 @@ from harness.scenarios.stages import Boot
 from harness.scenarios.watch import Watch
 
 KEYS = make_run_keys()
+TODAY = date(2026, 1, 1)
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -41,7 +49,7 @@ def make_inputs(runtime: Runtime = CONTAINERD, authfile: Secret | None = None) -
     return Inputs(
         bootimage=BootImage(
             path=Path("/images/thin.qcow2"), format=DiskFormat.QCOW2, virtual_size_bytes=1,
-            sha256=None, origin="thin.qcow2",
+            sha256=Sha256("0" * 64), origin="thin.qcow2",
         ),
         node_image=NodeImage(reference=reference, digest="sha256:1", labels=NO_LABELS, layers=()),
         pull_spec="10.0.2.2:5000/node@sha256:1",
@@ -75,10 +83,15 @@ def make_machine(tmp_path: Path, reason: str | None = None) -> Machine:
     return Machine(domain, folder, FakeDomain(reason=reason), None)
 
 
-def make_watch(machine: Machine) -> tuple[Watch, list[str], FakeClock]:
+def make_watch(machine: Machine, tmp_path: Path) -> tuple[Watch, list[str], FakeClock]:
     told: list[str] = []
     clock = FakeClock()
-    watch = Watch(machine=machine, tell=told.append, evidence=Path("/evidence/one"), clock=clock)
+    evidence = Evidence.begin(tmp_path / "evidence", "one", Redactor())
+    watch = Watch(
+        machine=machine, evidence=evidence, tell=told.append, clock=clock,
+        engine=Engine(rules.load(), AllowList(), factor=1.0, arch="x86_64", today=TODAY),
+        record=MachineRecord(name="one", scenario="ipi", folder="one", timings_s={}),
+    )  # fmt: skip
     return watch, told, clock
 
 
@@ -100,10 +113,12 @@ class FakeShell:
 def make_boot(tmp_path: Path, events: str = "") -> tuple[Boot, list[str]]:
     machine = make_machine(tmp_path)
     machine.port_files[EVENTS_PORT].write_text(events)
-    watch, told, _ = make_watch(machine)
+    watch, told, _ = make_watch(machine, tmp_path)
     rig = Rig(
         connection=FakeConnection(), run=make_run(tmp_path, "run-000001"),
         emulator=machine.domain.emulator, timeout_factor=2.0, evidence=tmp_path, tell=told.append,
         acceleration=Acceleration(kind=Kind.TCG, reason="asked for", timeout_factor=2.0),
+        redactor=Redactor(), allow=AllowList(), today=TODAY,
     )  # fmt: skip
-    return Boot(rig=rig, machine=machine, watch=watch, evidence=Evidence(folder=tmp_path)), told
+    evidence = Evidence(folder=tmp_path, redactor=rig.redactor)
+    return Boot(rig=rig, machine=machine, watch=watch, evidence=evidence), told

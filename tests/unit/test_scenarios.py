@@ -6,18 +6,20 @@ import json
 from pathlib import Path
 
 import pytest
-from scenario_fakes import config_of, file_paths, make_inputs, make_machine
+from scenario_fakes import config_of, file_paths, make_inputs
 
-from harness import process
+from harness import folders, process
 from harness.machine.architecture import CpuLevel
-from harness.machine.machine import EVENTS_PORT
 from harness.model.errors import InputError
 from harness.model.ignition import Document, parse, render
+from harness.model.node_state import parse as parse_state
+from harness.model.redaction import REMOVED, Redactor, secrets_in
 from harness.model.secret import Secret
 from harness.node.kubelet import CRIO
+from harness.scenarios import evidence as evidence_module
 from harness.scenarios import scenario
 from harness.scenarios.config import insist_valid
-from harness.scenarios.evidence import REMOVED, Evidence, scrubbed, without_secrets
+from harness.scenarios.evidence import Evidence
 from harness.scenarios.stages import cpu_level
 
 # --- finding scenarios
@@ -122,7 +124,11 @@ def test_cpu_follows_the_rhel_of_the_image(version: str | None, level: CpuLevel)
 # --- the evidence
 
 
-def test_kept_config_has_no_secret_in_it() -> None:
+def make_evidence(tmp_path: Path) -> Evidence:
+    return Evidence.begin(tmp_path / "kept", "one", Redactor())
+
+
+def test_kept_config_has_no_secret_in_it(tmp_path: Path) -> None:
     extra = parse(
         '{"ignition": {"version": "3.2.0", "config": {"merge": [{"source": '
         '"https://me:pw@host/x.ign"}]}}, "passwd": {"users": [{"name": "core", '
@@ -131,9 +137,11 @@ def test_kept_config_has_no_secret_in_it() -> None:
     )
     document = config_of(make_inputs(authfile=Secret("tok3n")), extra)
     whole_text = render(document)
+    evidence = make_evidence(tmp_path)
 
-    kept = render(without_secrets(document))
+    evidence.keep_config(document)
 
+    kept = (evidence.folder / "ignition.json").read_text()
     shown = {file["path"]: file["contents"] for file in json.loads(kept)["storage"]["files"]}
     assert shown["/etc/ssh/ssh_host_ed25519_key"] == REMOVED
     assert shown["/root/.docker/config.json"] == REMOVED
@@ -143,43 +151,27 @@ def test_kept_config_has_no_secret_in_it() -> None:
     assert render(document) == whole_text  # which the machine still needs
 
 
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ('"source": "data:;base64,TFMwdExT"', '"source": "data:;base64,removed"'),
-        (
-            r'{"MESSAGE":"\"source\": \"data:,s3cret\",","PRIORITY":"6"}',
-            r'{"MESSAGE":"\"source\": \"data:,removed\",","PRIORITY":"6"}',
-        ),
-        ('"passwordHash": "$6$salt$hash",', '"passwordHash": "removed",'),
-        (r"\"--password\" \"$6$salt$hash\" \"x\"", r"\"--password\" \"removed\" \"x\""),
-        ("GET https://me:tok3n@host/x.ign failed", "GET https://removed@host/x.ign failed"),
-        ("see https://host/x, says me@host", "see https://host/x, says me@host"),
-        ("failed to fetch config: 404", "failed to fetch config: 404"),
-    ],
-)
-def test_logs_are_kept_without_what_ignition_puts_of_the_config(line: str, expected: str) -> None:
-    assert scrubbed(line) == expected
-
-
-@pytest.mark.parametrize(
-    ("mode", "is_kept"), [(0o600, False), (0o640, False), (0o644, True)], ids=oct
-)
-def test_file_that_not_everybody_may_read_is_kept_without_contents(
-    mode: int, is_kept: bool
-) -> None:
-    entry = {"path": "/etc/x", "mode": mode, "contents": {"source": "data:,s3cret"}}
+def test_secrets_of_the_config_are_known_in_every_other_file(tmp_path: Path) -> None:
+    planted = "correct horse battery staple"
+    entry = {"path": "/etc/x", "mode": 0o600, "contents": {"source": f"data:,{planted}"}}
     config = {"ignition": {"version": "3.2.0"}, "storage": {"files": [entry]}}
+    redactor = Redactor()
+    for secret in secrets_in(parse(json.dumps(config), "x")):
+        redactor.add(secret)
+    evidence = Evidence.begin(tmp_path, "one", redactor)
 
-    kept = render(without_secrets(parse(json.dumps(config), "x")))
+    evidence.append_text("console.txt", f"my password is {planted}\n")
+    evidence.keep_text("after.txt", planted)
 
-    assert ("s3cret" in kept) is is_kept
+    kept = "".join(path.read_text() for path in evidence.folder.iterdir())
+    assert planted not in kept
+    assert kept.count(REMOVED) == 2
 
 
 def test_log_of_the_run_is_kept(tmp_path: Path) -> None:
     log = tmp_path / "registry.log"
     log.write_text("GET /v2/")
-    evidence = Evidence.begin(tmp_path / "kept", "one")
+    evidence = make_evidence(tmp_path)
 
     evidence.keep_log(log)
     evidence.keep_log(tmp_path / "missing.log")
@@ -187,21 +179,49 @@ def test_log_of_the_run_is_kept(tmp_path: Path) -> None:
     assert [path.name for path in evidence.folder.iterdir()] == ["registry.log"]
 
 
-def test_evidence_of_an_earlier_run_does_not_stay(tmp_path: Path) -> None:
-    Evidence.begin(tmp_path, "one").keep_text("old.txt", "old")
+def test_evidence_of_a_machine_of_the_same_name_stays(tmp_path: Path) -> None:
+    make_evidence(tmp_path).keep_text("old.txt", "old")
 
-    again = Evidence.begin(tmp_path, "one")
+    again = make_evidence(tmp_path)
 
-    assert list(again.folder.iterdir()) == []
+    assert again.folder.name == "one-2"
+    assert (tmp_path / "kept" / "one" / "old.txt").exists()
 
 
-def test_what_the_machine_wrote_is_kept_though_some_is_missing(tmp_path: Path) -> None:
-    machine = make_machine(tmp_path)
-    machine.console.write_text("console")
-    machine.port_files[EVENTS_PORT].write_text("events")
-    evidence = Evidence.begin(tmp_path / "kept", "one")
+def test_a_guest_that_writes_without_end_does_not_fill_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence_module, "_SIZE_LIMIT_BYTES", 100)
+    evidence = make_evidence(tmp_path)
 
-    evidence.keep_machine(machine)
+    for _ in range(50):
+        evidence.append("console.txt", b"x" * 9 + b"\n")
 
-    names = {path.name for path in evidence.folder.iterdir()}
-    assert names == {"console.txt", "events.txt", "domain.xml"}
+    kept = (evidence.folder / "console.txt").read_text()
+    assert kept.endswith("[the rest was not kept: the file has reached its limit]\n")
+    assert len(kept) < 200
+
+
+def test_snapshot_is_kept_with_its_packages(tmp_path: Path) -> None:
+    text = folders.fixture("transcripts/observe-after.txt").read_text()
+    evidence = make_evidence(tmp_path)
+
+    layer = evidence.keep_state("after", text, parse_state(text))
+
+    listed = (evidence.folder / "packages-after.txt").read_text().splitlines()
+    assert listed == list(layer.packages) == sorted(listed)
+    assert any(nevra.startswith("openshift-kubelet-") for nevra in listed)
+    assert layer.os_release["ID"] == "rhel"
+    assert (evidence.folder / "after.txt").read_text() == text
+
+
+def test_evidence_that_cannot_be_written_hides_no_other_trouble(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    evidence = make_evidence(tmp_path)
+    evidence.folder.rmdir()
+
+    evidence.append_text("console.txt", "hello\n")
+    evidence.keep_text("after.txt", "hello")
+
+    assert caplog.text.count("evidence is incomplete") == 2

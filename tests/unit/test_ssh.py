@@ -242,9 +242,7 @@ def test_other_host_key_is_an_error_that_says_so(endpoint: Endpoint) -> None:
 def test_key_that_is_not_let_in_is_retried_and_told_at_the_deadline(endpoint: Endpoint) -> None:
     other = replace(endpoint, client_key=make_run_keys().client.private)
 
-    with pytest.raises(
-        DeadlineError, match=r"core is not let in: the key alone is not enough, or refused"
-    ):
+    with pytest.raises(DeadlineError, match=r"core is not let in: the key alone is"):
         Session.connect(other, Deadline.after(0))
 
 

@@ -1,0 +1,191 @@
+"""Commands that were called before live-apply and were not there: hidden dependencies of a guest.
+
+Known by what whoever called them says: systemd, shells, and programs that run others. A message is
+one only if it is the whole line, since logs like to quote. Which package would have brought a
+command is for others to say. Source: openshift/enhancements rhcos/split-rhcos-into-layers.md,
+"Hidden dependencies".
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import dataclass, field
+
+from harness.diagnosis.line import Job, Line, Stream
+from harness.model.record import MissingCommand
+
+_MAX_FOUND = 200
+_OVERLAY = "node-image-overlay.service"
+# Descriptions of that unit, here and in the installer: all that a console may show.
+_DESCRIPTIONS = ("Overlay of the node image", "Node Image Overlay")
+_TOLD = "overlay done"
+# Before the switch to the real root no command is the node layer's.
+_TOO_EARLY = ("firmware", "boot-loader", "kernel", "initramfs", "ignition-", "switch-root")
+_STREAMS = (Stream.JOURNAL, Stream.CONSOLE)
+# The harness's own units, whoever is logged in, and containers, which have commands of their own.
+_NOT_JUDGED = ("node-image-harness-", "session-", "libpod-")
+_SPEAKERS = ("systemd", "sd-executor", "systemd-executor")
+
+_GONE = "No such file or directory"
+_SCRIPT = r"(?P<script>[^\s:]+)"
+_SHELL = r"(?P<script>(?:/\S*/)?-?(?:ba|da|a|k|z|)sh)"
+_LINE = r"line (?P<number>\d+)"
+_COMMAND = r"(?P<command>[\w/][\w./+@-]*)"
+_QUOTED = rf"['\u2018]?{_COMMAND}['\u2019]?"  # curly ones in a UTF-8 locale
+_UNIT = r"(?:(?P<unit>\S+\.\w+): )?"
+_COREUTILS = r"(?P<script>(?:/\S*/)?(?:nohup|stdbuf|timeout))"
+_UTIL_LINUX = (
+    r"(?P<script>(?:/\S*/)?"
+    r"(?:chrt|flock|ionice|nsenter|prlimit|runuser|setpriv|setsid|taskset|unshare))"
+)
+# Sources: systemd src/core/exec-invoke.c (257) and execute.c (252); util-linux include/c.h;
+# sudo plugins/sudoers/sudoers.c; the rest as the bash, dash, coreutils and findutils of Debian 12
+# say it. dash's bare `oc: not found` is the answer to `type oc`, a question, and so none of these.
+_BY_SYSTEMD = tuple(
+    re.compile(_UNIT + pattern + rf": {_GONE}")
+    for pattern in (
+        rf"(?:Failed|Unable) to locate executable {_QUOTED}",
+        rf"Failed at step EXEC spawning {_QUOTED}",
+        rf"Executable {_QUOTED} missing, skipping",
+    )
+)
+_BY_OTHERS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"{_SCRIPT}: {_LINE}: {_COMMAND}: (?:command )?not found",
+        rf"{_SCRIPT}: (?P<number>\d+): {_COMMAND}: not found",
+        rf"{_SHELL}: {_COMMAND}: (?:command )?not found",
+        rf"{_SCRIPT}: {_LINE}: (?P<command>/\S+): {_GONE}",
+        rf"{_SHELL}: (?P<command>/\S+): {_GONE}",
+        rf"{_SCRIPT}: (?:{_LINE}: )?\S+: (?P<command>/\S+): bad interpreter: {_GONE}",
+        rf"(?P<script>(?:/\S*/)?(?:env|nice)): {_QUOTED}: {_GONE}",
+        rf"{_COREUTILS}: failed to run command {_QUOTED}: {_GONE}",
+        rf"{_UTIL_LINUX}: failed to execute {_COMMAND}: {_GONE}",
+        rf"(?P<script>(?:/\S*/)?xargs): {_COMMAND}: {_GONE}",
+        rf"(?P<script>(?:/\S*/)?time): cannot run {_COMMAND}: {_GONE}",
+        rf"(?P<script>sudo): {_COMMAND}: command not found",
+        rf"Failed to find executable {_COMMAND}: {_GONE}",  # systemd-run
+    )
+)
+# A script of bash in the hands of another shell lacks no program.
+_OF_BASH = frozenset(
+    {
+        *("declare", "function", "let", "mapfile", "popd", "pushd", "readarray", "select"),
+        *("shopt", "source", "typeset"),
+    }
+)
+# A file that is read from elsewhere is missed in the same words as a program.
+_PROGRAM_FOLDERS = frozenset({"bin", "sbin", "libexec"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Miss:
+    """A call that failed: the unit and the script that are told, empty where they are not."""
+
+    unit: str
+    script: str
+    number: str
+    command: str
+    line: Line
+    is_systemds: bool
+
+    @property
+    def caller(self) -> str:
+        who = self.line.identifier
+        if self.number:
+            where = f"{self.script} line {self.number}"
+        elif self.script:
+            where = f"{who} by {self.script}" if who else self.script
+        else:
+            where = "" if self.is_systemds else who
+        return ": ".join(part for part in (self.unit, where) if part)
+
+    def record(self) -> MissingCommand:
+        return MissingCommand(
+            caller=self.caller, command=self.command, package=None, line=self.line.quoted()
+        )
+
+
+@dataclass(slots=True)
+class Detector:
+    """Collects the missing commands of one machine, over its reboots.
+
+    One counts once for each unit, script and command. The console fills in where there is no
+    journal; what both tell counts once.
+    """
+
+    _misses: list[_Miss] = field(init=False, default_factory=list)
+    _laid: dict[int, Line] = field(init=False, default_factory=dict)
+
+    @property
+    def found(self) -> tuple[MissingCommand, ...]:
+        """What was found so far; less when a stream told late that the overlay was in place."""
+        return tuple(miss.record() for miss in self._misses if self._is_before(miss.line))
+
+    def feed(self, line: Line, phase: str) -> MissingCommand | None:
+        """Take a line into account, seen in `phase`; return what it shows, the first time."""
+        if _is_laid(line):
+            known = self._laid.setdefault(line.boot, line)
+            self._laid[line.boot] = min(known, line, key=lambda told: told.at_s)
+        if phase.startswith(_TOO_EARLY) or line.stream not in _STREAMS:
+            return None
+        miss = _miss(line)
+        if miss is None or not self._is_before(line) or not self._is_new(miss):
+            return None
+        self._misses.append(miss)
+        return miss.record()
+
+    def _is_before(self, line: Line) -> bool:
+        laid = self._laid.get(line.boot)
+        if laid is None:
+            return True
+        if line.uptime_s is not None and laid.uptime_s is not None:
+            return line.uptime_s <= laid.uptime_s
+        return line.at_s <= laid.at_s
+
+    def _is_new(self, miss: _Miss) -> bool:
+        same = [
+            known
+            for known in self._misses
+            if (known.script, known.command) == (miss.script, miss.command)
+        ]
+        if any(known.unit == miss.unit or not miss.unit for known in same):
+            return False
+        for anonymous in (known for known in same if not known.unit):
+            self._misses.remove(anonymous)  # the journal knows more than the console
+        return len(self._misses) < _MAX_FOUND
+
+
+def _is_laid(line: Line) -> bool:
+    """Return whether a line tells that the node image lies over /usr."""
+    if line.stream is Stream.EVENTS:
+        return line.text == _TOLD or line.text.startswith(f"{_TOLD}:")
+    if line.job is not Job.STARTED:
+        return False
+    described = not line.unit and line.text.rstrip(".").endswith(_DESCRIPTIONS)
+    return line.unit == _OVERLAY or described
+
+
+def _miss(line: Line) -> _Miss | None:
+    text = line.text
+    if not (_GONE in text or "not found" in text) or line.unit.startswith(_NOT_JUDGED):
+        return None
+    is_systemd = line.identifier in _SPEAKERS or line.identifier.startswith("(")
+    for pattern in _BY_SYSTEMD if is_systemd else _BY_OTHERS:
+        match = pattern.fullmatch(text)
+        if match is not None and _is_program(match["command"], is_systemd=is_systemd):
+            told = match.groupdict()
+            return _Miss(
+                unit=told.get("unit") or line.unit, script=told.get("script") or "",
+                number=told.get("number") or "", command=match["command"], line=line,
+                is_systemds=is_systemd,
+            )  # fmt: skip
+    return None
+
+
+def _is_program(command: str, *, is_systemd: bool) -> bool:
+    folder, name = posixpath.split(command)
+    if folder.startswith("/"):
+        return is_systemd or bool(_PROGRAM_FOLDERS & {*folder.split("/")})
+    return not folder and name not in _OF_BASH
