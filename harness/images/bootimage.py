@@ -26,14 +26,14 @@ from harness.model.errors import InputError
 class BootImage:
     """A disk image to lay overlays on; never write to it.
 
-    `sha256` is that of the file as published, None for a plain local image that came without one;
-    `origin` is what the user named, without the secrets of a URL.
+    `sha256` is that of the file as published, which reports and histories know it by; `origin` is
+    what the user named, without the secrets of a URL.
     """
 
     path: Path
     format: DiskFormat
     virtual_size_bytes: int
-    sha256: Sha256 | None
+    sha256: Sha256
     origin: str
 
 
@@ -60,7 +60,7 @@ def acquire(text: str, sha256: str | None, cache: Cache, deadline: Deadline) -> 
 
 def _from_url(
     url: str, expected: Sha256 | None, cache: Cache, deadline: Deadline
-) -> tuple[Path, Sha256 | None]:
+) -> tuple[Path, Sha256]:
     digest = expected or _published_sum(url, deadline)
     fetch = partial(_fetch_disk, url, digest, deadline, tell=cache.tell)
     return cache.get_or_make(digest, fetch, deadline), digest
@@ -93,18 +93,15 @@ def _published_sum(url: str, deadline: Deadline) -> Sha256:
 
 def _from_file(
     text: str, expected: Sha256 | None, cache: Cache, deadline: Deadline
-) -> tuple[Path, Sha256 | None]:
+) -> tuple[Path, Sha256]:
     path = Path(text).expanduser().absolute()
     _refuse_unreadable(path, text)
     expected = expected or _sidecar_sum(path)
-    compressed = _is_compressed(path)
-    if expected is None and not compressed:
-        return path, None
     digest = sha256_of(path)
     if expected not in (None, digest):
         problem = f"wrong digest: expected sha256 {expected}, got {digest}"
         raise InputError(text, problem, "correct the sum, or fetch the file again")
-    if not compressed:
+    if not _is_compressed(path):
         return path, digest
 
     def unpack(target: Path) -> None:

@@ -14,6 +14,7 @@ from images_fakes import RunningClock, Web, deadline, served
 
 from harness.images.bootimage import BootImage, acquire
 from harness.images.cache import Cache
+from harness.images.digest import sha256_of
 from harness.images.disk_format import DiskFormat
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
@@ -71,8 +72,9 @@ def test_a_plain_raw_disk_is_used_where_it_lies(tmp_path: Path, cache: Cache) ->
     path = write(tmp_path / "disk.raw", mbr())
 
     assert acquire(str(path), None, cache, deadline()) == BootImage(
-        path=path, format=DiskFormat.RAW, virtual_size_bytes=SIZE, sha256=None, origin=str(path)
-    )
+        path=path, format=DiskFormat.RAW, virtual_size_bytes=SIZE, sha256=sha256_of(path),
+        origin=str(path),
+    )  # fmt: skip
 
 
 @needs_qemu_img

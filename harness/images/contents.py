@@ -1,0 +1,209 @@
+"""The commands of an image and the packages that bring them, read from its layers and its rpmdb.
+
+Reading takes a minute for a real image, so that what was found is kept by digest. Nothing is
+unpacked but the database, into a private folder, where the host's `rpm` reads it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import shutil
+import tarfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Any, cast
+
+from harness import process
+from harness.images import skopeo
+from harness.images.cache import Cache
+from harness.images.compression import DAMAGE, opened
+from harness.images.layers import Place, Tree, path_of
+from harness.images.node_image import NodeImage
+from harness.images.reference import Reference, Transport
+from harness.images.skopeo import Source, Target
+from harness.model.clock import Deadline
+from harness.model.command import FOLDERS, candidates, is_program_path, normal
+from harness.model.errors import DeadlineError, InputError
+
+LOG = logging.getLogger(__name__)
+_FORM = 1  # of what is kept
+# Source: rpm-ostree's place first, then rpm's own; only SQLite, the default since RHEL 9.
+_DATABASES = ("/usr/share/rpm/rpmdb.sqlite", "/usr/lib/sysimage/rpm/rpmdb.sqlite")
+_LOG_SUFFIX = "-wal"  # SQLite's log of what is not in the database yet
+_WANTED = tuple(f"{path}{suffix}" for path in _DATABASES for suffix in ("", _LOG_SUFFIX))
+_MAX_DATABASE_BYTES = 1 << 30
+_OWNERS_FORMAT = r"[%{FILENAMES}\t%{=NAME}\n]"
+_DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """Programs of an image by path, each with its package; None where no package has it."""
+
+    files: Mapping[str, str | None]
+
+    def which(self, command: str) -> tuple[str, str | None] | None:
+        """Return the path and the package of a name or path; None when the image lacks it."""
+        found = (path for path in candidates(command) if path in self.files)
+        return next(((path, self.files[path]) for path in found), None)
+
+    def package_of(self, command: str) -> str | None:
+        """Return the package that brings a name or path, None when none does."""
+        found = self.which(command)
+        return found[1] if found else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layers:
+    """The layers of one image, and until when they may be read."""
+
+    blobs: tuple[Path, ...]
+    subject: str
+    deadline: Deadline
+
+    def members(self, number: int) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
+        """Yield a layer's members in turn; a file's content can be read until the next one."""
+        try:
+            with (
+                self.blobs[number].open("rb") as packed,
+                tarfile.open(fileobj=cast("Any", opened(packed)), mode="r|") as layer,
+            ):
+                while (member := layer.next()) is not None:
+                    if self.deadline.is_over:
+                        limit_s = self.deadline.limit_s
+                        raise DeadlineError(f"reading {self.subject}", limit_s, "not at its end")
+                    yield member, layer
+                    cast("Any", layer).members = []  # kept for seeking, which a stream cannot
+        except (*DAMAGE, OSError, tarfile.TarError) as exc:
+            problem = f"has a layer that cannot be read: {exc}"
+            raise InputError(self.subject, problem, "check the image, or pull it again") from exc
+
+    def extract(self, place: Place, target: Path) -> None:
+        """Write the content of one file to `target`."""
+        for member, layer in self.members(place.layer):
+            if path_of(member) != place.member or not member.isreg():
+                continue
+            if member.size > _MAX_DATABASE_BYTES:
+                problem = f"has an implausible rpm database of {member.size} bytes"
+                raise InputError(self.subject, problem, "check the image")
+            try:
+                with target.open("wb") as out:
+                    shutil.copyfileobj(cast("IO[bytes]", layer.extractfile(member)), out)
+            except (*DAMAGE, OSError) as exc:
+                problem = f"its rpm database cannot be unpacked to {target.parent}: {exc}"
+                raise InputError(self.subject, problem, "free space, or set TMPDIR") from exc
+            return
+
+
+def contents_of(image: NodeImage, source: Source, cache: Cache, deadline: Deadline) -> Contents:
+    """Return what `image` brings; `source` is where it is read from, with credentials.
+
+    Raises:
+        InputError: the image cannot be read.
+        MissingProgramError: the host has no rpm, or no skopeo to fetch the image.
+        DeadlineError: the time is over.
+    """
+    key = f"{image.digest.removeprefix('sha256:')}-contents-{_FORM}"
+    source = replace(source, reference=image.reference, size_bytes=image.size_bytes)
+
+    def make(target: Path) -> None:
+        with _layout(source, target.with_name("layout"), deadline) as layout:
+            found = read_layout(layout, image.digest, str(source.reference), deadline)
+        target.write_text(json.dumps(dict(found.files)), encoding="utf-8")
+
+    kept = cache.get_or_make(key, make, deadline)
+    return Contents(files=json.loads(kept.read_text(encoding="utf-8")))
+
+
+def read_layout(layout: Path, digest: str, subject: str, deadline: Deadline) -> Contents:
+    """Return what an image in an OCI layout brings; errors call it `subject`.
+
+    `digest` is that of its manifest; without such a blob it is the layout's only image.
+
+    Raises:
+        InputError: a layer cannot be read.
+        DeadlineError: the time is over.
+    """
+    layers = _Layers(blobs=_blobs(layout, digest, subject), subject=subject, deadline=deadline)
+    tree = Tree(_WANTED)
+    for number in range(len(layers.blobs)):
+        LOG.info("reading layer %d of %d of %s", number + 1, len(layers.blobs), subject)
+        tree.lay(number, (member for member, _ in layers.members(number)))
+    owners = _owners(tree, layers)
+    programs = {
+        path: owners.get(path) or owners.get(real)
+        for folder in FOLDERS
+        for path, real in tree.programs(folder)
+        if is_program_path(path)
+    }
+    return Contents(files=dict(sorted(programs.items())))
+
+
+def parse_owners(text: str) -> dict[str, str]:
+    """Return the package of each program from lines `PATH TAB PACKAGE`, as rpm was asked for."""
+    owners: dict[str, str] = {}
+    for line in text.splitlines():
+        path, tab, package = line.partition("\t")
+        if tab and is_program_path(path := normal(path)):
+            owners[path] = min(package, owners.get(path, package))
+    return owners
+
+
+@contextmanager
+def _layout(source: Source, copy: Path, deadline: Deadline) -> Iterator[Path]:
+    """Hold a layout with the image: where it lies, or at `copy`, which goes again."""
+    if source.reference.transport is Transport.OCI:
+        yield Path(source.reference.rest.partition(":")[0])
+        return
+    shutil.rmtree(copy, ignore_errors=True)  # of a reader that was killed
+    try:
+        local = Reference(transport=Transport.OCI, rest=f"{copy}:image")
+        skopeo.copy(source, Target(reference=local, grows=copy), deadline)
+        yield copy
+    finally:
+        shutil.rmtree(copy, ignore_errors=True)
+
+
+# `Any` stands for OCI's JSON, of which only the fields below are read.
+def _blobs(layout: Path, digest: str, subject: str) -> tuple[Path, ...]:
+    try:
+        manifest = _blob(layout, digest)
+        if not manifest.exists():
+            index: Any = json.loads((layout / "index.json").read_text())
+            manifest = _blob(layout, index["manifests"][0]["digest"])
+        image: Any = json.loads(manifest.read_text())
+        return tuple(_blob(layout, layer["digest"]) for layer in image["layers"])
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as exc:
+        problem = f"has no readable manifest: {exc}"
+        raise InputError(subject, problem, "check the image with `skopeo inspect`") from exc
+
+
+def _blob(layout: Path, digest: str) -> Path:
+    match = _DIGEST.fullmatch(digest)
+    if match is None:
+        raise ValueError(f"{digest!r} is no digest")
+    return layout / "blobs" / "sha256" / match[1]
+
+
+def _owners(tree: Tree, layers: _Layers) -> dict[str, str]:
+    path = next((path for path in _DATABASES if tree.place(path)), None)
+    if path is None:
+        LOG.warning("%s has no rpm database: packages stay unknown", layers.subject)
+        return {}
+    with TemporaryDirectory(prefix="node-image-rpmdb-") as folder:
+        for suffix in ("", _LOG_SUFFIX):
+            if place := tree.place(path + suffix):
+                layers.extract(place, Path(folder) / f"rpmdb.sqlite{suffix}")
+        return parse_owners(_asked(folder, layers.deadline))
+
+
+def _asked(folder: str, deadline: Deadline) -> str:
+    # The keys that signed the packages are not on this host, and nothing is installed from here.
+    words = ["rpm", f"--dbpath={folder}", "--define=_db_backend sqlite", "--nosignature"]
+    words += ["--nodigest", "-qa", "--qf", _OWNERS_FORMAT]
+    return process.run(words, deadline).stdout

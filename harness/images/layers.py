@@ -1,0 +1,167 @@
+"""The layers of an image laid over each other: which programs and links there are in the end.
+
+Only names and modes are kept. A member's name is compared and never used as a path of the host, and
+no content is looked at here. Source: OCI image specification 1.0, layer.md (whiteouts).
+"""
+
+from __future__ import annotations
+
+import posixpath
+import tarfile
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from harness.model.errors import InputError
+
+_WHITEOUT = ".wh."
+_OPAQUE = ".wh..wh..opq"
+# Where an image that was made from an ostree commit has its files a first time, by checksum.
+_OBJECTS = "/sysroot/ostree/"
+_MAX_LINKS = 40  # as Linux follows
+_MAX_NODES = 2_000_000
+_MAX_PATH = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the content of a file is: the number of its layer, and the member that holds it."""
+
+    layer: int
+    member: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    place: Place
+    is_program: bool
+
+
+_Node = _File | str  # a file, or the target of a symbolic link
+
+
+class Tree:
+    """The programs and symbolic links of an image, and the files at the paths `wanted`."""
+
+    def __init__(self, wanted: Collection[str] = ()) -> None:
+        self._wanted = frozenset(wanted)
+        self._nodes: dict[str, _Node] = {}
+
+    def lay(self, number: int, members: Iterable[tarfile.TarInfo]) -> None:
+        """Lay the next layer over what is there; `number` is what a `Place` calls it.
+
+        Raises:
+            InputError: it has more files than any image.
+        """
+        layer = _Layer(number=number, wanted=self._wanted)
+        for member in members:
+            layer.take(member)
+            if len(layer.names) > _MAX_NODES:
+                problem = f"has a layer of more than {_MAX_NODES} files"
+                raise InputError("the image", problem, "check the image")
+        kept = {path: node for path, node in self._nodes.items() if not layer.hides(path)}
+        self._nodes = kept | layer.nodes
+
+    def place(self, path: str) -> Place | None:
+        """Return where the content of a file is that was wanted or is a program."""
+        node = self._nodes.get(self.real(path) or "")
+        return node.place if isinstance(node, _File) else None
+
+    def programs(self, folder: str) -> Iterator[tuple[str, str]]:
+        """Yield each program below `folder`: its path there, and the one without links in it."""
+        below = f"{self.real(folder)}/"
+        for path in self._nodes:
+            if path.startswith(below) and (real := self.real(path)):
+                node = self._nodes.get(real)
+                if isinstance(node, _File) and node.is_program:
+                    yield f"{folder}/{path.removeprefix(below)}", real
+
+    def real(self, path: str) -> str | None:
+        """Return `path` with all links followed; None when they lead in a circle."""
+        here, parts, followed = "/", deque(path.split("/")), 0
+        while parts:
+            part = parts.popleft()
+            ahead = posixpath.normpath(posixpath.join(here, part))
+            target = self._nodes.get(ahead)
+            if not isinstance(target, str):
+                here = ahead
+                continue
+            followed += 1
+            if followed > _MAX_LINKS:
+                return None
+            here = "/" if target.startswith("/") else here
+            parts.extendleft(reversed(target.split("/")))
+        return here
+
+
+@dataclass(slots=True, kw_only=True)
+class _Layer:
+    """One layer: what it brings, and what it hides of those below it."""
+
+    number: int
+    wanted: frozenset[str]
+    nodes: dict[str, _Node] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
+    closed: set[str] = field(default_factory=set)
+    objects: dict[str, str] = field(default_factory=dict)
+
+    def take(self, member: tarfile.TarInfo) -> None:
+        path = path_of(member)
+        if path is None:
+            return
+        folder, name = posixpath.split(path)
+        if name == _OPAQUE:
+            self.closed.add(folder)
+        elif name.startswith(_WHITEOUT):
+            hidden = posixpath.join(folder, name.removeprefix(_WHITEOUT))
+            self.names.add(hidden)
+            self.closed.add(hidden)
+        else:
+            self._add(path, member)
+
+    def hides(self, path: str) -> bool:
+        """Return whether a path of a layer below is gone or replaced."""
+        if path in self.names:
+            return True
+        folder = path
+        while (folder := posixpath.dirname(folder)) != "/":
+            if folder in self.closed:
+                return True
+        return "/" in self.closed
+
+    def _add(self, path: str, member: tarfile.TarInfo) -> None:
+        self.names.add(path)
+        self.nodes.pop(path, None)
+        if member.isdir():
+            return
+        self.closed.add(path)
+        node = self._node(path, member)
+        if path.startswith(_OBJECTS):
+            if isinstance(node, str):
+                self.objects[path] = node
+        elif node is not None:
+            self.nodes[path] = node
+
+    def _node(self, path: str, member: tarfile.TarInfo) -> _Node | None:
+        if member.issym():
+            return member.linkname
+        if not (member.isreg() or member.islnk()):
+            return None
+        source = clean(member.linkname) if member.islnk() else path
+        if source in self.objects:
+            return self.objects[source]  # a second name of a symbolic link
+        is_program = bool(member.mode & 0o111)
+        if source is None or not (is_program or path in self.wanted):
+            return None
+        return _File(place=Place(layer=self.number, member=source), is_program=is_program)
+
+
+def path_of(member: tarfile.TarInfo) -> str | None:
+    """Return a member's path from the root of the image, None for one that leads elsewhere."""
+    return clean(member.name)
+
+
+def clean(name: str) -> str | None:
+    """Return a name in a layer as a path from the root, None for one that no image has."""
+    is_odd = len(name) > _MAX_PATH or not name.isprintable() or ".." in name.split("/")
+    return None if is_odd else posixpath.normpath("/" + name.lstrip("/"))

@@ -1,0 +1,58 @@
+"""Reading single fields of Ignition documents, whose shape only `ignition-validate` checks in full.
+
+What is missing, or of another type, counts as empty. Sources: Ignition configuration specification
+v3.2.0; RFC 2397 (data URLs).
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from urllib.parse import unquote_to_bytes
+
+from harness.model.ignition import Document, Json
+
+_ANY_GZIP = zlib.MAX_WBITS | 16
+_MAX_BYTES = 4 << 20
+
+
+def object_of(document: Document, field: str) -> Document:
+    """Return the object in a field, empty if there is none."""
+    value = document.get(field)
+    return value if isinstance(value, dict) else {}
+
+
+def objects_of(document: Document, field: str) -> list[Document]:
+    """Return the objects in a field's list."""
+    value: Json = document.get(field)
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def text_of(document: Document, field: str) -> str:
+    """Return the text in a field, empty if there is none."""
+    value = document.get(field)
+    return value if isinstance(value, str) else ""
+
+
+def decode(source: str, compression: str) -> bytes | None:
+    """Return what a data URL holds, decompressed; None when that is beyond 4 MiB.
+
+    Raises:
+        ValueError: it is damaged, or of an unknown compression.
+        zlib.error: what was compressed is damaged.
+    """
+    head, comma, data = source.removeprefix("data:").partition(",")
+    if not comma:
+        raise ValueError("its data URL has no comma")
+    raw = unquote_to_bytes(data)
+    if head.endswith(";base64"):
+        raw = base64.b64decode(raw, validate=True)
+    if not compression:
+        return raw if len(raw) <= _MAX_BYTES else None
+    if compression != "gzip":
+        raise ValueError(f"its compression {compression!r} is none of Ignition's")
+    unpacker = zlib.decompressobj(_ANY_GZIP)
+    unpacked = unpacker.decompress(raw, _MAX_BYTES + 1)
+    if len(unpacked) <= _MAX_BYTES and not unpacker.eof:
+        raise ValueError("its compressed data is cut")
+    return unpacked if len(unpacked) <= _MAX_BYTES else None

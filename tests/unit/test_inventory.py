@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.images.bootimage import BootImage
+from harness.images.digest import Sha256
+from harness.images.disk_format import DiskFormat
+from harness.model.errors import RigError
+from harness.model.ignition import render
+from harness.scenarios import inventory
+from harness.scenarios.inventory import Inventory
+
+TOLD = """\
+%%os-release
+NAME="Red Hat Enterprise Linux CoreOS"
+VERSION="9.6.20250203-0 (Plow)"
+OSTREE_VERSION='9.6.20250203-0'
+%%programs
+/usr/bin/bash
+/usr/sbin/ip
+/usr/libexec/openssh/sftp-server
+/usr/local/bin/node-image-harness-inventory
+%%end
+"""
+
+
+@pytest.fixture
+def bootimage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BootImage:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    disk = tmp_path / "thin.qcow2"
+    disk.write_bytes(b"disk")
+    return BootImage(
+        path=disk, format=DiskFormat.QCOW2, virtual_size_bytes=4, sha256=Sha256("a" * 64),
+        origin="thin.qcow2",
+    )  # fmt: skip
+
+
+def test_what_the_guest_tells_is_its_programs_and_version_without_the_harness_own() -> None:
+    found = inventory.parse(TOLD)
+
+    assert found.commands == {
+        "/usr/bin/bash", "/usr/sbin/ip", "/usr/libexec/openssh/sftp-server",
+    }  # fmt: skip
+    assert found.version == "9.6.20250203-0"
+
+
+def test_events_before_and_after_do_not_matter() -> None:
+    event = "stage=pull state=started uptime=1.00 detail=\n"
+
+    assert inventory.parse(event + TOLD + event) == inventory.parse(TOLD)
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        (TOLD.replace("OSTREE_VERSION", "X"), "9.6.20250203-0 (Plow)"),
+        (TOLD.replace("VERSION", "X"), ""),
+    ],
+)
+def test_the_version_is_as_good_as_the_image_tells_it(text: str, version: str) -> None:
+    assert inventory.parse(text).version == version
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (TOLD.removesuffix("%%end\n"), "has no end"),
+        ("", "has no end"),
+        ("%%os-release\n%%programs\n%%end\n", "no program at all"),
+    ],
+)
+def test_a_list_that_is_cut_or_empty_is_the_rigs_trouble(text: str, problem: str) -> None:
+    with pytest.raises(RigError, match=problem):
+        inventory.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("command", "is_there"),
+    [
+        ("bash", True), ("/usr/bin/bash", True), ("/bin/bash", True), ("ip", True),
+        ("/sbin/ip", True), ("/usr/libexec/openssh/sftp-server", True),
+        ("sftp-server", False), ("oc", False), ("/bin/ip", False), ("./bash", False),
+    ],
+)  # fmt: skip
+def test_a_command_is_there_where_the_path_or_the_search_path_leads(
+    command: str, *, is_there: bool
+) -> None:
+    assert inventory.parse(TOLD).has(command) is is_there
+
+
+def test_a_bootimage_that_was_asked_once_is_known(bootimage: BootImage) -> None:
+    assert inventory.known(bootimage) is None
+
+    found = Inventory(commands=frozenset({"/usr/bin/bash"}), version="9.6")
+    inventory.keep(bootimage, found)
+
+    assert inventory.known(bootimage) == found
+
+
+def test_a_bootimage_is_known_by_its_digest_alone(bootimage: BootImage) -> None:
+    found = inventory.parse(TOLD)
+    inventory.keep(bootimage, found)
+
+    moved = replace(bootimage, path=Path("/elsewhere/copy.qcow2"))
+    changed = replace(bootimage, sha256=Sha256("b" * 64))
+
+    assert inventory.known(moved) == found
+    assert inventory.known(changed) is None
+
+
+def test_the_config_enables_the_unit_and_brings_its_program() -> None:
+    document = json.loads(render(inventory.config().to_document()))
+
+    [unit] = document["systemd"]["units"]
+    [program] = document["storage"]["files"]
+    assert unit["enabled"] is True
+    assert f"ExecStart={program['path']}\n" in unit["contents"]
+    assert program["mode"] == 0o755
