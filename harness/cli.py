@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from harness.machine.emulator import find_emulator
 from harness.machine.ownership import sweep
 from harness.model.clock import Deadline
 from harness.model.errors import HarnessError, InputError
-from harness.report import document, plain
+from harness.report import document, page, plain
 from harness.report import history as remembered
 from harness.report.compare import compare
 from harness.report.trends import look_back
@@ -109,6 +110,32 @@ def _json(found: object) -> str:
     return msgspec.json.format(msgspec.json.encode(found), indent=1).decode()
 
 
+@main.command("lint-ignition")
+@click.argument("files", nargs=-1, required=True, type=_FILE)
+@click.option("--bootimage", metavar="PATH|URL", help="By default the stand-in's.")
+@click.option("--node-image", metavar="REFERENCE", help="To tell which package brings a program.")
+def lint_configs(files: tuple[Path, ...], bootimage: str | None, node_image: str | None) -> None:
+    """List the programs that Ignition configs call and the bootimage lacks; exit 1 if there are."""
+    from harness.wiring.lint import lint_ignition
+
+    with _errors_told(_UnusableInput):
+        found = lint_ignition(files, (bootimage, node_image), os.environ, _say)
+        click.echo(found.render())
+    if found.exit_status:
+        raise SystemExit(found.exit_status)
+
+
+@main.command()
+@click.argument("folder", type=_FILE)
+def report(folder: Path) -> None:
+    """Write page and JUnit of a run that was killed, from what it left in its FOLDER."""
+    from harness.wiring.run_files import rebuild
+
+    with _errors_told(_UnusableInput):
+        rebuild(folder)
+        click.echo(folder / page.NAME)
+
+
 @main.group()
 def standin() -> None:
     """Build and find the stand-in images."""
@@ -119,9 +146,7 @@ def standin() -> None:
 def build_standin(*, rebuild: bool) -> None:
     """Build the stand-in images unless they are cached, and print their folder."""
     with _errors_told():
-        found = build.ensure(
-            Deadline.after(build.LIMIT_S), lambda line: click.echo(line, err=True), rebuild=rebuild
-        )
+        found = build.ensure(Deadline.after(build.LIMIT_S), _say, rebuild=rebuild)
         click.echo(found.folder)
 
 
@@ -130,6 +155,11 @@ def standin_path() -> None:
     """Print the folder of the newest stand-in images; build nothing."""
     with _errors_told():
         click.echo(_newest_standin())
+
+
+def _say(line: str) -> None:
+    """Show progress, apart from what a command prints."""
+    click.echo(line, err=True)
 
 
 def _newest_standin() -> Path:

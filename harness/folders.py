@@ -19,11 +19,16 @@ def fixture(name: str) -> Path:
 
 
 def cache_dir() -> Path:
-    """Return the cache folder, made if needed: `$XDG_CACHE_HOME/pytest-node-image`."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.fspath(Path.home() / ".cache")
-    path = Path(base) / "pytest-node-image"
+    """Return the cache folder, made if needed."""
+    path = cache_path()
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def cache_path() -> Path:
+    """Return where the cache folder is or will be: `$XDG_CACHE_HOME/pytest-node-image`."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.fspath(Path.home() / ".cache")
+    return Path(base) / "pytest-node-image"
 
 
 def runs_dir() -> Path:

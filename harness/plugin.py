@@ -7,12 +7,12 @@ first use. The hooks of xdist are optional, so that `-p no:xdist` works.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from harness.model.errors import HarnessError
-from harness.wiring import fixtures, hooks, options
+from harness.wiring import fixtures, hooks, notes, options
 from harness.wiring.collection import (
     LEVEL,
     NODE,
@@ -23,18 +23,29 @@ from harness.wiring.collection import (
     scenario_of,
 )
 from harness.wiring.state import (
+    allow_list_of,
+    artifacts_of,
     catalogue_of,
     check_once,
+    close_workplace,
     note_problem,
+    prepare_folder,
     problem_of,
+    recorder_of,
     settings_of,
+    tell_worker,
     workplace_if_any,
     workplace_of,
 )
 
+if TYPE_CHECKING:
+    from harness.wiring.recorder import Recorder
+
 MARKER = "node_image"
 ROW_KINDS = ("package", "os_release", "unit", "file", "invariant")
+_TALKING_FIXTURES = frozenset({"node_session", "reach"})
 _MACHINE_FIXTURES = frozenset({NODE, "node_image_rig", "node_image_inputs"})
+_JUDGED_FIXTURES = _MACHINE_FIXTURES | {"bootimage", "node_image"}
 _PROBLEM_KEY = "node_image_problem"
 
 
@@ -53,7 +64,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and read the options."""
     text = "needs a machine; tests that use the fixtures of the node get it by themselves"
     config.addinivalue_line("markers", f"{MARKER}: {text}")
-    settings_of(config)
+    if settings_of(config).allow is not None:
+        allow_list_of(config)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -113,46 +125,125 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> None:
+    """Make the run's folder before xdist's controller hears of a test, unless it may be skipped."""
+    may_be_skipped = any(item.get_closest_marker(name) for name in ("skip", "skipif"))
+    if item.get_closest_marker(MARKER) and not may_be_skipped:
+        prepare_folder(item.config)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Note what is under test in the report, and refuse to talk to a machine that has died."""
     place = workplace_if_any(item.config)
     scenario = scenario_of(item)
     if place is None or scenario is None:
         return
-    item.user_properties.extend((("scenario", scenario), *place.preparation.provenance()))
-    talks = "node_session" in getattr(item, "fixturenames", ())
+    from harness.wiring.reports import set_properties
+
+    set_properties(item, {"scenario": scenario, **dict(place.preparation.provenance())})
+    talks = not _TALKING_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
     if talks and (error := place.why_dead(scenario)) is not None:
         raise error
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
     call: pytest.CallInfo[None],
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Tell trouble of the product (failure) from trouble of the rig (error)."""
+    """Note whose trouble a red test is; innermost, so that other plugins see what is allowed."""
     report = yield
-    error = call.excinfo.value if call.excinfo else None
-    if isinstance(error, HarnessError) and report.failed:
-        from harness.wiring.reports import sort_by_kind
+    raised = call.excinfo
+    is_ours = not _JUDGED_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+    if report.failed and raised and (is_ours or isinstance(raised.value, HarnessError)):
+        from harness.wiring.reports import Judge, add_properties
 
         place = workplace_if_any(item.config)
-        sort_by_kind(report, error, place.facts() if place and scenario_of(item) else ())
+        facts = place.facts() if place and scenario_of(item) else ()
+        judge = Judge(
+            artifacts=artifacts_of(item.config), allowed=allow_list_of(item.config), facts=facts
+        )
+        blame = judge.sort(report, raised)
+        if is_ours:
+            add_properties(item, report, blame, raised.value)
     return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Tell trouble of the product (failure) from trouble of the rig (error)."""
+    notes.set_kind(report)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(
+    report: pytest.CollectReport | pytest.TestReport,
+) -> notes.Status | None:
+    """Show what is allowed or flaky as such."""
+    return notes.status(report, MARKER) if isinstance(report, pytest.TestReport) else None
+
+
+class Recording:
+    """The hooks by which the recorder hears of tests; registered where all tests are seen."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Note that a test begins, here or in a worker."""
+        self._recorder.test_begins(nodeid)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take in what became of a phase of a test."""
+        self._recorder.add(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Take in what became of a file."""
+        self._recorder.add_collection(report)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, report: pytest.TestReport) -> None:
+        """Call the crash of a worker an error."""
+        self._recorder.add_crash(report)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Listen to the tests, where all are seen."""
+    if (recorder := recorder_of(session.config)) is not None:
+        session.config.pluginmanager.register(Recording(recorder))
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Close what this process opened, after the fixtures; tell what a worker's check found."""
-    place = workplace_if_any(session.config)
-    if place is not None:
-        try:
-            place.close()
-        except HarnessError as exc:
-            pytest.exit(str(exc), returncode=pytest.ExitCode.INTERNAL_ERROR)
+    trouble = close_workplace(session.config)
+    if (recorder := recorder_of(session.config)) is not None:
+        found = pytest.ExitCode.INTERNAL_ERROR if trouble else session.exitstatus
+        session.exitstatus = recorder.status(found)
+        recorder.finish(session.exitstatus)
+    if trouble:
+        pytest.exit(trouble, returncode=pytest.ExitCode.INTERNAL_ERROR)
     problem = problem_of(session.config)
     if problem is not None and session.config.pluginmanager.hasplugin("dsession"):
         raise pytest.UsageError(str(problem))
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Tell what to mind of the run, and where its report is."""
+    recorder = recorder_of(config)
+    if recorder is not None and recorder.has_begun:
+        from harness.wiring.summary import write
+
+        write(terminalreporter, recorder.record(), artifacts_of(config).path)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - xdist's
+    """Give every worker the same folder for the run."""
+    tell_worker(node.config, node.workerinput)
 
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)

@@ -92,6 +92,9 @@ class AllowList:
         return tuple(entry for entry in self.entries if entry.expires < today)
 
 
+NOTHING_ALLOWED = AllowList()
+
+
 def load(path: Path, known_rules: Collection[str] = ()) -> AllowList:
     """Return the allow-list in a file; `known_rules`, where given, are the names it may use.
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from harness.images.node_image import NodeImage
     from harness.model.clock import Deadline
     from harness.model.node_state import NodeState
+    from harness.node.readiness import Level
     from harness.node.ssh import Session
     from harness.scenarios.scenario import AppliedNode, Inputs, Rig
     from harness.verdict.rows import Row
@@ -104,3 +105,17 @@ def verdict(request: pytest.FixtureRequest, applied_node: AppliedNode) -> Callab
     """Hold a row of the expectation table to the node; a row that does not hold fails the test."""
     place = workplace_of(request.config)
     return lambda row: place.judge(row, applied_node)
+
+
+@pytest.fixture(scope="session")
+def reach(
+    applied_node: AppliedNode, guest_deadline: Callable[[float], Deadline]
+) -> Callable[[Level], str]:
+    """Wait until the node reaches a level of readiness, noted as a phase of its machine."""
+    from harness.node.readiness import READY_S
+
+    def reach(level: Level) -> str:
+        with applied_node.watch.phase(f"ready-{level.name}", level.title):
+            return level.reach(applied_node.session, guest_deadline(READY_S))
+
+    return reach

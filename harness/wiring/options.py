@@ -76,8 +76,17 @@ OPTIONS = (
     ),
     Option(
         name="artifacts-dir", metavar="PATH", path=True,
-        help="Where consoles, journals and snapshots are kept, in a folder per run and `last`. "
-        "Default: $ARTIFACT_DIR, else the cache folder.",
+        help="Where reports, consoles, journals and snapshots are kept, in a folder per run and "
+        "`last`. Default: $ARTIFACT_DIR, else the cache folder.",
+    ),
+    Option(
+        name="allow", metavar="PATH", path=True,
+        help="Allow-list (TOML): trouble that is known, each entry with a tracker's link and an "
+        "expiry date. It is shown as allowed.",
+    ),
+    Option(
+        name="history", metavar="PATH", path=True,
+        help="File to which each run is added, for `node-image history`.",
     ),
     Option(
         name="download-cache-size", metavar="SIZE",
@@ -105,6 +114,8 @@ class Settings:
     timeout_factor: float
     memory_mib: int | None
     artifacts_dir: Path | None
+    allow: Path | None
+    history: Path | None
     download_cache_bytes: int
 
     @property
@@ -158,6 +169,8 @@ def read(
         timeout_factor=places.factor("timeout-factor") or 1.0,
         memory_mib=places.memory_mib("memory-mib"),
         artifacts_dir=places.file("artifacts-dir") or _artifact_dir(environment),
+        allow=places.file("allow"),
+        history=places.file("history"),
         download_cache_bytes=places.size_bytes("download-cache-size") or DEFAULT_CACHE_BYTES,
     )
     _check_images(found)

@@ -6,10 +6,13 @@ node image, and a wrong input is told before the first test.
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
+from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,6 +22,7 @@ from harness.host import Purpose
 from harness.images import bootimage, node_image, release
 from harness.images.bootimage import BootImage
 from harness.images.cache import Cache
+from harness.images.contents import Contents, contents_of
 from harness.images.node_image import NodeImage
 from harness.images.reference import parse as parse_reference
 from harness.images.skopeo import Source
@@ -27,7 +31,7 @@ from harness.machine.acceleration import Acceleration
 from harness.machine.emulator import Emulator, find_emulator
 from harness.model import ignition
 from harness.model.clock import Deadline
-from harness.model.errors import InputError
+from harness.model.errors import HarnessError, InputError
 from harness.model.secret import Secret
 from harness.scenarios.config import insist_valid
 from harness.standin import build
@@ -37,6 +41,7 @@ from harness.verdict.expectations import Expectations
 from harness.wiring.options import Settings
 
 ACQUIRE_S = 2 * 3600.0
+CONTENTS_S = 1800.0
 LOOK_S = 300.0
 STAND_IN = "stand-in"
 
@@ -71,13 +76,27 @@ class Preparation:
         disk, image = self.bootimage, self.node_image
         return (
             ("bootimage", disk.origin),
-            ("bootimage_sha256", disk.sha256 or "not told"),
+            ("bootimage_sha256", disk.sha256),
             ("node_image", str(image.reference)),
             ("node_image_digest", image.digest),
             ("node_image_version", image.version or "not told"),
             ("expectations", self.expectations.name),
             ("acceleration", str(self.acceleration.kind)),
+            ("stand_in", "yes" if self.node_image.is_stand_in else "no"),
         )
+
+    def host(self) -> dict[str, str]:
+        """Return where machines run, as name and value."""
+        found, emulator = self.acceleration, self.emulator
+        return {
+            "acceleration": f"{found.kind} ({found.reason})",
+            "timeout_factor": f"{found.timeout_factor * self.settings.timeout_factor:g}",
+            "emulator": emulator.path.name,
+            "architecture": emulator.arch.name,
+            "cpus": str(len(os.sched_getaffinity(0))),
+            "python": platform.python_version(),
+            "harness": metadata.version("pytest-node-image"),
+        }
 
     def describe(self) -> list[str]:
         """Return the lines for the head of a test run."""
@@ -88,6 +107,10 @@ class Preparation:
             f"expectations: {self.expectations.name} ({self.expectations.title})",
             f"acceleration: {found.kind} ({found.reason})",
         ]
+
+    def package_of(self, command: str) -> str | None:
+        """Return the node image's package that brings a command, None too when it is not known."""
+        return self.contents.package_of(command) if self.contents else None
 
     def close(self) -> None:
         """Let go of the cache's files; closing twice is fine."""
@@ -154,8 +177,23 @@ class Preparation:
         return bootimage.acquire(named, self.settings.bootimage_sha256, self._cache, deadline)
 
     @cached_property
+    def contents(self) -> Contents | None:
+        """The programs of the node image and their packages; None when they cannot be had.
+
+        Asked for only when a command is missed: a remote image costs a download.
+        """
+        self._tell(f"looking into {self.node_image.reference} for what brings missing commands")
+        source = replace(self.node_source, reference=self.node_image.reference)
+        try:
+            return contents_of(self.node_image, source, self._cache, Deadline.after(CONTENTS_S))
+        except HarnessError as exc:
+            self._tell(f"the node image's packages are not known: {exc}")
+            return None
+
+    @cached_property
     def _cache(self) -> Cache:
-        return self._held.enter_context(Cache.of_user(self.settings.download_cache_bytes))
+        cache = Cache.of_user(self.settings.download_cache_bytes, self._tell)
+        return self._held.enter_context(cache)
 
     @cached_property
     def _stand_in(self) -> StandIn:
@@ -170,7 +208,8 @@ class Preparation:
     def _source(self, reference: str) -> Source:
         arch = self.emulator.arch.name
         parsed = parse_reference(reference)
-        return Source(reference=parsed, arch=arch, authfile=self.settings.authfile)
+        authfile = self.settings.authfile
+        return Source(reference=parsed, arch=arch, authfile=authfile, tell=self._tell)
 
 
 def _text_of(path: Path, option: str) -> str:

@@ -1,34 +1,105 @@
-"""Two kinds of red in pytest's reports, and what a reader of a report needs beside the test's name.
+"""Whose trouble a red test is, told in pytest's own reports: the processes that run tests do it.
 
-Trouble of the product is a *failure* even when a fixture met it, trouble of the rig is an *error*
-even in the middle of a test; both are shown by their message, without a traceback.
+Trouble of the product, and of what the suite brought, is a *failure* even when a fixture met it;
+trouble of the rig is an *error* even in the middle of a test. The harness's own errors are shown by
+their message, without a traceback. What the controller needs beside travels as a `Note`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from harness.machine.driver import is_guests_doing
 from harness.model.errors import HarnessError, ProductError, RigError
+from harness.model.record import Blame
+from harness.wiring.notes import Note, put_note
+
+if TYPE_CHECKING:
+    from harness.diagnosis.allow import AllowList
+    from harness.wiring.artifacts import Artifacts
+
+_FIXTURES = Path(__file__).with_name("fixtures.py")
+OWN_PROPERTIES = frozenset({"scenario", "class", "rule", "phase"})
+"""Names under which the plugin adds properties to tests, beside those of what is under test."""
 
 
-def sort_by_kind(
-    report: pytest.TestReport, error: HarnessError, facts: Iterable[tuple[str, str]] = ()
-) -> None:
-    """Make a failed report say which kind of red it is, and nothing but the error's message.
+def blame_of(report: pytest.TestReport, raised: pytest.ExceptionInfo[BaseException]) -> Blame:
+    """Return whose trouble it is that a test or one of its fixtures raised.
 
-    A failure also tells the `facts`: what was tested, and where the evidence lies. pytest, its
-    terminal and its JUnit file tell the two kinds apart by the phase alone.
+    A claim about the node that does not hold is the product's trouble. Everything else that a
+    project's own code raises is its own, and what our fixtures raise is the rig's.
     """
-    told = _aligned(tuple(facts)) if isinstance(error, ProductError) else ""
-    report.longrepr = f"{error}\n\n{told}" if told else str(error)
-    if isinstance(error, ProductError) and report.when == "setup":
-        report.when = "call"
-    elif isinstance(error, RigError) and report.when == "call":
-        report.when = "setup"
+    error = raised.value
+    if isinstance(error, HarnessError):
+        return error.blame
+    if report.when == "call":
+        is_claim = isinstance(error, AssertionError | pytest.fail.Exception)
+        return Blame.PRODUCT if is_claim else Blame.TEST
+    is_ours = any(entry.path == _FIXTURES for entry in raised.traceback)
+    return Blame.RIG if is_ours else Blame.TEST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judge:
+    """Makes red reports say whose trouble it is.
+
+    A failure also tells the `facts`: what was tested, and where the evidence lies.
+    """
+
+    artifacts: Artifacts
+    allowed: AllowList
+    facts: tuple[tuple[str, str], ...] = ()
+
+    def sort(self, report: pytest.TestReport, raised: pytest.ExceptionInfo[BaseException]) -> Blame:
+        """Sort a failed report by its kind of red, note that on it, and return whose trouble it is.
+
+        What is allowed to fail is red no more.
+        """
+        blame = blame_of(report, raised)
+        is_ours = isinstance(raised.value, HarnessError)
+        if is_ours:
+            message = self.artifacts.redactor(str(raised.value))
+            told = "" if blame is Blame.RIG else _aligned(self.facts)
+            report.longrepr = f"{message}\n\n{told}" if told else message
+        else:
+            message = self.artifacts.redactor(report.longreprtext)
+        tracker = None if blame is Blame.RIG else self._tracker(report.nodeid, message)
+        note = Note(blame=blame, message=message, is_ours=is_ours, allowed_by=tracker)
+        put_note(report, note)
+        if tracker:
+            _take_red(report, f"allowed by {tracker}: {_first_line(message)}")
+        return blame
+
+    def _tracker(self, test_id: str, message: str) -> str | None:
+        found = self.allowed.entry_for_test(
+            test_id, message, platform.machine(), self.artifacts.today
+        )
+        return found.tracker if found else None
+
+
+def add_properties(
+    item: pytest.Item, report: pytest.TestReport, blame: Blame, error: BaseException
+) -> None:
+    """Tell whose trouble it is, and which rule knew it, in every JUnit file."""
+    found = [("class", blame.value)]
+    sighting = error.sighting if isinstance(error, HarnessError) else None
+    if sighting is not None:
+        found += [("rule", sighting.rule), ("phase", sighting.phase)]
+    item.user_properties.extend(found)  # the report of the teardown, which pytest's file takes
+    report.user_properties.extend(found)
+
+
+def set_properties(item: pytest.Item, found: Mapping[str, str]) -> None:
+    """Give a test its properties, in place of those of an attempt before."""
+    own = OWN_PROPERTIES | found.keys()
+    kept = [entry for entry in item.user_properties if entry[0] not in own]
+    item.user_properties[:] = [*kept, *found.items()]
 
 
 def why_dead(reason: str, scenario: str, evidence: Path) -> HarnessError:
@@ -40,6 +111,16 @@ def why_dead(reason: str, scenario: str, evidence: Path) -> HarnessError:
     if is_guests_doing(reason):
         return ProductError(text)
     return RigError(text)
+
+
+def _take_red(report: pytest.TestReport, reason: str) -> None:
+    path, line, _ = report.location
+    report.outcome = "skipped"
+    report.longrepr = (path, (line or 0) + 1, reason)
+
+
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0]
 
 
 def _aligned(facts: tuple[tuple[str, str], ...]) -> str:

@@ -34,6 +34,24 @@ class ByScenario(LoadScopeScheduling):  # type: ignore[misc] # xdist ships no ty
     def _split_scope(self, nodeid: str) -> str:
         return scenario_in(nodeid, self.names) or nodeid
 
+    def remove_node(self, node: Any) -> str | None:  # noqa: ANN401 - xdist's
+        """Forget a worker; return the test that it died of, which is not given out again.
+
+        xdist gives it out again and again, and each time a node would be brought up for it.
+        """
+        units = self.assigned_work[node].values()
+        died = next(((u, test) for u in units for test, is_done in u.items() if not is_done), None)
+        if died is None:
+            super().remove_node(node)
+            return None
+        unit, test = died
+        unit[test] = True
+        if self._pending_of(self.assigned_work[node]):
+            super().remove_node(node)
+        else:
+            del self.assigned_work[node]
+        return str(test)
+
 
 class WhenNeeded:
     """xdist's default scheduler, replaced by `ByScenario` if the collection has nodes to boot.

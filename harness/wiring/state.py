@@ -1,4 +1,8 @@
-"""What the plugin keeps on pytest's config: one set of settings, one workplace, one problem."""
+"""What the plugin keeps on pytest's config: one of each, made on first use.
+
+Settings, the session's folder, the workplace of a process with machines, the recorder of the one
+that sees all tests, and the problem that keeps tests from running.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +14,21 @@ import pytest
 
 from harness.model.errors import HarnessError, InputError
 from harness.wiring import options
+from harness.wiring.artifacts import Artifacts, Place, Tested, choose
 from harness.wiring.collection import Catalogue
-from harness.wiring.progress import Teller
+from harness.wiring.progress import Follower, ProgressLog, Teller, Terminal
+from harness.wiring.recorder import Recorder, Ways
 
 if TYPE_CHECKING:
+    from harness.diagnosis.allow import AllowList
     from harness.wiring.workplace import Workplace
 
 LOG = logging.getLogger(__name__)
+_PLACE_KEY = "node_image_place"
 _SETTINGS = pytest.StashKey[options.Settings]()
+_ALLOW = pytest.StashKey["AllowList"]()
+_ARTIFACTS = pytest.StashKey[Artifacts]()
+_RECORDER = pytest.StashKey[Recorder]()
 _WORKPLACE = pytest.StashKey["Workplace"]()
 _PROBLEM = pytest.StashKey[HarnessError]()
 _TROUBLE = pytest.StashKey[HarnessError]()
@@ -46,6 +57,66 @@ def catalogue_of(config: pytest.Config) -> Catalogue:
     return Catalogue(scenario for listed in added for scenario in listed)
 
 
+def allow_list_of(config: pytest.Config) -> AllowList:
+    """Return what somebody signed for; by default nothing.
+
+    Raises:
+        pytest.UsageError: the file cannot be used.
+    """
+    if _ALLOW not in config.stash:
+        from harness.diagnosis import allow, rules
+
+        path = settings_of(config).allow
+        try:
+            names = [rule.name for rule in rules.load()] if path else []
+            config.stash[_ALLOW] = allow.load(path, names) if path else allow.AllowList()
+        except InputError as exc:
+            raise pytest.UsageError(str(exc)) from exc
+    return config.stash[_ALLOW]
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Return whether this process runs tests for xdist's controller."""
+    return hasattr(config, "workerinput")
+
+
+def tell_worker(config: pytest.Config, workerinput: dict[str, object]) -> None:
+    """Give a worker the session's folder to use."""
+    workerinput[_PLACE_KEY] = artifacts_of(config).place.to_worker()
+
+
+def artifacts_of(config: pytest.Config) -> Artifacts:
+    """Return the session's folder, which is not made yet."""
+    if _ARTIFACTS not in config.stash:
+        settings = settings_of(config)
+        told = getattr(config, "workerinput", {}).get(_PLACE_KEY)
+        place = Place.from_controller(told) if told else choose(settings.artifacts_dir)
+        found = Artifacts(place, settings.authfile, lambda: _begin_run(config))
+        config.stash[_ARTIFACTS] = found
+        config.add_cleanup(found.close)
+    return config.stash[_ARTIFACTS]
+
+
+def prepare_folder(config: pytest.Config) -> None:
+    """Make the session's folder before a machine's test; trouble is the test's error."""
+    try:
+        _ = artifacts_of(config).folder
+    except HarnessError as exc:
+        config.stash.setdefault(_TROUBLE, exc)
+
+
+def recorder_of(config: pytest.Config) -> Recorder | None:
+    """Return the recorder, None in a process that does not see all tests."""
+    if is_worker(config):
+        return None
+    if _RECORDER not in config.stash:
+        artifacts = artifacts_of(config)
+        found = Recorder(artifacts, _ways(config, artifacts))
+        config.stash[_RECORDER] = found
+        config.add_cleanup(found.close)
+    return config.stash[_RECORDER]
+
+
 def workplace_of(config: pytest.Config) -> Workplace:
     """Return the workplace of this process, made on first use; nothing in it is open yet.
 
@@ -57,13 +128,25 @@ def workplace_of(config: pytest.Config) -> Workplace:
     if _WORKPLACE not in config.stash:
         from harness.wiring.workplace import Workplace
 
-        config.stash[_WORKPLACE] = Workplace(settings_of(config), Teller(config))
+        config.stash[_WORKPLACE] = Workplace(
+            settings_of(config), _teller(config), artifacts_of(config), allow_list_of(config)
+        )
     return config.stash[_WORKPLACE]
 
 
 def workplace_if_any(config: pytest.Config) -> Workplace | None:
     """Return the workplace if a test of this process asked for it."""
     return config.stash.get(_WORKPLACE, None)
+
+
+def close_workplace(config: pytest.Config) -> str:
+    """Close what this process opened; return what went wrong, empty if nothing did."""
+    try:
+        if (place := workplace_if_any(config)) is not None:
+            place.close()
+    except HarnessError as exc:
+        return str(exc)
+    return ""
 
 
 def note_problem(config: pytest.Config, problem: HarnessError) -> None:
@@ -90,3 +173,41 @@ def check_once(config: pytest.Config) -> None:
     except HarnessError as exc:
         LOG.info("the check before the first test failed", exc_info=True)
         config.stash[_TROUBLE] = exc
+
+
+def _begin_run(config: pytest.Config) -> None:
+    """Tell what is under test, and record from now on."""
+    artifacts_of(config).tell(_tested(config))
+    if (recorder := recorder_of(config)) is not None:
+        recorder.begin()
+
+
+def _tested(config: pytest.Config) -> Tested:
+    place = workplace_if_any(config)
+    if place is None or not place.preparation.is_checked:
+        return Tested()
+    ready = place.preparation
+    return Tested(subject=dict(ready.provenance()), host=ready.host())
+
+
+def _teller(config: pytest.Config) -> Teller:
+    artifacts = artifacts_of(config)
+    outlets = (Terminal(config), ProgressLog(artifacts.path).append)
+    return Teller(outlets, artifacts.place.begun_s, lambda line: artifacts.redactor(line))
+
+
+def _ways(config: pytest.Config, artifacts: Artifacts) -> Ways:
+    def notes() -> tuple[str, ...]:
+        expired = allow_list_of(config).expired(artifacts.today)
+        return tuple(f"an entry of the allow-list has expired: {entry}" for entry in expired)
+
+    follower, terminal = Follower(artifacts.path), Terminal(config)
+
+    def follow() -> None:
+        for line in follower.new_lines():
+            terminal(line)
+
+    history = settings_of(config).history
+    if not config.pluginmanager.hasplugin("dsession"):
+        return Ways(history=history, notes=notes)
+    return Ways(history=history, notes=notes, follow=follow)

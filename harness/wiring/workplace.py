@@ -7,17 +7,15 @@ has its own.
 from __future__ import annotations
 
 import logging
-import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from types import FrameType
 
-from harness.folders import cache_dir
+from harness.diagnosis.allow import NOTHING_ALLOWED, AllowList
 from harness.images.node_image import NodeImage
 from harness.images.pause import write_pause_image
 from harness.images.registry import Registry, serve
@@ -25,11 +23,12 @@ from harness.images.skopeo import Source
 from harness.machine.connection import open_connection
 from harness.machine.ownership import Run, begin_run
 from harness.model.clock import Deadline
-from harness.model.errors import HarnessError, InputError, ProductError
+from harness.model.errors import HarnessError, ProductError
 from harness.node.kubelet import CONTAINERD, CRIO
 from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario
 from harness.verdict.findings import judge
 from harness.verdict.rows import Row
+from harness.wiring.artifacts import Artifacts
 from harness.wiring.options import Settings
 from harness.wiring.preparation import Preparation
 from harness.wiring.reports import why_dead
@@ -37,17 +36,23 @@ from harness.wiring.reports import why_dead
 LOG = logging.getLogger(__name__)
 REGISTRY_S = 60.0
 PUSH_S = 1800.0
-KEPT_RUNS = 10
-_STAND_IN_LABEL = "io.node-image.stand-in"
 
 
 class Workplace:
     """The rig and the inputs of this process, and the nodes that are up."""
 
-    def __init__(self, settings: Settings, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        tell: Callable[[str], None],
+        artifacts: Artifacts,
+        allow: AllowList = NOTHING_ALLOWED,
+    ) -> None:
         self.preparation = Preparation(settings, tell)
         self._settings = settings
         self._tell = tell
+        self._artifacts = artifacts
+        self._allow = allow
         self._stack = ExitStack()
         self._nodes: dict[str, AppliedNode] = {}
 
@@ -65,6 +70,7 @@ class Workplace:
     def rig(self) -> Rig:
         """A run of this process, connected; opening it sweeps what dead runs left."""
         ready = self.preparation
+        artifacts = self._artifacts
         self._stack.enter_context(_terminable())
         run = self._stack.enter_context(begin_run())
         connection = open_connection(self._settings.libvirt_uri, run)
@@ -75,8 +81,11 @@ class Workplace:
             acceleration=ready.acceleration,
             timeout_factor=ready.acceleration.timeout_factor * self._settings.timeout_factor,
             memory_mib=self._settings.memory_mib,
-            evidence=evidence_folder(self._settings.artifacts_dir, run.id),
+            evidence=artifacts.folder,
             tell=self._tell,
+            redactor=artifacts.redactor,
+            allow=self._allow,
+            today=artifacts.today,
         )
 
     @cached_property
@@ -92,10 +101,11 @@ class Workplace:
             pull_spec=image.reference.rest if remote else self._push_node_image(registry),
             pause_image=self._push_pause(registry),
             registry=registry,
-            runtime=CONTAINERD if image.labels.get(_STAND_IN_LABEL) == "true" else CRIO,
+            runtime=CONTAINERD if image.is_stand_in else CRIO,
             authfile=ready.authfile if remote else None,
             extra_ignition=ready.extra_ignition,
             paths_to_observe=ready.expectations.paths_to_observe,
+            package_of=ready.package_of,
         )
 
     @contextmanager
@@ -109,9 +119,15 @@ class Workplace:
                 del self._nodes[scenario.name]
 
     def why_dead(self, scenario: str) -> HarnessError | None:
-        """Return what ended the machine of a node that is up, None while it runs."""
+        """Return what is fatally wrong with a node that is up, None while nothing is."""
         node = self._nodes.get(scenario)
-        reason = node.machine.why_stopped() if node else None
+        if node is None:
+            return None
+        try:
+            node.watch.insist_alive()
+        except HarnessError as exc:
+            return exc
+        reason = node.machine.why_stopped()
         return why_dead(reason, scenario, self.rig.evidence) if reason else None
 
     def judge(self, row: Row, node: AppliedNode) -> None:
@@ -145,7 +161,9 @@ class Workplace:
         image = self.preparation.node_image
         self._tell(f"serving {image.reference} ({image.size_bytes >> 20} MiB) to the guests")
         # By digest: a tag may have moved since the image was looked at.
-        source = replace(self.preparation.node_source, reference=image.reference)
+        source = replace(
+            self.preparation.node_source, reference=image.reference, size_bytes=image.size_bytes
+        )
         return registry.push(source, "node-image", Deadline.after(PUSH_S))
 
     def _push_pause(self, registry: Registry) -> str:
@@ -159,38 +177,6 @@ class Workplace:
 def base_version(image: NodeImage) -> str | None:
     """Return the version of the CoreOS image that a node image was built on, as far as told."""
     return image.build_versions.get("machine-os") or image.version
-
-
-def evidence_folder(wanted: Path | None, run_id: str) -> Path:
-    """Return a new folder for a run's evidence, which `last` beside it leads to.
-
-    In the cache folder only the newest `KEPT_RUNS` stay; a folder that the user named is only added
-    to.
-
-    Raises:
-        InputError: it cannot be written.
-    """
-    base = (wanted or cache_dir() / "runs").absolute()
-    folder = base / run_id
-    fresh = base / f"last.{run_id}"
-    try:
-        folder.mkdir(parents=True, mode=0o700)
-        fresh.symlink_to(run_id)
-        fresh.replace(base / "last")
-    except OSError as exc:
-        problem = f"cannot hold evidence: {exc.strerror}"
-        raise InputError(str(base), problem, "name another folder with --artifacts-dir") from exc
-    if wanted is None:
-        _forget_old(base)
-    return folder
-
-
-def _forget_old(base: Path) -> None:
-    folders = [path for path in base.glob("run-*") if path.is_dir()]
-    folders.sort(key=lambda path: path.stat().st_mtime)
-    for old in folders[:-KEPT_RUNS]:
-        LOG.info("evidence of an old run goes: %s", old)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager

@@ -15,7 +15,6 @@ from harness.node.readiness import Level, reach_new_session
 from harness.node.ssh import Session
 from harness.verdict.rows import FileRow, InvariantRow, OsReleaseRow, PackageRow, UnitRow
 
-READY_S = 120.0
 CONNECT_S = 60.0
 
 
@@ -39,10 +38,8 @@ def test_invariant(verdict: Callable[..., None], invariant_row: InvariantRow) ->
     verdict(invariant_row)
 
 
-def test_readiness(
-    node_session: Session, readiness_level: Level, guest_deadline: Callable[[float], Deadline]
-) -> None:
-    readiness_level.reach(node_session, guest_deadline(READY_S))
+def test_readiness(reach: Callable[[Level], str], readiness_level: Level) -> None:
+    reach(readiness_level)
 
 
 def test_new_ssh_session_works(

@@ -1,7 +1,7 @@
 """A throwaway project that only has the plugin installed, with images of a few bytes.
 
 Everything in it is real but the machine: its scenario `fake` comes through the plugin's own hook,
-and brings up no guest.
+and brings up no guest, but leaves a machine's record as the real ones do.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ LABELS = {
 }
 
 CONFTEST = """
-import contextlib, os, pathlib
+import contextlib, dataclasses, os, pathlib
 import pytest
 from harness.folders import fixture
-from harness.model.errors import ProductError, RigError
+from harness.model import record
+from harness.model.errors import ProductError, RigError, SuiteError
 from harness.model.node_state import parse
 from harness.scenarios.scenario import AppliedNode, Scenario
 
@@ -48,23 +49,55 @@ class Machine:
 def state(name):
     return parse(fixture(f"transcripts/observe-{name}.txt").read_text())
 
+SIGHTING = record.Sighting(
+    rule="avc-denied", weight=record.Weight.WARNING, blame=record.Blame.PRODUCT, phase="kubelet",
+    at_s=9.0, cause="SELinux denied something", advice="", source="",
+)
+
+@contextlib.contextmanager
+def recorded(rig, name):
+    from harness.report.document import write_machine
+    folder = rig.evidence / name
+    number = 1
+    while folder.exists():
+        number += 1
+        folder = rig.evidence / f"{name}-{number}"
+    folder.mkdir(parents=True)
+    machine = record.MachineRecord(
+        name=folder.name, scenario=name, folder=folder.name, timings_s={}, sightings=(SIGHTING,),
+    )
+    write_machine(machine, folder / "machine.json")
+    state = record.State.FAILED
+    try:
+        yield
+        state = record.State.FINISHED
+    finally:
+        write_machine(dataclasses.replace(machine, state=state), folder / "machine.json")
+
+TROUBLE = {
+    "product": ProductError("the overlay was not applied"),
+    "rig": RigError("the host is out of order"),
+    "suite": SuiteError("its Ignition config fails"),
+}
+
 def scenario(name):
     @contextlib.contextmanager
     def bring_up(rig, inputs):
+        again = LOG.exists() and f"up {name}" in LOG.read_text().splitlines()
         note(f"up {name}")
         rig.tell(f"{name} comes up")
-        trouble = os.environ.get("TROUBLE")
-        if trouble == "product":
-            raise ProductError("the overlay was not applied")
-        if trouble == "rig":
-            raise RigError("the host is out of order")
-        try:
-            yield AppliedNode(
-                machine=Machine(), session=object(), before=state("before"), after=state("after"),
-                timings_s=(),
-            )
-        finally:
-            note(f"down {name}")
+        trouble = os.environ.get("TROUBLE", "")
+        kind = trouble.removesuffix("-once")
+        with recorded(rig, name):
+            if kind in TROUBLE and not (again and trouble.endswith("-once")):
+                raise TROUBLE[kind]
+            try:
+                yield AppliedNode(
+                    machine=Machine(), session=object(), before=state("before"),
+                    after=state("after"), timings_s=(),
+                )
+            finally:
+                note(f"down {name}")
     return Scenario(name=name, title=name, memory_mib=512, bring_up=bring_up)
 
 def pytest_node_image_scenarios(config):

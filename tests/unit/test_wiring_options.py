@@ -111,6 +111,15 @@ def test_sizes_have_units() -> None:
     assert found.memory_mib == 3072
 
 
+def test_allow_list_and_history_are_files_of_the_users() -> None:
+    assert settings().allow is settings().history is None
+    file = {"node_image_allow": "known.toml", "node_image_history": "/var/nightly.sqlite"}
+
+    assert settings(file=file).allow == Path("/project/known.toml")
+    assert settings(file=file).history == Path("/var/nightly.sqlite")
+    assert settings({"node_image_allow": "~/a.toml"}).allow == Path.home() / "a.toml"
+
+
 def test_artifact_dir_of_ci_gets_a_folder_of_ours() -> None:
     assert settings({}, {"ARTIFACT_DIR": "/ci"}).artifacts_dir == Path("/ci/node-image")
     named = settings({"node_image_artifacts_dir": "mine"}, {"ARTIFACT_DIR": "/ci"})

@@ -1,0 +1,218 @@
+"""The folder that a pytest session leaves: chosen by its first process, made by who needs it first.
+
+Under xdist the controller chooses it and the workers put their machines' folders in it, so it is
+also the way by which they tell the controller what it cannot see: see `Tested` and `progress`. Who
+uses the folder holds a lock on it, and no other run removes it then.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.folders import cache_path
+from harness.model.clock import SYSTEM_CLOCK, Clock
+from harness.model.errors import InputError
+
+if TYPE_CHECKING:
+    from harness.model.redaction import Redactor
+
+LOG = logging.getLogger(__name__)
+KEPT_RUNS = 10
+"""How many runs stay in the cache folder; a folder that the user named is only added to."""
+_TESTED = "tested.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What all processes of a session agree on; `begun_s` is of the host's monotonic clock."""
+
+    path: Path
+    is_cache: bool
+    begun_s: float
+
+    def to_worker(self) -> dict[str, str | bool | float]:
+        """Return it as xdist can carry it."""
+        return {"path": str(self.path), "is_cache": self.is_cache, "begun_s": self.begun_s}
+
+    @classmethod
+    def from_controller(cls, told: Mapping[str, object]) -> Place:
+        """Return what `to_worker` gave."""
+        begun_s = float(str(told["begun_s"]))
+        return cls(path=Path(str(told["path"])), is_cache=told["is_cache"] is True, begun_s=begun_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tested:
+    """What is under test and where, as names and values; known to the processes with machines."""
+
+    __test__ = False  # pytest: this is no test class
+
+    subject: dict[str, str] = field(default_factory=dict)
+    host: dict[str, str] = field(default_factory=dict)
+
+
+class Artifacts:
+    """The session's folder: `path` is known from the start, `folder` makes it.
+
+    `when_made` is called once, after this process has made it or found it made. `authfile` holds
+    secrets of the session.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        authfile: Path | None = None,
+        when_made: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.place = place
+        self.path = place.path
+        self._authfile = authfile
+        self.today: date = datetime.now(UTC).date()
+        self._when_made = when_made
+        self._lock: int | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The folder, there and in use until `close`; `last` beside it leads to it.
+
+        In the cache folder only the newest `KEPT_RUNS` stay.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        if self._lock is None:
+            self._take()
+        return self.path
+
+    @cached_property
+    def redactor(self) -> Redactor:
+        """What takes secrets out of everything that this process leaves or shows."""
+        from harness.model.redaction import Redactor
+
+        redactor = Redactor()
+        if self._authfile is not None:
+            with suppress(OSError, UnicodeDecodeError):  # told when the machines need it
+                redactor.add(self._authfile.read_text(encoding="utf-8"))
+        return redactor
+
+    @property
+    def is_made(self) -> bool:
+        """Whether some process of the session has made the folder."""
+        return self.path.is_dir()
+
+    def tell(self, tested: Tested) -> None:
+        """Write down what is under test, unless another process has; trouble is logged only.
+
+        Raises:
+            InputError: the folder cannot be made.
+        """
+        file = self.folder / _TESTED
+        fresh = self.folder / f".{_TESTED}.{secrets.token_hex(4)}"
+        values = self.redactor.value(asdict(tested))
+        try:
+            if not file.exists():
+                fresh.write_text(json.dumps(values, indent=1), encoding="utf-8")
+                fresh.replace(file)
+        except OSError as exc:
+            LOG.warning("what is under test is not written down: %s", exc)
+
+    def close(self) -> None:
+        """Let go of the folder; closing twice is fine."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _take(self) -> None:
+        try:
+            is_new = _make(self.path)
+            self._lock = _held(self.path, fcntl.LOCK_SH)
+        except OSError as exc:
+            problem = f"cannot hold evidence: {exc.strerror}"
+            remedy = "name another folder with --artifacts-dir"
+            raise InputError(str(self.path.parent), problem, remedy) from exc
+        if is_new and self.place.is_cache:
+            _forget_old(self.path.parent)
+        self._when_made()
+
+
+def choose(wanted: Path | None, clock: Clock = SYSTEM_CLOCK) -> Place:
+    """Return the place of a new session below `wanted`, by default below the cache folder."""
+    base = (wanted or cache_path() / "runs").absolute()
+    now = datetime.now(UTC)
+    name = f"run-{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    return Place(path=base / name, is_cache=wanted is None, begun_s=clock.monotonic())
+
+
+def read_tested(folder: Path) -> Tested:
+    """Return what a process told with `Artifacts.tell`; nothing when none did."""
+    try:
+        told = json.loads((folder / _TESTED).read_text(encoding="utf-8"))
+        return Tested(subject=dict(told["subject"]), host=dict(told["host"]))
+    except (OSError, ValueError, LookupError, TypeError):
+        return Tested()
+
+
+def is_in_use(folder: Path) -> bool:
+    """Return whether a process that lives uses a run's folder.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    try:
+        os.close(_held(folder, fcntl.LOCK_EX))
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _make(path: Path) -> bool:
+    """Make the folder; return whether this process did."""
+    try:
+        path.mkdir(parents=True, mode=0o700)
+    except FileExistsError:
+        return False
+    fresh = path.with_name(f"last.{path.name}")
+    fresh.symlink_to(path.name)
+    fresh.replace(path.with_name("last"))
+    return True
+
+
+def _held(folder: Path, mode: int) -> int:
+    """Return a descriptor that holds a lock on the folder itself, which needs no file in it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _forget_old(base: Path) -> None:
+    for old in sorted(base.glob("run-*"), key=_changed_at)[:-KEPT_RUNS]:
+        try:
+            descriptor = _held(old, fcntl.LOCK_EX)
+        except OSError:
+            continue  # in use, or gone meanwhile
+        LOG.info("evidence of an old run goes: %s", old)
+        shutil.rmtree(old, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _changed_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0  # another run has just removed it

@@ -1,0 +1,76 @@
+"""What a red report says beyond pytest's own fields; it travels from xdist's workers with it.
+
+Light on purpose: pytest asks for the status of every test of every project.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import pytest
+
+from harness.model.record import Blame
+
+_ATTRIBUTE = "node_image"
+_YELLOW = {"yellow": True}
+
+Status = tuple[str, str, tuple[str, Mapping[str, bool]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Whose trouble it is, and its text without secrets; `allowed_by` is a tracker's link.
+
+    `is_ours` tells an error of the harness, which pytest shows as one kind of red or the other.
+    """
+
+    blame: Blame
+    message: str
+    is_ours: bool = False
+    allowed_by: str | None = None
+
+
+def note_of(report: pytest.TestReport) -> Note | None:
+    """Return what was noted on a report, in this process or in a worker."""
+    told = getattr(report, _ATTRIBUTE, None)
+    if told is None:
+        return None
+    return Note(**told | {"blame": Blame(told["blame"])})
+
+
+def put_note(report: pytest.TestReport, note: Note) -> None:
+    """Note it on a report, in a form that xdist can carry."""
+    setattr(report, _ATTRIBUTE, asdict(note) | {"blame": note.blame.value})
+
+
+def set_kind(report: pytest.TestReport) -> None:
+    """Move what our errors told to the phase by which pytest and JUnit tell the two kinds of red.
+
+    Done when a report is logged and no sooner: pytest-rerunfailures needs the true phase till then.
+    """
+    note = note_of(report) if report.failed else None
+    if note is None or not note.is_ours:
+        return
+    if note.blame is Blame.RIG and report.when == "call":
+        report.when = "setup"
+    elif note.blame is not Blame.RIG and report.when == "setup":
+        report.when = "call"
+
+
+def attempt_of(report: pytest.TestReport) -> int:
+    """Return which attempt of its test a report is about, from 1; told by pytest-rerunfailures."""
+    return int(getattr(report, "rerun", 0)) + 1
+
+
+def status(report: pytest.TestReport, marker: str) -> Status | None:
+    """Return how pytest shows what is allowed or flaky; None leaves it to pytest.
+
+    Of the reruns of other projects' tests nothing is changed: `marker` is on ours.
+    """
+    if report.skipped and (note := note_of(report)) is not None and note.allowed_by:
+        return "allowed", "a", ("ALLOWED", _YELLOW)
+    is_again = report.when == "call" and report.passed and attempt_of(report) > 1
+    if is_again and marker in report.keywords and not hasattr(report, "wasxfail"):
+        return "flaky", "f", ("FLAKY", _YELLOW)
+    return None
