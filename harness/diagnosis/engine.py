@@ -28,8 +28,10 @@ _QUOTING = ("sudo",)
 _DATED = re.compile(r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d (?:\S+ )?([\w.@()-]+)\[\d+\]: ")
 # Ignition puts its level before what it prints where it does not reach the journal's socket.
 _LEVEL = re.compile(r"(?:DEBUG|INFO|NOTICE|WARNING|ERROR|CRITICAL|ALERT|EMERGENCY) *: ")
-# No context for anything: what systemd redraws while it waits, and jobs that go as they should.
+# No context for anything: what systemd redraws while it waits, jobs that go as they should, and the
+# config that a failing Ignition prints, line by line.
 _WAITING = ("Job ", "A start job is running", "A stop job is running")
+_CONFIG = re.compile(r'\s*(?:["{}\]]|\[\s*$)')
 _ROUTINE = (Job.STARTING, Job.STARTED, Job.STOPPING, Job.STOPPED)
 _JOURNALS = (Stream.JOURNAL, Stream.IGNITION)
 _SPAN_S = {"d": 86400.0, "h": 3600.0, "min": 60.0, "s": 1.0}
@@ -166,6 +168,8 @@ class Engine:
     def _remember(self, line: Line, identifier: str) -> None:
         """Keep a line as context, with those of its voice and with all of its stream."""
         if line.job in _ROUTINE or line.text.startswith(_WAITING):
+            return
+        if identifier == _IGNITION and _CONFIG.match(line.text):
             return
         for voice in {_voice(line, identifier), _voice(line, "")}:
             self._before.setdefault(voice, deque(maxlen=_CONTEXT_LINES)).append(line)

@@ -142,5 +142,5 @@ def shortened(text: str, width: int) -> str:
     """Return `text` in at most `width` characters: it loses its middle, as errors end in causes."""
     if len(text) <= width:
         return text
-    head = width // 3
+    head = width // 2
     return f"{text[:head].rstrip()} {_ELLIPSIS} {text[len(text) - (width - head - 3) :].lstrip()}"

@@ -229,8 +229,8 @@ def test_consequence_is_told_when_no_cause_comes() -> None:
 
     judge.feed(console("Press Enter for maintenance", 20.0), "initramfs")
 
-    assert judge.fatal(24.9) is None
-    seen = judge.fatal(25.0)
+    assert judge.fatal(21.9) is None
+    seen = judge.fatal(22.0)
     assert seen is not None
     assert seen.rule == "emergency-shell"
 
@@ -243,6 +243,21 @@ def test_grace_counts_from_when_a_late_line_arrived() -> None:
 
     assert judge.fatal(30.5) is None
     assert judge.fatal(35.0) is not None
+
+
+def test_config_that_ignition_prints_is_no_context_for_its_failure() -> None:
+    judge = engine()
+
+    judge.feed(console("[   24.000000] ignition[306]: op(3): [failed]   writing file", 24.0), "x")
+    for printed in ('  "path": "/etc/greeting"', "  }", "]", "}"):
+        judge.feed(console(f"[   24.100000] ignition[306]: {printed}", 24.1), "x")
+    judge.feed(console("[   24.200000] ignition[306]: CRITICAL : Ignition failed: no", 24.2), "x")
+
+    seen = judge.fatal(30.0)
+    assert seen is not None
+    assert [line.text.split(": ", 1)[1] for line in seen.lines] == [
+        "op(3): [failed]   writing file", "CRITICAL : Ignition failed: no",
+    ]  # fmt: skip
 
 
 def test_of_equal_rank_the_first_is_told() -> None:

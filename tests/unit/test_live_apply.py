@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import configparser
+import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -129,7 +131,7 @@ def test_scripts_are_strict_executable_bash(script: Path) -> None:
     assert "python" not in text.lower().replace("there is no\n# python", "")
     assert script.stat().st_mode & stat.S_IXUSR
     # The snapshot goes on whatever fails: that is its point.
-    assert "\nset -euo pipefail\n" in text or script.name == "observe"
+    assert "\nset -euo pipefail\n" in text or script.name in ("inventory", "observe")
 
 
 @pytest.mark.parametrize(("status", "linked"), [(1, True), (0, False)])
@@ -148,3 +150,69 @@ def test_generator_links_only_when_the_node_layer_is_missing(
     assert link.is_symlink() is linked
     if linked:
         assert str(link.readlink()) == "/etc/systemd/system/node-image-overlay.target"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guest:
+    """The folder that stands for the guest's paths, with programs that answer as they should."""
+
+    folder: Path
+
+    @classmethod
+    def make(cls, folder: Path, answers: dict[str, str]) -> Guest:
+        """Return a guest whose programs run the shell lines of `answers`."""
+        tell = f'echo "$*" >>{folder}/told\n'
+        for name, line in (answers | {"node-image-harness-tell": tell}).items():
+            (folder / name).write_text(f"#!/bin/sh\n{line}\n")
+            (folder / name).chmod(0o755)
+        return cls(folder=folder)
+
+    @property
+    def told(self) -> list[str]:
+        """What the guest told the host, an event a line."""
+        return (self.folder / "told").read_text().splitlines()
+
+    def run(self, name: str, *arguments: str) -> int:
+        """Run a script of the guest's in the folder and return its status."""
+        script = self.folder / "script"
+        moved = (GUEST / name).read_text()
+        for place in ("/usr/local/bin/", "/run/node-image-harness/"):
+            moved = moved.replace(place, f"{self.folder}/")
+        script.write_text(moved)
+        env = {"PATH": f"{self.folder}:/usr/bin:/bin"} | PULL_ENVIRONMENT
+        argv = ["bash", os.fspath(script), *arguments]
+        return process.run(argv, Deadline.after(10), check=False, env=env).status
+
+
+PULL_ENVIRONMENT = {
+    "NODE_IMAGE": SPEC, "PULL_TRIES": "1", "PULL_PAUSE_S": "0", "NETWORK_WAIT_S": "0",
+}  # fmt: skip
+PULLING = {
+    "rpm-ostree": "", "jq": "echo 9.6.1", "mount": "", "nm-online": "", "sleep": "exit 1",
+    "ostree": 'case "$1" in refs) echo ostree/container/image/docker_x;; esac',
+}  # fmt: skip
+
+
+def _states(told: list[str]) -> list[str]:
+    return [" ".join(line.split()[:2]) for line in told if "progress" not in line]
+
+
+def test_pull_tells_of_the_pull_and_of_the_checkout(tmp_path: Path) -> None:
+    guest = Guest.make(tmp_path, PULLING)
+
+    assert guest.run("node-image-pull") == 0
+
+    # Its unit tells that the pull has started.
+    assert _states(guest.told) == ["pull done", "checkout started", "checkout done"]
+
+
+@pytest.mark.parametrize(("step", "stage"), [("container", "pull"), ("checkout", "checkout")])
+def test_failure_is_told_as_the_stage_that_failed(tmp_path: Path, step: str, stage: str) -> None:
+    failing = PULLING["ostree"].replace("esac", f"{step}) exit 1;; esac")
+    answers = {"ostree": failing, "systemctl": "echo failed", "journalctl": "echo no space left"}
+    guest = Guest.make(tmp_path, PULLING | answers)
+
+    assert guest.run("node-image-pull") == 1
+    assert guest.run("node-image-harness-failed", "node-image-pull.service") == 0
+
+    assert _states(guest.told)[-2:] == [f"{stage} log", f"{stage} failed"]

@@ -1,0 +1,21 @@
+"""How soon a lost boot is told, from the line that shows it: `tox -e bench`. Figures alone."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from detection import CASES, Case, detect
+
+from harness.scenarios.scenario import Inputs, Rig
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_detection_is_measured(case: Case, node_image_rig: Rig, node_image_inputs: Inputs) -> None:
+    found = detect(node_image_rig, node_image_inputs, case)
+
+    node_image_rig.tell(f"{case}: told {found.latency_s:.2f} s after its sign, as {found.rule}")
+    figures = node_image_rig.evidence / "detection.json"
+    known = json.loads(figures.read_text()) if figures.exists() else {}
+    figures.write_text(json.dumps({**known, case.name: round(found.latency_s, 2)}, indent=2))
+    assert found.rule in case.rules

@@ -1,0 +1,187 @@
+"""Ignition documents that make a real machine fail in one way each, merged in by `--ignition`.
+
+Each function gives a document; `option` writes it and gives the argument for pytest. What a node
+image has to lack or to hold for a failure is in `variants`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bad_registries import BadRegistry
+
+from harness.model.ignition import Config, Document, Dropin, File, Json, Unit, merge, render
+from harness.node.access import registry_trust
+
+NOBODY = "10.0.2.2:9"
+"""An address of the host where nothing listens, as guests see it."""
+ABSENT = "/dev/disk/by-label/absent"
+"""A device that no machine has."""
+WRONG = f"sha256-{'0' * 64}"
+LAST_WORDS = "this kubelet dies on purpose"
+_PULL = "node-image-pull.service"
+
+
+def option(document: Document, folder: Path) -> str:
+    """Write `document` below `folder` and return the option that merges it in."""
+    path = folder / "failure.ign"
+    path.write_text(render(document), encoding="utf-8")
+    return f"--ignition={path}"
+
+
+def kernel_panic() -> Document:
+    """Panic while services start."""
+    return _at_start("panic", "/bin/sh -c 'echo c > /proc/sysrq-trigger'")
+
+
+def power_off() -> Document:
+    """Power off in good order while services start."""
+    return _at_start("power-off", "/usr/bin/systemctl --no-block poweroff")
+
+
+def emergency_shell(device_timeout_s: int = 5) -> Document:
+    """Require a file system of a device that is not there: the real root's emergency shell."""
+    options = f"defaults,x-systemd.device-timeout={device_timeout_s}"
+    fstab = f"{ABSENT} /var/absent ext4 {options} 0 2\n"
+    return Config(files=(File(path="/etc/fstab", contents=fstab, overwrite=True),)).to_document()
+
+
+def unserved_file() -> Document:
+    """Fetch a file from where nobody listens: Ignition tries again and again."""
+    return _remote_file({"source": f"http://{NOBODY}/greeting"})
+
+
+def unserved_config() -> Document:
+    """Merge a config from where nobody listens: Ignition tries again and again."""
+    merge: list[Json] = [{"source": f"http://{NOBODY}/more.ign"}]
+    return {"ignition": {"version": "3.2.0", "config": {"merge": merge}}}
+
+
+def wrong_hash() -> Document:
+    """Write a file whose contents are not what the config's hash says: Ignition gives up."""
+    return _remote_file({"source": "data:,hello", "verification": {"hash": WRONG}})
+
+
+def full_disk(left_mib: int = 30) -> Document:
+    """Let the pull begin with `left_mib` free on the root, less than ostree keeps free."""
+    return _before_pull(_fill(left_mib))
+
+
+def really_full_disk(left_mib: int = 30) -> Document:
+    """As `full_disk`, and ostree writes until the kernel says that no space is left."""
+    careless = "mount -o remount,rw /sysroot && "
+    careless += "ostree config --repo=/ostree/repo set core.min-free-space-size 0MB"
+    return _before_pull(careless, _fill(left_mib))
+
+
+def full_tmpfs(size_mib: int = 30) -> Document:
+    """Let ostree unpack into a tmpfs of `size_mib`, as a live system does into all its memory."""
+    return _pull_with(f"TemporaryFileSystem=/sysroot/ostree/repo/tmp:size={size_mib}M\n")
+
+
+def kubelet_crash_loop() -> Document:
+    """Run a kubelet that ends at once; systemd starts it again for ever."""
+    dies = f'/bin/sh -c "echo {LAST_WORDS} >&2; exit 3"'
+    dropin = Dropin(name="90-failure.conf", contents=f"[Service]\nExecStart=\nExecStart={dies}\n")
+    return Config(units=(Unit(name="kubelet.service", dropins=(dropin,)),)).to_document()
+
+
+def pull_of_unknown_digest() -> Document:
+    """Pull a manifest that the registry does not have."""
+    return _pull_instead(f"${{NODE_IMAGE%@*}}@{WRONG.replace('-', ':')}")
+
+
+def pull_of_unknown_name() -> Document:
+    """Pull from a repository that the registry does not have."""
+    return _pull_instead("${NODE_IMAGE%%/*}/nothing@${NODE_IMAGE#*@}")
+
+
+def pull_from_nobody() -> Document:
+    """Pull from where nothing listens."""
+    return _pull_instead(f"{NOBODY}/node@${{NODE_IMAGE#*@}}")
+
+
+def pull_from_nameless_host() -> Document:
+    """Pull from a host whose name has no address."""
+    return _pull_instead("registry.invalid/node@${NODE_IMAGE#*@}")
+
+
+def pull_of_untrusted() -> Document:
+    """Pull from a registry whose certificate authority the guest does not know."""
+    return _before_pull("rm --recursive /etc/containers/certs.d")
+
+
+def pull_from_bad_registry(registry: BadRegistry) -> Document:
+    """Pull from `registry`, which the guest trusts."""
+    trust = registry_trust(registry.address, registry.ca_pem).to_document()
+    return merge(trust, _pull_instead(f"{registry.address}/node@${{NODE_IMAGE#*@}}"))
+
+
+def failing_checkout() -> Document:
+    """Let the pull work, and put a file in the checkout's place that nobody can remove."""
+    place = "/ostree/repo/tmp/node-image"
+    return _before_pull(
+        f"mount -o remount,rw /sysroot && mkdir {place} && touch {place}/in-the-way"
+        f" && chattr +i {place}/in-the-way"
+    )
+
+
+def early_callers() -> Document:
+    """Call programs of the node layer before live-apply, in every way that systemd and shells have.
+
+    The last two are no dependencies: a program that is asked for first, and a late call.
+    """
+    units = (
+        _oneshot("early-exec", "/usr/bin/oc version --client"),
+        _oneshot("early-exec-lenient", "-/usr/bin/crictl --version"),
+        _oneshot("early-script", "/usr/local/bin/early-script"),
+        _oneshot("early-posix-shell", "/bin/sh -c 'crictl ps; true'"),
+        _oneshot("early-environment", "/bin/sh -c '/usr/bin/env kubelet --version; true'"),
+        _oneshot("early-question", "/bin/bash -c 'command -v oc || echo no client yet'"),
+        _oneshot("late-exec", "/usr/bin/oc version --client", wanted_by="multi-user.target"),
+    )
+    script = "#!/bin/bash\ncrictl ps\n/usr/bin/oc version --client\nexit 0\n"
+    file = File(path="/usr/local/bin/early-script", contents=script, mode=0o755)
+    return Config(files=(file,), units=units).to_document()
+
+
+def _oneshot(name: str, command: str, wanted_by: str = "basic.target") -> Unit:
+    contents = (
+        f"[Unit]\nDescription=Failure on purpose: {name}\nAfter={wanted_by}\n"
+        f"[Service]\nType=oneshot\nExecStart={command}\n"
+        f"[Install]\nWantedBy={wanted_by}\n"
+    )
+    return Unit(name=f"{name}.service", contents=contents, enabled=True)
+
+
+def _at_start(name: str, command: str) -> Document:
+    return Config(units=(_oneshot(name, command),)).to_document()
+
+
+def _remote_file(contents: dict[str, Json]) -> Document:
+    files: list[Json] = [{"path": "/etc/greeting", "contents": contents}]
+    return {"ignition": {"version": "3.2.0"}, "storage": {"files": files}}
+
+
+def _pull_with(settings: str) -> Document:
+    dropin = Dropin(name="90-failure.conf", contents=f"[Service]\n{settings}")
+    return Config(units=(Unit(name=_PULL, dropins=(dropin,)),)).to_document()
+
+
+def _before_pull(*commands: str) -> Document:
+    return _pull_with("".join(f"ExecStartPre=/bin/bash -c '{line}'\n" for line in commands))
+
+
+def _pull_instead(image: str) -> Document:
+    script = f"NODE_IMAGE={image} exec /usr/local/bin/node-image-pull"
+    # systemd would expand both itself.
+    script = script.replace("$", "$$").replace("%", "%%")
+    name = "SyslogIdentifier=node-image-pull\n"
+    return _pull_with(f"{name}ExecStart=\nExecStart=/bin/bash -c '{script}'\n")
+
+
+def _fill(left_mib: int) -> str:
+    # What root may use, its reserved blocks included.
+    free = "$(($(stat --file-system --format=%%f*%%S /var) - {left}))"
+    left = left_mib << 20
+    return f"fallocate --length={free.format(left=left)} /var/filler".replace("$", "$$")

@@ -1,0 +1,36 @@
+"""Boots that are lost are told by name, on real machines: one for each way of ending."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from detection import CASES, Case, detect
+
+from harness.model.record import State, Weight
+from harness.scenarios.evidence import RECORD
+from harness.scenarios.scenario import Inputs, Rig
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_lost_boot_is_told_by_name(
+    case: Case, node_image_rig: Rig, node_image_inputs: Inputs
+) -> None:
+    known = set(node_image_rig.evidence.glob(f"*/{RECORD}"))
+
+    found = detect(node_image_rig, node_image_inputs, case)
+
+    told = str(found.error)
+    node_image_rig.tell(f"{case}: told {found.latency_s:.1f} s after its sign\n{told}")
+    assert type(found.error) is case.error, told
+    assert found.rule in case.rules, told
+    assert len(told.splitlines()) < 25
+    assert "\n  advice: " in told
+    (path,) = set(node_image_rig.evidence.glob(f"*/{RECORD}")) - known
+    record = json.loads(path.read_text())
+    assert record["state"] == State.FAILED
+    fatal = [one["rule"] for one in record["sightings"] if one["weight"] == Weight.FATAL]
+    assert found.rule in fatal
+    assert sum(phase["is_failed"] for phase in record["phases"]) == 1
+    missed = {(one["command"], one["package"]) for one in record["missing_commands"]}
+    assert missed == case.missing
