@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from detection import CASES, Case, detect
+from detection import CASES, MORE_CASES, Case, detect
 
 from harness.scenarios.scenario import Inputs, Rig
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", [*CASES, *MORE_CASES], ids=str)
 def test_detection_is_measured(case: Case, node_image_rig: Rig, node_image_inputs: Inputs) -> None:
     found = detect(node_image_rig, node_image_inputs, case)
 
