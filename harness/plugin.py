@@ -73,8 +73,13 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     settings = settings_of(config)
     if settings.is_stand_in:
         return []
+    from harness.images.download import is_url, shown_url
+
+    bootimage = settings.bootimage or ""
+    disk = shown_url(bootimage) if is_url(bootimage) else bootimage
     node = settings.node_image or settings.release_image
-    return [f"node image: {node} on {settings.bootimage}, {', '.join(settings.scenarios)}"]
+    line = f"node image: {node} on {disk}, {', '.join(settings.scenarios)}"
+    return [artifacts_of(config).redactor(line)]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -152,10 +157,17 @@ def pytest_runtest_makereport(
     item: pytest.Item,
     call: pytest.CallInfo[None],
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note whose trouble a red test is; innermost, so that other plugins see what is allowed."""
+    """Note whose trouble a red test is; innermost, so that other plugins see what is allowed.
+
+    Other plugins see no secrets either, pytest's JUnit file and the terminal among them.
+    """
     report = yield
     raised = call.excinfo
     is_ours = not _JUDGED_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+    if is_ours:
+        from harness.wiring.reports import take_secrets_out
+
+        take_secrets_out(report, artifacts_of(item.config).redactor)
     if report.failed and raised and (is_ours or isinstance(raised.value, HarnessError)):
         from harness.wiring.reports import Judge, add_properties
 

@@ -136,7 +136,7 @@ class Engine:
     ) -> Mapping[str, str] | None:
         """Return what the rule's pattern found in a line, None if the rule does not fit it."""
         found = rule.pattern.search(text) if rule.pattern else None
-        if found is None or line.priority > rule.max_priority:
+        if found is None:
             return None
         said = {name: value or "" for name, value in found.groupdict().items()}
         said = {"unit": line.unit, "identifier": identifier, **said}
@@ -160,7 +160,7 @@ class Engine:
         if not trace.lines:
             context = self._before.get(_voice(line, said.get("identifier", "")), ())
             trace.begin(phase, context if rule.is_fatal else ())
-        window_s = rule.within_s * self._factor
+        window_s = rule.within_s * (self._factor if rule.stretches else 1.0)
         trace.add(line, said, window_s)
         if trace.is_enough(window_s):
             trace.end_all(self._now_s, phase)

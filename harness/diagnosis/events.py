@@ -18,7 +18,6 @@ MULTI_USER = "multi-user"
 """The stage that is told as done when the node is back in multi-user.target."""
 FINISH = "finish"
 """The stage that is told as done when the overlay is complete."""
-_OWN = "harness-"
 _LONGEST = 16_384
 _FAILED_PRIORITY = 3
 # A guest reads the time before it waits for its turn to write, up to 10 s: events change places.
@@ -44,20 +43,6 @@ class Event:
     state: State
     uptime_s: float
     detail: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """A stage that failed, and the last lines of its unit's journal."""
-
-    stage: str
-    detail: str
-    log: tuple[str, ...]
-
-    @property
-    def is_own(self) -> bool:
-        """Whether the harness's own part of the guest failed, and not the image's."""
-        return self.stage.startswith(_OWN)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -115,18 +100,6 @@ def parse(text: str) -> tuple[Event, ...]:
     """
     parsed = (_event(line.rstrip("\r")) for line in text.split("\n")[:-1])
     return tuple(event for event in parsed if event is not None)
-
-
-def failure(events: Iterable[Event]) -> Failure | None:
-    """Return the first stage that failed, if one did."""
-    log: dict[str, list[str]] = {}
-    for event in events:
-        if event.state is State.LOG:
-            log.setdefault(event.stage, []).append(event.detail)
-        elif event.state is State.FAILED:
-            said = tuple(log.get(event.stage, ()))
-            return Failure(stage=event.stage, detail=event.detail, log=said)
-    return None
 
 
 def is_done(events: Iterable[Event], stage: str) -> bool:

@@ -21,6 +21,7 @@ from harness.diagnosis.phase_table import Edge, Mark, Phase
 from harness.model.record import PhaseRecord
 
 _Hit = tuple[Phase, Edge, Mark]
+_MOST_ALIKE = 20
 _State = tuple[int, str, str]
 
 
@@ -81,7 +82,8 @@ class Tracker:
     _by_host: list[PhaseRecord] = field(init=False, default_factory=list)
     _told: set[_State] = field(init=False, default_factory=set)
     _next_boots: set[int] = field(init=False, default_factory=set)
-    _failed: tuple[float, int, str] | None = field(init=False, default=None)
+    _failed: PhaseRecord | None = field(init=False, default=None)
+    _known: tuple[PhaseRecord, ...] = field(init=False, default=())
     _boot: int = field(init=False, default=1)
 
     def __post_init__(self) -> None:
@@ -121,6 +123,7 @@ class Tracker:
         """Begin a phase that the host drives, as a level of readiness, and return it."""
         record = PhaseRecord(name=name, title=title, begin_s=at_s, boot=self._boot, depth=1)
         self._by_host.append(record)
+        self._known = ()
         return record
 
     def end(self, name: str, at_s: float, *, is_failed: bool = False) -> PhaseRecord | None:
@@ -128,6 +131,7 @@ class Tracker:
         for position, record in reversed(list(enumerate(self._by_host))):
             if record.name == name and record.end_s is None:
                 self._by_host[position] = replace(record, end_s=at_s, is_failed=is_failed)
+                self._known = ()
                 return self._by_host[position]
         return None
 
@@ -138,18 +142,24 @@ class Tracker:
         """
         if self._failed is None:
             current = self.current
-            self._failed = (at_s, current.boot, current.name)
-        return self.current
+            end_s = max(at_s, current.begin_s)
+            self._failed = replace(current, end_s=end_s, is_failed=True)
+        return self._failed
 
     @property
     def current(self) -> PhaseRecord:
         """The innermost phase that lasts; one that failed is current until another begins."""
-        records = self.records
         if self._failed is not None:
-            return next(r for r in reversed(records) if (r.boot, r.name) == self._failed[1:])
-        latest_s = max(record.begin_s for record in records)
-        failed = [r for r in records if r.is_failed and r.end_s is not None and r.end_s >= latest_s]
-        lasting = [record for record in records if record.end_s is None]
+            return self._failed
+        # Asked for every line, and only a mark changes it; `records` corrects times meanwhile.
+        self._known = self._known or self.records
+        latest_s = max(record.begin_s for record in self._known)
+        lasting = [record for record in self._known if record.end_s is None]
+        failed = [
+            record
+            for record in self._known
+            if record.is_failed and record.end_s is not None and record.end_s >= latest_s
+        ]
         return max(failed or lasting, key=lambda record: (record.depth, record.begin_s))
 
     @property
@@ -157,7 +167,7 @@ class Tracker:
         """All phases so far, in the order of their begin, the outer ones first."""
         records = [*lay_out(self.phases, self._sights()), *self._by_host]
         if self._failed is not None:
-            records = [_stopped(record, *self._failed) for record in records]
+            records = [_stopped(record, self._failed) for record in records]
         return tuple(sorted(records, key=lambda r: (r.boot, r.begin_s, r.depth)))
 
     def _see(self, hit: _Hit, line: Line, boot: int) -> None:
@@ -167,7 +177,19 @@ class Tracker:
             self._next_boots.add(boot)
         self._boot = max(self._boot, boot)
         sight = Sight(phase=phase, edge=edge, boot=boot, at_s=line.at_s, after=mark.after)
-        self._seen.append((sight, None if mark.next_boot else line.uptime_s))
+        self._remember(sight, None if mark.next_boot else line.uptime_s)
+        self._known = ()
+
+    def _remember(self, sight: Sight, uptime_s: float | None) -> None:
+        """Keep a sight; of a unit that starts again and again the first ones and the last."""
+        alike = [
+            position
+            for position, (known, _) in enumerate(self._seen)
+            if known.phase is sight.phase and (known.edge, known.boot) == (sight.edge, sight.boot)
+        ]
+        if len(alike) >= _MOST_ALIKE:
+            del self._seen[alike[-1]]
+        self._seen.append((sight, uptime_s))
 
     def _boot_of(self, line: Line) -> int:
         """Return a line's boot: firmware and boot loader write before the next kernel counts it.
@@ -182,17 +204,17 @@ class Tracker:
             if uptime_s is not None:
                 at_s = self._clock.at_s(sight.boot, uptime_s, sight.at_s)
                 sight = replace(sight, at_s=at_s)
-            if self._failed is None or sight.at_s <= self._failed[0]:
+            if self._failed is None or sight.at_s <= (self._failed.end_s or 0.0):
                 yield sight
 
 
-def _stopped(record: PhaseRecord, at_s: float, boot: int, name: str) -> PhaseRecord:
-    """Return a record of a machine that failed at `at_s` in the phase `name`."""
-    return replace(
-        record,
-        end_s=max(at_s, record.begin_s) if record.end_s is None else record.end_s,
-        is_failed=record.is_failed or (record.boot, record.name) == (boot, name),
-    )
+def _stopped(record: PhaseRecord, failed: PhaseRecord) -> PhaseRecord:
+    """Return a record of a machine that ended in the phase `failed`."""
+    if (record.boot, record.name, record.depth) == (failed.boot, failed.name, failed.depth):
+        return replace(record, end_s=failed.end_s, is_failed=True)
+    if record.end_s is None:
+        return replace(record, end_s=max(failed.end_s or 0.0, record.begin_s))
+    return record
 
 
 def _state(record: PhaseRecord) -> _State:

@@ -47,14 +47,14 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     A line belongs to the first rule that fits it. `identifier` and `unit` have to fit the whole of
     the program that spoke and of the unit spoken of (a pattern's group `unit`, else the line's);
-    `max_priority` is as in syslog; `phases` are names with `*`, none of them meaning all. `over_s`
+    `phases` are names with `*`, none of them meaning all. `over_s`
     is how long the silence, or the pattern's group `seconds` or `span`, has to be, for hardware
     acceleration. `per` names the groups by which one trouble is told from another of the same rule.
 
     A fatal rule is a warning until it has fitted `at_least` times, within `within_s` where that is
-    set; another rule is not shown until then. A pattern's group `count` counts instead of the
-    lines. A fatal sighting waits `grace_s` for one of a higher `rank`. One that `explains` a rule
-    is fatal, too, as soon as that rule is.
+    set, a time that is longer for a slow guest if it `stretches`; another rule is not shown until
+    then. A pattern's group `count` counts instead of the lines. A fatal sighting waits `grace_s`
+    for one of a higher `rank`. One that `explains` a rule is fatal, too, as soon as that rule is.
     """
 
     name: _Name
@@ -68,12 +68,12 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     predicate: Predicate | None = None
     identifier: re.Pattern[str] | None = None
     unit: re.Pattern[str] | None = None
-    max_priority: Annotated[int, msgspec.Meta(ge=0, le=7)] = 7
     phases: _Names = ()
     per: _Names = ()
     over_s: _Seconds = 0.0
     at_least: Annotated[int, msgspec.Meta(ge=1)] = 1
     within_s: _Seconds = 0.0
+    stretches: bool = True
     grace_s: _Seconds = 0.0
     rank: Annotated[int, msgspec.Meta(ge=-9, le=9)] = 0
     explains: tuple[_Name, ...] = ()

@@ -5,7 +5,6 @@ The engine keeps one trace for each trouble; a trace becomes the `Sighting` that
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -123,13 +122,14 @@ def same(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
 def _same(one: str, other: str) -> bool:
     if one == other:
         return True
-    if _ELLIPSIS not in one + other:
-        return False
-    return bool(re.fullmatch(_gaps(one), other) or re.fullmatch(_gaps(other), one))
+    return _fits(one, other) or _fits(other, one)
 
 
-def _gaps(text: str) -> str:
-    return ".*".join(re.escape(part) for part in text.split(_ELLIPSIS))
+def _fits(short: str, whole: str) -> bool:
+    """Return whether `short` is `whole` without its middle; a guest may write any number of `…`."""
+    head, gap, tail = short.partition(_ELLIPSIS)
+    fits_in = len(head) + len(tail) <= len(whole)
+    return bool(gap) and fits_in and whole.startswith(head) and whole.endswith(tail)
 
 
 def _value(text: str) -> str:

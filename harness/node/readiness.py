@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from harness.model.clock import Deadline, NotYet, wait_for
-from harness.model.errors import DeadlineError, ProductError, RigError
+from harness.model.errors import DeadlineError, HarnessError, ProductError
 from harness.node.kubelet import HEALTHZ_PORT, PROBE_POD, RUNTIMES, UNIT
 from harness.node.kubelet_answers import (
     PROPERTIES,
@@ -171,6 +171,8 @@ def _reach(
     try:
         return wait_for(goal, attempt, deadline, _TICK_S)
     except (DeadlineError, ProductError) as exc:
+        if exc.sighting is not None:
+            raise  # the diagnosis of the whole machine, which tells more
         raise ProductError(f"{exc}\n{_journal_tail(shell, deadline)}") from exc
 
 
@@ -210,7 +212,11 @@ def _journal_tail(shell: Shell, deadline: Deadline) -> str:
     command = f"journalctl --boot --no-pager --lines={_TAIL_LINES} --output=short --unit={UNIT}"
     try:
         text = _ask(shell, command, deadline).stdout
-    except (NotYet, ProductError, RigError) as exc:
+    except HarnessError as exc:
+        if exc.sighting is not None:
+            raise
+        text = f"not to be had: {exc}"
+    except NotYet as exc:
         text = f"not to be had: {exc}"
     lines = (line[:_TAIL_CHARS] for line in text.splitlines()[-_TAIL_LINES:])
     return "\n".join((f"last of {UNIT}'s journal:", *(f"  {line}" for line in lines)))

@@ -30,11 +30,6 @@ def write(record: RunRecord, path: Path) -> None:
     replace_whole(path, _encoded(record))
 
 
-def write_machine(record: MachineRecord, path: Path) -> None:
-    """Write a machine as JSON, as `write` does."""
-    replace_whole(path, _encoded(record))
-
-
 def read(path: Path) -> RunRecord:
     """Return the run that `write` wrote.
 
@@ -51,7 +46,7 @@ def read(path: Path) -> RunRecord:
 
 
 def read_machine(path: Path) -> MachineRecord:
-    """Return the machine that `write_machine` wrote.
+    """Return the machine that a run wrote, as `harness.scenarios.evidence` does.
 
     Raises:
         InputError: the file is missing or is no such record; says where the trouble is.
@@ -65,7 +60,8 @@ def replace_whole(path: Path, content: bytes) -> None:
     Raises:
         OSError: the folder is missing, full or not ours.
     """
-    # Not tempfile: its files are readable by the owner alone, and CI collects as somebody else.
+    # Not tempfile: its files are readable by the owner alone. CI collects as somebody else from a
+    # folder that it named; the cache's run folders are the user's own.
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         fresh.write_bytes(content)
@@ -89,7 +85,7 @@ def schema_text() -> str:
     return json.dumps(schema(), indent=2) + "\n"
 
 
-def _encoded(record: RunRecord | MachineRecord) -> bytes:
+def _encoded(record: RunRecord) -> bytes:
     try:
         content = msgspec.json.encode(record)
     except UnicodeEncodeError:

@@ -20,7 +20,7 @@ from harness.model.redaction import LineRedactor, Redactor, secrets_in
 LOG = logging.getLogger(__name__)
 RECORD = "machine.json"
 _SIZE_LIMIT_BYTES = 64 << 20
-_CUT = b"\n[the rest was not kept: the file has reached its limit]\n"
+_LAST_BYTES = 4 << 20
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,15 +59,19 @@ class Evidence:
         return tuple(sorted(path.name for path in self.folder.iterdir() if path.name != RECORD))
 
     def append(self, name: str, new: bytes) -> None:
-        """Add to the file `name` what is clean of secrets already; beyond a limit it is dropped."""
-        kept = self._bytes.get(name, 0)
-        if not new or kept > _SIZE_LIMIT_BYTES:
+        """Add to the file `name` what is clean of secrets already.
+
+        A file that has reached its limit stays as it is; `NAME.last` then has what came last.
+        """
+        if not new:
             return
-        self._bytes[name] = kept + len(new)
+        self._bytes[name] = self._bytes.get(name, 0) + len(new)
+        path = self.folder / name
         if self._bytes[name] > _SIZE_LIMIT_BYTES:
-            new = _CUT
+            path = self.folder / f"{name}.last"
         try:
-            with (self.folder / name).open("ab") as file:
+            is_full = path.suffix == ".last" and path.exists() and path.stat().st_size > _LAST_BYTES
+            with path.open("wb" if is_full else "ab") as file:
                 file.write(new)
         except OSError as exc:
             LOG.warning("evidence is incomplete: %s", exc)

@@ -41,7 +41,8 @@ class Inputs:
     """What is under test, the same for every scenario of a run.
 
     `pull_spec` and `pause_image` are names by digest as the guest reaches them, without transport.
-    `package_of` names the node layer's package that brings a command, None when none does.
+    `package_of` names the node layer's package that brings a command, None when none does; it may
+    have to fetch the image for that, `known_package_of` does not and is None then, too.
     """
 
     bootimage: BootImage
@@ -54,6 +55,7 @@ class Inputs:
     extra_ignition: tuple[Document, ...]
     paths_to_observe: tuple[str, ...]
     package_of: Callable[[str], str | None] = lambda _: None
+    known_package_of: Callable[[str], str | None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

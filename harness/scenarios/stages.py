@@ -5,8 +5,8 @@ Every stage is bounded, tells its progress, and ends with the one error that say
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -85,16 +85,13 @@ def switched_on(
         ignition=text, memory_mib=rig.memory_mib or memory_mib,
         cpu_level=cpu_level(inputs.node_image.version),
     )  # fmt: skip
-    with watched(rig, spec, evidence, inputs.package_of) as watch:
+    with watched(rig, spec, evidence, inputs) as watch:
         yield Boot(rig=rig, machine=watch.machine, watch=watch, evidence=evidence)
 
 
 @contextmanager
 def watched(
-    rig: Rig,
-    spec: MachineSpec,
-    evidence: Evidence,
-    package_of: Callable[[str], str | None] = lambda _: None,
+    rig: Rig, spec: MachineSpec, evidence: Evidence, inputs: Inputs | None = None
 ) -> Iterator[Watch]:
     """Hold a machine made of `spec` with what watches it; `evidence` has all of it at the end.
 
@@ -110,12 +107,15 @@ def watched(
     record = MachineRecord(
         name=name, scenario=spec.name, folder=name, started=utc_now(), timings_s={}
     )
-    with boot(rig.connection, rig.run, spec, limit) as machine:
+    with ExitStack() as after, boot(rig.connection, rig.run, spec, limit) as machine:
         evidence.keep_domain(machine)
         watch = Watch(
             machine=machine, evidence=evidence, engine=engine, tell=rig.tell, record=record,
-            package_of=package_of,
         )  # fmt: skip
+        if inputs is not None:
+            watch.package_of = inputs.known_package_of
+            # When the machine is gone: an image may have to be fetched for it.
+            after.callback(watch.name_packages, inputs.package_of)
         try:
             yield watch
         finally:

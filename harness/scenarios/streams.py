@@ -17,9 +17,10 @@ from harness.diagnosis.ignition_port import IgnitionReader
 from harness.diagnosis.journal import Entry, JournalReader, to_export
 from harness.diagnosis.line import Line
 from harness.machine.machine import EVENTS_PORT, IGNITION_PORT, JOURNAL_PORT, Machine
+from harness.model.clock import Deadline
 from harness.scenarios.evidence import Evidence
 
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 16
 
 
 class Tail:
@@ -61,13 +62,21 @@ class Streams:
         self.events = EventReader(clock=clock)
         self.last_byte_s = 0.0
 
-    def read(self, now_s: float) -> list[Line]:
-        """Return the lines that became known since the last call; `now_s` is since power-on."""
+    def read(self, now_s: float, limit: Deadline) -> list[Line]:
+        """Return the lines that became known since the last call; `now_s` is since power-on.
+
+        What takes longer than `limit` stays for the next time: a guest that writes without end must
+        not keep us reading.
+        """
         lines: list[Line] = []
-        for name, tail in self._tails.items():
-            while text := tail.read():
-                self.last_byte_s = now_s
-                lines += self._lines(name, text, now_s)
+        is_more = True
+        while is_more:
+            is_more = False
+            for name, tail in self._tails.items():
+                if text := tail.read():
+                    self.last_byte_s = now_s
+                    lines += self._lines(name, text, now_s)
+                    is_more = not limit.is_over
         if (prompt := self._console.pending(now_s)) is not None:
             lines.append(prompt)
         return lines

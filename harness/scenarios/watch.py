@@ -18,12 +18,14 @@ from harness.diagnosis.missing import Detector
 from harness.diagnosis.narrate import narrate, narrate_stuck
 from harness.diagnosis.phases import Tracker
 from harness.machine.machine import Machine
-from harness.model.clock import SYSTEM_CLOCK, Clock, process_cpu_s
+from harness.model.clock import SYSTEM_CLOCK, Clock, Deadline, process_cpu_s
 from harness.model.errors import HarnessError, ProductError, blamed
 from harness.model.record import MachineRecord, MissingCommand, PhaseRecord, QuotedLine, State
 from harness.scenarios.evidence import Evidence
 from harness.scenarios.streams import Streams
 
+# How long one look at the streams may take before their rest has to wait.
+_LOOK_S = 0.5
 # How much of each stream is told of a boot that came to no end.
 _LAST_LINES = 6
 # A record is written when something happened, and so often when nothing did.
@@ -35,7 +37,7 @@ _PROGRESS = " progress: "
 class Watch:
     """One machine watched from its start; `tell` gets a line for each phase that passed.
 
-    `package_of` names the node layer's package that brings a command.
+    `package_of` names the node layer's package that brings a command, without taking time.
     """
 
     def __init__(
@@ -46,15 +48,14 @@ class Watch:
         engine: Engine,
         tell: Callable[[str], None],
         record: MachineRecord,
-        package_of: Callable[[str], str | None] = lambda _: None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.machine = machine
         self.clock = clock
+        self.package_of: Callable[[str], str | None] = lambda _: None
         self._evidence = evidence
         self._engine = engine
         self._tell = tell
-        self._package_of = package_of
         self._streams = Streams(machine, evidence)
         self._tracker = Tracker.load()
         self._detector = Detector()
@@ -117,7 +118,7 @@ class Watch:
             sighting = self._engine.fatal(self.elapsed_s)
             if sighting is None:
                 return
-            self._tracker.fail(sighting.at_s)
+            self._tracker.fail(self.elapsed_s)
             text = narrate(
                 sighting, elapsed_s=self.elapsed_s, title_of_phase=self._title_of(sighting.phase),
                 evidence=str(self._evidence.folder), warnings=self._engine.warnings,
@@ -162,13 +163,27 @@ class Watch:
         """Read what came last, and keep it all."""
         self._look()
         self._evidence.finish()
-        state = State.FINISHED if self._record.state is State.UP else State.FAILED
+        ends = {State.UP: State.FINISHED, State.RUNNING: State.INTERRUPTED}
+        state = ends.get(self._record.state, self._record.state)
         self.note(state=state, qemu_peak_bytes=qemu_peak_bytes)
+
+    def name_packages(self, package_of: Callable[[str], str | None]) -> None:
+        """Tell of missing commands by `package_of`, which may take long; others keep their package.
+
+        Trouble is told only: the machine's verdict stands without it.
+        """
+        if all(found.package for found in self._missing()):
+            return
+        self.package_of = package_of
+        try:
+            self.keep()
+        except HarnessError as exc:
+            self.say(f"which packages bring the missing commands is not known: {exc}")
 
     def _look(self) -> None:
         began_s = process_cpu_s()
         now_s = self.elapsed_s
-        lines = self._streams.read(now_s)
+        lines = self._streams.read(now_s, Deadline.after(_LOOK_S, self.clock))
         if not self._has_stopped and (reason := self.machine.why_stopped()) is not None:
             self._has_stopped = True
             lines.append(Line(stream=Stream.HARNESS, at_s=now_s, text=reason))
@@ -205,8 +220,7 @@ class Watch:
 
     def _missing(self) -> tuple[MissingCommand, ...]:
         return tuple(
-            replace(found, package=self._package_of(found.command))
-            for found in self._detector.found
+            replace(found, package=self.package_of(found.command)) for found in self._detector.found
         )
 
     def _tell_phases(self, *changed: PhaseRecord | None) -> None:

@@ -5,7 +5,7 @@ Whether a caller runs before live-apply cannot be told from a config: every call
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,6 @@ from harness.images.contents import Contents
 from harness.model import ignition
 from harness.model.command import candidates
 from harness.model.errors import InputError
-from harness.model.ignition import Document
 from harness.scenarios.inventory import Inventory
 from harness.verdict.ignition_calls import Call, Reading, read
 
@@ -68,25 +67,11 @@ class Lint:
         return f"{len(self.missing)} calls by {len(callers)} callers are not in {bootimage}"
 
 
-def lint(
-    documents: Mapping[str, Document], inventory: Inventory, contents: Contents | None
-) -> tuple[Missing, ...]:
-    """Return the calls that neither the bootimage nor the config itself can answer.
-
-    `documents` are configs by what reports call them, each for itself. Without the node image's
-    `contents` the packages stay unknown. What lies outside of an image's folders of programs cannot
-    be judged and does not count.
-
-    Raises:
-        InputError: a file's contents cannot be decoded.
-    """
-    return _judged(
-        [read(document, name) for name, document in documents.items()], inventory, contents
-    )
-
-
 def lint_files(paths: Sequence[Path], inventory: Inventory, contents: Contents | None) -> Lint:
-    """Return the same for the Ignition configs at `paths`, with what of them stayed unread.
+    """Return the calls in the configs at `paths` that neither bootimage nor config can answer.
+
+    Without the node image's `contents` the packages stay unknown. What lies outside of an image's
+    folders of programs cannot be judged and does not count; what stayed unread is told.
 
     Raises:
         InputError: a file cannot be read, is no Ignition config, or cannot be decoded.

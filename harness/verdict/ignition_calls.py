@@ -73,15 +73,6 @@ class _State:
     asked: dict[str, list[frozenset[str]]] = field(default_factory=dict)
 
 
-def calls_of(document: Document, origin: str) -> tuple[Call, ...]:
-    """Return what a config calls, each program once for a caller; errors call it `origin`.
-
-    Raises:
-        InputError: a file's contents cannot be decoded.
-    """
-    return read(document, origin).calls
-
-
 def read(document: Document, origin: str) -> Reading:
     """Return what a config calls, with the configs that it holds, and what it delivers.
 

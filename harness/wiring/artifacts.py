@@ -115,16 +115,19 @@ class Artifacts:
     def tell(self, tested: Tested) -> None:
         """Write down what is under test, unless another process has; trouble is logged only.
 
+        A process that does not know it, as xdist's controller, writes nothing.
+
         Raises:
             InputError: the folder cannot be made.
         """
-        file = self.folder / _TESTED
-        fresh = self.folder / f".{_TESTED}.{secrets.token_hex(4)}"
+        folder = self.folder
+        if not tested.subject or read_tested(folder).subject:
+            return
+        fresh = folder / f".{_TESTED}.{secrets.token_hex(4)}"
         values = self.redactor.value(asdict(tested))
         try:
-            if not file.exists():
-                fresh.write_text(json.dumps(values, indent=1), encoding="utf-8")
-                fresh.replace(file)
+            fresh.write_text(json.dumps(values, indent=1), encoding="utf-8")
+            fresh.replace(folder / _TESTED)
         except OSError as exc:
             LOG.warning("what is under test is not written down: %s", exc)
 
@@ -136,7 +139,7 @@ class Artifacts:
 
     def _take(self) -> None:
         try:
-            is_new = _make(self.path)
+            is_new = _make(self.place)
             self._lock = _held(self.path, fcntl.LOCK_SH)
         except OSError as exc:
             problem = f"cannot hold evidence: {exc.strerror}"
@@ -177,10 +180,12 @@ def is_in_use(folder: Path) -> bool:
     return False
 
 
-def _make(path: Path) -> bool:
+def _make(place: Place) -> bool:
     """Make the folder; return whether this process did."""
+    path = place.path
     try:
-        path.mkdir(parents=True, mode=0o700)
+        # From a folder that the user named CI collects as somebody else.
+        path.mkdir(parents=True, mode=0o700 if place.is_cache else 0o755)
     except FileExistsError:
         return False
     fresh = path.with_name(f"last.{path.name}")

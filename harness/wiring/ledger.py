@@ -65,8 +65,10 @@ class Ledger:
         if (note := note_of(report)) is not None:
             return cut(note.message)
         if isinstance(report.longrepr, tuple):
-            return report.longrepr[2].removeprefix("Skipped: ")
-        return cut(self._redact(getattr(report, "wasxfail", "") or report.longreprtext))
+            text = report.longrepr[2].removeprefix("Skipped: ")
+        else:
+            text = getattr(report, "wasxfail", "") or report.longreprtext
+        return cut(self._redact(text))
 
 
 def is_only_rigs(tests: Iterable[TestRecord]) -> bool:

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from harness.model.errors import InputError
 from harness.scenarios import inventory
 from harness.verdict.command_lint import Lint, lint_files
 from harness.wiring import options
@@ -29,13 +30,28 @@ def lint_ignition(
         InputError: something that the user named cannot be used, or the host lacks something.
         HarnessError: the bootimage cannot be had, or does not boot.
     """
-    bootimage, node_image = images
-    settings = options.read({}, environment, {}, Path.cwd())
-    if bootimage is not None:
-        settings = replace(settings, bootimage=bootimage, node_image=node_image, release_image=None)
+    settings = _with_images(options.read({}, environment, {}, Path.cwd()), images)
     artifacts = Artifacts(choose(settings.artifacts_dir), settings.authfile)
     with closing(artifacts), closing(Workplace(settings, tell, artifacts)) as place:
         ready = place.preparation
         found = inventory.known(ready.bootimage) or inventory.take(ready.bootimage, place.rig)
         contents = ready.contents if settings.node_image or settings.is_stand_in else None
         return lint_files(files, found, contents)
+
+
+def _with_images(
+    settings: options.Settings, images: tuple[str | None, str | None]
+) -> options.Settings:
+    bootimage, node_image = images
+    if bootimage is None and node_image is None:
+        return settings
+    if bootimage is None and settings.is_stand_in:
+        problem = "names a node image, but no bootimage was named that it goes with"
+        remedy = "add --bootimage, or leave both out for the stand-ins"
+        raise InputError("--node-image", problem, remedy)
+    return replace(
+        settings,
+        bootimage=bootimage or settings.bootimage,
+        node_image=node_image,
+        release_image=None,
+    )

@@ -6,6 +6,7 @@ node image, and a wrong input is told before the first test.
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 from collections.abc import Callable
@@ -40,6 +41,7 @@ from harness.verdict import expectations
 from harness.verdict.expectations import Expectations
 from harness.wiring.options import Settings
 
+LOG = logging.getLogger(__name__)
 ACQUIRE_S = 2 * 3600.0
 CONTENTS_S = 1800.0
 LOOK_S = 300.0
@@ -112,6 +114,10 @@ class Preparation:
         """Return the node image's package that brings a command, None too when it is not known."""
         return self.contents.package_of(command) if self.contents else None
 
+    def known_package_of(self, command: str) -> str | None:
+        """Return the same if the image was looked into already, else None."""
+        return self.package_of(command) if "contents" in vars(self) else None
+
     def close(self) -> None:
         """Let go of the cache's files; closing twice is fine."""
         self._held.close()
@@ -182,12 +188,11 @@ class Preparation:
 
         Asked for only when a command is missed: a remote image costs a download.
         """
-        self._tell(f"looking into {self.node_image.reference} for what brings missing commands")
         source = replace(self.node_source, reference=self.node_image.reference)
         try:
             return contents_of(self.node_image, source, self._cache, Deadline.after(CONTENTS_S))
         except HarnessError as exc:
-            self._tell(f"the node image's packages are not known: {exc}")
+            LOG.warning("what brings missing commands is not known: %s", exc)
             return None
 
     @cached_property

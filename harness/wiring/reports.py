@@ -8,7 +8,7 @@ their message, without a traceback. What the controller needs beside travels as 
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,7 +68,8 @@ class Judge:
             told = "" if blame is Blame.RIG else _aligned(self.facts)
             report.longrepr = f"{message}\n\n{told}" if told else message
         else:
-            message = self.artifacts.redactor(report.longreprtext)
+            take_secrets_out(report, self.artifacts.redactor)
+            message = report.longreprtext
         tracker = None if blame is Blame.RIG else self._tracker(report.nodeid, message)
         note = Note(blame=blame, message=message, is_ours=is_ours, allowed_by=tracker)
         put_note(report, note)
@@ -81,6 +82,24 @@ class Judge:
             test_id, message, platform.machine(), self.artifacts.today
         )
         return found.tracker if found else None
+
+
+def take_secrets_out(report: pytest.TestReport, redact: Callable[[str], str]) -> None:
+    """Take secrets out of what pytest shows of a test and puts into its own JUnit file.
+
+    What is clean stays as pytest made it, colours included.
+    """
+    report.sections = [(title, redact(content)) for title, content in report.sections]
+    if isinstance(report.longrepr, tuple):
+        path, line, reason = report.longrepr
+        report.longrepr = (path, line, redact(reason))
+        return
+    # The summary's line is shown apart from the traceback, which can leave it out.
+    crash = getattr(getattr(report.longrepr, "reprcrash", None), "message", "")
+    text = report.longreprtext
+    clean = redact(text)
+    if clean != text or redact(crash) != crash:
+        report.longrepr = clean
 
 
 def add_properties(

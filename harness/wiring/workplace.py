@@ -95,6 +95,8 @@ class Workplace:
         image = ready.node_image
         remote = image.reference.is_remote
         registry = self._registry(self.rig.run)
+        if not remote:
+            _ = ready.contents  # for the missing commands of a boot; cached, seconds at first
         return Inputs(
             bootimage=ready.bootimage,
             node_image=image,
@@ -106,6 +108,7 @@ class Workplace:
             extra_ignition=ready.extra_ignition,
             paths_to_observe=ready.expectations.paths_to_observe,
             package_of=ready.package_of,
+            known_package_of=ready.known_package_of,
         )
 
     @contextmanager

@@ -69,7 +69,7 @@ CASES = (
     ),
     Case(
         name="ignition-fetch", ignition=failures.unserved_config, error=RigError,
-        sign=r"attempt #\d+", sign_count=20, rules=frozenset({"ignition-retries"}),
+        sign="network is unreachable", sign_count=20, rules=frozenset({"ignition-no-network"}),
     ),
     Case(
         name="disk-full-in-pull", ignition=failures.full_disk, error=ProductError,

@@ -1,17 +1,11 @@
-"""Ignition documents that make a real machine fail in one way each, merged in by `--ignition`.
+"""Ignition documents that make a real machine fail in one way each.
 
-Each function gives a document; `option` writes it and gives the argument for pytest. What a node
-image has to lack or to hold for a failure is in `variants`.
+What a node image has to lack or to hold for a failure is in `variants`.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from bad_registries import BadRegistry
-
-from harness.model.ignition import Config, Document, Dropin, File, Json, Unit, merge, render
-from harness.node.access import registry_trust
+from harness.model.ignition import Config, Document, Dropin, File, Json, Unit
 
 NOBODY = "10.0.2.2:9"
 """An address of the host where nothing listens, as guests see it."""
@@ -20,13 +14,6 @@ ABSENT = "/dev/disk/by-label/absent"
 WRONG = f"sha256-{'0' * 64}"
 LAST_WORDS = "this kubelet dies on purpose"
 _PULL = "node-image-pull.service"
-
-
-def option(document: Document, folder: Path) -> str:
-    """Write `document` below `folder` and return the option that merges it in."""
-    path = folder / "failure.ign"
-    path.write_text(render(document), encoding="utf-8")
-    return f"--ignition={path}"
 
 
 def kernel_panic() -> Document:
@@ -46,11 +33,6 @@ def emergency_shell(device_timeout_s: int = 5) -> Document:
     return Config(files=(File(path="/etc/fstab", contents=fstab, overwrite=True),)).to_document()
 
 
-def unserved_file() -> Document:
-    """Fetch a file from where nobody listens: Ignition tries again and again."""
-    return _remote_file({"source": f"http://{NOBODY}/greeting"})
-
-
 def unserved_config() -> Document:
     """Merge a config from where nobody listens: Ignition tries again and again."""
     merge: list[Json] = [{"source": f"http://{NOBODY}/more.ign"}]
@@ -67,18 +49,6 @@ def full_disk(left_mib: int = 30) -> Document:
     return _before_pull(_fill(left_mib))
 
 
-def really_full_disk(left_mib: int = 30) -> Document:
-    """As `full_disk`, and ostree writes until the kernel says that no space is left."""
-    careless = "mount -o remount,rw /sysroot && "
-    careless += "ostree config --repo=/ostree/repo set core.min-free-space-size 0MB"
-    return _before_pull(careless, _fill(left_mib))
-
-
-def full_tmpfs(size_mib: int = 30) -> Document:
-    """Let ostree unpack into a tmpfs of `size_mib`, as a live system does into all its memory."""
-    return _pull_with(f"TemporaryFileSystem=/sysroot/ostree/repo/tmp:size={size_mib}M\n")
-
-
 def kubelet_crash_loop() -> Document:
     """Run a kubelet that ends at once; systemd starts it again for ever."""
     dies = f'/bin/sh -c "echo {LAST_WORDS} >&2; exit 3"'
@@ -86,44 +56,9 @@ def kubelet_crash_loop() -> Document:
     return Config(units=(Unit(name="kubelet.service", dropins=(dropin,)),)).to_document()
 
 
-def pull_of_unknown_digest() -> Document:
-    """Pull a manifest that the registry does not have."""
-    return _pull_instead(f"${{NODE_IMAGE%@*}}@{WRONG.replace('-', ':')}")
-
-
-def pull_of_unknown_name() -> Document:
-    """Pull from a repository that the registry does not have."""
-    return _pull_instead("${NODE_IMAGE%%/*}/nothing@${NODE_IMAGE#*@}")
-
-
-def pull_from_nobody() -> Document:
-    """Pull from where nothing listens."""
-    return _pull_instead(f"{NOBODY}/node@${{NODE_IMAGE#*@}}")
-
-
-def pull_from_nameless_host() -> Document:
-    """Pull from a host whose name has no address."""
-    return _pull_instead("registry.invalid/node@${NODE_IMAGE#*@}")
-
-
 def pull_of_untrusted() -> Document:
     """Pull from a registry whose certificate authority the guest does not know."""
     return _before_pull("rm --recursive /etc/containers/certs.d")
-
-
-def pull_from_bad_registry(registry: BadRegistry) -> Document:
-    """Pull from `registry`, which the guest trusts."""
-    trust = registry_trust(registry.address, registry.ca_pem).to_document()
-    return merge(trust, _pull_instead(f"{registry.address}/node@${{NODE_IMAGE#*@}}"))
-
-
-def failing_checkout() -> Document:
-    """Let the pull work, and put a file in the checkout's place that nobody can remove."""
-    place = "/ostree/repo/tmp/node-image"
-    return _before_pull(
-        f"mount -o remount,rw /sysroot && mkdir {place} && touch {place}/in-the-way"
-        f" && chattr +i {place}/in-the-way"
-    )
 
 
 def early_callers() -> Document:
@@ -170,14 +105,6 @@ def _pull_with(settings: str) -> Document:
 
 def _before_pull(*commands: str) -> Document:
     return _pull_with("".join(f"ExecStartPre=/bin/bash -c '{line}'\n" for line in commands))
-
-
-def _pull_instead(image: str) -> Document:
-    script = f"NODE_IMAGE={image} exec /usr/local/bin/node-image-pull"
-    # systemd would expand both itself.
-    script = script.replace("$", "$$").replace("%", "%%")
-    name = "SyslogIdentifier=node-image-pull\n"
-    return _pull_with(f"{name}ExecStart=\nExecStart=/bin/bash -c '{script}'\n")
 
 
 def _fill(left_mib: int) -> str:

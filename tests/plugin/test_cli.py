@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from throwaway import boot_sector
 
 from harness.cli import main
+from harness.images import bootimage
+from harness.images.cache import Cache
+from harness.model.clock import Deadline
+from harness.scenarios import inventory
 from harness.verdict.expectations import built_in
 
 
@@ -82,3 +87,35 @@ def test_path_of_the_newest_stand_ins(runner: CliRunner, tmp_path: Path) -> None
     result = runner.invoke(main, ["standin", "path"])
 
     assert result.output.endswith("/standin/new\n")
+
+
+@pytest.fixture
+def ignition(tmp_path: Path) -> Path:
+    path = tmp_path / "config.ign"
+    path.write_text('{"ignition": {"version": "3.2.0"}}')
+    return path
+
+
+def test_lint_wants_a_bootimage_for_a_node_image(runner: CliRunner, ignition: Path) -> None:
+    result = runner.invoke(main, ["lint-ignition", str(ignition), "--node-image=oci:image:latest"])
+
+    assert result.exit_code == 2
+    assert result.output == (
+        "Error: --node-image: names a node image, but no bootimage was named that it goes with\n"
+        "  way out: add --bootimage, or leave both out for the stand-ins\n"
+    )
+
+
+def test_lint_on_a_bootimage_that_is_known_makes_no_folder_of_a_run(
+    runner: CliRunner, ignition: Path, tmp_path: Path
+) -> None:
+    disk = tmp_path / "boot.raw"
+    disk.write_bytes(boot_sector())
+    with Cache.of_user() as cache:
+        image = bootimage.acquire(str(disk), None, cache, Deadline.after(60.0))
+    inventory.keep(image, inventory.Inventory(commands=frozenset(), version=""))
+
+    result = runner.invoke(main, ["lint-ignition", str(ignition), f"--bootimage={disk}"])
+
+    assert (result.exit_code, result.exception) == (0, None)
+    assert not (tmp_path / "pytest-node-image/runs").exists()

@@ -31,7 +31,6 @@ def test_run_leaves_its_record_and_tells_where_it_is(project: Project) -> None:
     assert [(machine.name, machine.state) for machine in run.machines] == [("fake", State.FINISHED)]
     assert run.subject["node_image_digest"].startswith("sha256:")
     assert run.host["kernel"] == os.uname().release
-    assert folder.stat().st_mode & 0o077 == 0
     assert junit_cases(folder / "junit.xml")
     assert "SELinux denied something" in (folder / "node-image-summary.html").read_text()
     assert "fake comes up" in (folder / "progress.log").read_text()
@@ -174,23 +173,56 @@ def test_history_grows_by_each_run(project: Project) -> None:
     assert all(run.name.node_image.startswith("sha256:") for run in runs)
 
 
-def test_secrets_of_the_user_do_not_get_into_the_report(project: Project) -> None:
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "xdist"])
+def test_secrets_of_the_user_are_neither_kept_nor_shown(
+    project: Project, workers: tuple[str, ...]
+) -> None:
     (project.folder / "auth.json").write_text(
         '{"auths": {"registry.example": {"auth": "dXNlcjpodW50ZXItdHdv"}}}'
     )
     project.write(
-        "def test_shown(node_after, node_image_rig):\n"
+        "import pytest\n"
+        "def test_told(node_after, node_image_rig):\n"
         "    node_image_rig.tell('logged in with hunter-two')\n"
+        "    print('printed: hunter-two')\n"
         "    assert 'user:hunter-two' == 'dXNlcjpodW50ZXItdHdv'\n"
+        "def test_green(node_after): print('green: hunter-two')\n"
+        "def test_skipped(node_after): pytest.skip('no hunter-two')\n"
+        "@pytest.mark.xfail\n"
+        "def test_gap(node_after): assert 'hunter-two' == ''\n"
+    )
+    options = (
+        KEPT,
+        "--authfile=auth.json",
+        "--junit-xml=pytests.xml",
+        "-rA",
+        "-ojunit_logging=all",
     )
 
-    project.run(*project.fake, KEPT, "--authfile=auth.json")
+    result = project.run(*workers, *project.fake, *options)
 
+    result.assert_outcomes(passed=1, failed=1, skipped=1, xfailed=1)
+    shown = [*result.outlines, *result.errlines]
+    assert {"printed: [removed]", "green: [removed]"} <= {*shown}
     left = [path for path in kept(project).rglob("*") if path.is_file()]
     assert len(left) >= 5
-    for path in left:
-        assert "hunter-two" not in path.read_text()
-        assert "dXNlcjpodW50ZXItdHdv" not in path.read_text()
+    texts = [path.read_text() for path in (*left, project.folder / "pytests.xml")]
+    for text in ("\n".join(shown), *texts):
+        assert "hunter-two" not in text
+        assert "dXNlcjpodW50ZXItdHdv" not in text
+
+
+def test_header_shows_no_login_of_a_bootimage(project: Project) -> None:
+    project.write("def test_without_machine(): pass\n")
+    disk = "https://user:hunter-two@mirror.example/disk.qcow2?token=s3same"
+
+    result = project.run_inside(f"--bootimage={disk}", "--node-image=oci:image:latest")
+
+    result.stdout.fnmatch_lines(
+        ["node image: oci:image:latest on https://mirror.example/disk.qcow2, *"]
+    )
+    result.stdout.no_fnmatch_line("*hunter-two*")
+    result.stdout.no_fnmatch_line("*s3same*")
 
 
 def test_tests_of_machines_that_are_skipped_leave_nothing(project: Project) -> None:

@@ -33,6 +33,7 @@ from harness.folders import fixture
 from harness.model import record
 from harness.model.errors import ProductError, RigError, SuiteError
 from harness.model.node_state import parse
+from harness.scenarios.evidence import Evidence
 from harness.scenarios.scenario import AppliedNode, Scenario
 
 LOG = pathlib.Path(__file__).with_name("log")
@@ -56,23 +57,18 @@ SIGHTING = record.Sighting(
 
 @contextlib.contextmanager
 def recorded(rig, name):
-    from harness.report.document import write_machine
-    folder = rig.evidence / name
-    number = 1
-    while folder.exists():
-        number += 1
-        folder = rig.evidence / f"{name}-{number}"
-    folder.mkdir(parents=True)
+    kept = Evidence.begin(rig.evidence, name, rig.redactor)
     machine = record.MachineRecord(
-        name=folder.name, scenario=name, folder=folder.name, timings_s={}, sightings=(SIGHTING,),
+        name=kept.folder.name, scenario=name, folder=kept.folder.name, timings_s={},
+        sightings=(SIGHTING,),
     )
-    write_machine(machine, folder / "machine.json")
+    kept.keep_record(machine)
     state = record.State.FAILED
     try:
         yield
         state = record.State.FINISHED
     finally:
-        write_machine(dataclasses.replace(machine, state=state), folder / "machine.json")
+        kept.keep_record(dataclasses.replace(machine, state=state))
 
 TROUBLE = {
     "product": ProductError("the overlay was not applied"),

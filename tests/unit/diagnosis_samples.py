@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from harness.diagnosis import rules
@@ -16,12 +16,14 @@ from harness.diagnosis.events import EventReader
 from harness.diagnosis.ignition_port import IgnitionReader
 from harness.diagnosis.journal import JournalReader
 from harness.diagnosis.line import Line, Stream
+from harness.diagnosis.phases import Tracker
 from harness.diagnosis.rules import Rule
 from harness.folders import fixture
 
 TODAY = datetime.date(2026, 11, 23)
 RULES = rules.load()
 _JOURNAL = re.compile(r"(?P<by>[^\[: ]+)(?:\[(?P<unit>[^\]]*)\])?: (?P<text>.*)", re.DOTALL)
+_KERNEL_S = 10.4  # when the kernel of the good run began, by its journal
 _SAMPLES = ("kernel", "initramfs", "live-apply", "services")
 
 
@@ -60,8 +62,43 @@ def samples() -> tuple[Sample, ...]:
 
 
 def good_console() -> list[Line]:
+    """Return the console of a good run; a line without a stamp came with the last one before."""
     text = fixture("transcripts/diagnosis/rules-good-console.txt").read_text(encoding="utf-8")
-    return ConsoleReader().feed(text.replace("\r\n", "\n"), 300.0)
+    lines = ConsoleReader().feed(text.replace("\r\n", "\n"), 300.0)
+    now_s, timed = 0.0, []
+    for one in lines:
+        now_s = now_s if one.uptime_s is None else max(now_s, _KERNEL_S + one.uptime_s)
+        timed.append(replace(one, at_s=now_s))
+    return timed
+
+
+def healthy() -> list[Line]:
+    """Return a boot that has every trouble which ends well."""
+    text = fixture("transcripts/diagnosis/rules-healthy.toml").read_text(encoding="utf-8")
+    lines = [
+        line(
+            Stream(told["stream"]), told["text"].replace("{n}", f"{number + 1}"),
+            told["at_s"] + number * told.get("every_s", 0.0),
+        )
+        for told in tomllib.loads(text)["told"]
+        for number in range(told.get("times", 1))
+    ]  # fmt: skip
+    return sorted(lines, key=lambda one: one.at_s)
+
+
+def watch(judge: Engine, lines: Iterable[Line]) -> list[str]:
+    """Feed lines with the phase of their time, as the watch over a machine does; return those."""
+    tracker, phases = Tracker.load(), list[str]()
+    for one in lines:
+        tracker.feed(one)
+        phase = tracker.current
+        if one.at_s < phase.begin_s:
+            past = [record for record in tracker.records if record.begin_s <= one.at_s]
+            phase = max(past, key=lambda record: (record.begin_s, record.depth))
+        judge.feed(one, phase.name)
+        judge.tick(one.at_s, one.at_s, phase.name)
+        phases.append(phase.name)
+    return phases
 
 
 def good_journal() -> Iterator[Line]:

@@ -8,7 +8,7 @@ from harness.images.contents import Contents
 from harness.model.errors import InputError
 from harness.model.ignition import Config, File, Unit, render
 from harness.scenarios.inventory import Inventory
-from harness.verdict.command_lint import lint, lint_files
+from harness.verdict.command_lint import lint_files
 
 COREOS = Inventory(
     commands=frozenset(
@@ -122,11 +122,10 @@ def test_without_the_node_image_nothing_is_said_of_packages(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "command", ["/opt/vendor/bin/tool", "/etc/kubernetes/run", "./relative", "bin/relative"]
 )
-def test_programs_outside_of_the_image_folders_are_not_judged(command: str) -> None:
-    unit = Unit(name="a.service", contents=f"[Service]\nExecStart={command}\n")
-    document = Config(units=(unit,)).to_document()
+def test_programs_outside_of_the_image_folders_are_not_judged(command: str, tmp_path: Path) -> None:
+    path = written(tmp_path, unit=f"[Service]\nExecStart={command}\n", script="#!/bin/sh\n")
 
-    assert lint({"x.ign": document}, COREOS, None) == ()
+    assert lint_files([path], COREOS, None).missing == ()
 
 
 def test_each_file_is_judged_for_itself(tmp_path: Path) -> None:

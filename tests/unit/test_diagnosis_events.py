@@ -5,7 +5,7 @@ from __future__ import annotations
 from diagnosis_replay import transcript
 
 from harness.diagnosis.arrival import GuestClock
-from harness.diagnosis.events import EventReader, State, durations_s, failure, is_done, parse
+from harness.diagnosis.events import EventReader, State, durations_s, is_done, parse
 from harness.diagnosis.line import Stream
 
 GOOD = """\
@@ -16,13 +16,6 @@ stage=overlay state=started uptime=133.90 detail=
 stage=overlay state=done uptime=140.30 detail=
 stage=finish state=done uptime=140.50 detail=
 stage=multi-user state=done uptime=155.10 detail=
-"""
-BAD = """\
-stage=pull state=started uptime=36.90 detail=
-stage=pull state=log uptime=60.00 detail=error: connection refused
-stage=pull state=log uptime=60.00 detail=gave up pulling x after 3 tries
-stage=pull state=failed uptime=60.10 detail=node-image-pull.service failed, result exit-code
-stage=overlay state=failed uptime=60.20 detail=later
 """
 
 
@@ -56,23 +49,6 @@ def test_a_stage_is_done_when_it_says_so() -> None:
 
     assert is_done(events, "multi-user")
     assert not is_done(events[:-1], "multi-user")
-    assert failure(events) is None
-
-
-def test_first_failure_counts_and_carries_its_journal() -> None:
-    first = failure(parse(BAD))
-
-    assert first is not None
-    assert (first.stage, first.is_own) == ("pull", False)
-    assert first.log == ("error: connection refused", "gave up pulling x after 3 tries")
-    assert first.detail.startswith("node-image-pull.service failed")
-
-
-def test_failure_of_the_snapshot_is_the_harness_own() -> None:
-    own = failure(parse("stage=harness-before state=failed uptime=1.00 detail=x\n"))
-
-    assert own is not None
-    assert own.is_own
 
 
 def test_durations_begin_at_the_start_or_at_the_end_of_the_stage_before() -> None:

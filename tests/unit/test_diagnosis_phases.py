@@ -430,3 +430,32 @@ def test_shipped_marks_begin_where_lines_begin() -> None:
     text = fixture("diagnosis/phases.toml").read_text(encoding="utf-8")
 
     assert "text = '^" not in text
+
+
+def test_failure_is_of_the_phase_that_lasted_though_its_first_sign_was_earlier() -> None:
+    tracker = Tracker.load()
+    feed(tracker, say("Linux version 6", 5.0), say("Run /init as init process", 10.0))
+    feed(tracker, say("Welcome to a system (Initramfs)", 10.0), say("Switching root", 60.0))
+
+    failed = tracker.fail(30.0)
+
+    assert tracker.current == failed
+    assert failed.is_failed
+    assert failed.end_s is not None
+    assert failed.end_s >= failed.begin_s
+    assert tracker.records
+
+
+def test_unit_that_starts_without_end_keeps_its_first_and_last_begin() -> None:
+    tracker = Tracker.load()
+    feed(tracker, say("Linux version 6", 1.0), job("multi-user.target", Job.STARTED, 2.0))
+
+    for second in range(10, 1010, 10):
+        feed(tracker, job("kubelet.service", Job.STARTING, float(second)))
+        feed(tracker, job("kubelet.service", Job.FAILED, second + 5.0))
+    feed(tracker, job("kubelet.service", Job.STARTING, 2000.0))
+
+    (kubelet,) = (record for record in tracker.records if record.name == "kubelet")
+    assert kubelet.begin_s == 10.0
+    assert kubelet.end_s is None
+    assert not kubelet.is_failed

@@ -1,12 +1,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from diagnosis_samples import RULES, Sample, engine, good_console, good_journal, samples
+from diagnosis_samples import (
+    RULES,
+    Sample,
+    engine,
+    good_console,
+    good_journal,
+    healthy,
+    samples,
+    watch,
+)
 
 from harness.diagnosis import phase_table, rules
 from harness.diagnosis.line import Line, Stream
@@ -61,19 +69,29 @@ def test_every_rule_has_lines_that_it_takes_and_near_misses() -> None:
     assert {sample.rule for sample in SAMPLES} == by_line
 
 
-@pytest.mark.parametrize(("read", "count"), [(good_console, 700), (good_journal, 1000)])
-def test_good_run_has_nothing_fatal_and_no_warnings(
-    read: Callable[[], Iterable[Line]], count: int
-) -> None:
+def test_good_run_has_nothing_fatal_and_no_warnings() -> None:
     judge = engine(factor=4.0)
-    lines = list(read())
+    console, journal = good_console(), list(good_journal())
 
-    for line in lines:
-        judge.feed(line, "services")
+    phases = watch(judge, sorted((*console, *journal), key=lambda line: line.at_s))
 
-    assert len(lines) > count
+    assert len(console) > 700
+    assert len(journal) > 1000
+    assert {"kernel", "initramfs", "ignition-files", "overlay-pull", "services"} <= {*phases}
     assert [(one.rule, one.cause) for one in judge.sightings] == []
     assert judge.fatal(1000.0) is None
+
+
+@pytest.mark.parametrize("factor", [0.25, 1.0, 4.0])
+def test_boot_whose_troubles_end_well_has_nothing_fatal(factor: float) -> None:
+    judge = engine(factor=factor)
+
+    phases = watch(judge, healthy())
+    fatal = [(one.rule, one.cause) for one in judge.sightings if one.weight is Weight.FATAL]
+
+    assert fatal == []
+    assert judge.fatal(1000.0) is None
+    assert {"ignition-fetch", "overlay-pull", "overlay-apply", "kubelet"} <= {*phases}
 
 
 def test_all_checks_of_kola_are_there() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from harness.model.errors import InputError
 from harness.model.ignition import Config, Document, Dropin, File, Json, Link, Unit, render
-from harness.verdict.ignition_calls import Reading, calls_of, read
+from harness.verdict.ignition_calls import Reading, read
 
 SCRIPT = "/usr/local/bin/user.sh"
 
@@ -26,7 +26,7 @@ def service(*lines: str, name: str = "a.service") -> Unit:
 
 
 def told(document: Document) -> list[tuple[str, int, str]]:
-    return [(call.caller, call.line, call.command) for call in calls_of(document, "x.ign")]
+    return [(call.caller, call.line, call.command) for call in read(document, "x.ign").calls]
 
 
 def with_contents(contents: Json, mode: int | None = 0o755, **more: Json) -> Reading:
@@ -54,7 +54,7 @@ def test_units_dropins_and_scripts_are_read_each_program_once_a_caller() -> None
         (SCRIPT, 1, "/bin/bash"),
         (SCRIPT, 2, "kubelet"),
     ]
-    assert {call.origin for call in calls_of(document, "x.ign")} == {"x.ign"}
+    assert {call.origin for call in read(document, "x.ign").calls} == {"x.ign"}
 
 
 def test_masked_units_and_plain_files_call_nothing() -> None:
@@ -259,4 +259,4 @@ def test_a_script_need_not_ask_again_for_what_every_unit_that_runs_it_asks_for()
     ],
 )
 def test_sparse_configs_call_nothing(document: Document) -> None:
-    assert calls_of(document, "x.ign") == ()
+    assert read(document, "x.ign").calls == ()

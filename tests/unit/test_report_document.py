@@ -13,7 +13,9 @@ import pytest
 from harness.folders import fixture
 from harness.model.errors import InputError
 from harness.model.record import SCHEMA, MachineRecord, RunRecord
+from harness.model.redaction import Redactor
 from harness.report import document
+from harness.scenarios.evidence import Evidence
 
 DOCS = Path(__file__).parents[2] / "docs"
 EXAMPLES = ("example-good.json", "example-failed.json")
@@ -38,7 +40,7 @@ def test_run_is_read_as_it_was_written(name: str, tmp_path: Path) -> None:
 def test_machine_is_read_as_it_was_written(tmp_path: Path) -> None:
     machine = document.read(fixture("report/example-failed.json")).machines[0]
 
-    document.write_machine(machine, tmp_path / "machine.json")
+    Evidence(folder=tmp_path, redactor=Redactor()).keep_record(machine)
 
     assert document.read_machine(tmp_path / "machine.json") == machine
 

@@ -104,6 +104,83 @@ def test_panic_ends_the_wait_with_phase_cause_and_line(tmp_path: Path) -> None:
     assert watch.record.phases[-1].is_failed
 
 
+def test_loop_that_becomes_fatal_in_a_later_phase_leaves_a_record(tmp_path: Path) -> None:
+    machine = make_machine(tmp_path)
+    watch, _, clock = make_watch(machine, tmp_path)
+    loop = "kubelet.service: Scheduled restart job, restart counter is at"
+    for number in range(1, 5):
+        clock.now = 30.0 * number
+        with machine.port_files[JOURNAL_PORT].open("a") as journal:
+            journal.write(journal_line(f"{loop} {number}.", f"{clock.now * 1e6:.0f}"))
+        with machine.console.open("a") as console:
+            console.write(f"{KERNEL if number == 1 else ''}[   {clock.now:.6f}] init: step\n")
+            console.write("[  OK  ] Reached target Multi-User System.\n" if number == 2 else "")
+        try:
+            watch.insist_alive()
+        except ProductError:
+            break
+
+    watch.finish(0)
+
+    record = watch.record
+    assert record.state is State.FAILED
+    assert [phase.name for phase in record.phases if phase.is_failed]
+    assert "firmware" in [phase.name for phase in record.phases]
+
+
+def test_guest_that_writes_without_end_does_not_hold_the_watch(tmp_path: Path) -> None:
+    class Hurrying(FakeClock):
+        """Passes time whenever it is looked at, as reading does."""
+
+        def monotonic(self) -> float:
+            self.now += 0.2
+            return self.now
+
+    machine = make_machine(tmp_path)
+    watch, _, _ = make_watch(machine, tmp_path)
+    watch.clock = Hurrying()
+    machine.console.write_text(KERNEL + PANIC + f"{'y' * 1000}\n" * 1000)
+
+    with pytest.raises(ProductError, match="panic"):
+        watch.insist_alive()
+
+    kept = tmp_path / "evidence" / "one" / "console.txt"
+    assert kept.stat().st_size < machine.console.stat().st_size, "the rest waits"
+
+
+def test_packages_of_missing_commands_are_asked_for_after_the_machine(tmp_path: Path) -> None:
+    machine = make_machine(tmp_path)
+    watch, _, _ = make_watch(machine, tmp_path)
+    machine.console.write_text(f"{KERNEL}Welcome to a system (Initramfs)!\nWelcome to a system!\n")
+    machine.port_files[JOURNAL_PORT].write_text(
+        journal_line("/usr/local/bin/early: line 2: oc: command not found", "40000000", "early")
+    )
+    asked: list[str] = []
+
+    def package_of(command: str) -> str:
+        asked.append(command)
+        return "openshift-clients"
+
+    watch.insist_alive()
+    watch.finish(0)
+    assert [one.command for one in watch.record.missing_commands] == ["oc"]
+    watch.name_packages(package_of)
+
+    kept = json.loads((tmp_path / "evidence" / "one" / RECORD).read_text())
+    assert asked
+    assert kept["missing_commands"][0]["package"] == "openshift-clients"
+
+
+def journal_line(text: str, uptime_us: str, identifier: str = "systemd") -> str:
+    entry = {
+        "MESSAGE": text, "PRIORITY": "6", "_BOOT_ID": "b", "__CURSOR": f"c{uptime_us}",
+        "__MONOTONIC_TIMESTAMP": uptime_us, "SYSLOG_IDENTIFIER": identifier,
+        "UNIT" if identifier == "systemd" else "_SYSTEMD_UNIT": "kubelet.service"
+        if identifier == "systemd" else f"{identifier}.service",
+    }  # fmt: skip
+    return json.dumps(entry) + "\n"
+
+
 def test_a_fatal_sighting_is_raised_again_and_again(tmp_path: Path) -> None:
     machine = make_machine(tmp_path)
     watch, _, _ = make_watch(machine, tmp_path)

@@ -25,7 +25,7 @@ def cached(base: Path, name: str) -> Artifacts:
     return Artifacts(Place(path=base / name, is_cache=True, begun_s=0.0))
 
 
-def test_folder_is_private_found_by_last_and_made_on_first_use(tmp_path: Path) -> None:
+def test_folder_is_found_by_last_and_made_on_first_use(tmp_path: Path) -> None:
     make_artifacts(tmp_path, "run-1").folder  # noqa: B018 - asking for it makes it
     newest = make_artifacts(tmp_path, "run-2")
     assert not newest.is_made
@@ -34,7 +34,19 @@ def test_folder_is_private_found_by_last_and_made_on_first_use(tmp_path: Path) -
 
     assert newest.is_made
     assert (tmp_path / "last").resolve() == newest.folder
-    assert newest.folder.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(("is_cache", "mode"), [(True, 0o700), (False, 0o755)])
+def test_folder_is_private_unless_the_user_named_one(
+    tmp_path: Path, *, is_cache: bool, mode: int
+) -> None:
+    umask = os.umask(0o022)
+    try:
+        folder = Artifacts(Place(path=tmp_path / "run-1", is_cache=is_cache, begun_s=0.0)).folder
+    finally:
+        os.umask(umask)
+
+    assert folder.stat().st_mode & 0o777 == mode
 
 
 def test_who_finds_it_made_uses_it_too(tmp_path: Path) -> None:
@@ -131,6 +143,18 @@ def test_what_is_under_test_is_told_once_and_without_secrets(tmp_path: Path) -> 
     told = read_tested(run.path)
     assert told.subject == {"bootimage": "https://mirror.example/[removed]/disk.qcow2"}
     assert told.host == {"cpus": "2"}
+
+
+@pytest.mark.parametrize("order", [("worker", "controller"), ("controller", "worker")])
+def test_process_that_knows_nothing_does_not_hide_what_another_tells(
+    tmp_path: Path, order: tuple[str, ...]
+) -> None:
+    known = {"worker": Tested(subject={"bootimage": "boot.raw"}), "controller": Tested()}
+
+    for name in order:
+        make_artifacts(tmp_path).tell(known[name])
+
+    assert read_tested(tmp_path / "run-1") == known["worker"]
 
 
 def test_nothing_is_under_test_until_it_is_told(tmp_path: Path) -> None:

@@ -68,11 +68,16 @@ def test_test_that_passes() -> None:
             Outcome.SKIPPED, None, "no KVM",
         ),
         (
+            whole_test(make_report(outcome="skipped", longrepr=("t.py", 1, "Skipped: a hush"))),
+            Outcome.SKIPPED, None, "a -",
+        ),
+        (
             whole_test(make_report(outcome="skipped", longrepr="E", wasxfail="a known gap")),
             Outcome.SKIPPED, None, "a known gap",
         ),
     ],
-    ids=["product", "rig", "product-in-teardown", "nobody-judged", "skipped", "xfailed"],
+    ids=["product", "rig", "product-in-teardown", "nobody-judged", "skipped", "skipped-secret",
+         "xfailed"],
 )  # fmt: skip
 def test_red_and_skipped(
     reports: list[pytest.TestReport], outcome: Outcome, blame: Blame | None, message: str
@@ -163,10 +168,14 @@ def test_test_that_is_not_over_has_no_outcome_unless_it_is_red() -> None:
     assert outcomes(ledger) == [Outcome.PASSED, Outcome.ERROR]
 
 
-def test_endless_message_loses_its_middle() -> None:
-    text = "begin" + "x" * 100_000 + "end"
+ENDLESS = "begin" + "x" * 100_000 + "end"
 
-    message = record_of(*whole_test(make_report(outcome="failed", longrepr=text))).message
+
+@pytest.mark.parametrize(
+    ("outcome", "longrepr"), [("failed", ENDLESS), ("skipped", ("t.py", 1, ENDLESS))]
+)
+def test_endless_message_loses_its_middle(outcome: str, longrepr: object) -> None:
+    message = record_of(*whole_test(make_report(outcome=outcome, longrepr=longrepr))).message
 
     assert len(message) < 21_000
     assert message.startswith("begin")

@@ -16,7 +16,7 @@ from harness.model.errors import HarnessError, InputError, ProductError, RigErro
 from harness.model.record import Blame, Sighting, Weight
 from harness.wiring import notes
 from harness.wiring.notes import note_of, status
-from harness.wiring.reports import Judge, add_properties, set_properties
+from harness.wiring.reports import Judge, add_properties, set_properties, take_secrets_out
 
 MARKER = "node_image"
 TRACKER = "https://issues.example/NODE-1"
@@ -121,6 +121,31 @@ def test_secrets_do_not_get_into_notes(tmp_path: Path) -> None:
     assert ours.longrepr == "login with [removed] refused"
     told = [note.message for report in (ours, theirs) if (note := note_of(report))]
     assert told == ["login with [removed] refused", "E  assert '[removed]' in ''"]
+
+
+def test_secrets_do_not_stay_in_what_pytest_shows() -> None:
+    failed, skipped = red(), make_report(outcome="skipped", longrepr=("t.py", 1, "no hush"))
+    failed.longrepr = "E  assert 'hush' in ''"
+    failed.sections = [("Captured stdout call", "printed hush")]
+
+    for report in (failed, skipped):
+        take_secrets_out(report, lambda text: text.replace("hush", "-"))
+
+    assert failed.longrepr == "E  assert '-' in ''"
+    assert failed.sections == [("Captured stdout call", "printed -")]
+    assert skipped.longrepr == ("t.py", 1, "no -")
+
+
+@pytest.mark.parametrize(("message", "is_kept"), [("no kubelet", True), ("no hush", False)])
+def test_clean_traceback_stays_as_pytest_made_it(message: str, *, is_kept: bool) -> None:
+    report = red()
+    made = raised(AssertionError(message)).getrepr(style="long")
+    report.longrepr = made
+
+    take_secrets_out(report, lambda text: text.replace("hush", "-"))
+
+    assert (report.longrepr is made) is is_kept
+    assert "no hush" not in report.longreprtext
 
 
 ENTRY = f"""

@@ -8,7 +8,8 @@ from typing import Literal
 import pytest
 
 from harness.model.record import Blame, MachineRecord, State
-from harness.report import document
+from harness.model.redaction import Redactor
+from harness.scenarios.evidence import Evidence
 from harness.wiring.artifacts import Artifacts, Place
 from harness.wiring.notes import Note, put_note
 
@@ -59,5 +60,5 @@ def write_machine(folder: Path, name: str = "fake", **changes: object) -> Machin
     given = {"name": name, "scenario": "fake", "folder": name, "timings_s": {}, "state": State.UP}
     record = MachineRecord(**(given | changes))  # type: ignore[arg-type]
     (folder / name).mkdir(parents=True, exist_ok=True)
-    document.write_machine(record, folder / name / "machine.json")
+    Evidence(folder=folder / name, redactor=Redactor()).keep_record(record)
     return record
