@@ -16,8 +16,9 @@ from harness.images.cache import Cache
 from harness.images.compression import compression_of, decompress
 from harness.images.digest import Sha256, parse_sha256, parse_sums, sha256_of
 from harness.images.disk_format import DiskFormat, examine
-from harness.images.download import download, fetch_text, file_name, is_url, shown_url
+from harness.images.download import download, fetch_text, file_name
 from harness.images.progress import Tell
+from harness.images.url import is_url, shown_url
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 

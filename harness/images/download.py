@@ -17,6 +17,7 @@ import httpx
 
 from harness.images.digest import Sha256, sha256_of
 from harness.images.progress import Progress, Tell, shown
+from harness.images.url import shown_url
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.errors import DeadlineError, InputError
 
@@ -26,18 +27,7 @@ _ANSWER_WITHIN_S = 30.0
 _TEXT_LIMIT_BYTES = 1 << 16
 # 403: object stores answer so for what is not there to those who may not list.
 _ABSENT = (httpx.codes.FORBIDDEN, httpx.codes.NOT_FOUND, httpx.codes.GONE)
-_SECRETS = re.compile(r"(?<=//)[^/?#]*@|[?#].*", re.DOTALL)
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-
-
-def is_url(text: str) -> bool:
-    """Whether `text` is an http or https URL rather than a path."""
-    return text.lower().startswith(("http://", "https://"))
-
-
-def shown_url(url: str) -> str:
-    """Return the URL as it may be printed: without user, password, query and fragment."""
-    return _SECRETS.sub("", url)
 
 
 def file_name(url: str) -> str:

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from harness.images.download import shown_url
+from harness.images.url import shown_url
 from harness.model import ignition
 from harness.model.command import candidates, normal
 from harness.model.errors import InputError

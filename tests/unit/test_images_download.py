@@ -10,8 +10,9 @@ import pytest
 from images_fakes import FakeClock, Web, deadline, served
 
 from harness.images.digest import Sha256
-from harness.images.download import download, fetch_text, shown_url
+from harness.images.download import download, fetch_text
 from harness.images.registry import free_port
+from harness.images.url import shown_url
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, InputError
 
