@@ -36,6 +36,7 @@ class _UnusableInput(click.ClickException):
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="pytest-node-image", message="%(package)s %(version)s")
 @click.option("-v", "--verbose", is_flag=True, help="Show what is done, with every command.")
 def main(*, verbose: bool) -> None:
     """Boot-level tests for layered OpenShift node images; the tests themselves run with pytest."""
@@ -46,9 +47,12 @@ def main(*, verbose: bool) -> None:
 
 @main.command("doctor")
 def examine() -> None:
-    """Say whether this host can boot machines and build the stand-in images; exit 1 if not."""
+    """Say what this host lacks for machines and stand-ins.
+
+    Exit status 1 when it cannot boot machines, or not build the stand-in images.
+    """
     with _errors_told():
-        checks = doctor.examine(_acceleration(), memory.survey().available_bytes // memory.MIB)
+        checks = doctor.examine(_acceleration, memory.survey().available_bytes // memory.MIB)
         click.echo(doctor.render(checks))
     if not doctor.is_able(checks):
         raise SystemExit(1)
@@ -56,7 +60,10 @@ def examine() -> None:
 
 @main.command()
 def clean() -> None:
-    """Take down what dead runs of this user left behind; live runs are not touched."""
+    """Take down what dead runs of this user left.
+
+    Live runs are not touched.
+    """
     with _errors_told():
         for line in sweep() or ("nothing was left behind",):
             click.echo(line)
@@ -76,7 +83,9 @@ def tables() -> None:
 @click.argument("new", type=_FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def compare_runs(*, old: Path, new: Path, as_json: bool) -> None:
-    """Tell what differs between two runs, given their report.json.
+    """Tell what differs between two runs.
+
+    OLD and NEW are folders of runs, or their report.json.
 
     Exit status 1 when a test of NEW is red that was not red in OLD, new tests included; 0 when
     none is; 2 when a file cannot be used.
@@ -94,13 +103,17 @@ def compare_runs(*, old: Path, new: Path, as_json: bool) -> None:
 @click.option("--since", metavar="DATE", default="", help="Look at runs from this date (UTC) on.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def tell_history(*, file: Path, scenario: str | None, since: str, as_json: bool) -> None:
-    """Tell what is red in the newest run and since when, what wavers, what became slower.
+    """Tell since when tests are red, and what became slower.
 
     FILE is what `pytest --history FILE` writes. Exit status 0; 2 when it cannot be used, or holds
     no such runs.
     """
     with _errors_told(_UnusableInput):
-        found = look_back(remembered.read(file, since), scenario)
+        past = remembered.read(file, since)
+        if not (past.runs or since):
+            remedy = f"add some: `pytest --history {file}`, with tests of machines"
+            raise InputError(str(file), "holds no runs yet", remedy)
+        found = look_back(past, scenario)
         if found is None:
             raise InputError(str(file), "holds no such runs", "widen --scenario and --since")
     click.echo(_json(found) if as_json else plain.trends_text(found), nl=as_json)
@@ -115,7 +128,11 @@ def _json(found: object) -> str:
 @click.option("--bootimage", metavar="PATH|URL", help="By default the stand-in's.")
 @click.option("--node-image", metavar="REFERENCE", help="To tell which package brings a program.")
 def lint_configs(files: tuple[Path, ...], bootimage: str | None, node_image: str | None) -> None:
-    """List the programs that Ignition configs call and the bootimage lacks; exit 1 if there are."""
+    """List what Ignition configs call that the bootimage lacks.
+
+    Exit status 0 when nothing is missing; 1 when something is; 2 when a file or image cannot be
+    used.
+    """
     from harness.wiring.lint import lint_ignition
 
     with _errors_told(_UnusableInput):
@@ -128,10 +145,14 @@ def lint_configs(files: tuple[Path, ...], bootimage: str | None, node_image: str
 @main.command()
 @click.argument("folder", type=_FILE)
 def report(folder: Path) -> None:
-    """Write page and JUnit of a run that was killed, from what it left in its FOLDER."""
-    from harness.wiring.run_files import rebuild
+    """Write page and JUnit of a run that was killed.
+
+    FOLDER is that of the run, such as <artifacts>/last.
+    """
+    from harness.wiring.run_files import folder_of, rebuild
 
     with _errors_told(_UnusableInput):
+        folder = folder_of(folder)
         rebuild(folder)
         click.echo(folder / page.NAME)
 
@@ -144,7 +165,7 @@ def standin() -> None:
 @standin.command("build")
 @click.option("--rebuild", is_flag=True, help="Build even when they are cached.")
 def build_standin(*, rebuild: bool) -> None:
-    """Build the stand-in images unless they are cached, and print their folder."""
+    """Build the stand-in images unless cached; print their folder."""
     with _errors_told():
         found = build.ensure(Deadline.after(build.LIMIT_S), _say, rebuild=rebuild)
         click.echo(found.folder)
@@ -152,7 +173,7 @@ def build_standin(*, rebuild: bool) -> None:
 
 @standin.command("path")
 def standin_path() -> None:
-    """Print the folder of the newest stand-in images; build nothing."""
+    """Print the folder of the newest ones; build nothing."""
     with _errors_told():
         click.echo(_newest_standin())
 
@@ -170,10 +191,7 @@ def _newest_standin() -> Path:
 
 
 def _acceleration() -> str:
-    try:
-        found = acceleration.probe(find_emulator(), Deadline.after(_PROBE_S))
-    except InputError as exc:
-        return f"unknown: {exc.subject}: {exc.problem}"
+    found = acceleration.probe(find_emulator(), Deadline.after(_PROBE_S))
     return f"{found.kind} ({found.reason})"
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import platform
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 from harness.folders import cache_dir
 from harness.host import NEEDS, Host, Need, Purpose
@@ -20,12 +21,16 @@ MEMORY_FOR_A_MACHINE_MIB = 3072
 CACHE_FOR_A_BUILD_MIB = 10240
 
 
+_Seen = TypeVar("_Seen")
+
+
 class Verdict(StrEnum):
-    """How a check ended; only `MISSING` stops the work."""
+    """How a check ended; what is low does not stop the work."""
 
     OK = "ok"
     LOW = "low"
     MISSING = "missing"
+    FAILED = "failed"
 
 
 # What is there already when the plugin runs, and what only our own tests ask for.
@@ -44,20 +49,24 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """What was seen of the host. `remedy` is the one command that installs all of `missing`."""
+    """What was seen of the host. `remedy` is the one command that installs all of `missing`.
+
+    What could not be seen is the error that says why.
+    """
 
     system: str
     missing: tuple[Need, ...]
     remedy: str
-    acceleration: str
+    acceleration: str | InputError
     free_memory_mib: int
-    free_cache_mib: int
+    free_cache_mib: int | InputError
 
 
-def examine(acceleration: str, free_memory_mib: int) -> tuple[Check, ...]:
+def examine(acceleration: Callable[[], str], free_memory_mib: int) -> tuple[Check, ...]:
     """Return the checks of this host, for machines and stand-in images.
 
-    `acceleration` is what the probe found, in one line; `free_memory_mib` what a machine may take.
+    `acceleration` tells what the probe found, in one line, or raises an `InputError`;
+    `free_memory_mib` is what a machine may take.
     """
     host = Host.here()
     missing = host.missing(need for need in NEEDS if need.purpose not in _NOT_OURS)
@@ -66,9 +75,9 @@ def examine(acceleration: str, free_memory_mib: int) -> tuple[Check, ...]:
             system=f"{host.name}, Python {platform.python_version()}",
             missing=missing,
             remedy=host.advice(missing),
-            acceleration=acceleration,
+            acceleration=_seen(acceleration),
             free_memory_mib=free_memory_mib,
-            free_cache_mib=shutil.disk_usage(cache_dir()).free // 2**20,
+            free_cache_mib=_seen(lambda: shutil.disk_usage(cache_dir()).free // 2**20),
         )
     )
 
@@ -78,7 +87,7 @@ def judge(seen: Observed) -> tuple[Check, ...]:
     return (
         Check(subject="host", verdict=Verdict.OK, observed=seen.system),
         *(_lacking(need, seen.remedy) for need in seen.missing),
-        Check(subject="acceleration", verdict=Verdict.OK, observed=seen.acceleration),
+        _acceleration(seen.acceleration),
         _amount("memory", seen.free_memory_mib, MEMORY_FOR_A_MACHINE_MIB, "one machine"),
         _amount("cache", seen.free_cache_mib, CACHE_FOR_A_BUILD_MIB, "building stand-in images"),
     )
@@ -93,8 +102,8 @@ def render(checks: Iterable[Check]) -> str:
 
 
 def is_able(checks: Iterable[Check]) -> bool:
-    """Tell whether nothing is missing."""
-    return all(check.verdict is not Verdict.MISSING for check in checks)
+    """Tell whether nothing is missing, and nothing failed."""
+    return all(check.verdict in (Verdict.OK, Verdict.LOW) for check in checks)
 
 
 def demand(purposes: Iterable[Purpose], host: Host | None = None) -> None:
@@ -117,7 +126,27 @@ def _lacking(need: Need, remedy: str) -> Check:
     return Check(subject=need.name, verdict=Verdict.MISSING, observed=observed, remedy=remedy)
 
 
-def _amount(subject: str, free_mib: int, wanted_mib: int, use: str) -> Check:
+def _seen(look: Callable[[], _Seen]) -> _Seen | InputError:
+    try:
+        return look()
+    except InputError as exc:
+        return exc
+
+
+def _acceleration(seen: str | InputError) -> Check:
+    if isinstance(seen, InputError):
+        return _failed("acceleration", seen)
+    return Check(subject="acceleration", verdict=Verdict.OK, observed=seen)
+
+
+def _failed(subject: str, why: InputError) -> Check:
+    observed = f"{why.subject}: {why.problem}"
+    return Check(subject=subject, verdict=Verdict.FAILED, observed=observed, remedy=why.remedy)
+
+
+def _amount(subject: str, free_mib: int | InputError, wanted_mib: int, use: str) -> Check:
+    if isinstance(free_mib, InputError):
+        return _failed(subject, free_mib)
     verdict = Verdict.OK if free_mib >= wanted_mib else Verdict.LOW
     observed = f"{free_mib} MiB free; {use} takes about {wanted_mib} MiB"
     return Check(subject=subject, verdict=verdict, observed=observed)

@@ -6,7 +6,10 @@ import os
 import tempfile
 from pathlib import Path
 
+from harness.model.errors import InputError
+
 _PACKAGE = Path(__file__).parent
+_OTHER_CACHE = "set XDG_CACHE_HOME to a folder that can be written"
 
 
 def fixture(name: str) -> Path:
@@ -19,23 +22,51 @@ def fixture(name: str) -> Path:
 
 
 def cache_dir() -> Path:
-    """Return the cache folder, made if needed."""
+    """Return the cache folder, made if needed.
+
+    Raises:
+        InputError: it cannot be made.
+    """
     path = cache_path()
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise InputError(
+            f"cache folder {path}", f"cannot be made: {exc.strerror}", _OTHER_CACHE
+        ) from exc
     return path
 
 
 def cache_path() -> Path:
-    """Return where the cache folder is or will be: `$XDG_CACHE_HOME/pytest-node-image`."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.fspath(Path.home() / ".cache")
-    return Path(base) / "pytest-node-image"
+    """Return where the cache folder is or will be: `$XDG_CACHE_HOME/pytest-node-image`.
+
+    Raises:
+        InputError: the variable is not set, and the user has no home.
+    """
+    base = os.environ.get("XDG_CACHE_HOME")
+    if base:
+        return Path(base) / "pytest-node-image"
+    try:
+        return Path.home() / ".cache/pytest-node-image"
+    except RuntimeError as exc:
+        raise InputError("cache folder", "this user has no home", _OTHER_CACHE) from exc
 
 
 def runs_dir() -> Path:
     """Return the folder that holds one private folder per run; owned by the user, mode 0700.
 
     It is short on purpose: libvirt puts unix sockets below it, whose paths end at 108 bytes.
+
+    Raises:
+        InputError: it cannot be made.
     """
-    path = Path(tempfile.gettempdir()) / f"node-image-{os.getuid()}"
-    path.mkdir(mode=0o700, exist_ok=True)
+    name = f"node-image-{os.getuid()}"
+    try:
+        path = Path(tempfile.gettempdir()) / name
+        path.mkdir(mode=0o700, exist_ok=True)
+    except OSError as exc:
+        raise InputError(
+            f"folder for runs {name}", f"cannot be made: {exc.strerror}",
+            "set TMPDIR to a short path of a folder that can be written",
+        ) from exc  # fmt: skip
     return path

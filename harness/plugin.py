@@ -26,6 +26,7 @@ from harness.wiring.state import (
     allow_list_of,
     artifacts_of,
     catalogue_of,
+    check_history,
     check_once,
     close_workplace,
     note_problem,
@@ -66,6 +67,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{MARKER}: {text}")
     if settings_of(config).allow is not None:
         allow_list_of(config)
+    check_history(config)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar, Literal, get_args
 
 import msgspec
 
@@ -29,6 +29,8 @@ from harness.diagnosis.line import Line, Stream
 from harness.model.errors import InputError
 
 _KEY = "allow"
+# As `uname -m` says them; the machines' room has the same, and lies above this one's ken.
+_Arch = Literal["x86_64", "aarch64", "ppc64le", "s390x"]
 _Text = Annotated[str, msgspec.Meta(pattern=r"\S")]
 _Link = Annotated[str, msgspec.Meta(pattern=r"^https://[^\s/]+/\S+$")]
 
@@ -36,12 +38,19 @@ _Link = Annotated[str, msgspec.Meta(pattern=r"^https://[^\s/]+/\S+$")]
 class AllowEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Something that is allowed until `expires`, that day included; None does not narrow it."""
 
+    EXPECTED: ClassVar[Mapping[str, str]] = {
+        "tracker": "a link to the one issue, such as https://issues.example/NODE-1",
+        "expires": "a date without quotes, such as 2026-12-31",
+        "stream": f"one of {', '.join(Stream)}",
+        "arch": f"one of {', '.join(get_args(_Arch))}, as `uname -m` says it",
+    }
+
     pattern: re.Pattern[str]
     tracker: _Link
     expires: datetime.date
     rule: _Text | None = None
     stream: Stream | None = None
-    arch: _Text | None = None
+    arch: _Arch | None = None
     test: _Text | None = None
     reason: str = ""
 
@@ -102,7 +111,7 @@ def load(path: Path, known_rules: Collection[str] = ()) -> AllowList:
         InputError: the file cannot be read, or an entry is malformed; it is named by its number.
     """
     subject = f"allow-list {path}"
-    entries = tables.read(path, _KEY, AllowEntry)
+    entries = tables.parse(_text(path, subject), subject, _KEY, AllowEntry)
     for number, entry in enumerate(entries):
         where = tables.place(subject, _KEY, number, None)
         if entry.test is not None and (entry.rule or entry.stream):
@@ -115,6 +124,16 @@ def load(path: Path, known_rules: Collection[str] = ()) -> AllowList:
                 "fixtures/diagnosis/rules.toml has their names",
             )  # fmt: skip
     return AllowList(entries=entries)
+
+
+def _text(path: Path, subject: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "it is no text"
+        raise InputError(
+            subject, f"cannot be read: {reason}", "name a TOML file with --allow, or leave it out"
+        ) from exc
 
 
 def _literal_brackets(glob: str) -> str:

@@ -12,6 +12,10 @@ import msgspec
 
 from harness.model.errors import InputError
 
+KEY_OF_WORDS = "EXPECTED"
+"""The class attribute with what a field has to be, in plain words, by its name."""
+
+_FIELD = re.compile(r"`\$\.(\w+)`$")
 _Value = TypeVar("_Value", bound=msgspec.Struct)
 
 
@@ -61,7 +65,17 @@ def _entry(raw: object, where: str, kind: type[_Value]) -> _Value:
         )
     except msgspec.ValidationError as exc:
         known = ", ".join(field.encode_name for field in msgspec.structs.fields(kind))
-        raise InputError(where, f"{exc}", f"correct it; its fields: {known}") from exc
+        problem = _in_words(str(exc), raw, kind)
+        raise InputError(where, problem, f"correct it; its fields: {known}") from exc
+
+
+def _in_words(problem: str, raw: object, kind: type[_Value]) -> str:
+    """Return msgspec's complaint, in the words of `kind` if it has some for the field."""
+    found = _FIELD.search(problem)
+    expected = getattr(kind, KEY_OF_WORDS, {}).get(found[1]) if found else None
+    if not found or not expected or not isinstance(raw, dict):
+        return problem
+    return f"has the {found[1]} {str(raw.get(found[1]))!r}; it has to be {expected}"
 
 
 def _pattern(_: type, value: object) -> re.Pattern[str]:

@@ -15,7 +15,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Mapping
-from urllib.parse import unquote, unquote_to_bytes
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 from harness.model.ignition_document import Document, Json
 from harness.model.known_secrets import KnownSecrets, parts_of
@@ -34,6 +34,11 @@ _KEY_LINE = re.compile(
 _KEY_END = re.compile(KEY_END)
 _MESSAGE = re.compile(r'("MESSAGE"\s*:\s*)"(?:[^"\\]|\\.)*+"')
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
+
+# A config without its secrets has to stay one, for `ignition-validate` and other readers: fields
+# keep their types, URLs can be parsed, and what was a script is a comment now, not a call.
+_REMOVED_SOURCE = f"data:,{quote(f'#{REMOVED}')}"
+_URL_OF_NO_LOGIN = re.compile(rf"([a-z][a-z0-9+.-]*://){re.escape(REMOVED)}(@\S*)", re.IGNORECASE)
 
 _READABLE_BY_OTHERS = 0o004
 _HIDDEN_FIELDS = {"passwordHash", "sshAuthorizedKeys", "keyFile", "httpHeaders", "clevis"}
@@ -111,15 +116,23 @@ class Redactor:
 
     def _without(self, value: Json) -> Json:
         if isinstance(value, dict):
+            if self._is_secret(value.get("source")):
+                return {"source": _REMOVED_SOURCE}
             return {name: self._without(item) for name, item in value.items()}
         if isinstance(value, list):
             return [self._without(item) for item in value]
         if not isinstance(value, str):
             return value
-        if not value.startswith("data:"):
-            return self(value)
+        if self._is_secret(value):
+            return _REMOVED_SOURCE
+        return value if value.startswith("data:") else _parsable(self(value))
+
+    def _is_secret(self, value: Json) -> bool:
+        """Return whether this is a data URL with a secret in it."""
+        if not isinstance(value, str) or not value.startswith("data:"):
+            return False
         contents = _decoded(value)
-        return value if self(contents) == contents else REMOVED
+        return self(contents) != contents
 
 
 class LineRedactor:
@@ -210,11 +223,33 @@ def _clean(value: Json) -> Json:
     if isinstance(value, list):
         return [_clean(item) for item in value]
     if isinstance(value, str):
-        return value if value.startswith("data:") else LOGIN_IN_URL.sub(_emptied, value)
+        is_data = value.startswith("data:")
+        return value if is_data else _parsable(LOGIN_IN_URL.sub(_emptied, value))
     if not isinstance(value, dict):
         return value
     hidden = _hidden_fields(value)
-    return {name: REMOVED if name in hidden else _clean(item) for name, item in value.items()}
+    return {
+        name: _blank(item) if name in hidden else _clean(item) for name, item in value.items()
+    } | ({"clevis": {}} if isinstance(value.get("clevis"), dict) else {})
+
+
+def _blank(value: Json) -> Json:
+    """Return what stands for a secret field: of the type that it has, and with the same names."""
+    if isinstance(value, list):
+        texts = [REMOVED] if any(isinstance(item, str) for item in value) else []  # keys once each
+        return [*texts, *(_blank(item) for item in value if not isinstance(item, str))]
+    if isinstance(value, dict):
+        # Without compression and verification, which are of the contents that are gone.
+        if "source" in value:
+            return {"source": _REMOVED_SOURCE}
+        return {name: item if name == "name" else _blank(item) for name, item in value.items()}
+    return REMOVED if isinstance(value, str) else value
+
+
+def _parsable(text: str) -> str:
+    """Return `text`, a URL that has lost its login with the mark as URLs may hold it."""
+    found = _URL_OF_NO_LOGIN.fullmatch(text)
+    return f"{found[1]}{quote(REMOVED)}{found[2]}" if found else text
 
 
 def _hidden_fields(node: Mapping[str, Json]) -> set[str]:

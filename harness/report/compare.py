@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from operator import attrgetter
 
 from harness.model.record import (
@@ -77,9 +78,18 @@ class LayerChanges:
     os_release: tuple[FieldChange, ...]
 
 
+class Ending(StrEnum):
+    """How a phase ended on a side."""
+
+    ENDED = "ended"
+    FAILED = "failed"
+    LASTS = "lasts"
+    NOT_REACHED = "not reached"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseTimes:
-    """What a phase took; None on a side where it was not reached, failed, or still lasts.
+    """What a phase took; None on a side where it did not end well, of which `*_end` tells how.
 
     `ratio` is new to old, None where one of them is missing or the old one is 0.
     """
@@ -92,6 +102,8 @@ class PhaseTimes:
     old_s: float | None
     new_s: float | None
     ratio: float | None
+    old_end: Ending = Ending.ENDED
+    new_end: Ending = Ending.ENDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +228,16 @@ def _phase_times(old: RunRecord, new: RunRecord) -> Iterator[PhaseTimes]:
         yield PhaseTimes(
             machine=machine, boot=boot, name=name, title=either.title, depth=either.depth,
             old_s=old_s, new_s=new_s, ratio=new_s / old_s if old_s and new_s is not None else None,
+            old_end=_ending(before.get(key)), new_end=_ending(after.get(key)),
         )  # fmt: skip
+
+
+def _ending(phase: PhaseRecord | None) -> Ending:
+    if phase is None:
+        return Ending.NOT_REACHED
+    if phase.is_failed:
+        return Ending.FAILED
+    return Ending.LASTS if phase.end_s is None else Ending.ENDED
 
 
 def _phases(run: RunRecord) -> dict[PhaseKey, PhaseRecord]:

@@ -5,6 +5,7 @@ Pure: a record in, values out.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,6 +24,12 @@ from harness.model.record import (
 STAND_IN_KEYS = ("stand_in", "io.node-image.stand-in")
 _YES = ("yes", "true", "1")
 # Source: pytest.ExitCode. 5 is that no test was collected.
+# Source: harness/diagnosis/narrate.py, `narrate`.
+_DIAGNOSIS = re.compile(
+    r"\A(?:PRODUCT|RIG|TEST) failed in .*?"
+    r"^  rule: (?P<rule>\S+) .*?^  evidence: (?P<folder>[^\n]+)",
+    re.DOTALL | re.MULTILINE,
+)
 _ENDINGS = {2: "interrupted", 3: "pytest failed", 4: "wrong usage", 5: "no tests ran"}
 
 
@@ -70,6 +77,18 @@ class Alike:
         return self.tests[0]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why a run is red: the worst tests, what they tell of a machine, and how many others are red.
+
+    One of `tests` and `seen` is there: `tests` where there are red ones, `seen` where a rule knew.
+    """
+
+    tests: Alike | None = None
+    seen: Seen | None = None
+    others: int = 0
+
+
 _ORDER = (
     Outcome.FAILED, Outcome.ERROR, Outcome.FLAKY, Outcome.ALLOWED, Outcome.SKIPPED, Outcome.PASSED,
 )  # fmt: skip
@@ -103,6 +122,20 @@ def alike(record: RunRecord) -> tuple[Alike, ...]:
     return tuple(Alike(tests=tuple(tests)) for tests in groups.values())
 
 
+def reason(record: RunRecord) -> Reason | None:
+    """Return why a run is red, None if it is not.
+
+    What a machine met counts by itself only in a run without tests: a suite may break machines on
+    purpose.
+    """
+    red = [group for group in alike(record) if group.first.outcome.is_red]
+    if red:
+        others = sum(len(group.tests) for group in red[1:])
+        return Reason(tests=red[0], seen=_diagnosis(record, red[0].first.message), others=others)
+    fatal = () if record.tests else seen(record, Weight.FATAL)
+    return Reason(seen=fatal[0]) if fatal else None
+
+
 def is_stand_in(record: RunRecord) -> bool:
     """Return whether images that were built here from Debian packages were tested."""
     if any(record.subject.get(key, "").lower() in _YES for key in STAND_IN_KEYS):
@@ -112,9 +145,9 @@ def is_stand_in(record: RunRecord) -> bool:
 
 
 def blames(record: RunRecord) -> tuple[Blame, ...]:
-    """Return whose trouble the red tests are, or the fatal sightings where no test is red."""
+    """Return whose trouble the red tests are, or the fatal sightings of a run without tests."""
     red = {blame_of(test) for test in record.tests if test.outcome.is_red}
-    if not red:
+    if not record.tests:
         red = {found.sighting.blame for found in seen(record, Weight.FATAL)}
     return tuple(blame for blame in (Blame.PRODUCT, Blame.TEST, Blame.RIG) if blame in red)
 
@@ -124,6 +157,21 @@ def blame_of(test: TestRecord) -> Blame:
     if test.blame is not None:
         return test.blame
     return Blame.RIG if test.outcome is Outcome.ERROR else Blame.TEST
+
+
+def _diagnosis(record: RunRecord, message: str) -> Seen | None:
+    """Return the sighting of which a test tells nothing else; its machine is told by its folder."""
+    told = _DIAGNOSIS.search(message)
+    if told is None:
+        return None
+    folder = f"/{told['folder'].strip()}"
+    candidates = [
+        found
+        for found in seen(record, Weight.FATAL)
+        if found.sighting.rule == told["rule"] and folder.endswith(f"/{found.machine.folder}")
+    ]
+    exact = (found for found in candidates if found.sighting.cause in message)
+    return next(exact, candidates[0] if candidates else None)
 
 
 def _headline(record: RunRecord) -> tuple[Tone, str]:

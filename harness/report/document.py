@@ -17,7 +17,13 @@ import msgspec
 from harness.model.errors import InputError
 from harness.model.record import SCHEMA, MachineRecord, RunRecord
 
+RECORD = "report.json"
+"""The name of a run's record in its folder."""
+MACHINE = "machine.json"
+"""The name of a machine's record in its own."""
 _D = TypeVar("_D")
+RUN_FOLDER = f"name the folder of a run, such as <artifacts>/last, or its {RECORD}"
+"""What to do about a run that cannot be found."""
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -31,13 +37,18 @@ def write(record: RunRecord, path: Path) -> None:
 
 
 def read(path: Path) -> RunRecord:
-    """Return the run that `write` wrote.
+    """Return the run that `write` wrote to `path`, or to the `report.json` in the folder `path`.
 
     Raises:
         InputError: the file is missing, is no such record, or its schema is newer than ours; says
             where in the document the trouble is.
     """
-    content = _content(path)
+    if path.is_dir():
+        path = path / RECORD
+    if path.name == MACHINE:
+        problem = f"is the record of one machine; that of its run is {RECORD}, a folder above"
+        raise InputError(str(path), problem, f"name {path.absolute().parent.parent / RECORD}")
+    content = _content(path, RUN_FOLDER)
     head = _decoded(path, content, _Head)
     if head.schema > SCHEMA:
         problem = f"has schema {head.schema} at `$.schema`; this version reads up to {SCHEMA}"
@@ -51,7 +62,7 @@ def read_machine(path: Path) -> MachineRecord:
     Raises:
         InputError: the file is missing or is no such record; says where the trouble is.
     """
-    return _decoded(path, _content(path), MachineRecord)
+    return _decoded(path, _content(path, "name a file that a run has left"), MachineRecord)
 
 
 def replace_whole(path: Path, content: bytes) -> None:
@@ -104,12 +115,12 @@ def _encodable(value: object) -> object:
     return value
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path, remedy: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as exc:
         problem = f"cannot be read: {exc.strerror}"
-        raise InputError(str(path), problem, "name a file that a run has left") from exc
+        raise InputError(str(path), problem, remedy) from exc
 
 
 def _decoded(path: Path, content: bytes, form: type[_D]) -> _D:

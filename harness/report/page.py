@@ -62,18 +62,18 @@ class _Files:
 
 def render(record: RunRecord, excerpts: Mapping[str, tuple[str, ...]]) -> str:
     """Return the page of a run; `excerpts` are lines of the console by the machine's name."""
-    fatal = conclusion.seen(record, Weight.FATAL)
     alike = conclusion.alike(record)
     return _environment().get_template("summary.html.j2").render(
         run=record,
         verdict=conclusion.verdict(record),
         is_stand_in=conclusion.is_stand_in(record),
-        fatal=fatal,
+        reason=conclusion.reason(record),
         red=[group for group in alike if group.first.outcome.is_red],
+        fatal=conclusion.seen(record, Weight.FATAL),
         warnings=conclusion.seen(record, Weight.WARNING),
         allowed=conclusion.seen(record, Weight.ALLOWED),
         missing=[(m, missing) for m in record.machines for missing in m.missing_commands],
-        notable=alike,
+        notable=[group for group in alike if not group.first.outcome.is_red],
         passed=[test for test in record.tests if test.outcome is Outcome.PASSED],
         layers=tuple(_layers(record)),
         excerpts=tuple(_excerpts(record, excerpts)),

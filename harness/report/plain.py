@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from harness.model.record import Blame
-from harness.report.compare import Comparison, LayerChanges, PhaseTimes, Side, TestChange
+from harness.report.compare import Comparison, Ending, LayerChanges, PhaseTimes, Side, TestChange
 from harness.report.differences import FieldChange, PackageChanges
 from harness.report.inert import printable
 from harness.report.past import RunName
@@ -87,11 +87,18 @@ def _or_dash(text: str | None) -> str:
 
 
 def _test_lines(changes: Iterable[TestChange]) -> Iterator[str]:
+    """Give the tests by what they say: one bad boot turns many of them red at once."""
+    groups: defaultdict[tuple[object, ...], list[TestChange]] = defaultdict(list)
     for change in changes:
-        turn = f"{_or_dash(change.old)} -> {_or_dash(change.new)}"
-        yield f"  {change.id}: {turn}{_blamed(change.blame)}"
-        if change.message:
-            yield f"      {_first_line(change.message)}"
+        alone = "" if change.message else change.id
+        groups[change.old, change.new, change.blame, change.message, alone].append(change)
+    for first, *others in groups.values():
+        turn = f"{_or_dash(first.old)} -> {_or_dash(first.new)}{_blamed(first.blame)}"
+        yield f"  {first.id}: {turn}" if not others else f"  {1 + len(others)} tests: {turn}"
+        if first.message:
+            yield f"      {_first_line(first.message)}"
+        if others:
+            yield from (f"    - {change.id}" for change in (first, *others))
 
 
 def _blamed(blame: Blame | None) -> str:
@@ -142,7 +149,7 @@ def _phase_lines(phases: Sequence[PhaseTimes]) -> Iterator[str]:
         ratio = f"  x {phase.ratio:.2f}" if phase.ratio is not None else ""
         yield (
             f"  {place:<{wide}}  {title:<{wider}}"
-            f"  {_took(phase.old_s)} -> {_took(phase.new_s)}{ratio}"
+            f"  {_took(phase.old_s, phase.old_end)} -> {_took(phase.new_s, phase.new_end)}{ratio}"
         )
 
 
@@ -150,8 +157,10 @@ def _width(texts: Iterable[str]) -> int:
     return max(map(len, texts), default=0)
 
 
-def _took(seconds: float | None) -> str:
-    return f"{'-':>9}" if seconds is None else f"{seconds:7.1f} s"
+def _took(seconds: float | None, ending: Ending = Ending.NOT_REACHED) -> str:
+    if seconds is not None:
+        return f"{seconds:7.1f} s"
+    return f"{'-' if ending is Ending.NOT_REACHED else ending:>9}"
 
 
 def _trends(found: Trends) -> Iterator[str]:

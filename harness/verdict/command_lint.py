@@ -5,7 +5,8 @@ Whether a caller runs before live-apply cannot be told from a config: every call
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,11 @@ from harness.model.command import candidates
 from harness.model.errors import InputError
 from harness.scenarios.inventory import Inventory
 from harness.verdict.ignition_calls import Call, Reading, read
+
+Readings = Mapping[str, Reading]
+"""What each config calls, by the config's path."""
+
+_LINES = re.compile(r" line \d+(?:, \d+)*$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,24 +73,45 @@ class Lint:
         return f"{len(self.missing)} calls by {len(callers)} callers are not in {bootimage}"
 
 
-def lint_files(paths: Sequence[Path], inventory: Inventory, contents: Contents | None) -> Lint:
-    """Return the calls in the configs at `paths` that neither bootimage nor config can answer.
-
-    Without the node image's `contents` the packages stay unknown. What lies outside of an image's
-    folders of programs cannot be judged and does not count; what stayed unread is told.
+def read_files(paths: Sequence[Path]) -> Readings:
+    """Return what the configs at `paths` call, each by its path, for `judge_readings`.
 
     Raises:
         InputError: a file cannot be read, is no Ignition config, or cannot be decoded.
     """
-    readings = {str(path): _read(path) for path in paths}
+    return {str(path): _read(path) for path in paths}
+
+
+def judge_readings(readings: Readings, inventory: Inventory, contents: Contents | None) -> Lint:
+    """Return the calls in the configs that neither bootimage nor config can answer.
+
+    Without the node image's `contents` the packages stay unknown. What lies outside of an image's
+    folders of programs cannot be judged and does not count; what stayed unread is told.
+    """
     return Lint(
         missing=_judged(readings.values(), inventory, contents),
         unread=tuple(
-            f"{name}: {part}" for name, found in readings.items() for part in found.unread
+            f"{name}: {_with_reason(part)}"
+            for name, found in readings.items()
+            for part in found.unread
         ),
         version=inventory.version,
         knows_node_image=contents is not None,
     )
+
+
+def lint_files(paths: Sequence[Path], inventory: Inventory, contents: Contents | None) -> Lint:
+    """Return what `judge_readings` says of the configs at `paths`.
+
+    Raises:
+        InputError: a file cannot be read, is no Ignition config, or cannot be decoded.
+    """
+    return judge_readings(read_files(paths), inventory, contents)
+
+
+def _with_reason(part: str) -> str:
+    """Return a part that stayed unread with why: of what is named by its lines, the grammar."""
+    return f"{part} (syntax error)" if _LINES.search(part) else part
 
 
 def _judged(

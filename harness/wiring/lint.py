@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.model.errors import InputError
 from harness.scenarios import inventory
-from harness.verdict.command_lint import Lint, lint_files
+from harness.verdict.command_lint import Lint, judge_readings, read_files
 from harness.wiring import options
 from harness.wiring.artifacts import Artifacts, choose
 from harness.wiring.workplace import Workplace
@@ -30,13 +30,14 @@ def lint_ignition(
         InputError: something that the user named cannot be used, or the host lacks something.
         HarnessError: the bootimage cannot be had, or does not boot.
     """
+    readings = read_files(files)  # first: the images may take minutes
     settings = _with_images(options.read({}, environment, {}, Path.cwd()), images)
     artifacts = Artifacts(choose(settings.artifacts_dir), settings.authfile)
     with closing(artifacts), closing(Workplace(settings, tell, artifacts)) as place:
         ready = place.preparation
         found = inventory.known(ready.bootimage) or inventory.take(ready.bootimage, place.rig)
         contents = ready.contents if settings.node_image or settings.is_stand_in else None
-        return lint_files(files, found, contents)
+        return judge_readings(readings, found, contents)
 
 
 def _with_images(

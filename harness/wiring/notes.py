@@ -44,6 +44,13 @@ def put_note(report: pytest.TestReport, note: Note) -> None:
     setattr(report, _ATTRIBUTE, asdict(note) | {"blame": note.blame.value})
 
 
+def told(report: pytest.TestReport) -> str:
+    """Return what a red report says, the reason first: a traceback begins with the arguments."""
+    text = report.longreprtext
+    reason: str = getattr(getattr(report.longrepr, "reprcrash", None), "message", "").strip()
+    return f"{reason}\n\n{text}" if reason and not text.startswith(reason) else text
+
+
 def set_kind(report: pytest.TestReport) -> None:
     """Move what our errors told to the phase by which pytest and JUnit tell the two kinds of red.
 

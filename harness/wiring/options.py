@@ -77,7 +77,7 @@ OPTIONS = (
     Option(
         name="artifacts-dir", metavar="PATH", path=True,
         help="Where reports, consoles, journals and snapshots are kept, in a folder per run and "
-        "`last`. Default: $ARTIFACT_DIR, else the cache folder.",
+        "`last`. Default: $ARTIFACT_DIR/node-image, else the cache folder.",
     ),
     Option(
         name="allow", metavar="PATH", path=True,
@@ -86,7 +86,7 @@ OPTIONS = (
     ),
     Option(
         name="history", metavar="PATH", path=True,
-        help="File to which each run is added, for `node-image history`.",
+        help="File to which each run of machines is added, for `node-image history`.",
     ),
     Option(
         name="download-cache-size", metavar="SIZE",

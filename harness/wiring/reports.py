@@ -18,7 +18,7 @@ import pytest
 from harness.machine.driver import is_guests_doing
 from harness.model.errors import HarnessError, ProductError, RigError
 from harness.model.record import Blame
-from harness.wiring.notes import Note, put_note
+from harness.wiring.notes import Note, put_note, told
 
 if TYPE_CHECKING:
     from harness.diagnosis.allow import AllowList
@@ -32,12 +32,13 @@ OWN_PROPERTIES = frozenset({"scenario", "class", "rule", "phase"})
 def blame_of(report: pytest.TestReport, raised: pytest.ExceptionInfo[BaseException]) -> Blame:
     """Return whose trouble it is that a test or one of its fixtures raised.
 
-    A claim about the node that does not hold is the product's trouble. Everything else that a
-    project's own code raises is its own, and what our fixtures raise is the rig's.
+    A claim about the node that does not hold is the product's trouble, unless it is raised from an
+    error of ours, which knows better. Everything else that a project's own code raises is its own,
+    and what our fixtures raise is the rig's.
     """
     error = raised.value
-    if isinstance(error, HarnessError):
-        return error.blame
+    if (ours := _ours(error)) is not None:
+        return ours.blame
     if report.when == "call":
         is_claim = isinstance(error, AssertionError | pytest.fail.Exception)
         return Blame.PRODUCT if is_claim else Blame.TEST
@@ -62,14 +63,14 @@ class Judge:
         What is allowed to fail is red no more.
         """
         blame = blame_of(report, raised)
-        is_ours = isinstance(raised.value, HarnessError)
-        if is_ours:
+        is_ours = _ours(raised.value) is not None
+        if isinstance(raised.value, HarnessError):
             message = self.artifacts.redactor(str(raised.value))
-            told = "" if blame is Blame.RIG else _aligned(self.facts)
-            report.longrepr = f"{message}\n\n{told}" if told else message
+            facts = "" if blame is Blame.RIG else _aligned(self.facts)
+            report.longrepr = f"{message}\n\n{facts}" if facts else message
         else:
+            message = self.artifacts.redactor(told(report))
             take_secrets_out(report, self.artifacts.redactor)
-            message = report.longreprtext
         tracker = None if blame is Blame.RIG else self._tracker(report.nodeid, message)
         note = Note(blame=blame, message=message, is_ours=is_ours, allowed_by=tracker)
         put_note(report, note)
@@ -107,8 +108,8 @@ def add_properties(
 ) -> None:
     """Tell whose trouble it is, and which rule knew it, in every JUnit file."""
     found = [("class", blame.value)]
-    sighting = error.sighting if isinstance(error, HarnessError) else None
-    if sighting is not None:
+    ours = _ours(error)
+    if ours is not None and (sighting := ours.sighting) is not None:
         found += [("rule", sighting.rule), ("phase", sighting.phase)]
     item.user_properties.extend(found)  # the report of the teardown, which pytest's file takes
     report.user_properties.extend(found)
@@ -130,6 +131,12 @@ def why_dead(reason: str, scenario: str, evidence: Path) -> HarnessError:
     if is_guests_doing(reason):
         return ProductError(text)
     return RigError(text)
+
+
+def _ours(error: BaseException) -> HarnessError | None:
+    """Return the error of the harness that it is, or from which a claim was raised."""
+    told_from = error.__cause__ if isinstance(error, AssertionError) else error
+    return told_from if isinstance(told_from, HarnessError) else None
 
 
 def _take_red(report: pytest.TestReport, reason: str) -> None:

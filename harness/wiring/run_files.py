@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.model.clock import SYSTEM_CLOCK, Clock
 from harness.model.errors import InputError
 from harness.model.record import MachineRecord, RunRecord, State, Weight
-from harness.wiring.artifacts import is_in_use
+from harness.wiring.artifacts import is_in_use, read_tested
 
 LOG = logging.getLogger(__name__)
 RECORD = "report.json"
@@ -105,19 +105,20 @@ class RunFiles:
 def rebuild(folder: Path) -> RunRecord:
     """Write the files of a run again from what it left, and return its record.
 
-    A run that was killed is called interrupted, and has what its machines wrote last.
+    A run that was killed is called interrupted, and has what its machines wrote last. Without a
+    record of its own it is told from its machines alone.
 
     Raises:
         InputError: the folder holds no run, or the run still goes on.
     """
     from harness.report import document
 
-    record = document.read(folder / RECORD)
+    files = RunFiles(folder)
+    record = document.read(folder) if (folder / RECORD).exists() else _unrecorded(folder, files)
     if record.state is State.RUNNING:
         if is_in_use(folder):
             remedy = "wait for its end; the run writes its page itself"
             raise InputError(str(folder), "is of a run that still goes on", remedy)
-        files = RunFiles(folder)
         machines = tuple(map(ended, files.machines())) or record.machines
         record = replace(record, state=State.INTERRUPTED, machines=machines)
     try:
@@ -126,6 +127,41 @@ def rebuild(folder: Path) -> RunRecord:
         problem = f"cannot be written to: {exc.strerror}"
         raise InputError(str(folder), problem, "name a folder of yours, or a copy") from exc
     return record
+
+
+def folder_of(path: Path) -> Path:
+    """Return the folder of a run that was named by itself or by its `report.json`.
+
+    Raises:
+        InputError: it is neither.
+    """
+    from harness.report.document import RUN_FOLDER
+
+    if path.is_dir():
+        return path
+    if path.is_file() and path.name == RECORD:
+        return path.parent
+    problem = f"is no folder and no {RECORD}" if path.exists() else "is not there"
+    raise InputError(str(path), problem, RUN_FOLDER)
+
+
+def _unrecorded(folder: Path, files: RunFiles) -> RunRecord:
+    """Return the record of a run that was killed before it wrote one, as far as it can be told."""
+    from harness.report.document import RUN_FOLDER
+
+    machines = files.machines()
+    if not machines:
+        problem = f"holds no {RECORD}, and no machine's record to make one from"
+        raise InputError(str(folder), problem, RUN_FOLDER)
+    tested = read_tested(folder)
+    return RunRecord(
+        id=folder.resolve().name,
+        started=machines[0].started,
+        subject=tested.subject,
+        host=tested.host,
+        machines=machines,
+        notes=(f"the run left no {RECORD}: its tests are not known",),
+    )
 
 
 def ended(machine: MachineRecord) -> MachineRecord:

@@ -20,9 +20,12 @@ from harness.wiring.progress import Follower, ProgressLog, Teller, Terminal
 from harness.wiring.recorder import Recorder, Ways
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harness.diagnosis.allow import AllowList
     from harness.wiring.workplace import Workplace
 
+_NO_RUNS = "9999-12-31"  # of a date so late: what the file is, is looked at all the same
 LOG = logging.getLogger(__name__)
 _PLACE_KEY = "node_image_place"
 _SETTINGS = pytest.StashKey[options.Settings]()
@@ -75,6 +78,40 @@ def allow_list_of(config: pytest.Config) -> AllowList:
     return config.stash[_ALLOW]
 
 
+def check_history(config: pytest.Config) -> None:
+    """Refuse a `--history` that the run could not be added to at its end.
+
+    Raises:
+        pytest.UsageError: it is no history, or cannot be written.
+    """
+    path = settings_of(config).history
+    if path is None or is_worker(config):
+        return
+    try:
+        insist_writable(path)
+        if path.exists():
+            from harness.report import history
+
+            history.read(path, _NO_RUNS)
+    except InputError as exc:
+        raise pytest.UsageError(str(exc)) from exc
+
+
+def insist_writable(path: Path) -> None:
+    """Raise unless a history can be at `path`; SQLite writes files beside it, too.
+
+    Raises:
+        InputError: its folder is missing, or one of the two cannot be written.
+    """
+    subject, folder = f"history {path}", path.absolute().parent
+    if not folder.is_dir():
+        problem, remedy = f"there is no folder {folder}", "make it, or name another with --history"
+        raise InputError(subject, problem, remedy)
+    if any(not os.access(place, os.W_OK) for place in (folder, path) if place.exists()):
+        remedy = "name a file in a folder of yours with --history"
+        raise InputError(subject, "cannot be written", remedy)
+
+
 def is_worker(config: pytest.Config) -> bool:
     """Return whether this process runs tests for xdist's controller."""
     return hasattr(config, "workerinput")
@@ -86,11 +123,18 @@ def tell_worker(config: pytest.Config, workerinput: dict[str, object]) -> None:
 
 
 def artifacts_of(config: pytest.Config) -> Artifacts:
-    """Return the session's folder, which is not made yet."""
+    """Return the session's folder, which is not made yet.
+
+    Raises:
+        pytest.UsageError: none was named, and there can be no cache folder.
+    """
     if _ARTIFACTS not in config.stash:
         settings = settings_of(config)
         told = getattr(config, "workerinput", {}).get(_PLACE_KEY)
-        place = Place.from_controller(told) if told else choose(settings.artifacts_dir)
+        try:
+            place = Place.from_controller(told) if told else choose(settings.artifacts_dir)
+        except InputError as exc:
+            raise pytest.UsageError(str(exc)) from exc
         found = Artifacts(place, settings.authfile, lambda: _begin_run(config))
         config.stash[_ARTIFACTS] = found
         config.add_cleanup(found.close)

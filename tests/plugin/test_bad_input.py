@@ -43,6 +43,16 @@ CASES = {
     ),
     "invalid-ignition": (["--ignition=conftest.py"], "conftest.py: is not JSON: line 2 column 1*"),
     "missing-authfile": (["--authfile=nowhere.json"], "nowhere.json: cannot be read: *"),
+    "missing-allow-list": (
+        ["--allow=nowhere.toml"], "allow-list nowhere.toml: cannot be read: No such file*",
+    ),
+    "history-in-no-folder": (
+        ["--history=nowhere/nightly.db"], "history nowhere/nightly.db: there is no folder *nowhere",
+    ),
+    "history-that-is-none": (
+        ["--history=conftest.py"], "conftest.py: cannot be used as a history: *",
+    ),
+    "history-that-is-a-folder": (["--history=image"], "image: is no file"),
     "bad-number": (["--timeout-factor=slow"], "--timeout-factor: 'slow' is no number above 0"),
     "bad-size": (["--download-cache-size=5"], "--download-cache-size: '5' is no size"),
 }  # fmt: skip
@@ -79,6 +89,20 @@ def test_kvm_required_but_not_to_be_had(project: Project) -> None:
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert told(result)[0] == "KVM is required: no /dev/kvm"
+
+
+@pytest.mark.parametrize("variable", ["XDG_CACHE_HOME", "HOME"])
+def test_cache_folder_that_cannot_be_made(variable: str, project: Project) -> None:
+    project.write(ROWS)
+    file = project.folder / "conftest.py"
+    project.environment(**{"XDG_CACHE_HOME": "", variable: str(file)})
+
+    result = project.run(*project.fake)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (message,) = [line for line in told(result) if "cache folder" in line]
+    assert message.endswith("cannot be made: Not a directory")
+    assert "Traceback" not in result.stderr.str() + result.stdout.str()
 
 
 def test_host_that_lacks_a_program_is_told_with_the_command(project: Project) -> None:

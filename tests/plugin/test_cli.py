@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def test_doctor_tells_acceleration_and_memory(
 def test_doctor_fails_where_something_is_missing(
     runner: CliRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.cli._acceleration", lambda: "unknown")
+    monkeypatch.setattr("harness.cli._acceleration", lambda: "tcg")
     monkeypatch.setattr("harness.host.Host.missing", lambda _host, needs: tuple(needs))
 
     result = runner.invoke(main, ["doctor"])
@@ -53,6 +54,45 @@ def test_doctor_fails_where_something_is_missing(
     assert result.exit_code == 1
     assert "missing  QEMU" in result.output
     assert "way out: " in result.output
+
+
+def test_doctor_without_a_cache_folder_says_so_in_a_check(
+    runner: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr("harness.cli._acceleration", lambda: "tcg")
+
+    result = runner.invoke(main, ["doctor"])
+
+    assert result.exit_code == 1
+    assert "failed   cache: cache folder " in result.output
+    assert "way out: set XDG_CACHE_HOME to a folder that can be written\n" in result.output
+
+
+def test_version_is_told(runner: CliRunner) -> None:
+    result = runner.invoke(main, ["--version"])
+
+    assert result.output == f"pytest-node-image {metadata.version('pytest-node-image')}\n"
+
+
+@pytest.mark.parametrize("group", [[], ["standin"]], ids=["top", "standin"])
+def test_short_help_of_no_command_is_cut(runner: CliRunner, group: list[str]) -> None:
+    result = runner.invoke(main, [*group, "--help"], terminal_width=80)
+
+    assert "Commands:" in result.output
+    assert "..." not in result.output.partition("Commands:")[2]
+
+
+def test_lint_reads_its_files_before_it_looks_at_an_image(
+    runner: CliRunner, ignition: Path, tmp_path: Path
+) -> None:
+    files = [str(ignition), str(tmp_path / "nope.ign")]
+
+    result = runner.invoke(main, ["lint-ignition", *files, "--node-image=oci:image:latest"])
+
+    assert result.exit_code == 2
+    assert result.output.startswith(f"Error: {tmp_path}/nope.ign: cannot be read: No such file")
 
 
 def test_clean_takes_down_a_dead_run_alone(runner: CliRunner, tmp_path: Path) -> None:

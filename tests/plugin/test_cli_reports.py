@@ -82,6 +82,65 @@ def test_compare_prints_json(reports: tuple[Path, Path]) -> None:
     ]
 
 
+def test_compare_takes_folders_of_runs(reports: tuple[Path, Path], tmp_path: Path) -> None:
+    green, red = reports
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder, file in zip(folders, (green, red), strict=True):
+        folder.mkdir()
+        file.rename(folder / "report.json")
+
+    assert invoke("compare", *folders).exit_code == 1
+    assert invoke("compare", folders[0], folders[0] / "report.json").exit_code == 0
+
+
+def test_compare_refuses_a_machine_and_names_the_run(
+    reports: tuple[Path, Path], tmp_path: Path
+) -> None:
+    result = invoke("compare", reports[0], tmp_path / "run/ipi/machine.json")
+
+    assert result.exit_code == 2
+    assert "is the record of one machine" in result.output
+    assert result.output.endswith(f"way out: name {tmp_path}/run/report.json\n")
+
+
+def test_report_is_written_for_a_folder_or_its_record(tmp_path: Path) -> None:
+    document.write(run(1), tmp_path / "report.json")
+
+    for named in (tmp_path, tmp_path / "report.json"):
+        result = invoke("report", named)
+
+        assert (result.exit_code, result.output) == (0, f"{tmp_path}/node-image-summary.html\n")
+
+
+@pytest.mark.parametrize(
+    ("named", "problem"),
+    [
+        (".", "holds no report.json, and no machine's record to make one from"),
+        ("nope", "is not there"),
+        ("notes.txt", "is no folder and no report.json"),
+    ],
+)
+def test_report_of_what_is_no_run_says_what_to_name(
+    named: str, problem: str, tmp_path: Path
+) -> None:
+    (tmp_path / "notes.txt").touch()
+
+    result = invoke("report", tmp_path / named)
+
+    assert result.exit_code == 2
+    assert problem in result.output
+    assert "way out: name the folder of a run, such as <artifacts>/last" in result.output
+
+
+def test_history_without_runs_says_how_to_add_some(tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
+
+    result = invoke("history", tmp_path / "empty.db")
+
+    assert result.exit_code == 2
+    assert f"holds no runs yet\n  way out: add some: `pytest --history {tmp_path}/" in result.output
+
+
 def test_history_tells_since_when_a_test_is_red(nightly: Path) -> None:
     result = invoke("history", nightly)
 

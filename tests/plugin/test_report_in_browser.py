@@ -95,7 +95,8 @@ def hostile_run() -> RunRecord:
     sightings = tuple(
         replace(s, cause=HOSTILE, lines=(line,)) for s in FAILED.machines[0].sightings
     )
-    tests = tuple(replace(test, message=HOSTILE, id=HOSTILE) for test in FAILED.tests)
+    told = f"{FAILED.tests[0].message}\n{HOSTILE}"
+    tests = tuple(replace(test, message=told, id=HOSTILE) for test in FAILED.tests)
     machine = replace(FAILED.machines[0], sightings=sightings)
     return replace(FAILED, id=HOSTILE, machines=(machine,), tests=tests)
 
@@ -130,10 +131,10 @@ def test_page_tells_its_content(browser: Browser, tmp_path: Path) -> None:
     assert found.page.inner_text("h1") == "Failed: product and rig"
     heads = [head.inner_text() for head in found.page.query_selector_all("h2")]
     assert [head.split()[0] for head in heads] == [
-        "Why", "What", "ipi_bootstrap", "Findings", "Tests", "Console", "Files",
+        "Why", "Red", "What", "ipi_bootstrap", "Findings", "Other", "Console", "Files",
     ]  # fmt: skip
     told = found.page.inner_text("section.why")
-    assert "The node image could not be pulled: the registry refuses connections." in told
+    assert "the pull of the node image failed 3 times: error: Creating importer" in told
     assert "says nothing of RHEL" in found.page.inner_text("aside")
     found.page.context.close()
 

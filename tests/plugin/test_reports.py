@@ -111,6 +111,36 @@ def test_red_tests_say_whose_trouble_it_is_in_every_report(project: Project) -> 
     assert classes(project.folder / "pytests.xml") == expected
 
 
+def test_reason_of_a_claim_leads_its_message_in_report_and_history(project: Project) -> None:
+    project.write(
+        "def check(packages): assert 'no-such' in packages\n"
+        "def test_claim(node_after): check(sorted(node_after.packages)[:0])\n"
+        "def test_plain(tmp_path): check([])\n"
+    )
+
+    project.run(*project.fake, KEPT, "--history=nights.sqlite", "--showlocals")
+
+    firsts = [test.message.partition("\n")[0] for test in report_of(project).tests]
+    assert firsts == ["AssertionError: assert 'no-such' in []"] * 2
+    (night,) = history.read(project.folder / "nights.sqlite").runs
+    assert [test.message for test in night.tests.values()] == firsts
+
+
+def test_claim_raised_from_trouble_of_the_rig_is_an_error(project: Project) -> None:
+    project.write(
+        "from harness.model.errors import RigError\n"
+        "def test_claim(node_after):\n"
+        "    try: raise RigError('connection lost')\n"
+        "    except RigError as exc: raise AssertionError('no sign of it') from exc\n"
+    )
+
+    result = project.run(*project.fake, KEPT)
+
+    result.assert_outcomes(errors=1)
+    assert result.ret == RIG_ERRORS
+    assert outcomes(report_of(project)) == {"test_claim[fake]": (Outcome.ERROR, Blame.RIG)}
+
+
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
 def test_allowed_failure_is_shown_as_such_and_not_red(
     project: Project, workers: tuple[str, ...]

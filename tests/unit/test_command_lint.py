@@ -8,7 +8,7 @@ from harness.images.contents import Contents
 from harness.model.errors import InputError
 from harness.model.ignition import Config, File, Unit, render
 from harness.scenarios.inventory import Inventory
-from harness.verdict.command_lint import lint_files
+from harness.verdict.command_lint import judge_readings, lint_files, read_files
 
 COREOS = Inventory(
     commands=frozenset(
@@ -158,6 +158,23 @@ def test_what_was_not_read_is_named(tmp_path: Path) -> None:
     assert f"not read: {path}: the config at https://api-int.example:22623/config/worker" in (
         found.render()
     )
+
+
+def test_lines_that_cannot_be_parsed_are_named_with_the_reason(tmp_path: Path) -> None:
+    path = written(tmp_path, unit="[Service]\n", script="#!/bin/sh\nif then fi ) (\n")
+
+    (unread,) = lint_files([path], COREOS, NODE).unread
+
+    assert unread == f"{path}: /usr/local/bin/user line 2 (syntax error)"
+
+
+def test_configs_can_be_read_before_there_is_a_bootimage(tmp_path: Path) -> None:
+    path = written(tmp_path, unit=APPROVER, script=REPORTER)
+
+    readings = read_files([path])
+    path.unlink()
+
+    assert judge_readings(readings, COREOS, NODE).exit_status == 1
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import re
 import time
 from dataclasses import replace
 
+import msgspec
 import pytest
 from diagnosis_samples import RULES, TODAY, engine, good_journal, line, recorded
 
@@ -527,10 +528,10 @@ def test_troubles_without_end_are_gathered() -> None:
 
 
 def allowed(pattern: str, **more: str) -> AllowList:
-    entry = AllowEntry(
-        pattern=re.compile(pattern), tracker="https://issues.example/1",
-        expires=datetime.date(2026, 12, 31), rule=more.get("rule"), arch=more.get("arch"),
-    )  # fmt: skip
+    given = {
+        "pattern": pattern, "tracker": "https://issues.example/1", "expires": "2026-12-31", **more,
+    }  # fmt: skip
+    entry = msgspec.convert(given, AllowEntry, dec_hook=lambda _, text: re.compile(text))
     return AllowList(entries=(entry,))
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from harness import doctor
+from harness import doctor, folders
 from harness.doctor import Observed, Verdict
 from harness.host import NEEDS, Host, Purpose
 from harness.model.errors import InputError
@@ -73,6 +74,33 @@ def test_scarce_room_is_told_with_figures_but_stops_nothing(seen: Observed, subj
     assert doctor.is_able(checks)
 
 
+def test_what_cannot_be_looked_at_is_a_failed_check_with_its_way_out() -> None:
+    no_cache = InputError("cache folder /x", "cannot be made: Not a directory", "set another")
+
+    checks = doctor.judge(replace(HEALTHY, acceleration=no_cache, free_cache_mib=no_cache))
+
+    failed = [check.subject for check in checks if check.verdict is Verdict.FAILED]
+    assert failed == ["acceleration", "cache"]
+    assert not doctor.is_able(checks)
+    text = doctor.render(checks)
+    assert "failed   cache: cache folder /x: cannot be made: Not a directory" in text
+    assert text.endswith("\nway out: set another")
+
+
+def test_examine_goes_on_without_a_cache_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+
+    checks = doctor.examine(lambda: str(folders.cache_dir()), 4096)
+
+    assert [check.subject for check in checks if check.verdict is Verdict.FAILED] == [
+        "acceleration",
+        "cache",
+    ]
+
+
 def test_demand_names_all_that_is_missing_and_the_command() -> None:
     with pytest.raises(InputError) as raised:
         doctor.demand([Purpose.MACHINE, Purpose.STANDIN], host_with("qemu-img"))
@@ -91,7 +119,7 @@ def test_demand_asks_only_for_the_purposes_at_hand() -> None:
 
 
 def test_examine_looks_at_this_host() -> None:
-    checks = doctor.examine("emulated", 4096)
+    checks = doctor.examine(lambda: "emulated", 4096)
 
     assert checks[0].subject == "host"
     assert {"acceleration", "memory", "cache"} <= {check.subject for check in checks}

@@ -16,6 +16,7 @@ from harness.model.ignition import File, parse, render
 from harness.model.ignition_document import Document
 from harness.model.redaction import REMOVED, LineRedactor, Redactor, secrets_in, without_secrets
 from harness.model.secret import Secret
+from harness.verdict.ignition_calls import read
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJub2RlIn0.c2lnbmF0dXJlLW9m-aXQ_"
 CRYPT = "$6$rounds=5000$saltsalt$aBcD./0123456789aBcDeFgHiJkLmNoPqRsTuVwXyZ"
@@ -445,13 +446,18 @@ def config_with(*files: File) -> Document:
         },
         "passwd": {
             "users": [
-                {"name": "core", "passwordHash": "$6$hash", "sshAuthorizedKeys": ["ssh-rsa AAAA"]}
+                {
+                    "name": "core",
+                    "passwordHash": "$6$hash",
+                    "sshAuthorizedKeys": ["ssh-rsa AAAA", "b"],
+                }
             ]
         },
         "storage": {"files": [file.to_json() for file in files]},
     }
 
 
+GONE = {"source": "data:,%23%5Bremoved%5D"}
 PUBLIC = File(path="/etc/public.conf", contents="max-pods: 250\n")
 PRIVATE = File(path="/etc/private.conf", contents=Secret("h1dden contents\n"), mode=0o600)
 
@@ -470,9 +476,9 @@ def test_config_without_secrets_still_tells_what_is_public() -> None:
     text = render(clean)
     assert contents_by_path(clean) == {
         "/etc/public.conf": PUBLIC.to_json()["contents"],
-        "/etc/private.conf": REMOVED,
+        "/etc/private.conf": GONE,
     }
-    assert f"https://{REMOVED}@host/x.ign" in text
+    assert "https://%5Bremoved%5D@host/x.ign" in text
     assert not any(secret in text for secret in ("$6$hash", "pw%40", "dXNlcjpw", "AAAA"))
     assert render(document) == before  # which the machine still needs
 
@@ -500,11 +506,50 @@ def test_files_with_a_secret_in_them_lose_it_even_if_everybody_may_read_them() -
 
     assert contents_by_path(clean) == {
         "/etc/public.conf": PUBLIC.to_json()["contents"],
-        "/etc/private.conf": REMOVED,
-        "/etc/careless": {"source": REMOVED},
-        "/etc/known": {"source": REMOVED},
+        "/etc/private.conf": GONE,
+        "/etc/careless": GONE,
+        "/etc/known": GONE,
     }
     assert clean["systemd"] == {"units": [unit | {"contents": f"Environment=PASSWORD={REMOVED}\n"}]}
+
+
+def test_config_without_its_secrets_is_still_a_config() -> None:
+    document = config_with(PUBLIC, PRIVATE)
+    packed_file: Document = {
+        "path": "/etc/packed",
+        "mode": 0o700,
+        "contents": {"source": "data:,x", "compression": "gzip", "verification": {"hash": "y"}},
+        "append": [{"source": "data:,y"}, {"source": "https://host/y"}],
+    }
+    luks: Document = {"name": "x", "keyFile": {"source": "data:,k3y"}, "clevis": {"tpm2": True}}
+    document["storage"] = {"files": [packed_file], "luks": [luks]}
+
+    clean = Redactor().config(document)
+
+    assert parse(render(clean), "x") == clean
+    users = [{"name": "core", "passwordHash": REMOVED, "sshAuthorizedKeys": [REMOVED]}]
+    assert clean["passwd"] == {"users": users}
+    assert clean["ignition"] == {
+        "version": "3.2.0",
+        "config": {
+            "merge": [
+                {
+                    "source": "https://%5Bremoved%5D@host/x.ign",
+                    "httpHeaders": [{"name": "Authorization", "value": REMOVED}],
+                }
+            ]
+        },
+    }
+    assert clean["storage"] == {
+        "files": [packed_file | {"contents": GONE, "append": [GONE, GONE]}],
+        "luks": [{"name": "x", "keyFile": GONE, "clevis": {}}],
+    }
+
+
+def test_removed_script_calls_nothing() -> None:
+    script = File(path="/usr/local/bin/x", contents=Secret("#!/bin/sh\noc get csr\n"), mode=0o700)
+
+    assert read(Redactor().config(config_with(script)), "x").calls == ()
 
 
 def test_secrets_of_a_config_are_given_to_be_known() -> None:

@@ -17,7 +17,7 @@ from harness.model.record import (
     TestRecord,
     Weight,
 )
-from harness.report.compare import TestChanges, compare
+from harness.report.compare import Ending, TestChanges, compare
 from harness.report.differences import Change
 from harness.report.plain import comparison_text
 
@@ -113,6 +113,48 @@ def test_phases_stand_side_by_side_with_their_ratio() -> None:
         ("gone", 0.0, None, None),
         ("kubelet", None, None, None),
     ]
+    assert [(p.old_end, p.new_end) for p in found.phases] == [
+        (Ending.ENDED, Ending.LASTS),
+        (Ending.ENDED, Ending.ENDED),
+        (Ending.ENDED, Ending.NOT_REACHED),
+        (Ending.NOT_REACHED, Ending.FAILED),
+    ]
+    shown = comparison_text(found).splitlines()[-4:]
+    assert [line.split("  ", 3)[-1].split() for line in shown] == [
+        ["4.0", "s", "->", "lasts"],
+        ["40.0", "s", "->", "60.0", "s", "x", "1.50"],
+        ["0.0", "s", "->", "-"],
+        ["-", "->", "failed"],
+    ]
+
+
+def test_tests_with_one_cause_are_told_once() -> None:
+    words = "PRODUCT failed in kernel\nmore"
+    names = ("t::a", "t::b", "t::c")
+    old = record(1, tests=tuple(case(Outcome.PASSED, name) for name in names))
+    red = [case(Outcome.FAILED, name, Blame.PRODUCT, words) for name in names[:2]]
+    new = record(2, tests=(*red, case(Outcome.FAILED, "t::c", Blame.PRODUCT, "other words")))
+
+    text = comparison_text(compare(old, new))
+
+    assert (
+        "turned red: 3\n"
+        "  2 tests: passed -> failed (product)\n"
+        "      PRODUCT failed in kernel\n"
+        "    - t::a\n"
+        "    - t::b\n"
+        "  t::c: passed -> failed (product)\n"
+        "      other words\n"
+    ) in text
+
+
+def test_tests_that_say_nothing_are_told_one_by_one() -> None:
+    def night(number: int, outcome: Outcome) -> RunRecord:
+        return record(number, tests=(case(outcome, "t::a"), case(outcome, "t::b")))
+
+    text = comparison_text(compare(night(1, Outcome.FAILED), night(2, Outcome.PASSED)))
+
+    assert "turned green: 2\n  t::a: failed -> passed\n  t::b: failed -> passed\n" in text
 
 
 def test_only_sightings_that_are_new_are_told() -> None:

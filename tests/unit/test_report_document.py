@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +15,13 @@ from harness.folders import fixture
 from harness.model.errors import InputError
 from harness.model.record import SCHEMA, MachineRecord, RunRecord
 from harness.model.redaction import Redactor
+from harness.node import readiness
 from harness.report import document
 from harness.scenarios.evidence import Evidence
+from harness.verdict.rows import Invariant
 
 DOCS = Path(__file__).parents[2] / "docs"
+INVARIANT = "::test_invariant[ipi_bootstrap-"
 EXAMPLES = ("example-good.json", "example-failed.json")
 RUN = RunRecord(id="run-1", started="2026-11-23T13:00:00Z", subject={}, host={})
 UPDATE = (
@@ -61,6 +65,31 @@ def test_schema_refuses_what_no_run_writes(field: str, value: object) -> None:
 
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(written | {field: value}, document.schema())
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_example_says_what_a_run_can_say(name: str) -> None:
+    run = document.read(fixture(f"report/{name}"))
+    rules = {rule["name"]: rule for rule in _table("diagnosis/rules.toml", "rule")}
+    phases = {row["name"]: row["title"] for row in _table("diagnosis/phases.toml", "phase")}
+    by_host = {"settle", "snapshot"} | {f"ready-{level.name}" for level in readiness.LEVELS}
+
+    (machine,) = run.machines
+    for sighting in machine.sightings:
+        rule = rules[sighting.rule]
+        told = {field: getattr(sighting, field) for field in ("blame", "advice", "source")}
+        assert told == {field: rule[field] for field in told}
+        assert sighting.phase in phases
+    for phase in machine.phases:
+        assert phase.name in by_host or phases[phase.name] == phase.title
+    claimed = {test.id.partition(INVARIANT)[2][:-1] for test in run.tests if INVARIANT in test.id}
+    assert claimed <= {invariant.value for invariant in Invariant}
+    assert claimed
+
+
+def _table(path: str, key: str) -> list[dict[str, str]]:
+    rows: list[dict[str, str]] = tomllib.loads(fixture(path).read_text())[key]
+    return rows
 
 
 def test_schema_in_docs_is_up_to_date() -> None:

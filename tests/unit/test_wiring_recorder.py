@@ -319,6 +319,29 @@ def test_run_that_is_over_is_told_again_as_it_was(desk: Desk) -> None:
     assert (folder / "junit.xml").is_file()
 
 
+def test_run_killed_before_its_first_report_is_told_from_its_machines(desk: Desk) -> None:
+    folder = killed_run(desk)
+    (folder / "report.json").unlink()
+    (folder / "tested.json").write_text('{"subject": {"node_image": "oci:x"}, "host": {}}')
+
+    rebuilt = rebuild(folder)
+
+    assert rebuilt == document.read(folder)
+    assert (rebuilt.id, rebuilt.state) == ("run-1", State.INTERRUPTED)
+    assert rebuilt.subject == {"node_image": "oci:x"}
+    assert [machine.state for machine in rebuilt.machines] == [State.INTERRUPTED]
+    assert rebuilt.started == rebuilt.machines[0].started
+
+
+def test_run_without_a_report_that_goes_on_is_left_alone(desk: Desk) -> None:
+    desk.recorder.begin()
+    write_machine(desk.artifacts.path, boots=1)
+    (desk.artifacts.path / "report.json").unlink(missing_ok=True)
+
+    with pytest.raises(InputError, match="is of a run that still goes on"):
+        rebuild(desk.artifacts.path)
+
+
 def test_run_that_goes_on_is_left_alone(desk: Desk) -> None:
     desk.recorder.begin()
     write_all(desk.recorder.record(), desk.artifacts.path)

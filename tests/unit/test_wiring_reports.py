@@ -74,6 +74,47 @@ def test_blame_and_kind_of_red(
     assert report.failed
 
 
+@pytest.mark.parametrize(
+    ("cause", "blame", "shown_as"),
+    [
+        (RigError("connection lost"), Blame.RIG, "setup"),
+        (SuiteError("its Ignition fails"), Blame.TEST, "call"),
+        (KeyError("kubelet"), Blame.PRODUCT, "call"),
+    ],
+)
+def test_claim_raised_from_an_error_of_ours_takes_its_blame(
+    tmp_path: Path, cause: Exception, blame: Blame, shown_as: str
+) -> None:
+    report, error = red(), AssertionError("no kubelet")
+    error.__cause__ = cause
+
+    found = judge(tmp_path).sort(report, raised(error))
+    notes.set_kind(report)
+
+    assert (found, report.when) == (blame, shown_as)
+    assert report.longrepr == "a traceback of pytest's"
+
+
+def claim_about(node: dict[str, str]) -> None:
+    assert node["kubelet"] == "hunter-two", "no kubelet"
+
+
+def test_reason_of_a_claim_is_told_before_its_traceback(tmp_path: Path) -> None:
+    found, report = judge(tmp_path), red()
+    found.artifacts.redactor.add("hunter-two")
+    with pytest.raises(AssertionError) as caught:
+        claim_about({"kubelet": "none"})
+    report.longrepr = caught.getrepr(style="long", funcargs=True)
+
+    found.sort(report, caught)
+
+    note = note_of(report)
+    assert note is not None
+    assert note.message.startswith("AssertionError: no kubelet\n")
+    assert "\n\nnode = {'kubelet': 'none'}\n" in note.message
+    assert "hunter-two" not in note.message
+
+
 def test_failed_claim_of_pytest_is_the_products(tmp_path: Path) -> None:
     with pytest.raises(pytest.fail.Exception) as caught:
         failing_claim()

@@ -1,0 +1,87 @@
+"""Folders that cannot be made are told with the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness import folders
+from harness.model.errors import InputError
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "file"
+    path.touch()
+    return path
+
+
+def test_cache_folder_is_made_where_the_variable_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "a/b"))
+
+    assert folders.cache_dir() == tmp_path / "a/b/pytest-node-image"
+    assert folders.cache_dir().is_dir()
+
+
+@pytest.mark.parametrize("below", ["", "/deeper"])
+def test_cache_folder_that_cannot_be_made_is_told(
+    below: str, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", f"{file}{below}")
+
+    with pytest.raises(InputError) as told:
+        folders.cache_dir()
+
+    assert str(told.value) == (
+        f"cache folder {file}{below}/pytest-node-image: cannot be made: Not a directory\n"
+        "  way out: set XDG_CACHE_HOME to a folder that can be written"
+    )
+
+
+def test_home_that_cannot_hold_a_cache_folder_is_told(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(file))
+
+    with pytest.raises(InputError, match="cannot be made: Not a directory"):
+        folders.cache_dir()
+
+
+def test_user_without_a_home_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+
+    with pytest.raises(InputError, match="this user has no home"):
+        folders.cache_path()
+
+
+def _run_folder_is_a_file(file: Path, root: Path) -> None:
+    (root / file.name).touch()
+
+
+def _root_is_a_file(file: Path, root: Path) -> None:
+    root.rmdir()
+    root.touch()
+
+
+@pytest.mark.parametrize("spoil", [_run_folder_is_a_file, _root_is_a_file])
+def test_folder_for_runs_that_cannot_be_made_is_told(
+    spoil: Callable[[Path, Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "tmp"
+    root.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(root))
+    name = folders.runs_dir()
+    name.rmdir()
+    spoil(name, root)
+
+    with pytest.raises(InputError, match=r"cannot be made: .*\n.*TMPDIR"):
+        folders.runs_dir()
