@@ -87,7 +87,8 @@ CASES = (
     ),
     Case(
         name="guest-powers-off", ignition=failures.power_off, error=ProductError,
-        sign="System is powering down", rules=frozenset({"guest-powers-off"}),
+        sign="The system will power off now!|System is powering down",
+        rules=frozenset({"guest-powers-off"}),
     ),
     Case(
         name="qemu-killed", error=RigError, kills_qemu=True,
