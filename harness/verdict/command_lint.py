@@ -5,7 +5,6 @@ Whether a caller runs before live-apply cannot be told from a config: every call
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,6 @@ from harness.verdict.ignition_calls import Call, Reading, read
 
 Readings = Mapping[str, Reading]
 """What each config calls, by the config's path."""
-
-_LINES = re.compile(r" line \d+(?:, \d+)*$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,27 +88,11 @@ def judge_readings(readings: Readings, inventory: Inventory, contents: Contents 
     return Lint(
         missing=_judged(readings.values(), inventory, contents),
         unread=tuple(
-            f"{name}: {_with_reason(part)}"
-            for name, found in readings.items()
-            for part in found.unread
+            f"{name}: {part}" for name, found in readings.items() for part in found.unread
         ),
         version=inventory.version,
         knows_node_image=contents is not None,
     )
-
-
-def lint_files(paths: Sequence[Path], inventory: Inventory, contents: Contents | None) -> Lint:
-    """Return what `judge_readings` says of the configs at `paths`.
-
-    Raises:
-        InputError: a file cannot be read, is no Ignition config, or cannot be decoded.
-    """
-    return judge_readings(read_files(paths), inventory, contents)
-
-
-def _with_reason(part: str) -> str:
-    """Return a part that stayed unread with why: of what is named by its lines, the grammar."""
-    return f"{part} (syntax error)" if _LINES.search(part) else part
 
 
 def _judged(

@@ -126,7 +126,7 @@ def _read_units(state: _State) -> None:
         for call in unit.calls:
             state.calls.append(_call(state, call.name, call.line, call.command))
             state.asked.setdefault(normal(call.command), []).append(unit.probed)
-        state.unread += (f"{name} line {line}" for name, line in unit.unread)
+        state.unread += (f"{name} line {line} (syntax error)" for name, line in unit.unread)
 
 
 def _take_files(config: Document, state: _State) -> None:
@@ -175,7 +175,7 @@ def _read_scripts(state: _State) -> None:
         )
         if script.unread:
             lines = ", ".join(f"{line}" for line in script.unread[:_TOLD_LINES])
-            state.unread.append(f"{path} line {lines}")
+            state.unread.append(f"{path} line {lines} (syntax error)")
 
 
 def _interpreters(text: str) -> tuple[str, ...]:

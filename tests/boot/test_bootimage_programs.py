@@ -22,7 +22,7 @@ from harness.node.live_apply import Limits, live_apply, observation
 from harness.scenarios.inventory import Inventory
 from harness.standin import build
 from harness.standin.build import StandIn
-from harness.verdict.command_lint import lint_files
+from harness.verdict.command_lint import judge_readings, read_files
 
 OWNER = Path(__file__).with_name("programs_owner.py")
 LIMIT_S = 600.0
@@ -102,7 +102,7 @@ def test_a_config_is_held_to_the_bootimage_and_told_the_packages(
     path = tmp_path / "user.ign"
     path.write_text(render(Config(units=(unit,), files=(script,)).to_document()))
 
-    found = lint_files([path], thin.programs, node)
+    found = judge_readings(read_files([path]), thin.programs, node)
 
     assert [(miss.call.caller, miss.call.command, miss.package) for miss in found.missing] == [
         ("user.service", "/usr/bin/oc", "openshift-clients"),
@@ -121,4 +121,6 @@ def test_the_harness_own_config_calls_nothing_that_the_bootimage_lacks(
     ).to_document()
     path.write_text(render(document))
 
-    assert lint_files([path], thin.programs, node).render().startswith("all programs")
+    assert (
+        judge_readings(read_files([path]), thin.programs, node).render().startswith("all programs")
+    )

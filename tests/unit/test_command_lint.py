@@ -8,7 +8,7 @@ from harness.images.contents import Contents
 from harness.model.errors import InputError
 from harness.model.ignition import Config, File, Unit, render
 from harness.scenarios.inventory import Inventory
-from harness.verdict.command_lint import judge_readings, lint_files, read_files
+from harness.verdict.command_lint import judge_readings, read_files
 
 COREOS = Inventory(
     commands=frozenset(
@@ -63,7 +63,7 @@ def written(folder: Path, name: str = "user.ign", **parts: str) -> Path:
 def test_a_unit_that_calls_oc_and_a_script_that_calls_crictl_are_found(tmp_path: Path) -> None:
     path = written(tmp_path, unit=APPROVER, script=REPORTER)
 
-    found = lint_files([path], COREOS, NODE)
+    found = judge_readings(read_files([path]), COREOS, NODE)
 
     assert found.exit_status == 1
     assert found.render().splitlines() == [
@@ -78,7 +78,7 @@ def test_a_config_that_only_calls_what_the_coreos_layer_has_is_clean(tmp_path: P
     unit = APPROVER.replace("oc get csr", "podman ps | jq -e .[0]")
     script = REPORTER.replace("crictl", "/sbin/ip --json; podman")
 
-    found = lint_files([written(tmp_path, unit=unit, script=script)], COREOS, NODE)
+    found = judge_readings(read_files([written(tmp_path, unit=unit, script=script)]), COREOS, NODE)
 
     assert found.missing == ()
     assert found.exit_status == 0
@@ -91,7 +91,9 @@ def test_a_config_that_asks_before_it_calls_is_clean(tmp_path: Path) -> None:
     unit = APPROVER.replace("[Service]", "ConditionPathExists=/usr/bin/oc\n[Service]")
     script = "#!/bin/bash\nif command -v crictl; then crictl ps; fi\n"
 
-    assert not lint_files([written(tmp_path, unit=unit, script=script)], COREOS, NODE).missing
+    assert not judge_readings(
+        read_files([written(tmp_path, unit=unit, script=script)]), COREOS, NODE
+    ).missing
 
 
 @pytest.mark.parametrize(
@@ -105,7 +107,7 @@ def test_a_config_that_asks_before_it_calls_is_clean(tmp_path: Path) -> None:
 def test_what_the_node_image_has_of_it_is_told(command: str, ending: str, tmp_path: Path) -> None:
     path = written(tmp_path, unit=f"[Service]\nExecStart={command}\n", script="#!/bin/sh\n")
 
-    line = lint_files([path], COREOS, NODE).render().splitlines()[0]
+    line = judge_readings(read_files([path]), COREOS, NODE).render().splitlines()[0]
 
     assert line == f"{path}: user.service line 2: calls {command}, {ending}"
 
@@ -113,7 +115,7 @@ def test_what_the_node_image_has_of_it_is_told(command: str, ending: str, tmp_pa
 def test_without_the_node_image_nothing_is_said_of_packages(tmp_path: Path) -> None:
     path = written(tmp_path, unit=APPROVER, script="#!/bin/sh\n")
 
-    found = lint_files([path], COREOS, None)
+    found = judge_readings(read_files([path]), COREOS, None)
 
     assert found.missing[0].package is None
     assert "calls oc, not there\n" in found.render()
@@ -125,7 +127,7 @@ def test_without_the_node_image_nothing_is_said_of_packages(tmp_path: Path) -> N
 def test_programs_outside_of_the_image_folders_are_not_judged(command: str, tmp_path: Path) -> None:
     path = written(tmp_path, unit=f"[Service]\nExecStart={command}\n", script="#!/bin/sh\n")
 
-    assert lint_files([path], COREOS, None).missing == ()
+    assert judge_readings(read_files([path]), COREOS, None).missing == ()
 
 
 def test_each_file_is_judged_for_itself(tmp_path: Path) -> None:
@@ -137,7 +139,7 @@ def test_each_file_is_judged_for_itself(tmp_path: Path) -> None:
     third = tmp_path / "c.ign"
     third.write_text(render(has_tell))
 
-    found = lint_files([first, second, third], COREOS, NODE)
+    found = judge_readings(read_files([first, second, third]), COREOS, NODE)
 
     assert [(Path(miss.call.origin).name, miss.call.command) for miss in found.missing] == [
         ("a.ign", "oc"), ("b.ign", "oc"), ("c.ign", "tell"),
@@ -152,7 +154,7 @@ def test_what_was_not_read_is_named(tmp_path: Path) -> None:
         ' {"merge": [{"source": "https://api-int.example:22623/config/worker"}]}}}'
     )
 
-    found = lint_files([path], COREOS, NODE)
+    found = judge_readings(read_files([path]), COREOS, NODE)
 
     assert found.exit_status == 0
     assert f"not read: {path}: the config at https://api-int.example:22623/config/worker" in (
@@ -163,7 +165,7 @@ def test_what_was_not_read_is_named(tmp_path: Path) -> None:
 def test_lines_that_cannot_be_parsed_are_named_with_the_reason(tmp_path: Path) -> None:
     path = written(tmp_path, unit="[Service]\n", script="#!/bin/sh\nif then fi ) (\n")
 
-    (unread,) = lint_files([path], COREOS, NODE).unread
+    (unread,) = judge_readings(read_files([path]), COREOS, NODE).unread
 
     assert unread == f"{path}: /usr/local/bin/user line 2 (syntax error)"
 
@@ -189,4 +191,4 @@ def test_files_that_are_no_configs_are_refused(
         path.write_bytes(content)
 
     with pytest.raises(InputError, match=problem):
-        lint_files([path], COREOS, None)
+        judge_readings(read_files([path]), COREOS, None)

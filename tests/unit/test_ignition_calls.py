@@ -205,7 +205,7 @@ def test_lines_that_were_not_understood_are_told() -> None:
 
     unread = read(document, "x.ign").unread
 
-    assert unread[0] == "a.service line 2"
+    assert unread[0] == "a.service line 2 (syntax error)"
     assert unread[1].startswith(f"{SCRIPT} line ")
 
 
