@@ -55,8 +55,13 @@ class Evidence:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The files of the folder, sorted."""
-        return tuple(sorted(path.name for path in self.folder.iterdir() if path.name != RECORD))
+        """The files of the folder, sorted; none if it cannot be read."""
+        try:
+            found = [path.name for path in self.folder.iterdir()]
+        except OSError as exc:
+            LOG.warning("evidence is incomplete: %s", exc)
+            return ()
+        return tuple(sorted(name for name in found if name != RECORD))
 
     def append(self, name: str, new: bytes) -> None:
         """Add to the file `name` what is clean of secrets already.

@@ -126,7 +126,7 @@ class Watch:
             )  # fmt: skip
             self._fatal = blamed(sighting, self._evidence.redactor(text))
             self.note(state=State.FAILED)
-        raise self._fatal
+        raise self._fatal.with_traceback(None)  # else each time adds to it
 
     def stuck(self, problem: str) -> HarnessError:
         """Return the error for a wait that came to no end, and that no rule explains."""
