@@ -86,7 +86,7 @@ def ensure(deadline: Deadline, tell: Tell, *, rebuild: bool = False) -> StandIn:
 
 def _target(root: Path, deadline: Deadline, tell: Tell) -> Path:
     here = _recipe_key()
-    remembered = root / f"{here}.versions"
+    remembered = _versions(root)
     if not _is_fresh(remembered):
         try:
             versions = rootfs.resolve_versions(recipe.load(), deadline)
@@ -101,6 +101,10 @@ def _target(root: Path, deadline: Deadline, tell: Tell) -> Path:
     return root / f"{here}-{recipe.key_of(remembered.read_text().splitlines(), ())}"
 
 
+def _versions(root: Path) -> Path:
+    return root / f"{_recipe_key()}.versions"
+
+
 def _recipe_key() -> str:
     return recipe.key_of((), (recipe.FOLDER, Path(__file__).parent))
 
@@ -113,8 +117,8 @@ def _build(root: Path, target: Path, deadline: Deadline, tell: Tell) -> None:
     doctor.demand([Purpose.STANDIN])
     partial = root / f"{target.name}.partial"
     partial.mkdir()
-    programs = _programs(root)
-    programs.mkdir(exist_ok=True)
+    kept = root / "kept"
+    kept.mkdir(exist_ok=True)
     tell(
         "stand-in: building the images (Debian packages standing in for RHEL); kept for later runs"
     )
@@ -124,7 +128,8 @@ def _build(root: Path, target: Path, deadline: Deadline, tell: Tell) -> None:
         "-m",
         "harness.standin.inside",
         partial,
-        programs,
+        kept,
+        _versions(root),
     ]
     argv.append(str(max(0.0, deadline.remaining_s - _MARGIN_S)))
     try:
@@ -135,14 +140,6 @@ def _build(root: Path, target: Path, deadline: Deadline, tell: Tell) -> None:
     finally:
         if partial.exists():
             _remove(partial, Deadline.after(120.0))
-
-
-def _programs(root: Path) -> Path:
-    """Return the folder of compiled programs for this source of Kubernetes and of our tools."""
-    here = _recipe_key()
-    versions = (root / f"{here}.versions").read_text(encoding="utf-8").splitlines()
-    compiled = [v for v in versions if v.startswith(("kubernetes-client ", "golang-1.19-go "))]
-    return root / f"programs-{recipe.key_of(compiled, [recipe.FOLDER / 'tools'])}"
 
 
 def run_telling(

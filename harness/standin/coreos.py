@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -33,12 +33,12 @@ _OMIT = (
 )
 
 
-def customise(tree: Path, recipe: Recipe, tools: Path, version: str) -> None:
+def customise(tree: Path, recipe: Recipe, programs: Mapping[str, Path], version: str) -> None:
     """Turn Debian's tree into the CoreOS layer's content, but for rpmdb, initramfs and layout."""
     shutil.copytree(FOLDER / "coreos", tree, symlinks=True, dirs_exist_ok=True)
     _own_by_root(tree, FOLDER / "coreos")
     (tree / "etc/sudoers.d/coreos-wheel").chmod(0o440)
-    _install_tools(tree, tools)
+    _install_tools(tree, programs)
     os_release = "".join(f"{line}\n" for line in os_release_lines(recipe, version))
     (tree / "usr/lib/os-release").write_text(os_release, encoding="utf-8")
     sshd = tree / "usr/lib/systemd/system/ssh.service"
@@ -142,11 +142,11 @@ def shape(tree: Path) -> None:
     (tree / "etc").rename(tree / "usr/etc")
 
 
-def _install_tools(tree: Path, tools: Path) -> None:
+def _install_tools(tree: Path, programs: Mapping[str, Path]) -> None:
     extensions = tree / "usr/libexec/libostree/ext"
     extensions.mkdir(parents=True, exist_ok=True)
-    shutil.copy(tools / "ostree-container", extensions)
-    shutil.copy(tools / "rpm-ostree", tree / "usr/bin")
+    shutil.copy(programs["ostree-container"], extensions / "ostree-container")
+    shutil.copy(programs["rpm-ostree"], tree / "usr/bin/rpm-ostree")
 
 
 def _move_selinux_store(tree: Path) -> None:

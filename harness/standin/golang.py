@@ -1,22 +1,27 @@
-"""Compiles what Debian has only as source: the kubelet, and our `fixtures/standin/tools`."""
+"""Compiles what Debian has only as source: parts of Kubernetes, and our `fixtures/standin/tools`.
+
+Each program is kept by a key over its own source, so that a change of one compiles that one alone.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness import process
 from harness.model.clock import Deadline
-from harness.standin.recipe import FOLDER
+from harness.standin.recipe import FOLDER, key_of
 from harness.standin.rootfs import Debian
 
 KUBERNETES = (
     "v1.20.2"  # What Debian's `kubernetes` source package really holds (1.20.5+really1.20.2).
 )
+KUBERNETES_PROGRAMS = ("kubelet",)
 TOOLS = ("ostree-container", "rpm-ostree", "crictl")
+_COMPILED_FROM = ("kubernetes-client ", "golang-1.19-go ")
 _VERSION_PACKAGE = "k8s.io/kubernetes/vendor/k8s.io/component-base/version"
 
 
@@ -26,6 +31,11 @@ class Toolchain:
 
     root: Path
     gopath: Path
+
+    @property
+    def kubernetes(self) -> Path:
+        """The source tree of Kubernetes."""
+        return self.gopath / "src/k8s.io/kubernetes"
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -65,24 +75,53 @@ def toolchain(debian: Debian, folder: Path, deadline: Deadline) -> Toolchain:
     return Toolchain(root=root, gopath=gopath)
 
 
-def compile_kubelet(go: Toolchain, output: Path, deadline: Deadline) -> None:
-    """Compile the kubelet; about 4 min on 2 cores."""
-    tree = go.gopath / "src/k8s.io/kubernetes"
-    go.build("k8s.io/kubernetes/cmd/kubelet", output, tree, deadline)
+def paths(folder: Path, versions: Sequence[str]) -> Mapping[str, Path]:
+    """Return where in `folder` each program is kept, compiled or not, by its name.
 
-
-def compile_tools(go: Toolchain, output: Path, deadline: Deadline) -> None:
-    """Compile `TOOLS` to programs in the folder `output`.
-
-    They are placed inside the Kubernetes tree, whose vendored CRI client one of them uses.
+    `versions` are those of `rootfs.resolve_versions`.
     """
-    inside = go.gopath / "src/k8s.io/kubernetes/cmd"
-    for name in TOOLS:
-        target = inside / f"stand-in-{name}"
-        target.mkdir()
-        for source in (FOLDER / "tools").glob(f"{name}*.go"):
-            shutil.copy(source, target)
-        go.build(f"k8s.io/kubernetes/cmd/{target.name}", output / name, inside.parent, deadline)
+    sources = [version for version in versions if version.startswith(_COMPILED_FROM)]
+    keys = {name: key_of([KUBERNETES, *sources], ()) for name in KUBERNETES_PROGRAMS}
+    keys |= {name: key_of([KUBERNETES, *sources, *_texts(name)], ()) for name in TOOLS}
+    return {name: folder / f"{name}-{key}" for name, key in keys.items()}
+
+
+def compile_missing(
+    programs: Mapping[str, Path], go: Callable[[], Toolchain], deadline: Deadline
+) -> None:
+    """Compile those of `programs` that are not there; the kubelet takes about 4 min on 2 cores.
+
+    `go` is only asked for when there is something to compile.
+    """
+    missing = {name: path for name, path in programs.items() if not path.exists()}
+    if not missing:
+        return
+    toolchain = go()
+    for name, path in missing.items():
+        package = f"cmd/{name}" if name in KUBERNETES_PROGRAMS else _place_tool(toolchain, name)
+        partial = path.with_suffix(".partial")
+        toolchain.build(f"k8s.io/kubernetes/{package}", partial, toolchain.kubernetes, deadline)
+        partial.rename(path)
+
+
+def _place_tool(go: Toolchain, name: str) -> str:
+    """Copy a tool's source into the Kubernetes tree, whose vendored packages it may use."""
+    target = go.kubernetes / "cmd" / f"stand-in-{name}"
+    target.mkdir()
+    for source in _sources(name):
+        shutil.copy(source, target)
+    return f"cmd/{target.name}"
+
+
+def _sources(name: str) -> list[Path]:
+    """Return the files of a tool: NAME.go, and NAME-PART.go unless that is a tool's own name."""
+    others = {f"{tool}.go" for tool in TOOLS if tool != name}
+    found = sorted((FOLDER / "tools").glob(f"{name}*.go"))
+    return [path for path in found if path.name not in others]
+
+
+def _texts(name: str) -> list[str]:
+    return [path.read_text(encoding="utf-8") for path in _sources(name)]
 
 
 def _materialise_links(root: Path, share: Path) -> None:

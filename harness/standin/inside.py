@@ -12,6 +12,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,15 +45,20 @@ class _Build:
         return result
 
 
-def main(folder: Path, programs: Path, limit_s: float) -> None:
-    """Build bootimage.qcow2, fat.qcow2, base/ and node/ in `folder`; keep compiled `programs`."""
+def main(folder: Path, kept: Path, versions: Path, limit_s: float) -> None:
+    """Build bootimage.qcow2, fat.qcow2, base/ and node/ in `folder`.
+
+    `versions` lists the packages, a line each. Debian's tree and compiled programs go to `kept`,
+    where the next build finds them.
+    """
     now = datetime.datetime.now(tz=datetime.UTC)
     plan = recipe.load()
+    listed = versions.read_text(encoding="utf-8").splitlines()
     build = _Build(
         recipe=plan,
         work=folder / "work",
         deadline=Deadline.after(limit_s),
-        programs=node_layer.Programs(kubelet=programs / "kubelet", tools=programs),
+        programs=golang.paths(kept, listed),
         version=f"{plan.base_version}.{now:%Y%m%d}-0",
         created=f"{now:%Y-%m-%dT%H:%M:%SZ}",
     )
@@ -60,10 +66,9 @@ def main(folder: Path, programs: Path, limit_s: float) -> None:
     os.environ["OSTREE_SYSROOT_DEBUG"] = "mutable-deployments"
     build.work.mkdir()
     debian = build.step(
-        "Debian packages", lambda: rootfs.bootstrap(plan, build.work / "debian", build.deadline)
+        "Debian packages", lambda: rootfs.get_or_bootstrap(plan, kept, listed, build.deadline)
     )
-    if not build.programs.kubelet.exists():
-        build.step("kubelet from source", lambda: _compile(build, debian, programs))
+    build.step("programs from source", lambda: _compile(build, debian))
     base, node = build.work / "base", build.work / "node"
     build.step("CoreOS layer", lambda: _coreos(build, debian, base))
     build.step("node layer", lambda: _node(build, debian, base, node))
@@ -76,20 +81,17 @@ def main(folder: Path, programs: Path, limit_s: float) -> None:
     shutil.rmtree(build.work)
 
 
-def _compile(build: _Build, debian: rootfs.Debian, programs: Path) -> None:
+def _compile(build: _Build, debian: rootfs.Debian) -> None:
     folder = build.work / "golang"
     folder.mkdir()
-    go = golang.toolchain(debian, folder, build.deadline)
-    golang.compile_tools(go, programs, build.deadline)
-    partial = folder / "kubelet"
-    golang.compile_kubelet(go, partial, build.deadline)
-    shutil.move(partial, programs / "kubelet")
+    go = partial(golang.toolchain, debian, folder, build.deadline)
+    golang.compile_missing(build.programs, go, build.deadline)
     shutil.rmtree(folder)
 
 
 def _coreos(build: _Build, debian: rootfs.Debian, base: Path) -> None:
     process.run(["cp", "--archive", debian.tree, base], build.deadline)
-    coreos.customise(base, build.recipe, build.programs.tools, build.version)
+    coreos.customise(base, build.recipe, build.programs, build.version)
     coreos.prune(base, build.recipe.prune)
     coreos.enter_packages(base, build.work / "rpm", build.deadline)
     coreos.make_initramfs(base, build.deadline)
@@ -140,4 +142,4 @@ def _bootimage(
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), float(sys.argv[4]))

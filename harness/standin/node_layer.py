@@ -14,13 +14,8 @@ from harness.standin import rpm
 from harness.standin.recipe import FOLDER, Recipe
 from harness.standin.rootfs import Debian
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Programs:
-    """Where the compiled programs lie."""
-
-    kubelet: Path
-    tools: Path
+Programs = Mapping[str, Path]
+"""Where the compiled programs lie, by their names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +29,7 @@ class _Part:
 
 
 def _kubelet(_: Debian, programs: Programs, into: Path, __: Deadline) -> None:
-    _program(programs.kubelet, into, "kubelet")
+    _program(programs["kubelet"], into, "kubelet")
 
 
 def _clients(debian: Debian, _: Programs, into: Path, deadline: Deadline) -> None:
@@ -56,7 +51,7 @@ def _runc(debian: Debian, _: Programs, into: Path, deadline: Deadline) -> None:
 
 
 def _cri_tools(_: Debian, programs: Programs, into: Path, __: Deadline) -> None:
-    _program(programs.tools / "crictl", into, "crictl")
+    _program(programs["crictl"], into, "crictl")
 
 
 # The names are those of openshift/os's packages; containerd, in cri-o's place, goes by its own.

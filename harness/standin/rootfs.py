@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness import process
 from harness.model.clock import Deadline
-from harness.standin.recipe import Recipe
+from harness.standin.recipe import Recipe, key_of
 
 # Offered to mmdebstrap's hooks; everything fetched but not installed lands there.
 _FETCHED = "/materials"
@@ -56,6 +58,23 @@ def resolve_versions(recipe: Recipe, deadline: Deadline) -> tuple[str, ...]:
     )
     lines = (done.stdout + done.stderr).splitlines()
     return tuple(line.removeprefix("Inst ") for line in lines if line.startswith("Inst "))
+
+
+def get_or_bootstrap(
+    recipe: Recipe, kept: Path, versions: Sequence[str], deadline: Deadline
+) -> Debian:
+    """Return Debian's tree and materials out of `kept`, made there when there are none of today.
+
+    The tree is to be read only. Those of other days are removed.
+    """
+    asked = (*_choice(recipe), *recipe.path_exclude, *recipe.materials, *recipe.sources)
+    folder = kept / f"debian-{key_of([*versions, *asked], ())}"
+    if not folder.exists():
+        for old in kept.glob("debian-*"):
+            shutil.rmtree(old)
+        bootstrap(recipe, folder.with_suffix(".partial"), deadline)
+        folder.with_suffix(".partial").rename(folder)
+    return Debian(tree=folder / "tree", materials=folder / "materials")
 
 
 def bootstrap(recipe: Recipe, folder: Path, deadline: Deadline) -> Debian:

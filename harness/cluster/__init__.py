@@ -1,0 +1,1 @@
+"""What stands around a node: servers, certificates, the release payload, the control plane."""
