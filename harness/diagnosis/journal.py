@@ -63,6 +63,11 @@ class JournalReader:
     _boots: dict[str, int] = field(init=False, default_factory=dict)
     _cursors: set[int] = field(init=False, default_factory=set)
 
+    @property
+    def boot_ids(self) -> tuple[str, ...]:
+        """The kernel's ids of the boots seen so far, in their order."""
+        return tuple(self._boots)
+
     def feed(self, text: str, now_s: float) -> list[Entry]:
         """Return the entries that `text` ended; `now_s` is seconds since power-on.
 

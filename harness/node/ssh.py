@@ -10,7 +10,7 @@ import logging
 import select
 import shlex
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -146,16 +146,18 @@ class Session:
         """Return the kernel's id of this boot, which changes with every boot and nothing else."""
         return self.read_text("/proc/sys/kernel/random/boot_id", deadline).strip()
 
-    def wait_for_reboot(self, old_boot_id: str, deadline: Deadline) -> None:
-        """Drop the connection and connect again when the guest runs another boot.
+    def wait_for_reboot(self, old_boot_ids: Collection[str], deadline: Deadline) -> None:
+        """Drop the connection and connect again when the guest runs another boot than the old ones.
+
+        Boot ids may come with dashes, as from the kernel, or without, as from the journal.
 
         Raises:
             DeadlineError: there was no other boot in time; carries the last reason.
         """
         self.close()
-        wait_for("another boot", lambda: self._leave_boot(old_boot_id, deadline), deadline)
+        wait_for("another boot", lambda: self._leave_boots(old_boot_ids, deadline), deadline)
 
-    def _leave_boot(self, old_boot_id: str, deadline: Deadline) -> None:
+    def _leave_boots(self, old_boot_ids: Collection[str], deadline: Deadline) -> None:
         insist_alive(self._still_alive, self.endpoint)
         self._transport = dial(self.endpoint, deadline, self._still_alive)
         try:
@@ -163,9 +165,9 @@ class Session:
         except (ConnectionLostError, GuestCommandError, DeadlineError) as exc:
             self.close()
             raise NotYet(str(exc)) from exc
-        if seen == old_boot_id:
+        if _plain(seen) in map(_plain, old_boot_ids):
             self.close()
-            raise NotYet(f"the guest is still in boot {old_boot_id}")
+            raise NotYet(f"the guest is still in boot {seen}")
 
     def _finish(self, line: str, command: str, deadline: Deadline) -> Result:
         problem = "no exit status came: the connection dropped, or a signal killed the command"
@@ -227,6 +229,10 @@ def _close(channel: paramiko.Channel) -> None:
 
 def _as_root(command: str) -> str:
     return f"sudo -n sh -c {shlex.quote(command)}"
+
+
+def _plain(boot_id: str) -> str:
+    return boot_id.replace("-", "")
 
 
 def _text(output: bytes) -> str:

@@ -14,9 +14,9 @@ from harness.node.live_apply import Limits, live_apply
 from harness.scenarios import stages
 from harness.scenarios.config import node_pieces, whole
 from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario
+from harness.scenarios.stages import MachinePlan
 
-_NAME = "ipi_bootstrap"
-_MEMORY_MIB = 2048
+_PLAN = MachinePlan(name="ipi_bootstrap", memory_mib=2048)
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def _bring_up(rig: Rig, inputs: Inputs) -> Iterator[AppliedNode]:
     pieces = (*node_pieces(inputs, keys), live_apply(inputs.pull_spec, limits))
     document = whole(pieces, inputs.extra_ignition)
     with (
-        stages.switched_on(rig, inputs, _NAME, _MEMORY_MIB, document) as boot,
+        stages.switched_on(rig, inputs, _PLAN, document) as boot,
         stages.logged_in(boot, keys) as session,
     ):
         stages.wait_for_live_apply(boot, limits)
@@ -35,8 +35,8 @@ def _bring_up(rig: Rig, inputs: Inputs) -> Iterator[AppliedNode]:
 
 
 SCENARIO = Scenario(
-    name=_NAME,
+    name=_PLAN.name,
     title="IPI bootstrap: disk bootimage, live-apply at the first boot",
-    memory_mib=_MEMORY_MIB,
+    memory_mib=_PLAN.memory_mib,
     bring_up=_bring_up,
 )

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -101,9 +102,22 @@ class Unwatched:
         return nullcontext()
 
 
+class Way(StrEnum):
+    """How the node layer comes onto the node."""
+
+    LIVE_APPLY = "live-apply"
+    PIVOT = "pivot"
+    NONE = "none"
+    """It is in the bootimage already, and nothing may change."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppliedNode:
-    """A node after live-apply: still running, with its state before and after."""
+    """A node with its node layer: still running, with its state before and after.
+
+    `boots` counts the kernels that the machine started, `boot_ids` names those that the journal
+    told of. A live medium's boots count as well.
+    """
 
     machine: Machine
     session: Session
@@ -111,11 +125,20 @@ class AppliedNode:
     after: NodeState
     timings_s: tuple[tuple[str, float], ...]
     watch: Watching = field(default_factory=Unwatched)
+    boots: int = 1
+    boot_ids: tuple[str, ...] = ()
+
+
+STANDALONE_LEVELS = ("unit-active", "healthz", "cri", "static-pod")
+"""Levels of readiness of a kubelet without a cluster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """One way a node comes up. `bring_up` boots, applies and yields the node, and closes it all.
+
+    `reboots` is how often a bootimage with the node layer inside would reboot on this way: one more
+    is too many. `levels` names the levels of readiness that the node has to reach at its end.
 
     Raises (from `bring_up`):
         ProductError: the bootimage or the node image failed.
@@ -126,6 +149,9 @@ class Scenario:
     title: str
     memory_mib: int
     bring_up: Callable[[Rig, Inputs], AbstractContextManager[AppliedNode]]
+    way: Way = Way.LIVE_APPLY
+    reboots: int = 0
+    levels: tuple[str, ...] = STANDALONE_LEVELS
 
 
 def names() -> tuple[str, ...]:

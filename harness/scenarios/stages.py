@@ -5,10 +5,11 @@ Every stage is bounded, tells its progress, and ends with the one error that say
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 from harness.diagnosis import events, rules
 from harness.diagnosis.engine import Engine
@@ -33,12 +34,22 @@ from harness.scenarios.watch import Watch
 _SWITCH_ON_S = 60.0
 _LOGIN_S = 120.0
 _BACK_S = 120.0
+_REBOOT_S = 240.0
 _SETTLE_S = 30.0
 _SNAPSHOT_S = 60.0
 _ASK_S = 30.0
 # Not stretched: how often to look.
 _LOOK_S = 0.5
 _EL10 = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachinePlan:
+    """What a scenario asks of its machine; `disk_bytes` grows the disk beyond the bootimage."""
+
+    name: str
+    memory_mib: int
+    disk_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,28 +76,40 @@ class Boot:
 
 @contextmanager
 def switched_on(
-    rig: Rig, inputs: Inputs, name: str, memory_mib: int, document: Document
+    rig: Rig, inputs: Inputs, plan: MachinePlan, document: Document | None
 ) -> Iterator[Boot]:
-    """Hold a machine that boots the bootimage with the Ignition config `document`.
+    """Hold a machine as planned; `document` is its Ignition config unless its medium has one.
 
-    Whatever happens to it, `rig.evidence/name` tells of it afterwards.
+    Whatever happens to it, `rig.evidence/NAME` tells of it afterwards.
 
     Raises:
         InputError: `ignition-validate` refuses the config.
         RigError: the host cannot start the machine.
     """
-    evidence = Evidence.begin(rig.evidence, name, rig.redactor)
-    evidence.keep_config(document)
-    text = render(document)
-    insist_valid(text, rig.run.folder)
+    evidence = Evidence.begin(rig.evidence, plan.name, rig.redactor)
     spec = MachineSpec(
-        name=name, emulator=rig.emulator, acceleration=rig.acceleration,
+        name=plan.name, emulator=rig.emulator, acceleration=rig.acceleration,
         base=inputs.bootimage.path, base_format=inputs.bootimage.format.value,
-        ignition=text, memory_mib=rig.memory_mib or memory_mib,
+        disk_bytes=plan.disk_bytes, ignition=checked_config(rig, evidence, document),
+        memory_mib=rig.memory_mib or plan.memory_mib,
         cpu_level=cpu_level(inputs.node_image.version),
     )  # fmt: skip
     with watched(rig, spec, evidence, inputs) as watch:
         yield Boot(rig=rig, machine=watch.machine, watch=watch, evidence=evidence)
+
+
+def checked_config(rig: Rig, evidence: Evidence, document: Document | None) -> str | None:
+    """Return the text of an Ignition config that is valid, kept as evidence without its secrets.
+
+    Raises:
+        InputError: `ignition-validate` refuses it.
+    """
+    if document is None:
+        return None
+    evidence.keep_config(document)
+    text = render(document)
+    insist_valid(text, rig.run.folder)
+    return text
 
 
 @contextmanager
@@ -176,6 +199,42 @@ def _is_back(boot: Boot) -> None:
         raise NotYet(f"{last.stage} says {last.detail or last.state}" if last else "nothing told")
 
 
+class Returning(Protocol):
+    """A session that can follow its guest over a reboot: a `Session`, or a fake."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+    def wait_for_reboot(self, old_boot_ids: Collection[str], deadline: Deadline) -> None:
+        """Connect again when the guest runs another boot."""
+
+
+def wait_for_boot(boot: Boot, session: Returning, number: int, limit_s: float = _REBOOT_S) -> None:
+    """Follow the machine to its boot `number`, counted from 1, and log in there.
+
+    Boots in between may come and go. `limit_s` is stretched for a slow guest.
+
+    Raises:
+        ProductError: the machine failed, or did not get there in time.
+    """
+    limit = boot.deadline(limit_s)
+    # The console may tell of a kernel that starts before the journal of the last one is read.
+    old_boot_ids = boot.watch.boot_ids
+    session.close()
+    try:
+        wait_for(f"boot {number}", partial(_has_boots, boot, number), limit, _LOOK_S)
+        session.wait_for_reboot(old_boot_ids, limit)
+    except DeadlineError as exc:
+        raise boot.watch.stuck(str(exc)) from exc
+    boot.watch.say(f"logged in to boot {number} after {boot.watch.elapsed_s:.0f} s")
+
+
+def _has_boots(boot: Boot, number: int) -> None:
+    boot.watch.insist_alive()
+    if boot.watch.boots < number:
+        raise NotYet(f"the machine is in boot {boot.watch.boots}")
+
+
 def wait_until_settled(boot: Boot, shell: Shell) -> None:
     """Wait until systemd has no jobs; after a while go on with those that are left.
 
@@ -205,13 +264,13 @@ def _no_jobs(boot: Boot, shell: Shell) -> None:
         raise NotYet("jobs of systemd: " + ", ".join(" ".join(job) for job in jobs[:5]))
 
 
-def applied(boot: Boot, session: Session) -> AppliedNode:
+def applied(boot: Boot, session: Session, before_path: str = BEFORE) -> AppliedNode:
     """Return the node with its snapshots: the guest's own of before, and one taken now.
 
     Raises:
         RigError: a snapshot cannot be had.
     """
-    was, before = _kept(boot, "before", session.read_text(BEFORE, boot.deadline(_ASK_S)))
+    was, before = _kept(boot, "before", session.read_text(before_path, boot.deadline(_ASK_S)))
     with boot.timed("snapshot"), boot.watch.phase("snapshot", "snapshot of the node"):
         taken = session.run(OBSERVE, boot.deadline(_SNAPSHOT_S), check=True)
     now, after = _kept(boot, "after", taken.stdout)
@@ -220,6 +279,7 @@ def applied(boot: Boot, session: Session) -> AppliedNode:
     return AppliedNode(
         machine=boot.machine, session=session, before=before, after=after,
         timings_s=tuple(boot.timings_s.items()), watch=boot.watch,
+        boots=boot.watch.boots, boot_ids=boot.watch.boot_ids,
     )  # fmt: skip
 
 

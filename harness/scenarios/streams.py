@@ -62,6 +62,11 @@ class Streams:
         self.events = EventReader(clock=clock)
         self.last_byte_s = 0.0
 
+    @property
+    def boot_ids(self) -> tuple[str, ...]:
+        """The boots that the journal told of so far, in their order."""
+        return self._journal.boot_ids
+
     def read(self, now_s: float, limit: Deadline) -> list[Line]:
         """Return the lines that became known since the last call; `now_s` is since power-on.
 

@@ -78,13 +78,23 @@ class Watch:
         return self._streams.events.events
 
     @property
+    def boots(self) -> int:
+        """How many kernels the machine has started, as far as is known by now."""
+        return max(record.boot for record in self._tracker.records)
+
+    @property
+    def boot_ids(self) -> tuple[str, ...]:
+        """The kernel's ids of the boots that the journal told of, in their order."""
+        return self._streams.boot_ids
+
+    @property
     def record(self) -> MachineRecord:
         """What there is to report by now."""
         phases = self._tracker.records
         return replace(
             self._record,
             elapsed_s=round(self.elapsed_s, 1),
-            boots=max(record.boot for record in phases),
+            boots=self.boots,
             phases=tuple(map(_rounded, phases)),
             sightings=self._engine.sightings,
             missing_commands=self._missing(),

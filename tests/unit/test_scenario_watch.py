@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from harness.node.dial import Endpoint
 from harness.node.live_apply import Limits
 from harness.node.ssh import ConnectionLostError, Result
 from harness.scenarios.evidence import RECORD
-from harness.scenarios.stages import wait_for_live_apply, wait_until_settled
+from harness.scenarios.stages import wait_for_boot, wait_for_live_apply, wait_until_settled
 
 KERNEL = "[    0.000000] Linux version 6.1.0\n"
 PANIC = "[   41.212345] Kernel panic - not syncing: sysrq triggered crash\n"
@@ -359,6 +359,43 @@ def test_a_bootimage_that_has_the_node_layer_is_told_as_such(tmp_path: Path) -> 
 
     with pytest.raises(ProductError, match="openshift-clients, of the node layer, is in the boot"):
         wait_for_live_apply(boot, Limits())
+
+
+class Rebooting:
+    """A session whose guest comes back; keeps the boots that it was told to leave."""
+
+    def __init__(self) -> None:
+        self.left: list[tuple[str, ...]] = []
+
+    def close(self) -> None:
+        """Close nothing."""
+
+    def wait_for_reboot(self, old_boot_ids: Collection[str], deadline: Deadline) -> None:
+        self.left.append(tuple(old_boot_ids))
+
+
+BANNER = "[    0.000000] Linux version 6.1.0 (debian) #1\n"
+RESTART = "[   50.000000] reboot: Restarting system\n"
+
+
+def test_a_boot_is_there_when_its_kernel_has_started_and_lets_us_in(tmp_path: Path) -> None:
+    boot, told = make_boot(tmp_path)
+    boot.machine.console.write_text(BANNER + RESTART + BANNER)
+    session = Rebooting()
+
+    wait_for_boot(boot, session, 2)
+
+    assert boot.watch.boots == 2
+    assert session.left == [()]
+    assert any("logged in to boot 2" in line for line in told)
+
+
+def test_a_boot_that_never_comes_is_told_with_the_one_it_stays_in(tmp_path: Path) -> None:
+    boot, _ = make_boot(tmp_path)
+    boot.machine.console.write_text(BANNER)
+
+    with pytest.raises(ProductError, match=r"boot 2 .*the machine is in boot 1"):
+        wait_for_boot(boot, Rebooting(), 2, limit_s=1.0)
 
 
 def test_settling_waits_for_the_last_job(tmp_path: Path) -> None:
