@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 from harness.diagnosis import events, rules
@@ -47,11 +48,18 @@ OVERLAY = "overlay-apply"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachinePlan:
-    """What a scenario asks of its machine; `disk_bytes` grows the disk beyond the bootimage."""
+    """What a scenario asks of its machine.
+
+    The disk holds the bootimage, grown to `disk_bytes`, or with `is_blank` nothing of that size:
+    then the ISO `cdrom` boots, or the iPXE script at the URL `netboot`.
+    """
 
     name: str
     memory_mib: int
     disk_bytes: int | None = None
+    is_blank: bool = False
+    cdrom: Path | None = None
+    netboot: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +99,9 @@ def switched_on(
     evidence = Evidence.begin(rig.evidence, plan.name, rig.redactor)
     spec = MachineSpec(
         name=plan.name, emulator=rig.emulator, acceleration=rig.acceleration,
-        base=inputs.bootimage.path, base_format=inputs.bootimage.format.value,
-        disk_bytes=plan.disk_bytes, ignition=checked_config(rig, evidence, document),
+        base=None if plan.is_blank else inputs.bootimage.path,
+        base_format=inputs.bootimage.format.value, disk_bytes=plan.disk_bytes,
+        cdrom=plan.cdrom, netboot=plan.netboot, ignition=checked_config(rig, evidence, document),
         memory_mib=rig.memory_mib or plan.memory_mib,
         cpu_level=cpu_level(inputs.node_image.version),
     )  # fmt: skip
