@@ -16,14 +16,16 @@ from types import MappingProxyType
 from harness.machine import processes
 from harness.machine.acceleration import Acceleration
 from harness.machine.architecture import CpuLevel, Firmware, cpu_model
-from harness.machine.disk import create_overlay
-from harness.machine.domain import Disk, Domain, Forward, Port
+from harness.machine.disk import BLANK_BYTES, create_blank, create_overlay
+from harness.machine.domain import Domain, Port
 from harness.machine.driver import DESTROYED, POWERED_OFF, Connection, RunningDomain
 from harness.machine.emulator import Emulator
 from harness.machine.memory import reserve
+from harness.machine.network import Forward
 from harness.machine.ownership import Run
 from harness.machine.ports import reserve_port
 from harness.machine.remains import DomainRecord
+from harness.machine.storage import Disk
 from harness.model.clock import Deadline
 
 LOG = logging.getLogger(__name__)
@@ -42,13 +44,15 @@ class MachineSpec:
     """What to boot; a `name` that its run had before gets a number, as in `name-2`.
 
     `ignition` is the config's text, kept out of logs for the secrets that it may hold. `disk_bytes`
-    grows the disk beyond the image's size.
+    grows the disk beyond the image's size; without a `base` the disk is blank. While nothing on it
+    boots, the ISO `cdrom` does, or the iPXE script at the URL `netboot` (the guest has the host at
+    10.0.2.2): so one machine boots a medium, and after an installation and a reboot its disk.
     """
 
     name: str
     emulator: Emulator
     acceleration: Acceleration
-    base: Path
+    base: Path | None
     base_format: str = "qcow2"
     disk_bytes: int | None = None
     ignition: str | None = field(default=None, repr=False)
@@ -57,6 +61,8 @@ class MachineSpec:
     cpu_level: CpuLevel = CpuLevel.V2
     firmware: Firmware | None = None
     ports: tuple[str, ...] = PORTS
+    cdrom: Path | None = None
+    netboot: str | None = None
 
 
 class Machine:
@@ -125,7 +131,7 @@ def boot(
 
     Raises:
         MemoryShortageError: the host cannot hold it now.
-        InputError: no space for its disk.
+        InputError: no space for its disk, or `netboot` is too long an address.
         RigError: libvirt or QEMU refused it.
     """
     folder = _claim_folder(run, spec.name)
@@ -133,8 +139,8 @@ def boot(
     with ExitStack() as stack:
         stack.enter_context(reserve(run, spec.name, spec.memory_mib + EMULATOR_MIB))
         port = stack.enter_context(reserve_port(run.port_locks))
-        overlay = stack.enter_context(_overlay(run, spec, deadline))
-        domain = _domain(connection, run, spec, overlay, port)
+        disk = stack.enter_context(_disk(run, spec, deadline))
+        domain = _domain(connection, run, spec, disk, port)
         yield stack.enter_context(_started(connection, run, domain, folder))
 
 
@@ -152,21 +158,22 @@ def _claim_folder(run: Run, name: str) -> Path:
 
 
 @contextmanager
-def _overlay(run: Run, spec: MachineSpec, deadline: Deadline) -> Iterator[Path]:
+def _disk(run: Run, spec: MachineSpec, deadline: Deadline) -> Iterator[Path]:
     folder = run.scratch / spec.name
     folder.mkdir()
-    overlay = create_overlay(
-        spec.base, spec.base_format, folder, size_bytes=spec.disk_bytes, deadline=deadline
-    )
+    if spec.base is None:
+        disk = create_blank(folder, spec.disk_bytes or BLANK_BYTES, deadline)
+    else:
+        disk = create_overlay(
+            spec.base, spec.base_format, folder, size_bytes=spec.disk_bytes, deadline=deadline
+        )
     try:
-        yield overlay
+        yield disk
     finally:
-        overlay.unlink(missing_ok=True)
+        disk.unlink(missing_ok=True)
 
 
-def _domain(
-    connection: Connection, run: Run, spec: MachineSpec, overlay: Path, port: int
-) -> Domain:
+def _domain(connection: Connection, run: Run, spec: MachineSpec, disk: Path, port: int) -> Domain:
     folder = run.folder / spec.name
     kind = spec.acceleration.kind
     return Domain(
@@ -177,12 +184,14 @@ def _domain(
         cpu=cpu_model(spec.emulator.arch, kind, spec.cpu_level),
         memory_mib=spec.memory_mib,
         vcpus=spec.vcpus,
-        disks=(Disk(path=overlay, serial="root"),),
+        disks=(Disk(path=disk, serial="root"),),
         console=folder / "console.log",
         ignition=_write_ignition(folder, spec.ignition),
         ports=tuple(Port(name=name, path=folder / f"{name}.log") for name in spec.ports),
         forwards=(Forward(host_port=port, guest_port=_SSH),),
         firmware=spec.firmware,
+        cdrom=spec.cdrom,
+        netboot=spec.netboot,
         security=connection.security_labels(),
     )
 

@@ -41,12 +41,14 @@ _DEFINES = re.compile(r"^SCENARIO\b", re.MULTILINE)
 class Inputs:
     """What is under test, the same for every scenario of a run.
 
+    `fat_bootimage` gives the control's bootimage, or raises `InputError`.
     `pull_spec` and `pause_image` are names by digest as the guest reaches them, without transport.
     `package_of` names the node layer's package that brings a command, None when none does; it may
     have to fetch the image for that, `known_package_of` does not and is None then, too.
     """
 
     bootimage: BootImage
+    fat_bootimage: Callable[[], BootImage]
     node_image: NodeImage
     pull_spec: str
     pause_image: str

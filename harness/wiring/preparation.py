@@ -183,6 +183,22 @@ class Preparation:
         return bootimage.acquire(named, self.settings.bootimage_sha256, self._cache, deadline)
 
     @cached_property
+    def fat_bootimage(self) -> BootImage:
+        """The control's bootimage, verified and unpacked.
+
+        Raises:
+            InputError: there is none for images that are no stand-ins.
+        """
+        named = self.settings.fat_bootimage
+        if named is None and not self.settings.is_stand_in:
+            raise InputError(
+                "scenario fat", "has no bootimage with the node layer inside",
+                "name one with --fat-bootimage, or leave the scenario out",
+            )  # fmt: skip
+        named = named or str(self._stand_in.fat_bootimage)
+        return bootimage.acquire(named, None, self._cache, Deadline.after(ACQUIRE_S))
+
+    @cached_property
     def contents(self) -> Contents | None:
         """The programs of the node image and their packages; None when they cannot be had.
 

@@ -8,8 +8,11 @@ import pytest
 
 from harness import folders
 from harness.machine.architecture import CpuLevel, Firmware, Kind, architecture, cpu_model
-from harness.machine.domain import Disk, Domain, Forward, Port, SecurityLabel
+from harness.machine.domain import Domain, Port, SecurityLabel
 from harness.machine.emulator import Emulator
+from harness.machine.network import Forward
+from harness.machine.storage import Disk
+from harness.model.errors import InputError
 
 FOLDER = Path("/run-folder/one")
 
@@ -51,6 +54,25 @@ def test_domain_is_the_golden_one(golden: str, arch: str, kind: Kind) -> None:
     expected = folders.fixture(f"domains/{golden}.xml").read_text()
 
     assert a_domain(arch, kind).to_xml() == expected
+
+
+def with_media(domain: Domain) -> Domain:
+    url = "http://10.0.2.2:20080/boot,.ipxe"
+    return replace(domain, cdrom=Path("/images/live.iso"), netboot=url)
+
+
+@pytest.mark.parametrize("arch", ["x86_64", "aarch64", "s390x"])
+def test_disk_comes_before_media_in_the_golden_domain(arch: str) -> None:
+    expected = folders.fixture(f"domains/{arch}-media.xml").read_text()
+
+    assert with_media(a_domain(arch)).to_xml() == expected
+
+
+def test_an_address_too_long_for_dhcp_is_refused() -> None:
+    netboot = f"http://10.0.2.2:20080/{'x' * 128}"
+
+    with pytest.raises(InputError, match="more than 127 bytes"):
+        replace(a_domain(), netboot=netboot).to_xml()
 
 
 def test_a_changed_copy_changes_the_xml_and_not_the_original() -> None:

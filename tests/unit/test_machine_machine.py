@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -110,6 +111,17 @@ def test_ignition_is_private_and_shows_in_no_repr(run: Run) -> None:
         assert config.stat().st_mode & 0o777 == 0o600
 
     assert "s3cr3t" not in repr(SPEC)
+
+
+def test_a_machine_without_an_image_gets_a_disk_of_its_own_and_the_medium(run: Run) -> None:
+    spec = replace(SPEC, base=None, cdrom=Path("/images/live.iso"), netboot="http://10.0.2.2/b")
+
+    with boot(FakeConnection(), run, spec, SOON) as machine:
+        domain = machine.domain
+
+    assert [disk.path for disk in domain.disks] == [run.scratch / "one/blank.qcow2"]
+    assert (domain.cdrom, domain.netboot) == (spec.cdrom, spec.netboot)
+    assert not domain.disks[0].path.exists(), "it is given back"
 
 
 def test_a_running_machine_has_no_reason(run: Run) -> None:
