@@ -16,6 +16,7 @@ from harness.wiring import fixtures, hooks, notes, options
 from harness.wiring.collection import (
     LEVEL,
     NODE,
+    is_possible,
     parametrise_levels,
     parametrise_nodes,
     parametrise_rows,
@@ -113,6 +114,9 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Check everything that the collected tests will need, and tell the first fault once."""
+    if problem_of(config) is None:
+        catalogue = catalogue_of(config)
+        items[:] = [item for item in items if is_possible(item, catalogue)]
     needed = any(item.get_closest_marker(MARKER) for item in items)
     if needed and not config.getoption("collectonly"):
         check_once(config)

@@ -49,12 +49,28 @@ def parse_references(text: str, subject: str) -> Reference:
     Raises:
         InputError: the text is no image stream, or has neither tag.
     """
-    images = _images(text, subject)
+    images = parse_images(text, subject)
     for tag in _TAGS:
         if tag in images:
             return parse(f"docker://{images[tag]}")
     problem = f"names no node image: none of {', '.join(_TAGS)} among {', '.join(sorted(images))}"
     raise InputError(subject, problem, "name the node image itself with --node-image")
+
+
+def parse_images(text: str, subject: str) -> Mapping[str, str]:
+    """Return the pull specs in an `image-references` file by their tags; errors call it `subject`.
+
+    Raises:
+        InputError: the text is no image stream.
+    """
+    try:
+        tags = json.loads(text)["spec"]["tags"]
+        return {
+            tag["name"]: tag["from"]["name"] for tag in tags if tag["from"]["kind"] == "DockerImage"
+        }
+    except (ValueError, KeyError, TypeError) as exc:
+        problem = f"has an {_REFERENCES} that is no image stream"
+        raise InputError(subject, problem, "check the release image") from exc
 
 
 def read_references(layout: Path, subject: str) -> str:
@@ -115,14 +131,3 @@ def _text(layer: tarfile.TarFile, member: tarfile.TarInfo, subject: str) -> str:
         problem = f"has an implausible {_REFERENCES} of {member.size} bytes"
         raise InputError(subject, problem, "check the release image")
     return file.read().decode(errors="replace")
-
-
-def _images(text: str, subject: str) -> Mapping[str, str]:
-    try:
-        tags = json.loads(text)["spec"]["tags"]
-        return {
-            tag["name"]: tag["from"]["name"] for tag in tags if tag["from"]["kind"] == "DockerImage"
-        }
-    except (ValueError, KeyError, TypeError) as exc:
-        problem = f"has an {_REFERENCES} that is no image stream"
-        raise InputError(subject, problem, "check the release image") from exc

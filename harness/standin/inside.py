@@ -10,15 +10,17 @@ import datetime
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from harness import process
+from harness.cluster.payload import Payload
 from harness.model.clock import SYSTEM_CLOCK, Deadline
-from harness.standin import coreos, disk, golang, node_layer, oci, recipe, rootfs
+from harness.standin import coreos, disk, golang, node_layer, oci, payload, recipe, rootfs
+from harness.standin.build import PAYLOAD
 
 T = TypeVar("T")
 _DISK_MIB = 6144
@@ -46,7 +48,7 @@ class _Build:
 
 
 def main(folder: Path, kept: Path, versions: Path, limit_s: float) -> None:
-    """Build bootimage.qcow2, fat.qcow2, base/ and node/ in `folder`.
+    """Build bootimage.qcow2, fat.qcow2, base/, node/ and payload/ in `folder`.
 
     `versions` lists the packages, a line each. Debian's tree and compiled programs go to `kept`,
     where the next build finds them.
@@ -77,6 +79,7 @@ def main(folder: Path, kept: Path, versions: Path, limit_s: float) -> None:
         "bootimage", lambda: _bootimage(build, debian, base, layer, folder / "bootimage.qcow2")
     )
     build.step("fat bootimage", lambda: _bootimage(build, debian, node, None, folder / "fat.qcow2"))
+    build.step("release payload", lambda: _payload(build, debian, folder / PAYLOAD))
     (folder / "version").write_text(build.version)
     shutil.rmtree(build.work)
 
@@ -116,14 +119,25 @@ def _images(build: _Build, folder: Path, base: Path, node: Path) -> oci.Layer:
         "io.node-image.stand-in": "true",
         "ostree.linux": "stand-in",
     }
-    oci.write_image(folder / "base", [lower], labels, build.created)
+    oci.write_image(folder / "base", [lower], _boots(labels), build.created)
     node_labels = {
         "io.openshift.metalayer": "true",
         "io.openshift.build.versions": f"machine-os={build.version}",
         "io.openshift.build.version-display-names": "machine-os=CoreOS stand-in",
     }
-    oci.write_image(folder / "node", [lower, upper], labels | node_labels, build.created)
+    config = _boots(labels | node_labels)
+    oci.write_image(folder / "node", [lower, upper], config, build.created)
     return lower
+
+
+def _boots(labels: Mapping[str, str]) -> dict[str, object]:
+    return {"Labels": dict(labels), "Cmd": ["/sbin/init"]}
+
+
+def _payload(build: _Build, debian: rootfs.Debian, folder: Path) -> None:
+    made = Payload(folder=folder)
+    payload.collect_programs(made, debian, build.programs, build.deadline)
+    payload.write_images(made, build.work / "payload", build.created)
 
 
 def _bootimage(
@@ -136,6 +150,7 @@ def _bootimage(
     if base_layer is not None:
         disk.name_layer(sysroot, _BRANCH, base_layer.descriptor["digest"], build.deadline)
     disk.deploy(sysroot, _BRANCH, build.recipe.kernel_arguments, build.deadline)
+    disk.write_aleph(sysroot, image.name, build.version)
     disk.write_disk(sysroot, debian, _DISK_MIB, work / "disk.raw", build.deadline)
     disk.to_qcow2(work / "disk.raw", image, build.deadline)
     shutil.rmtree(work)
