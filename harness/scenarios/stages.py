@@ -15,7 +15,9 @@ from typing import Protocol
 from harness.diagnosis import events, rules
 from harness.diagnosis.engine import Engine
 from harness.machine.architecture import CpuLevel
+from harness.machine.hardware import PLAIN, Hardware
 from harness.machine.machine import Machine, MachineSpec, boot
+from harness.machine.segment import Segment
 from harness.model import node_state, version
 from harness.model.clock import Deadline, NotYet, utc_now, wait_for
 from harness.model.errors import DeadlineError, InputError
@@ -60,6 +62,8 @@ class MachinePlan:
     is_blank: bool = False
     cdrom: Path | None = None
     netboot: str | None = None
+    hardware: Hardware = PLAIN
+    segment: Segment | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +107,7 @@ def switched_on(
         base_format=inputs.bootimage.format.value, disk_bytes=plan.disk_bytes,
         cdrom=plan.cdrom, netboot=plan.netboot, ignition=checked_config(rig, evidence, document),
         memory_mib=rig.memory_mib or plan.memory_mib,
+        hardware=plan.hardware, segment=plan.segment,
         cpu_level=cpu_level(inputs.node_image.version),
     )  # fmt: skip
     with watched(rig, spec, evidence, inputs) as watch:

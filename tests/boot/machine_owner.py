@@ -1,9 +1,9 @@
 """An owner to be killed: boots one machine from a boot sector and tells where it is.
 
-`machine_owner.py MODE URI BASE [--cdrom ISO] [--netboot URL]` prints one JSON object when the
-machine runs; BASE `blank` is an empty disk. MODE is `hold` (wait for the end of standard input),
-`fail` (raise inside), or `watch` (wait for the machine to stop by itself and print why). libvirt's
-embedded driver allows one run per process, hence a program.
+`machine_owner.py MODE URI BASE [OPTIONS]` prints one JSON object when the machine runs; BASE
+`blank` is an empty disk. MODE is `hold` (wait for the end of standard input), `fail` (raise
+inside), or `watch` (wait for the machine to stop by itself and print why). libvirt's embedded
+driver allows one run per process, hence a program.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import logging
 import sys
 from pathlib import Path
 
+from harness.machine import hardware
 from harness.machine.acceleration import Acceleration
 from harness.machine.architecture import Kind
 from harness.machine.connection import open_connection
@@ -50,15 +51,16 @@ def main(options: argparse.Namespace) -> None:
 def spec_of(options: argparse.Namespace) -> MachineSpec:
     return MachineSpec(
         name="one",
-        emulator=find_emulator(),
+        emulator=find_emulator(options.arch),
         acceleration=Acceleration(kind=Kind.TCG, reason="asked for", timeout_factor=1.0),
         base=None if options.base == "blank" else Path(options.base),
         base_format="raw",
         ignition='{"ignition":{"version":"3.4.0"}}',
-        memory_mib=128,
+        memory_mib=options.memory_mib,
         vcpus=1,
         cdrom=options.cdrom,
         netboot=options.netboot,
+        hardware=hardware.parse(options.hardware),
     )
 
 
@@ -81,6 +83,9 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("base")
     parser.add_argument("--cdrom", type=Path)
     parser.add_argument("--netboot")
+    parser.add_argument("--hardware", default="")
+    parser.add_argument("--arch")
+    parser.add_argument("--memory-mib", type=int, default=128)
     return parser.parse_args()
 
 
