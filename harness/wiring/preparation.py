@@ -18,6 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from harness import doctor
+from harness.cluster.payload import Payload
 from harness.folders import cache_dir
 from harness.host import Purpose
 from harness.images import bootimage, node_image, release
@@ -197,6 +198,11 @@ class Preparation:
             )  # fmt: skip
         named = named or str(self._stand_in.fat_bootimage)
         return bootimage.acquire(named, None, self._cache, Deadline.after(ACQUIRE_S))
+
+    @property
+    def payload(self) -> Payload | None:
+        """The parts of the stand-in's control plane, None with other images."""
+        return self._stand_in.payload if self.settings.is_stand_in else None
 
     @cached_property
     def contents(self) -> Contents | None:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from functools import cached_property
 from types import FrameType
 
+from harness.cluster.release_payload import NODE_IMAGE, PAUSE, ReleasePayload, push_release
 from harness.diagnosis.allow import NOTHING_ALLOWED, AllowList
 from harness.images.node_image import NodeImage
 from harness.images.pause import write_pause_image
@@ -111,6 +112,8 @@ class Workplace:
             package_of=ready.package_of,
             known_package_of=ready.known_package_of,
             fat_bootimage=lambda: ready.fat_bootimage,
+            payload=ready.payload,
+            release=lambda: self._release,
         )
 
     @contextmanager
@@ -175,6 +178,14 @@ class Workplace:
             self.preparation.node_source, reference=image.reference, size_bytes=image.size_bytes
         )
         return registry.push(source, "node-image", Deadline.after(PUSH_S))
+
+    @cached_property
+    def _release(self) -> ReleasePayload | None:
+        inputs, deadline = self.inputs, Deadline.after(PUSH_S)
+        if inputs.payload is None:
+            return None
+        known = {NODE_IMAGE: inputs.pull_spec, PAUSE: inputs.pause_image}
+        return push_release(inputs.registry, inputs.payload, known, deadline)
 
     def _push_pause(self, registry: Registry) -> str:
         arch = self.preparation.emulator.arch.name
