@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Protocol
 
 # For types alone: asking for the names of scenarios must not load SSH and libvirt.
 if TYPE_CHECKING:
+    from harness.cluster.payload import Payload
+    from harness.cluster.release_payload import ReleasePayload
     from harness.diagnosis.allow import AllowList
     from harness.images.bootimage import BootImage
     from harness.images.node_image import NodeImage
@@ -45,6 +47,8 @@ class Inputs:
     `pull_spec` and `pause_image` are names by digest as the guest reaches them, without transport.
     `package_of` names the node layer's package that brings a command, None when none does; it may
     have to fetch the image for that, `known_package_of` does not and is None then, too.
+    `release` is the release as the guests reach it, None when only a node image was named;
+    `payload` has the programs of a control plane on this host, which stand-ins alone bring.
     """
 
     bootimage: BootImage
@@ -57,6 +61,8 @@ class Inputs:
     authfile: Secret | None
     extra_ignition: tuple[Document, ...]
     paths_to_observe: tuple[str, ...]
+    release: ReleasePayload | None = None
+    payload: Payload | None = None
     package_of: Callable[[str], str | None] = lambda _: None
     known_package_of: Callable[[str], str | None] = lambda _: None
 

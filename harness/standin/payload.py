@@ -27,6 +27,7 @@ def collect_programs(
     payload: Payload, debian: Debian, programs: Mapping[str, Path], deadline: Deadline
 ) -> None:
     """Fill the payload's trees with programs and what they are linked to."""
+    payload.folder.mkdir()
     raw = debian.unpack("etcd-server", payload.folder / "raw", deadline)
     _place(raw / "usr/bin/etcd", payload.etcd_tree / "usr/bin/etcd")
     shutil.rmtree(raw)

@@ -18,6 +18,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from harness import doctor
+from harness.cluster.payload import Payload
+from harness.cluster.release_payload import ReleasePayload
 from harness.folders import cache_dir
 from harness.host import Purpose
 from harness.images import bootimage, node_image, release
@@ -154,6 +156,22 @@ class Preparation:
         if self.settings.is_stand_in:
             return expectations.load(STAND_IN)
         return expectations.load(expectations.choose(self.node_image.labels))
+
+    @cached_property
+    def release(self) -> ReleasePayload | None:
+        """The release that the user named, if any and if guests can pull it."""
+        if not self.settings.release_image:
+            return None
+        source = self._source(self.settings.release_image)
+        found = release.fetch(source, self._cache, Deadline.after(ACQUIRE_S))
+        if not found.reference.is_remote:
+            return None
+        return ReleasePayload.of(found.reference.rest, found.references)
+
+    @cached_property
+    def payload(self) -> Payload | None:
+        """The stand-in's parts of a release, None when images of the user's are under test."""
+        return self._stand_in.payload if self.settings.is_stand_in else None
 
     @cached_property
     def node_source(self) -> Source:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from types import FrameType
 
+from harness.cluster.release_payload import NODE_IMAGE, PAUSE, ReleasePayload, push_release
 from harness.diagnosis.allow import NOTHING_ALLOWED, AllowList
 from harness.images.node_image import NodeImage
 from harness.images.pause import write_pause_image
@@ -98,11 +99,15 @@ class Workplace:
         registry = self._registry(self.rig.run)
         if not remote:
             _ = ready.contents  # for the missing commands of a boot; cached, seconds at first
+        pull_spec = image.reference.rest if remote else self._push_node_image(registry)
+        pause_image = self._push_pause(registry)
         return Inputs(
             bootimage=ready.bootimage,
             node_image=image,
-            pull_spec=image.reference.rest if remote else self._push_node_image(registry),
-            pause_image=self._push_pause(registry),
+            pull_spec=pull_spec,
+            pause_image=pause_image,
+            release=self._release(registry, {NODE_IMAGE: pull_spec, PAUSE: pause_image}),
+            payload=ready.payload,
             registry=registry,
             runtime=CONTAINERD if image.is_stand_in else CRIO,
             authfile=ready.authfile if remote else None,
@@ -175,6 +180,12 @@ class Workplace:
             self.preparation.node_source, reference=image.reference, size_bytes=image.size_bytes
         )
         return registry.push(source, "node-image", Deadline.after(PUSH_S))
+
+    def _release(self, registry: Registry, known: Mapping[str, str]) -> ReleasePayload | None:
+        payload = self.preparation.payload
+        if payload is None:
+            return self.preparation.release
+        return push_release(registry, payload, known, Deadline.after(PUSH_S))
 
     def _push_pause(self, registry: Registry) -> str:
         arch = self.preparation.emulator.arch.name
