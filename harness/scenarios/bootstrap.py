@@ -22,17 +22,13 @@ API_LEVEL = "api-readyz"
 _LOOK_S = 0.5
 
 
-def has_control_plane(inputs: Inputs) -> bool:
-    """Return whether there is a release to make a control plane of."""
-    return inputs.release is not None and inputs.release.has_control_plane
-
-
 def control_plane_pieces(inputs: Inputs, limits: Limits) -> tuple[Config, ...]:
     """Return the Ignition pieces of a temporary control plane, none without a release."""
-    if inputs.release is None or not inputs.release.has_control_plane:
+    release = inputs.release()
+    if release is None or not release.has_control_plane:
         return ()
     pki = make_pki((bootkube.ADDRESS,))
-    return (temporary_control_plane(inputs.release, pki, limits),)
+    return (temporary_control_plane(release, pki, limits),)
 
 
 def wait_for_control_plane(boot: Boot, limits: Limits) -> None:

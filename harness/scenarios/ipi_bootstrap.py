@@ -14,11 +14,7 @@ from harness.node import bootkube
 from harness.node.keys import make_run_keys
 from harness.node.live_apply import Limits, live_apply
 from harness.scenarios import stages
-from harness.scenarios.bootstrap import (
-    control_plane_pieces,
-    has_control_plane,
-    wait_for_control_plane,
-)
+from harness.scenarios.bootstrap import control_plane_pieces, wait_for_control_plane
 from harness.scenarios.config import node_pieces, whole
 from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario
 from harness.scenarios.stages import MachinePlan
@@ -31,11 +27,8 @@ def _bring_up(rig: Rig, inputs: Inputs) -> Iterator[AppliedNode]:
     keys = make_run_keys()
     limits = Limits().scaled(rig.timeout_factor)
     cluster = bootkube.Limits().scaled(rig.timeout_factor)
-    pieces = (
-        *node_pieces(inputs, keys),
-        live_apply(inputs.pull_spec, limits),
-        *control_plane_pieces(inputs, cluster),
-    )
+    control_plane = control_plane_pieces(inputs, cluster)
+    pieces = (*node_pieces(inputs, keys), live_apply(inputs.pull_spec, limits), *control_plane)
     document = whole(pieces, inputs.extra_ignition)
     with (
         stages.switched_on(rig, inputs, _PLAN, document) as boot,
@@ -43,7 +36,7 @@ def _bring_up(rig: Rig, inputs: Inputs) -> Iterator[AppliedNode]:
     ):
         stages.wait_for_live_apply(boot, limits)
         stages.wait_until_settled(boot, session)
-        if has_control_plane(inputs):
+        if control_plane:
             wait_for_control_plane(boot, cluster)
         yield stages.applied(boot, session)
 

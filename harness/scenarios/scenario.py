@@ -43,16 +43,18 @@ _DEFINES = re.compile(r"^SCENARIO\b", re.MULTILINE)
 class Inputs:
     """What is under test, the same for every scenario of a run.
 
-    `fat_bootimage` gives the control's bootimage, or raises `InputError`.
+    `fat_bootimage` gives the control's bootimage, or raises `InputError`. `payload` has
+    the parts of a control plane on this host, None with images that are no stand-ins; `release` is
+    the release as guests reach it, None when the user named a node image alone.
     `pull_spec` and `pause_image` are names by digest as the guest reaches them, without transport.
     `package_of` names the node layer's package that brings a command, None when none does; it may
     have to fetch the image for that, `known_package_of` does not and is None then, too.
-    `release` is the release as the guests reach it, None when only a node image was named;
-    `payload` has the programs of a control plane on this host, which stand-ins alone bring.
     """
 
     bootimage: BootImage
     fat_bootimage: Callable[[], BootImage]
+    payload: Payload | None = None
+    release: Callable[[], ReleasePayload | None] = lambda: None
     node_image: NodeImage
     pull_spec: str
     pause_image: str
@@ -61,8 +63,6 @@ class Inputs:
     authfile: Secret | None
     extra_ignition: tuple[Document, ...]
     paths_to_observe: tuple[str, ...]
-    release: ReleasePayload | None = None
-    payload: Payload | None = None
     package_of: Callable[[str], str | None] = lambda _: None
     known_package_of: Callable[[str], str | None] = lambda _: None
 

@@ -150,6 +150,7 @@ def _bootimage(
     if base_layer is not None:
         disk.name_layer(sysroot, _BRANCH, base_layer.descriptor["digest"], build.deadline)
     disk.deploy(sysroot, _BRANCH, build.recipe.kernel_arguments, build.deadline)
+    disk.write_aleph(sysroot, image.name, build.version)
     disk.write_disk(sysroot, debian, _DISK_MIB, work / "disk.raw", build.deadline)
     disk.to_qcow2(work / "disk.raw", image, build.deadline)
     shutil.rmtree(work)

@@ -158,22 +158,6 @@ class Preparation:
         return expectations.load(expectations.choose(self.node_image.labels))
 
     @cached_property
-    def release(self) -> ReleasePayload | None:
-        """The release that the user named, if any and if guests can pull it."""
-        if not self.settings.release_image:
-            return None
-        source = self._source(self.settings.release_image)
-        found = release.fetch(source, self._cache, Deadline.after(ACQUIRE_S))
-        if not found.reference.is_remote:
-            return None
-        return ReleasePayload.of(found.reference.rest, found.references)
-
-    @cached_property
-    def payload(self) -> Payload | None:
-        """The stand-in's parts of a release, None when images of the user's are under test."""
-        return self._stand_in.payload if self.settings.is_stand_in else None
-
-    @cached_property
     def node_source(self) -> Source:
         """Where the node image is read from, with the credentials to do so."""
         settings = self.settings
@@ -215,6 +199,11 @@ class Preparation:
             )  # fmt: skip
         named = named or str(self._stand_in.fat_bootimage)
         return bootimage.acquire(named, None, self._cache, Deadline.after(ACQUIRE_S))
+
+    @property
+    def payload(self) -> Payload | None:
+        """The parts of the stand-in's control plane, None with other images."""
+        return self._stand_in.payload if self.settings.is_stand_in else None
 
     @cached_property
     def contents(self) -> Contents | None:

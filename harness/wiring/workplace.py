@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -99,15 +99,11 @@ class Workplace:
         registry = self._registry(self.rig.run)
         if not remote:
             _ = ready.contents  # for the missing commands of a boot; cached, seconds at first
-        pull_spec = image.reference.rest if remote else self._push_node_image(registry)
-        pause_image = self._push_pause(registry)
         return Inputs(
             bootimage=ready.bootimage,
             node_image=image,
-            pull_spec=pull_spec,
-            pause_image=pause_image,
-            release=self._release(registry, {NODE_IMAGE: pull_spec, PAUSE: pause_image}),
-            payload=ready.payload,
+            pull_spec=image.reference.rest if remote else self._push_node_image(registry),
+            pause_image=self._push_pause(registry),
             registry=registry,
             runtime=CONTAINERD if image.is_stand_in else CRIO,
             authfile=ready.authfile if remote else None,
@@ -116,6 +112,8 @@ class Workplace:
             package_of=ready.package_of,
             known_package_of=ready.known_package_of,
             fat_bootimage=lambda: ready.fat_bootimage,
+            payload=ready.payload,
+            release=lambda: self._release,
         )
 
     @contextmanager
@@ -181,11 +179,13 @@ class Workplace:
         )
         return registry.push(source, "node-image", Deadline.after(PUSH_S))
 
-    def _release(self, registry: Registry, known: Mapping[str, str]) -> ReleasePayload | None:
-        payload = self.preparation.payload
-        if payload is None:
+    @cached_property
+    def _release(self) -> ReleasePayload | None:
+        inputs, deadline = self.inputs, Deadline.after(PUSH_S)
+        if inputs.payload is None:
             return self.preparation.release
-        return push_release(registry, payload, known, Deadline.after(PUSH_S))
+        known = {NODE_IMAGE: inputs.pull_spec, PAUSE: inputs.pause_image}
+        return push_release(inputs.registry, inputs.payload, known, deadline)
 
     def _push_pause(self, registry: Registry) -> str:
         arch = self.preparation.emulator.arch.name
