@@ -43,9 +43,9 @@ _DEFINES = re.compile(r"^SCENARIO\b", re.MULTILINE)
 class Inputs:
     """What is under test, the same for every scenario of a run.
 
-    `fat_bootimage` gives the control's bootimage, or raises `InputError`. `payload` and `release`
-    are the parts of a control plane and a release that names them, None where there are none: with
-    images that are no stand-ins.
+    `fat_bootimage` gives the control's bootimage, or raises `InputError`. `payload` has
+    the parts of a control plane on this host, None with images that are no stand-ins; `release` is
+    the release as guests reach it, None when the user named a node image alone.
     `pull_spec` and `pause_image` are names by digest as the guest reaches them, without transport.
     `package_of` names the node layer's package that brings a command, None when none does; it may
     have to fetch the image for that, `known_package_of` does not and is None then, too.

@@ -193,7 +193,7 @@ class Workplace:
     def _release(self) -> ReleasePayload | None:
         inputs, deadline = self.inputs, Deadline.after(PUSH_S)
         if inputs.payload is None:
-            return None
+            return self.preparation.release
         known = {NODE_IMAGE: inputs.pull_spec, PAUSE: inputs.pause_image}
         return push_release(inputs.registry, inputs.payload, known, deadline)
 
