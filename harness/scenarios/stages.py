@@ -208,17 +208,27 @@ def wait_for_multi_user(boot: Boot, limit_s: float) -> None:
         ProductError: the boot failed or took too long.
         RigError: QEMU ended, or the harness's own part in the guest failed.
     """
+    wait_for_stage(boot, events.MULTI_USER, limit_s)
+
+
+def wait_for_stage(boot: Boot, stage: str, limit_s: float) -> None:
+    """Follow the machine until it tells that `stage` is done; `limit_s` is taken as it is.
+
+    Raises:
+        ProductError: the machine failed or took too long.
+        RigError: QEMU ended, or the harness's own part in the guest failed.
+    """
     try:
         limit = Deadline.after(limit_s, boot.watch.clock)
-        wait_for("multi-user.target", partial(_is_up, boot), limit, _LOOK_S)
+        wait_for(f"the end of {stage}", partial(_is_done, boot, stage), limit, _LOOK_S)
     except DeadlineError as exc:
         raise boot.watch.stuck(str(exc)) from exc
 
 
-def _is_up(boot: Boot) -> None:
+def _is_done(boot: Boot, stage: str) -> None:
     boot.watch.insist_alive()
     seen = boot.watch.events
-    if not events.is_done(seen, events.MULTI_USER):
+    if not events.is_done(seen, stage):
         last = seen[-1] if seen else None
         raise NotYet(f"{last.stage} says {last.detail or last.state}" if last else "nothing told")
 
