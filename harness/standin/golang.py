@@ -20,7 +20,7 @@ KUBERNETES = (
     "v1.20.2"  # What Debian's `kubernetes` source package really holds (1.20.5+really1.20.2).
 )
 KUBERNETES_PROGRAMS = ("kubelet",)
-TOOLS = ("ostree-container", "rpm-ostree", "crictl")
+TOOLS = ("ostree-container", "rpm-ostree", "crictl", "coreos-installer")
 _COMPILED_FROM = ("kubernetes-client ", "golang-1.19-go ")
 _VERSION_PACKAGE = "k8s.io/kubernetes/vendor/k8s.io/component-base/version"
 
