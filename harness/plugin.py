@@ -16,6 +16,7 @@ from harness.wiring import fixtures, hooks, notes, options
 from harness.wiring.collection import (
     LEVEL,
     NODE,
+    is_possible,
     parametrise_levels,
     parametrise_nodes,
     parametrise_rows,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 MARKER = "node_image"
 ROW_KINDS = ("package", "os_release", "unit", "file", "invariant")
 _TALKING_FIXTURES = frozenset({"node_session", "reach"})
-_MACHINE_FIXTURES = frozenset({NODE, "node_image_rig", "node_image_inputs"})
+_MACHINE_FIXTURES = frozenset({NODE, "node_image_rig", "node_image_inputs", "end_state"})
 _JUDGED_FIXTURES = _MACHINE_FIXTURES | {"bootimage", "node_image"}
 _PROBLEM_KEY = "node_image_problem"
 
@@ -98,7 +99,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         for kind in kinds:
             parametrise_rows(metafunc, kind, workplace_of(metafunc.config).preparation.expectations)
         if LEVEL in metafunc.fixturenames:
-            parametrise_levels(metafunc)
+            has_control_plane = settings_of(metafunc.config).is_stand_in
+            parametrise_levels(metafunc, has_control_plane=has_control_plane)
     except HarnessError as exc:
         # Raised here it would be told once a module; see pytest_collection_modifyitems.
         note_problem(metafunc.config, exc)
@@ -113,6 +115,9 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Check everything that the collected tests will need, and tell the first fault once."""
+    if problem_of(config) is None:
+        catalogue = catalogue_of(config)
+        items[:] = [item for item in items if is_possible(item, catalogue)]
     needed = any(item.get_closest_marker(MARKER) for item in items)
     if needed and not config.getoption("collectonly"):
         check_once(config)

@@ -1,10 +1,10 @@
-"""A certificate authority for one run, and the server certificate of the run's registry."""
+"""Certificate authorities for one run, what they sign, and the certificate of its registry."""
 
 from __future__ import annotations
 
 import datetime
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -28,35 +28,86 @@ class ServerCertificate:
     key_pem: Secret
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purpose:
+    """What a certificate is for: whom it names, the hosts it is valid at, and for which ends."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    is_server: bool = False
+    is_client: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authority:
+    """A certificate authority whose key lives in this process alone."""
+
+    certificate: x509.Certificate
+    _key: ec.EllipticCurvePrivateKey = field(repr=False)
+
+    @classmethod
+    def new(cls, name: str) -> Authority:
+        """Return a new authority called `name`."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = _name(name)
+        builder = _begin(subject, subject, key.public_key(), is_ca=True)
+        return cls(certificate=builder.sign(key, hashes.SHA256()), _key=key)
+
+    @property
+    def ca_pem(self) -> str:
+        """What others have to trust."""
+        return _pem(self.certificate)
+
+    def sign(self, purpose: Purpose) -> ServerCertificate:
+        """Return a new certificate for `purpose`, with its new key."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = _name(purpose.name, purpose.groups)
+        builder = (
+            _begin(subject, self.certificate.subject, key.public_key(), is_ca=False)
+            .add_extension(x509.ExtendedKeyUsage(_uses(purpose)), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
+                critical=False,
+            )
+        )
+        if hosts := _hosts(purpose):
+            builder = builder.add_extension(x509.SubjectAlternativeName(hosts), critical=False)
+        return ServerCertificate(
+            ca_pem=self.ca_pem,
+            certificate_pem=_pem(builder.sign(self._key, hashes.SHA256())),
+            key_pem=private_pem(key),
+        )
+
+
 def issue(addresses: tuple[str, ...], names: tuple[str, ...]) -> ServerCertificate:
     """Return a new server certificate for IP `addresses` and DNS `names`, and its new CA.
 
     The key of the CA is forgotten at once, so it can never sign another one.
     """
-    ca_key = ec.generate_private_key(ec.SECP256R1())
-    key = ec.generate_private_key(ec.SECP256R1())
-    ca_name = _name("pytest-node-image CA of one run")
-    ca = _begin(ca_name, ca_name, ca_key.public_key(), is_ca=True).sign(ca_key, hashes.SHA256())
-    hosts: list[x509.GeneralName] = [
-        *(x509.IPAddress(ipaddress.ip_address(address)) for address in addresses),
-        *(x509.DNSName(name) for name in names),
+    purpose = Purpose(name="registry", addresses=addresses, names=names, is_server=True)
+    return Authority.new("pytest-node-image CA of one run").sign(purpose)
+
+
+def private_pem(key: ec.EllipticCurvePrivateKey) -> Secret:
+    """Return a private key as PEM text, not encrypted."""
+    return Secret(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode())
+
+
+def _hosts(purpose: Purpose) -> list[x509.GeneralName]:
+    return [
+        *(x509.IPAddress(ipaddress.ip_address(address)) for address in purpose.addresses),
+        *(x509.DNSName(name) for name in purpose.names),
     ]
-    server = (
-        _begin(_name("registry"), ca_name, key.public_key(), is_ca=False)
-        .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False
-        )
-        .sign(ca_key, hashes.SHA256())
+
+
+def _uses(purpose: Purpose) -> list[x509.ObjectIdentifier]:
+    ends = (
+        (purpose.is_server, ExtendedKeyUsageOID.SERVER_AUTH),
+        (purpose.is_client, ExtendedKeyUsageOID.CLIENT_AUTH),
     )
-    return ServerCertificate(
-        ca_pem=_pem(ca),
-        certificate_pem=_pem(server),
-        key_pem=Secret(
-            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-        ),
-    )
+    return [use for is_wanted, use in ends if is_wanted]
 
 
 def _begin(
@@ -85,8 +136,9 @@ def _key_usage(*, is_ca: bool) -> x509.KeyUsage:
     )  # fmt: skip
 
 
-def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+def _name(text: str, groups: tuple[str, ...] = ()) -> x509.Name:
+    organizations = (x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups)
+    return x509.Name([*organizations, x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
 def _pem(certificate: x509.Certificate) -> str:

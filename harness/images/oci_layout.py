@@ -6,7 +6,9 @@ Source: OCI image specification 1.0, image-layout.md, manifest.md and config.md.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
@@ -47,6 +49,18 @@ def write_image(
     written = write_blob(folder, MANIFEST, _json(manifest))
     write_index(folder, tag, written)
     return written
+
+
+def tar_layer(files: Mapping[str, bytes], mode: int = 0o755) -> bytes:
+    """Return an uncompressed layer of `files`, by their paths without the leading slash."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for path, content in files.items():
+            entry = tarfile.TarInfo(path)
+            entry.size = len(content)
+            entry.mode = mode
+            tar.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
 
 
 def write_blob(folder: Path, media_type: str, blob: bytes) -> Descriptor:

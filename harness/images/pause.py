@@ -5,12 +5,10 @@ Written here, byte for byte, because a sealed guest can pull nothing; the same o
 
 from __future__ import annotations
 
-import io
 import struct
-import tarfile
 from pathlib import Path
 
-from harness.images.oci_layout import write_image
+from harness.images.oci_layout import tar_layer, write_image
 from harness.images.reference import Reference, Transport
 from harness.model.errors import InputError
 
@@ -74,7 +72,9 @@ def write_pause_image(folder: Path, arch: str) -> Reference:
         InputError: no program is written for `arch`.
     """
     config = {"Entrypoint": ["/pause"], "WorkingDir": "/"}
-    write_image(folder, "pause", _machine(arch)[0], [_layer(pause_program(arch))], config)
+    write_image(
+        folder, "pause", _machine(arch)[0], [tar_layer({"pause": pause_program(arch)})], config
+    )
     return Reference(transport=Transport.OCI, rest=f"{folder}:pause")
 
 
@@ -82,13 +82,3 @@ def _machine(arch: str) -> tuple[str, int, bytes]:
     if arch not in _MACHINES:
         raise InputError(arch, "has no pause program", f"use one of {', '.join(_MACHINES)}")
     return _MACHINES[arch]
-
-
-def _layer(program: bytes) -> bytes:
-    entry = tarfile.TarInfo("pause")
-    entry.size = len(program)
-    entry.mode = 0o755
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        tar.addfile(entry, io.BytesIO(program))
-    return packed.getvalue()

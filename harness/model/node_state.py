@@ -35,11 +35,15 @@ class Mount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """One ostree deployment, as `rpm-ostree status --json` lists it."""
+    """One ostree deployment, as `rpm-ostree status --json` lists it.
+
+    `image_digest` is that of the container image it was made from, empty for any other.
+    """
 
     checksum: str
     version: str
     is_booted: bool
+    image_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +70,11 @@ class NodeState:
     def mount_at(self, path: str) -> Mount | None:
         """Return what is visibly mounted at exactly `path`, if anything."""
         return next((m for m in reversed(self.mounts) if m.mount_point == path), None)
+
+    @property
+    def booted(self) -> Deployment | None:
+        """The deployment that runs, None on a system that is none or a live one."""
+        return next((found for found in self.deployments if found.is_booted), None)
 
     def failure_of(self, section: str) -> str | None:
         """Return how the command of a section failed, which makes what it printed no evidence."""
@@ -159,6 +168,7 @@ def _parse_deployments(text: str) -> tuple[Deployment, ...]:
                 checksum=str(entry["checksum"]),
                 version=str(entry.get("version") or ""),
                 is_booted=bool(entry.get("booted")),
+                image_digest=str(entry.get("container-image-reference-digest") or ""),
             )
             for entry in json.loads(text)["deployments"]
         )

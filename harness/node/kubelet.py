@@ -10,6 +10,7 @@ data/data/bootstrap/files/usr/local/bin/{kubelet,crio-configure}.sh.template.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.model.ignition import Config, File, Unit
@@ -50,16 +51,13 @@ def standalone_kubelet(
 
     `extra_args` go into /etc/sysconfig/kubelet; without any, that file is left to the node layer.
     """
-    files = [
-        _owned(_CONFIG_PATH, _json(_KUBELET_CONFIG)),
-        _owned(f"{_MANIFESTS}/{PROBE_POD}.json", _json(_probe_pod(pause_image))),
-    ]
+    files = [config_file(_WITHOUT_API), probe_file(pause_image)]
     if extra_args:
         words = " ".join(extra_args)
         files.append(_owned(_EXTRA_ARGS_PATH, f'KUBELET_EXTRA_ARGS="{words}"\n'))
     return Config(
         files=tuple(files),
-        units=(Unit(name=UNIT, contents=_unit_text(runtime), enabled=True),),
+        units=(Unit(name=UNIT, contents=unit_text(runtime), enabled=True),),
     )
 
 
@@ -110,9 +108,6 @@ _KUBELET_CONFIG = {
     "apiVersion": "kubelet.config.k8s.io/v1beta1",
     "kind": "KubeletConfiguration",
     "staticPodPath": _MANIFESTS,
-    "address": "127.0.0.1",
-    "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
-    "authorization": {"mode": "AlwaysAllow"},
     "healthzBindAddress": "127.0.0.1",
     "healthzPort": HEALTHZ_PORT,
     "cgroupDriver": "systemd",
@@ -122,6 +117,22 @@ _KUBELET_CONFIG = {
     "serializeImagePulls": False,
     "volumePluginDir": _VOLUME_PLUGINS,
 }
+# There is nobody to ask who may call kubelet, hence the loopback alone.
+_WITHOUT_API: Mapping[str, object] = {
+    "address": "127.0.0.1",
+    "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
+    "authorization": {"mode": "AlwaysAllow"},
+}
+
+
+def config_file(more: Mapping[str, object]) -> File:
+    """Return kubelet's configuration file, with `more` fields than those of every kubelet here."""
+    return _owned(_CONFIG_PATH, _json({**_KUBELET_CONFIG, **more}))
+
+
+def probe_file(pause_image: str) -> File:
+    """Return the manifest of the static pod that readiness looks for."""
+    return _owned(f"{_MANIFESTS}/{PROBE_POD}.json", _json(_probe_pod(pause_image)))
 
 
 def _probe_pod(image: str) -> dict[str, object]:
@@ -140,7 +151,17 @@ def _probe_pod(image: str) -> dict[str, object]:
     }
 
 
-def _unit_text(runtime: Runtime) -> str:
+def unit_text(
+    runtime: Runtime, arguments: tuple[str, ...] = (), os_release: str = "-/etc/os-release"
+) -> str:
+    """Return kubelet.service with more `arguments`; `os_release` is its EnvironmentFile."""
+    words = " \\\n    ".join(
+        (
+            "/usr/bin/kubelet", f"--config={_CONFIG_PATH}",
+            f"--container-runtime-endpoint={runtime.endpoint}", *arguments,
+            "--v=2 $KUBELET_EXTRA_ARGS",
+        )
+    )  # fmt: skip
     return f"""\
 [Unit]
 Description=Kubernetes Kubelet
@@ -151,11 +172,9 @@ After=rpc-statd.service crio.service containerd.service
 Type=notify
 ExecStartPre=/bin/mkdir --parents {_MANIFESTS}
 ExecStartPre=/bin/mkdir --parents {_VOLUME_PLUGINS}
-EnvironmentFile=-/etc/os-release
+EnvironmentFile={os_release}
 EnvironmentFile=-{_EXTRA_ARGS_PATH}
-ExecStart=/usr/bin/kubelet --config={_CONFIG_PATH} \\
-    --container-runtime-endpoint={runtime.endpoint} \\
-    --v=2 $KUBELET_EXTRA_ARGS
+ExecStart={words}
 Restart=always
 RestartSec=10
 
@@ -168,7 +187,7 @@ def _owned(path: str, text: str) -> File:
     return File(path=path, contents=text, overwrite=True)
 
 
-def _json(document: dict[str, object]) -> str:
+def _json(document: Mapping[str, object]) -> str:
     return json.dumps(document, indent=2) + "\n"
 
 

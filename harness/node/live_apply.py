@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness import folders
-from harness.model.ignition import Config, Dropin, File, Unit
+from harness.model.ignition import Config, Dropin, File, Link, Unit
 
 OBSERVE = "/usr/local/bin/node-image-harness-observe"
 """The guest's command that prints a snapshot for `model.node_state`."""
@@ -69,6 +69,12 @@ def live_apply(pull_spec: str, limits: Limits) -> Config:
             Unit(name=_REPORTED, contents=_text(f"units/{_REPORTED}"), enabled=True),
         ),
     )
+
+
+def snapshot_at_boot() -> Config:
+    """Take the snapshot of before at every boot, also where no live-apply asks for it."""
+    wanted = f"/etc/systemd/system/multi-user.target.wants/{_BEFORE_UNIT}"
+    return Config(links=(Link(path=wanted, target=f"../{_BEFORE_UNIT}", overwrite=True),))
 
 
 def observation(paths: tuple[str, ...]) -> Config:

@@ -56,7 +56,7 @@ def reach_unit_active(shell: Shell, deadline: Deadline) -> str:
             raise NotYet(f"{service.unit}, main process {service.main_pid} for {steady_s:.0f} s")
         return f"{service.unit}, main process {service.main_pid} for {steady_s:.0f} s"
 
-    return _reach(f"{UNIT} to be active", check, shell, deadline)
+    return reach(f"{UNIT} to be active", check, shell, deadline)
 
 
 def reach_healthz(shell: Shell, deadline: Deadline) -> str:
@@ -68,12 +68,12 @@ def reach_healthz(shell: Shell, deadline: Deadline) -> str:
     url = f"http://127.0.0.1:{HEALTHZ_PORT}/healthz"
 
     def check(_service: KubeletService) -> str:
-        said = _ask(shell, f"curl --silent --show-error --max-time 10 {url}", deadline)
+        said = ask(shell, f"curl --silent --show-error --max-time 10 {url}", deadline)
         if said.stdout.strip() != "ok":
             raise NotYet(f"{url} says {said.stdout.strip()[:_TAIL_CHARS]!r}")
         return f"{url} says ok"
 
-    return _reach("kubelet's healthz", check, shell, deadline)
+    return reach("kubelet's healthz", check, shell, deadline)
 
 
 def reach_cri(shell: Shell, deadline: Deadline) -> str:
@@ -90,7 +90,7 @@ def reach_cri(shell: Shell, deadline: Deadline) -> str:
             raise NotYet(f"crictl version does not tell {', '.join(missing)}")
         return ", ".join(f"{name} {told[name]}" for name in wanted)
 
-    return _reach("the container runtime to answer CRI", check, shell, deadline)
+    return reach("the container runtime to answer CRI", check, shell, deadline)
 
 
 def reach_static_pod(shell: Shell, deadline: Deadline) -> str:
@@ -115,7 +115,7 @@ def reach_static_pod(shell: Shell, deadline: Deadline) -> str:
             raise NotYet(seen)
         return f"static pod {PROBE_POD}: {seen}"
 
-    return _reach(f"static pod {PROBE_POD} to run", check, shell, deadline)
+    return reach(f"static pod {PROBE_POD} to run", check, shell, deadline)
 
 
 class Opener(Protocol):
@@ -159,9 +159,15 @@ LEVELS = (
 """From the lowest to the highest; each means little while one before it is not reached."""
 
 
-def _reach(
+def reach(
     goal: str, check: Callable[[KubeletService], str], shell: Shell, deadline: Deadline
 ) -> str:
+    """Return what `check` says of a kubelet that can still get there, asked until it does.
+
+    Raises:
+        ProductError: it did not in time, or cannot any more; ends with kubelet's journal.
+    """
+
     def attempt() -> str:
         service = _service(shell, deadline)
         if (reason := service.dead_end) is not None:
@@ -178,20 +184,20 @@ def _reach(
 
 def _service(shell: Shell, deadline: Deadline) -> KubeletService:
     names = ",".join(PROPERTIES)
-    return parse_service(_ask(shell, f"systemctl show --property={names} {UNIT}", deadline).stdout)
+    return parse_service(ask(shell, f"systemctl show --property={names} {UNIT}", deadline).stdout)
 
 
 def _crictl(shell: Shell, words: str, deadline: Deadline) -> str:
     sockets = " ".join(runtime.socket for runtime in RUNTIMES)
     find = f"for s in {sockets}; do if test -S $s; then echo $s; fi; done"
-    found = _ask(shell, find, deadline).stdout.split()
+    found = ask(shell, find, deadline).stdout.split()
     if not found:
         raise NotYet(f"no container runtime listens: none of {sockets} is there")
-    return _ask(shell, f"crictl --runtime-endpoint unix://{found[0]} {words}", deadline).stdout
+    return ask(shell, f"crictl --runtime-endpoint unix://{found[0]} {words}", deadline).stdout
 
 
-def _ask(shell: Shell, command: str, deadline: Deadline) -> Result:
-    """Return a command's success; a failure or no answer is a reason to wait on.
+def ask(shell: Shell, command: str, deadline: Deadline) -> Result:
+    """Return a command's result if it succeeds; a failure or no answer is a reason to wait on.
 
     Its own limit, not the wait's: the last try comes when the wait's time is over.
     """
@@ -211,7 +217,7 @@ def _ask(shell: Shell, command: str, deadline: Deadline) -> Result:
 def _journal_tail(shell: Shell, deadline: Deadline) -> str:
     command = f"journalctl --boot --no-pager --lines={_TAIL_LINES} --output=short --unit={UNIT}"
     try:
-        text = _ask(shell, command, deadline).stdout
+        text = ask(shell, command, deadline).stdout
     except HarnessError as exc:
         if exc.sighting is not None:
             raise

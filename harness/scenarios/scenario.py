@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Protocol
 
 # For types alone: asking for the names of scenarios must not load SSH and libvirt.
 if TYPE_CHECKING:
+    from harness.cluster.payload import Payload
+    from harness.cluster.release_payload import ReleasePayload
     from harness.diagnosis.allow import AllowList
     from harness.images.bootimage import BootImage
     from harness.images.node_image import NodeImage
@@ -41,12 +43,18 @@ _DEFINES = re.compile(r"^SCENARIO\b", re.MULTILINE)
 class Inputs:
     """What is under test, the same for every scenario of a run.
 
+    `fat_bootimage` gives the control's bootimage, or raises `InputError`. `payload` has
+    the parts of a control plane on this host, None with images that are no stand-ins; `release` is
+    the release as guests reach it, None when the user named a node image alone.
     `pull_spec` and `pause_image` are names by digest as the guest reaches them, without transport.
     `package_of` names the node layer's package that brings a command, None when none does; it may
     have to fetch the image for that, `known_package_of` does not and is None then, too.
     """
 
     bootimage: BootImage
+    fat_bootimage: Callable[[], BootImage]
+    payload: Payload | None = None
+    release: Callable[[], ReleasePayload | None] = lambda: None
     node_image: NodeImage
     pull_spec: str
     pause_image: str

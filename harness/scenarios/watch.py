@@ -87,6 +87,13 @@ class Watch:
         """The kernel's ids of the boots that the journal told of, in their order."""
         return self._streams.boot_ids
 
+    def has_passed(self, phase: str) -> bool:
+        """Return whether a phase has ended well, whichever stream told of it."""
+        return any(
+            record.name == phase and record.end_s is not None and not record.is_failed
+            for record in self._tracker.records
+        )
+
     @property
     def record(self) -> MachineRecord:
         """What there is to report by now."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import doctor, process
+from harness.cluster.payload import Payload
 from harness.folders import cache_dir
 from harness.host import Purpose
 from harness.images.live_media import LiveMedia
@@ -30,6 +31,8 @@ LIMIT_S = 45 * 60.0
 _VERSIONS_FRESH_S = 24 * 3600.0
 # The build stops itself a little earlier than its owner would, with the better message.
 _MARGIN_S = 30.0
+PAYLOAD = "payload"
+"""The folder of the release's own images and programs among what is built."""
 _KEPT = 2  # Finished builds that stay in the cache, the newest first.
 Tell = Callable[[str], None]
 
@@ -69,6 +72,11 @@ class StandIn:
     def node_image(self) -> str:
         """The node image, whose lower layer is the base image's, as a reference."""
         return f"oci:{self.folder / 'node'}:{oci.TAG}"
+
+    @property
+    def payload(self) -> Payload:
+        """The release's own images, and their programs for the host."""
+        return Payload(folder=self.folder / PAYLOAD)
 
     @property
     def version(self) -> str:

@@ -7,6 +7,7 @@ first-boot argument while the stamp is there.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import struct
@@ -119,6 +120,16 @@ def deploy(sysroot: Sysroot, ref: str, kernel_arguments: Sequence[str], deadline
     (sysroot.path / "boot/ignition.firstboot").touch()
     (sysroot.path / "boot/grub").mkdir(exist_ok=True)
     (sysroot.path / "boot/grub/grub.cfg").write_text(_CONFIG)
+
+
+def write_aleph(sysroot: Sysroot, name: str, version: str) -> None:
+    """Tell what the disk was made of, where the machine-config daemon looks for it.
+
+    Source: coreos/coreos-assembler, `.coreos-aleph-version.json` at the physical root.
+    """
+    aleph = {"build": version, "imgid": name, "ref": ""}
+    text = json.dumps(aleph, indent=4) + "\n"
+    (sysroot.path / ".coreos-aleph-version.json").write_text(text, encoding="utf-8")
 
 
 def write_disk(

@@ -13,14 +13,15 @@ from pathlib import Path
 
 from harness import process
 from harness.model.clock import Deadline
+from harness.standin import openapi
 from harness.standin.recipe import FOLDER, key_of
 from harness.standin.rootfs import Debian
 
 KUBERNETES = (
     "v1.20.2"  # What Debian's `kubernetes` source package really holds (1.20.5+really1.20.2).
 )
-KUBERNETES_PROGRAMS = ("kubelet",)
-TOOLS = ("ostree-container", "rpm-ostree", "crictl", "coreos-installer")
+KUBERNETES_PROGRAMS = ("kubelet", "kube-apiserver")
+TOOLS = ("ostree-container", "rpm-ostree", "crictl", "release-image", "coreos-installer")
 _COMPILED_FROM = ("kubernetes-client ", "golang-1.19-go ")
 _VERSION_PACKAGE = "k8s.io/kubernetes/vendor/k8s.io/component-base/version"
 
@@ -91,17 +92,27 @@ def compile_missing(
 ) -> None:
     """Compile those of `programs` that are not there; the kubelet takes about 4 min on 2 cores.
 
-    `go` is only asked for when there is something to compile.
+    After it the API server takes half a minute. `go` is only asked for when there is something to
+    compile.
     """
     missing = {name: path for name, path in programs.items() if not path.exists()}
     if not missing:
         return
     toolchain = go()
+    if "kube-apiserver" in missing:
+        _generate_openapi(toolchain, deadline)
     for name, path in missing.items():
         package = f"cmd/{name}" if name in KUBERNETES_PROGRAMS else _place_tool(toolchain, name)
         partial = path.with_suffix(".partial")
         toolchain.build(f"k8s.io/kubernetes/{package}", partial, toolchain.kubernetes, deadline)
         partial.rename(path)
+
+
+def _generate_openapi(go: Toolchain, deadline: Deadline) -> None:
+    generator = go.gopath / "openapi-gen"
+    go.build(openapi.GENERATOR, generator, go.kubernetes, deadline)
+    argv = openapi.argv(generator, go.kubernetes, openapi.packages(go.kubernetes))
+    process.run(argv, deadline, env=go.environment, cwd=go.kubernetes)
 
 
 def _place_tool(go: Toolchain, name: str) -> str:

@@ -10,15 +10,17 @@ import datetime
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from harness import process
+from harness.cluster.payload import Payload
 from harness.model.clock import SYSTEM_CLOCK, Deadline
-from harness.standin import coreos, disk, golang, live, node_layer, oci, recipe, rootfs
+from harness.standin import coreos, disk, golang, live, node_layer, oci, payload, recipe, rootfs
+from harness.standin.build import PAYLOAD
 
 T = TypeVar("T")
 _DISK_MIB = 6144
@@ -46,7 +48,7 @@ class _Build:
 
 
 def main(folder: Path, kept: Path, versions: Path, limit_s: float) -> None:
-    """Build bootimage.qcow2, fat.qcow2, live/, base/ and node/ in `folder`.
+    """Build bootimage.qcow2, fat.qcow2, live/, base/, node/ and payload/ in `folder`.
 
     `versions` lists the packages, a line each. Debian's tree and compiled programs go to `kept`,
     where the next build finds them.
@@ -78,6 +80,7 @@ def main(folder: Path, kept: Path, versions: Path, limit_s: float) -> None:
     )
     build.step("live media", lambda: _live(build, debian, base, layer, folder / "live"))
     build.step("fat bootimage", lambda: _bootimage(build, debian, node, None, folder / "fat.qcow2"))
+    build.step("release payload", lambda: _payload(build, debian, folder / PAYLOAD))
     (folder / "version").write_text(build.version)
     shutil.rmtree(build.work)
 
@@ -117,14 +120,25 @@ def _images(build: _Build, folder: Path, base: Path, node: Path) -> oci.Layer:
         "io.node-image.stand-in": "true",
         "ostree.linux": "stand-in",
     }
-    oci.write_image(folder / "base", [lower], labels, build.created)
+    oci.write_image(folder / "base", [lower], _boots(labels), build.created)
     node_labels = {
         "io.openshift.metalayer": "true",
         "io.openshift.build.versions": f"machine-os={build.version}",
         "io.openshift.build.version-display-names": "machine-os=CoreOS stand-in",
     }
-    oci.write_image(folder / "node", [lower, upper], labels | node_labels, build.created)
+    config = _boots(labels | node_labels)
+    oci.write_image(folder / "node", [lower, upper], config, build.created)
     return lower
+
+
+def _boots(labels: Mapping[str, str]) -> dict[str, object]:
+    return {"Labels": dict(labels), "Cmd": ["/sbin/init"]}
+
+
+def _payload(build: _Build, debian: rootfs.Debian, folder: Path) -> None:
+    made = Payload(folder=folder)
+    payload.collect_programs(made, debian, build.programs, build.deadline)
+    payload.write_images(made, build.work / "payload", build.created)
 
 
 def _bootimage(
@@ -132,6 +146,7 @@ def _bootimage(
 ) -> None:
     work = build.work / image.stem
     sysroot = _sysroot(build, tree, base_layer, work, build.recipe.kernel_arguments)
+    disk.write_aleph(sysroot, image.name, build.version)
     disk.write_disk(sysroot, debian, _DISK_MIB, work / "disk.raw", build.deadline)
     disk.to_qcow2(work / "disk.raw", image, build.deadline)
     shutil.rmtree(work)
@@ -143,6 +158,7 @@ def _live(
     work = build.work / folder.stem
     arguments = build.recipe.kernel_arguments
     sysroot = _sysroot(build, tree, base_layer, work, live.metal_arguments(arguments))
+    disk.write_aleph(sysroot, live.METAL, build.version)
     (modules,) = (tree / "usr/lib/modules").iterdir()
     source = live.Source(
         sysroot=sysroot, kernel=modules / "vmlinuz", initramfs=modules / "initramfs.img",

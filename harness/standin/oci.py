@@ -65,25 +65,28 @@ def pack(tree: Path, paths: Iterable[Path], file: Path) -> Layer:
 
 
 def write_image(
-    folder: Path, layers: Sequence[Layer], labels: Mapping[str, str], created: str
+    folder: Path, layers: Sequence[Layer], config: Mapping[str, object], created: str
 ) -> None:
-    """Write a layout that holds one image; its layer files are linked in, not copied."""
+    """Write a layout that holds one image; its layer files are linked in, not copied.
+
+    `config` holds Labels, Cmd and the like.
+    """
     for layer in layers:
         blob = folder / "blobs/sha256" / layer.descriptor["digest"].removeprefix("sha256:")
         blob.parent.mkdir(parents=True, exist_ok=True)
         blob.hardlink_to(layer.file)
-    config = {
+    whole = {
         "created": created,
         "architecture": "amd64",
         "os": "linux",
-        "config": {"Labels": dict(labels), "Cmd": ["/sbin/init"]},
+        "config": dict(config),
         "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
         "history": [{"created": created, "created_by": "node-image standin build"} for _ in layers],
     }
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
-        "config": write_blob(folder, f"{_MEDIA}.config.v1+json", json.dumps(config).encode()),
+        "config": write_blob(folder, f"{_MEDIA}.config.v1+json", json.dumps(whole).encode()),
         "layers": [layer.descriptor for layer in layers],
     }
     write_index(folder, TAG, write_blob(folder, MANIFEST, json.dumps(manifest).encode()))

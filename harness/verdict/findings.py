@@ -1,4 +1,4 @@
-"""Holds two snapshots of a node, before and after live-apply, to one row; pure.
+"""Holds two snapshots of a node, before and after the node layer, to one row; pure.
 
 `judge` gives None where the row holds, and else a finding that tells expected, observed, source.
 """
@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from harness.model.node_state import NodeState
+from harness.scenarios.scenario import Way
 from harness.verdict import invariants
+from harness.verdict.passage import Passage
 from harness.verdict.rows import (
     FileRow,
     InvariantRow,
@@ -55,22 +57,21 @@ class Finding:
         return "\n".join(lines)
 
 
-def judge(
-    row: Row, before: NodeState, after: NodeState, *, base_version: str | None = None
-) -> Finding | None:
+def judge(row: Row, passage: Passage) -> Finding | None:
     """Return why a row does not hold, or None.
 
-    `base_version` is the version that the node image names as its CoreOS base. Without it the
-    booted image is taken for the base; real bootimages may be older than the base.
+    Where the bootimage has the node layer inside, what it brings must be there from the start.
     """
+    before, after = passage.before, passage.after
     section = _section_of(row)
     failures = [f for state in (before, after) if (f := state.failure_of(section))]
     if failures:
         observed: str | None = f"cannot be told, as the snapshot failed: {'; '.join(failures)}"
     elif isinstance(row, InvariantRow):
-        observed = invariants.broken(row.name, before, after, base_version)
+        observed = invariants.broken(row.name, passage)
     else:
-        observed = _observe(row, before, after)
+        held = replace(row, layer=Layer.COREOS) if passage.way is Way.NONE else row
+        observed = _observe(held, before, after)
     notes = tuple(dict.fromkeys(f"snapshot: {t}" for t in before.troubles + after.troubles))
     return None if observed is None else Finding(row=row, observed=observed, notes=notes)
 

@@ -1,4 +1,4 @@
-"""What live-apply must keep or do, judged on the snapshots before and after; pure.
+"""What must be kept or done on the way to the node layer, judged on the snapshots; pure.
 
 Each check gives what was seen where the invariant is broken, and None where it holds.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from harness.model.node_state import NodeState
+from harness.verdict.passage import Passage
 from harness.verdict.rows import Invariant
 
 RESTART_LIMIT = 3
@@ -20,33 +20,31 @@ RESTART_LIMIT_STARTING = 2
 _SHOWN = 5
 
 
-def broken(
-    name: Invariant, before: NodeState, after: NodeState, base_version: str | None
-) -> str | None:
+def broken(name: Invariant, passage: Passage) -> str | None:
     """Return what was seen instead of the invariant, or None where it holds."""
-    if name is Invariant.VERSION_INHERITED:
-        return _version(before, after, base_version)
-    return _CHECKS[name](before, after)
+    return _CHECKS[name](passage)
 
 
-def _boot_id(before: NodeState, after: NodeState) -> str | None:
-    return _unchanged("boot id", before.boot_id, after.boot_id)
+def _boot_id(passage: Passage) -> str | None:
+    return _unchanged("boot id", passage.before.boot_id, passage.after.boot_id)
 
 
-def _kernel(before: NodeState, after: NodeState) -> str | None:
-    return _unchanged("kernel", before.kernel, after.kernel)
+def _kernel(passage: Passage) -> str | None:
+    return _unchanged("kernel", passage.before.kernel, passage.after.kernel)
 
 
 def _unchanged(what: str, was: str, now: str) -> str | None:
     return None if was == now else f"{what} before: {was}; after: {now}"
 
 
-def _failed_units(before: NodeState, after: NodeState) -> str | None:
+def _failed_units(passage: Passage) -> str | None:
+    before, after = passage.before, passage.after
     known = {name for name, unit in before.units.items() if unit.is_failed}
     return _listing(str(u) for n, u in after.units.items() if u.is_failed and n not in known)
 
 
-def _avcs(before: NodeState, after: NodeState) -> str | None:
+def _avcs(passage: Passage) -> str | None:
+    before, after = passage.before, passage.after
     known = {_denial(line) for line in before.avcs}
     new = {_denial(line): line for line in after.avcs if _denial(line) not in known}
     return _listing(new.values())
@@ -61,19 +59,22 @@ def _denial(line: str) -> str:
     return f"{permissions[0] if permissions else ''} {sorted(fields.items())}"
 
 
-def _links(before: NodeState, after: NodeState) -> str | None:
+def _links(passage: Passage) -> str | None:
+    before, after = passage.before, passage.after
     return _listing(sorted(after.dangling_links - before.dangling_links))
 
 
-def _usr(before: NodeState, after: NodeState) -> str | None:
+def _usr(passage: Passage) -> str | None:
+    before, after = passage.before, passage.after
     was, now = before.mount_at("/usr"), after.mount_at("/usr")
     if now is not None and now != was:
         return None
     return f"on /usr after: {now.root} of {now.source}, as before" if now else "no mount on /usr"
 
 
-def _modules(before: NodeState, after: NodeState) -> str | None:
+def _modules(passage: Passage) -> str | None:
     """Hold /usr/lib/modules to be a mount of the folder that was there at boot."""
+    before, after = passage.before, passage.after
     now = after.mount_at("/usr/lib/modules")
     booted = before.mount_at("/usr") or before.mount_at("/")
     if booted is None:
@@ -86,7 +87,8 @@ def _modules(before: NodeState, after: NodeState) -> str | None:
     return f"on /usr/lib/modules after: {seen}; booted: {folder} of device {booted.device}"
 
 
-def _restarts(before: NodeState, after: NodeState) -> str | None:
+def _restarts(passage: Passage) -> str | None:
+    before, after = passage.before, passage.after
     loops = []
     for name, unit in after.units.items():
         restarts = unit.restarts - (before.units[name].restarts if name in before.units else 0)
@@ -96,14 +98,55 @@ def _restarts(before: NodeState, after: NodeState) -> str | None:
     return _listing(loops)
 
 
-def _version(before: NodeState, after: NodeState, base_version: str | None) -> str | None:
-    expected = base_version or before.os_release.get("OSTREE_VERSION")
-    now, release = (after.os_release.get(key) for key in ("OSTREE_VERSION", "VERSION_ID"))
+def _version(passage: Passage) -> str | None:
+    expected = passage.base_version or passage.before.os_release.get("OSTREE_VERSION")
+    now, release = (passage.after.os_release.get(key) for key in ("OSTREE_VERSION", "VERSION_ID"))
     if now is None or now != expected:
         return f"OSTREE_VERSION after: {now or 'absent'}; the base has {expected or 'none'}"
     if not release or not now.startswith(f"{release}."):
         return f"OSTREE_VERSION after: {now}, but VERSION_ID is {release or 'absent'}"
     return None
+
+
+def _reboots(passage: Passage) -> str | None:
+    seen = passage.boots - 1
+    return None if seen <= passage.reboots else f"reboots: {seen}; allowed: {passage.reboots}"
+
+
+def _booted_image(passage: Passage) -> str | None:
+    booted = passage.after.booted
+    if booted is None:
+        return "after: no deployment of ostree's is booted"
+    if booted.image_digest == passage.digest:
+        return None
+    made_from = booted.image_digest or "no container image"
+    return f"booted: deployment {booted.checksum[:12]} of {made_from}; expected: {passage.digest}"
+
+
+def _kept_bootimage(passage: Passage) -> str | None:
+    first = passage.before.booted
+    if first is None:
+        return "before: no deployment of ostree's is booted"
+    kept = [found.checksum for found in passage.after.deployments if not found.is_booted]
+    if first.checksum in kept:
+        return None
+    names = ", ".join(checksum[:12] for checksum in kept) or "none"
+    return f"besides the booted one: {names}; expected: {first.checksum[:12]}"
+
+
+def _nothing(passage: Passage) -> str | None:
+    before, after = passage.before, passage.after
+    was, now = (
+        {str(nevra) for installed in state.packages.values() for nevra in installed}
+        for state in (before, after)
+    )
+    fields = dict(before.os_release).items() ^ dict(after.os_release).items()
+    changes = [f"package came: {nevra}" for nevra in sorted(now - was)]
+    changes += [f"package went: {nevra}" for nevra in sorted(was - now)]
+    changes += [f"os-release {key}" for key in sorted({key for key, _ in fields})]
+    if before.mount_at("/usr") != after.mount_at("/usr"):
+        changes.append(f"mounted on /usr: {after.mount_at('/usr')}")
+    return _listing(changes)
 
 
 def _listing(items: Iterable[str]) -> str | None:
@@ -113,7 +156,7 @@ def _listing(items: Iterable[str]) -> str | None:
     return "\n          ".join([*found[:_SHOWN], *more]) or None
 
 
-_CHECKS: Mapping[Invariant, Callable[[NodeState, NodeState], str | None]] = {
+_CHECKS: Mapping[Invariant, Callable[[Passage], str | None]] = {
     Invariant.BOOT_ID_UNCHANGED: _boot_id,
     Invariant.KERNEL_UNCHANGED: _kernel,
     Invariant.NO_NEW_FAILED_UNITS: _failed_units,
@@ -122,6 +165,11 @@ _CHECKS: Mapping[Invariant, Callable[[NodeState, NodeState], str | None]] = {
     Invariant.USR_IS_OVERLAID: _usr,
     Invariant.MODULES_KEPT: _modules,
     Invariant.NO_RESTART_LOOP: _restarts,
+    Invariant.VERSION_INHERITED: _version,
+    Invariant.NO_ADDITIONAL_REBOOTS: _reboots,
+    Invariant.NODE_IMAGE_IS_BOOTED: _booted_image,
+    Invariant.BOOTIMAGE_IS_KEPT: _kept_bootimage,
+    Invariant.NOTHING_CHANGED: _nothing,
 }
 SECTIONS: Mapping[Invariant, str] = {
     Invariant.BOOT_ID_UNCHANGED: "boot-id",
@@ -133,5 +181,9 @@ SECTIONS: Mapping[Invariant, str] = {
     Invariant.USR_IS_OVERLAID: "mounts",
     Invariant.MODULES_KEPT: "mounts",
     Invariant.NO_RESTART_LOOP: "units",
+    Invariant.NO_ADDITIONAL_REBOOTS: "boot-id",
+    Invariant.NODE_IMAGE_IS_BOOTED: "deployments",
+    Invariant.BOOTIMAGE_IS_KEPT: "deployments",
+    Invariant.NOTHING_CHANGED: "packages",
 }
 """The section of the snapshot that each is judged by."""

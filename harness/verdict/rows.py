@@ -1,14 +1,18 @@
 """What can be expected of a node, as rows of data; `findings` holds snapshots to them.
 
 A row of the `coreos` layer holds in the bare bootimage and stays true; a row of the `node` layer
-comes true by live-apply only. Every row names its source. `expectations` reads tables of them.
+comes true with the node image only. Every row names its source. `expectations` reads tables of
+them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
+
+from harness.scenarios.scenario import Way
 
 
 class Layer(StrEnum):
@@ -19,7 +23,7 @@ class Layer(StrEnum):
 
 
 class Invariant(StrEnum):
-    """What live-apply must not do, or must do whatever the image holds."""
+    """What must or must not happen on the way to the node layer, whatever the image holds."""
 
     BOOT_ID_UNCHANGED = "boot-id-unchanged"
     KERNEL_UNCHANGED = "kernel-unchanged"
@@ -30,6 +34,10 @@ class Invariant(StrEnum):
     USR_IS_OVERLAID = "usr-is-overlaid"
     MODULES_KEPT = "modules-kept"
     NO_RESTART_LOOP = "no-restart-loop"
+    NO_ADDITIONAL_REBOOTS = "no-additional-reboots"
+    NODE_IMAGE_IS_BOOTED = "node-image-is-booted"
+    BOOTIMAGE_IS_KEPT = "bootimage-is-kept"
+    NOTHING_CHANGED = "nothing-changed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +90,7 @@ class OsReleaseRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitRow:
-    """A systemd unit is in a state after live-apply; one of the node layer was not active before.
+    """A systemd unit is in a state in the node; one of the node layer was not active before.
 
     What a unit of the CoreOS layer was before is not judged: the first snapshot may catch it
     starting.
@@ -108,8 +116,8 @@ class UnitRow:
     def claim(self) -> str:
         """What is expected, in words."""
         state = self.active + (f"/{self.sub}" if self.sub else "")
-        was = ", not active before" if self.layer is Layer.NODE else ""
-        return f"unit {self.name} is {state} after live-apply{was}"
+        was = ", not active in the bootimage" if self.layer is Layer.NODE else ""
+        return f"unit {self.name} is {state} in the node{was}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,26 +165,47 @@ class InvariantRow:
 Row = PackageRow | OsReleaseRow | UnitRow | FileRow | InvariantRow
 
 
+def applies(row: Row, way: Way) -> bool:
+    """Tell whether a row speaks of nodes that came up on a way."""
+    return not isinstance(row, InvariantRow) or way in _WAYS.get(row.name, Way)
+
+
+_IN_PLACE = (Way.LIVE_APPLY, Way.NONE)
+# Those that are not listed hold on every way.
+_WAYS: Mapping[Invariant, Sequence[Way]] = {
+    Invariant.BOOT_ID_UNCHANGED: _IN_PLACE,
+    Invariant.KERNEL_UNCHANGED: _IN_PLACE,
+    Invariant.USR_IS_OVERLAID: (Way.LIVE_APPLY,),
+    Invariant.MODULES_KEPT: (Way.LIVE_APPLY,),
+    Invariant.NODE_IMAGE_IS_BOOTED: (Way.PIVOT,),
+    Invariant.BOOTIMAGE_IS_KEPT: (Way.PIVOT,),
+    Invariant.NOTHING_CHANGED: (Way.NONE,),
+}
+
 _INVARIANT_CLAIMS = {
-    Invariant.BOOT_ID_UNCHANGED: "the boot id is the same after live-apply: no reboot",
-    Invariant.KERNEL_UNCHANGED: "the running kernel is the same after live-apply",
-    Invariant.NO_NEW_FAILED_UNITS: "no unit failed that had not failed before live-apply",
-    Invariant.NO_NEW_AVC: "SELinux denies nothing that it had not denied before live-apply",
-    Invariant.NO_DANGLING_LINKS: "no link dangles that had not dangled before live-apply",
+    Invariant.BOOT_ID_UNCHANGED: "the boot id is the same before and after: no reboot",
+    Invariant.KERNEL_UNCHANGED: "the running kernel is the same before and after",
+    Invariant.NO_NEW_FAILED_UNITS: "no unit failed that had not failed in the bootimage",
+    Invariant.NO_NEW_AVC: "SELinux denies nothing that it had not denied in the bootimage",
+    Invariant.NO_DANGLING_LINKS: "no link dangles that had not dangled in the bootimage",
     Invariant.VERSION_INHERITED: "the node has the version of the CoreOS image it is built on",
     Invariant.USR_IS_OVERLAID: "the node image is mounted over /usr",
     Invariant.MODULES_KEPT: "/usr/lib/modules is that of the booted deployment",
     Invariant.NO_RESTART_LOOP: "no unit is restarted over and over",
+    Invariant.NO_ADDITIONAL_REBOOTS: "no reboot more than with the node layer in the bootimage",
+    Invariant.NODE_IMAGE_IS_BOOTED: "the deployment that runs was made from the node image",
+    Invariant.BOOTIMAGE_IS_KEPT: "the bootimage's deployment is kept, to be rolled back to",
+    Invariant.NOTHING_CHANGED: "packages, os-release and what is mounted on /usr are unchanged",
 }
 
 
 def _presence(layer: Layer, absent: bool) -> str:
     match layer, absent:
         case Layer.COREOS, False:
-            return "present before and after live-apply"
+            return "present in the bootimage and in the node"
         case Layer.COREOS, True:
-            return "absent before and after live-apply"
+            return "absent in the bootimage and in the node"
         case Layer.NODE, False:
-            return "absent before live-apply, present after"
+            return "absent in the bootimage, present in the node"
         case _:
-            return "absent after live-apply"
+            return "absent in the node"

@@ -2,13 +2,14 @@
 
 A test says it by the names of its arguments: `package_row` gives it every package row of the
 expectation table, and any fixture of the node gives it every scenario asked for. A test's own
-`parametrize` of such a name is left alone.
+`parametrize` of such a name is left alone. What a scenario's way rules out is taken out again:
+pytest groups tests by one node only while each argument is parametrised by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -74,19 +75,41 @@ def parametrise_rows(metafunc: pytest.Metafunc, kind: str, table: Expectations) 
         metafunc.parametrize(f"{kind}{_SUFFIX}", rows, ids=[row.id for row in rows])
 
 
-def parametrise_levels(metafunc: pytest.Metafunc) -> None:
-    """Run the test once per level of readiness, the lowest first."""
+def parametrise_levels(metafunc: pytest.Metafunc, *, has_control_plane: bool) -> None:
+    """Run the test once per level of readiness, the lowest first.
+
+    Those of a cluster are left out where nothing makes a control plane.
+    """
+    from harness.node.cluster_readiness import CLUSTER_LEVELS
     from harness.node.readiness import LEVELS
 
+    levels = (*LEVELS, *(CLUSTER_LEVELS if has_control_plane else ()))
     if not _is_taken(metafunc, LEVEL):
-        metafunc.parametrize(LEVEL, LEVELS, ids=[level.name for level in LEVELS])
+        metafunc.parametrize(LEVEL, levels, ids=[level.name for level in levels])
+
+
+def is_possible(item: pytest.Item, catalogue: Catalogue) -> bool:
+    """Tell whether a test's row and its level of readiness apply to its scenario."""
+    name = scenario_of(item)
+    if name is None or name not in catalogue.names:
+        return True
+    from harness.verdict.rows import applies
+
+    scenario, given = catalogue.named(name), _parameters(item)
+    rows = [value for key, value in given.items() if key.endswith(_SUFFIX)]
+    levels = [value.name for key, value in given.items() if key == LEVEL]
+    return set(levels) <= set(scenario.levels) and all(applies(row, scenario.way) for row in rows)
 
 
 def scenario_of(item: pytest.Item) -> str | None:
     """Return the scenario whose node a collected test uses, None for any other test."""
-    spec = getattr(item, "callspec", None)
-    name = spec.params.get(NODE) if spec else None
+    name = _parameters(item).get(NODE)
     return str(name) if name is not None else None
+
+
+def _parameters(item: pytest.Item) -> Mapping[str, Any]:
+    spec = getattr(item, "callspec", None)
+    return spec.params if spec else {}
 
 
 def _is_taken(metafunc: pytest.Metafunc, name: str) -> bool:

@@ -32,6 +32,11 @@ OPTIONS = (
         help="sha256 sum of the bootimage as published; a URL needs it, or a .sha256 file.",
     ),
     Option(
+        name="fat-bootimage", metavar="PATH|URL", path=True,
+        help="Bootimage with the node packages inside, for the scenario fat. "
+        "Default with stand-ins: theirs.",
+    ),
+    Option(
         name="node-image", metavar="REFERENCE",
         help="Node image with its transport: docker://, oci:, oci-archive:, dir:, "
         "containers-storage: or docker-archive:.",
@@ -102,6 +107,7 @@ class Settings:
     """What the user asked for. Both images None means the stand-in images."""
 
     bootimage: str | None
+    fat_bootimage: str | None = None
     bootimage_sha256: str | None
     node_image: str | None
     release_image: str | None
@@ -157,6 +163,7 @@ def read(
     places = Places(_BY_NAME, command_line, environment, settings, settings_folder)
     found = Settings(
         bootimage=places.text("bootimage"),
+        fat_bootimage=places.text("fat-bootimage"),
         bootimage_sha256=places.text("bootimage-sha256"),
         node_image=places.text("node-image"),
         release_image=places.text("release-image"),

@@ -18,6 +18,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from harness import doctor
+from harness.cluster.payload import Payload
+from harness.cluster.release_payload import ReleasePayload
 from harness.folders import cache_dir
 from harness.host import Purpose
 from harness.images import bootimage, node_image, release
@@ -181,6 +183,38 @@ class Preparation:
         named = self.settings.bootimage or str(self._stand_in.bootimage)
         deadline = Deadline.after(ACQUIRE_S)
         return bootimage.acquire(named, self.settings.bootimage_sha256, self._cache, deadline)
+
+    @cached_property
+    def fat_bootimage(self) -> BootImage:
+        """The control's bootimage, verified and unpacked.
+
+        Raises:
+            InputError: there is none for images that are no stand-ins.
+        """
+        named = self.settings.fat_bootimage
+        if named is None and not self.settings.is_stand_in:
+            raise InputError(
+                "scenario fat", "has no bootimage with the node layer inside",
+                "name one with --fat-bootimage, or leave the scenario out",
+            )  # fmt: skip
+        named = named or str(self._stand_in.fat_bootimage)
+        return bootimage.acquire(named, None, self._cache, Deadline.after(ACQUIRE_S))
+
+    @cached_property
+    def release(self) -> ReleasePayload | None:
+        """The release that the user named, if any and if guests can pull it."""
+        if not self.settings.release_image:
+            return None
+        source = self._source(self.settings.release_image)
+        found = release.fetch(source, self._cache, Deadline.after(ACQUIRE_S))
+        if not found.reference.is_remote:
+            return None
+        return ReleasePayload.of(found.reference.rest, found.references)
+
+    @property
+    def payload(self) -> Payload | None:
+        """The parts of the stand-in's control plane, None with other images."""
+        return self._stand_in.payload if self.settings.is_stand_in else None
 
     @cached_property
     def contents(self) -> Contents | None:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from functools import cached_property
 from types import FrameType
 
+from harness.cluster.release_payload import NODE_IMAGE, PAUSE, ReleasePayload, push_release
 from harness.diagnosis.allow import NOTHING_ALLOWED, AllowList
 from harness.images.node_image import NodeImage
 from harness.images.pause import write_pause_image
@@ -24,9 +25,11 @@ from harness.machine.connection import open_connection
 from harness.machine.ownership import Run, begin_run
 from harness.model.clock import Deadline
 from harness.model.errors import HarnessError, ProductError
+from harness.model.node_state import NodeState
 from harness.node.kubelet import CONTAINERD, CRIO
 from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario
 from harness.verdict.findings import judge
+from harness.verdict.passage import Passage
 from harness.verdict.rows import Row
 from harness.wiring.artifacts import Artifacts
 from harness.wiring.options import Settings
@@ -54,7 +57,8 @@ class Workplace:
         self._artifacts = artifacts
         self._allow = allow
         self._stack = ExitStack()
-        self._nodes: dict[str, AppliedNode] = {}
+        self._nodes: dict[str, tuple[Scenario, AppliedNode]] = {}
+        self._ended: dict[str, NodeState] = {}
 
     def check(self) -> None:
         """Check all inputs; a download or build that this starts is ended orderly by SIGTERM.
@@ -109,23 +113,34 @@ class Workplace:
             paths_to_observe=ready.expectations.paths_to_observe,
             package_of=ready.package_of,
             known_package_of=ready.known_package_of,
+            fat_bootimage=lambda: ready.fat_bootimage,
+            payload=ready.payload,
+            release=lambda: self._release,
         )
 
     @contextmanager
     def node(self, scenario: Scenario) -> Iterator[AppliedNode]:
         """Hold the node that `scenario` brings up."""
         with scenario.bring_up(self.rig, self.inputs) as node:
-            self._nodes[scenario.name] = node
+            self._nodes[scenario.name] = scenario, node
+            self._ended[scenario.name] = node.after
             try:
                 yield node
             finally:
                 del self._nodes[scenario.name]
 
+    def end_state(self, scenario: Scenario) -> NodeState:
+        """Return the state in which a node ended that came up in this run, or comes up now."""
+        if scenario.name not in self._ended:
+            with self.node(scenario):
+                pass
+        return self._ended[scenario.name]
+
     def why_dead(self, scenario: str) -> HarnessError | None:
         """Return what is fatally wrong with a node that is up, None while nothing is."""
-        node = self._nodes.get(scenario)
-        if node is None:
+        if scenario not in self._nodes:
             return None
+        _, node = self._nodes[scenario]
         try:
             node.watch.insist_alive()
         except HarnessError as exc:
@@ -134,13 +149,18 @@ class Workplace:
         return why_dead(reason, scenario, self.rig.evidence) if reason else None
 
     def judge(self, row: Row, node: AppliedNode) -> None:
-        """Return if `row` holds for `node`.
+        """Return if `row` holds for `node`, which is up.
 
         Raises:
             ProductError: it does not; tells all that a reader needs.
         """
-        base = base_version(self.preparation.node_image)
-        finding = judge(row, node.before, node.after, base_version=base)
+        image = self.preparation.node_image
+        scenario = next(scenario for scenario, up in self._nodes.values() if up is node)
+        passage = Passage(
+            before=node.before, after=node.after, way=scenario.way, boots=node.boots,
+            reboots=scenario.reboots, base_version=base_version(image), digest=image.digest,
+        )  # fmt: skip
+        finding = judge(row, passage)
         if finding is not None:
             raise ProductError(finding.render())
 
@@ -168,6 +188,14 @@ class Workplace:
             self.preparation.node_source, reference=image.reference, size_bytes=image.size_bytes
         )
         return registry.push(source, "node-image", Deadline.after(PUSH_S))
+
+    @cached_property
+    def _release(self) -> ReleasePayload | None:
+        inputs, deadline = self.inputs, Deadline.after(PUSH_S)
+        if inputs.payload is None:
+            return self.preparation.release
+        known = {NODE_IMAGE: inputs.pull_spec, PAUSE: inputs.pause_image}
+        return push_release(inputs.registry, inputs.payload, known, deadline)
 
     def _push_pause(self, registry: Registry) -> str:
         arch = self.preparation.emulator.arch.name

@@ -1,17 +1,20 @@
 """An owner to be killed: boots one machine from a boot sector and tells where it is.
 
-`machine_owner.py MODE URI BASE` prints one JSON object when the machine runs. MODE is `hold` (wait
-for the end of standard input), `fail` (raise inside), or `watch` (wait for the machine to stop by
-itself and print why). libvirt's embedded driver allows one run per process, hence a program.
+`machine_owner.py MODE URI BASE [OPTIONS]` prints one JSON object when the machine runs; BASE
+`blank` is an empty disk. MODE is `hold` (wait for the end of standard input), `fail` (raise
+inside), or `watch` (wait for the machine to stop by itself and print why). libvirt's embedded
+driver allows one run per process, hence a program.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
 import sys
 from pathlib import Path
 
+from harness.machine import hardware
 from harness.machine.acceleration import Acceleration
 from harness.machine.architecture import Kind
 from harness.machine.connection import open_connection
@@ -21,22 +24,12 @@ from harness.machine.ownership import begin_run
 from harness.model.clock import Deadline, NotYet, wait_for
 
 
-def main(mode: str, uri: str, base: Path) -> None:
-    spec = MachineSpec(
-        name="one",
-        emulator=find_emulator(),
-        acceleration=Acceleration(kind=Kind.TCG, reason="asked for", timeout_factor=1.0),
-        base=base,
-        base_format="raw",
-        ignition='{"ignition":{"version":"3.4.0"}}',
-        memory_mib=128,
-        vcpus=1,
-    )
+def main(options: argparse.Namespace) -> None:
     deadline = Deadline.after(60)
     with (
         begin_run() as run,
-        open_connection(uri, run) as connection,
-        boot(connection, run, spec, deadline) as machine,
+        open_connection(options.uri, run) as connection,
+        boot(connection, run, spec_of(options), deadline) as machine,
     ):
         tell(
             folder=str(run.folder),
@@ -45,14 +38,30 @@ def main(mode: str, uri: str, base: Path) -> None:
             ports={name: str(path) for name, path in machine.port_files.items()},
             peak=machine.peak_memory_bytes(),
         )
-        if mode == "fail":
+        if options.mode == "fail":
             raise RuntimeError("the owner fails")
-        if mode == "watch":
+        if options.mode == "watch":
             reason = wait_for("the end", lambda: stopped(machine), deadline, tick_s=0.05)
             console = machine.console.read_text(errors="replace")
             tell(reason=reason, console=console)
         else:
             sys.stdin.read()
+
+
+def spec_of(options: argparse.Namespace) -> MachineSpec:
+    return MachineSpec(
+        name="one",
+        emulator=find_emulator(options.arch),
+        acceleration=Acceleration(kind=Kind.TCG, reason="asked for", timeout_factor=1.0),
+        base=None if options.base == "blank" else Path(options.base),
+        base_format="raw",
+        ignition='{"ignition":{"version":"3.4.0"}}',
+        memory_mib=options.memory_mib,
+        vcpus=1,
+        cdrom=options.cdrom,
+        netboot=options.netboot,
+        hardware=hardware.parse(options.hardware),
+    )
 
 
 def stopped(machine: Machine) -> str:
@@ -67,6 +76,19 @@ def tell(**facts: object) -> None:
     sys.stdout.flush()
 
 
+def read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("mode")
+    parser.add_argument("uri")
+    parser.add_argument("base")
+    parser.add_argument("--cdrom", type=Path)
+    parser.add_argument("--netboot")
+    parser.add_argument("--hardware", default="")
+    parser.add_argument("--arch")
+    parser.add_argument("--memory-mib", type=int, default=128)
+    return parser.parse_args()
+
+
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(relativeCreated)d %(name)s %(message)s")
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    main(read_options())

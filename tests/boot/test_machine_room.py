@@ -13,9 +13,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -43,6 +46,22 @@ POWER_OFF = bytes.fromhex("ba0406 b80020 ef")
 
 def boot_sector(code: bytes) -> bytes:
     return code.ljust(510, b"\0") + b"\x55\xaa" + bytes(1024 * 1024 - 512)
+
+
+# Write the 512 bytes behind this code's own to the first sector of the first disk (BIOS call 13h,
+# function 3), then reset the machine (6 to port 0xcf9 of the q35).
+INSTALL = bytes.fromhex("31c0 8ec0 bb007e b80103 b90100 ba8000 cd13 baf90c b006 ee")
+
+
+def installer() -> bytes:
+    """Return what firmware loads at 0x7c00: it writes a loader to the disk."""
+    return (say("from medium\n") + INSTALL + HALT).ljust(512, b"\0") + boot_sector(
+        say("from disk\n") + POWER_OFF + HALT
+    )[:512]
+
+
+def say(text: str) -> bytes:
+    return b"".join(SAY_U.replace(b"U", letter.encode()) for letter in text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +112,13 @@ def place() -> Iterator[Place]:
 def owner(place: Place, mode: str, code: bytes) -> Iterator[Owner]:
     base = place.folder / f"{mode}.raw"
     base.write_bytes(boot_sector(code))
-    command = (sys.executable, OWNER, mode, URI, base)
+    with owner_of(place, mode, base) as started:
+        yield started
+
+
+@contextmanager
+def owner_of(place: Place, mode: str, *options: str | Path) -> Iterator[Owner]:
+    command = (sys.executable, OWNER, mode, URI, *options)
     with process.start(command, env=place.env, stdin=subprocess.PIPE) as child:
         started = Owner(child=child, facts=read_facts(child))
         yield started
@@ -137,6 +162,52 @@ def test_guest_boots_from_the_overlay_and_its_console_is_kept(place: Place) -> N
 
         assert end["reason"] == "the guest powered off"
         assert end["console"] == "U"
+
+
+def test_blank_disk_lets_the_cdrom_boot_until_it_is_installed(place: Place) -> None:
+    tree = place.folder / "iso"
+    tree.mkdir()
+    (tree / "boot.bin").write_bytes(installer().ljust(2048, b"\0"))
+    iso = place.folder / "medium.iso"
+    make_iso = ("xorriso", "-as", "mkisofs", "-quiet", "-o", iso, "-b", "boot.bin")
+    process.run((*make_iso, "-no-emul-boot", "-boot-load-size", "4", tree), Deadline.after(START_S))
+
+    with owner_of(place, "watch", "blank", "--cdrom", iso) as watched:
+        end = read_facts(watched.child)
+
+    assert_installed_from_medium(end, "Booting from DVD/CD")
+
+
+def test_blank_disk_lets_the_network_boot_until_it_is_installed(place: Place) -> None:
+    (place.folder / "boot.ipxe").write_text("#!ipxe\nchain install.0\n")
+    (place.folder / "install.0").write_bytes(installer())
+
+    with (
+        serving(place.folder) as address,
+        owner_of(place, "watch", "blank", "--netboot", f"{address}/boot.ipxe") as watched,
+    ):
+        end = read_facts(watched.child)
+
+    assert_installed_from_medium(end, "boot.ipxe... ok")
+
+
+def assert_installed_from_medium(end: dict[str, object], witness: str) -> None:
+    console = str(end["console"])
+    assert end["reason"] == "the guest powered off", console
+    assert witness in console
+    assert console.index("from medium\n") < console.index("from disk\n")
+    assert console.count("from medium\n") == 1
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Serve `folder` and yield the address that a guest finds it at."""
+    answer = partial(SimpleHTTPRequestHandler, directory=os.fspath(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), answer) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://10.0.2.2:{server.server_port}"
+        server.shutdown()
 
 
 def test_peak_memory_is_that_of_qemu(place: Place) -> None:

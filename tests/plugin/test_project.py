@@ -76,7 +76,7 @@ def test_row_that_does_not_hold_fails_with_all_a_reader_needs(project: Project) 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            "expected  package cri-o absent before live-apply, present after",
+            "expected  package cri-o absent in the bootimage, present in the node",
             "observed  before: absent; after: absent",
             "source    seed:40 (openshift/enhancements, *)",
             "bootimage * boot.raw",

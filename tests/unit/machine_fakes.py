@@ -49,7 +49,7 @@ def fake_qemu_img(folder: Path) -> Path:
     program = folder / "qemu-img"
     program.write_text(
         "#!/bin/sh\n"
-        'for word in "$@"; do case "$word" in *overlay.qcow2) target="$word";; esac; done\n'
+        'for word in "$@"; do case "$word" in *.qcow2) target="$word";; esac; done\n'
         'echo "$@" > "$target"\n'
     )
     program.chmod(0o755)

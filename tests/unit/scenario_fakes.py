@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
@@ -21,9 +22,10 @@ from harness.images.reference import Reference, Transport
 from harness.images.registry import Registry
 from harness.machine.acceleration import Acceleration
 from harness.machine.architecture import Kind, architecture
-from harness.machine.domain import Disk, Domain, Port
+from harness.machine.domain import Domain, Port
 from harness.machine.emulator import Emulator
 from harness.machine.machine import EVENTS_PORT, PORTS, Machine
+from harness.machine.storage import Disk
 from harness.model.clock import Deadline
 from harness.model.ignition import Document, render
 from harness.model.record import MachineRecord
@@ -46,11 +48,13 @@ NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 def make_inputs(runtime: Runtime = CONTAINERD, authfile: Secret | None = None) -> Inputs:
     reference = Reference(transport=Transport.OCI, rest="/x:latest")
+    thin = BootImage(
+        path=Path("/images/thin.qcow2"), format=DiskFormat.QCOW2, virtual_size_bytes=1,
+        sha256=Sha256("0" * 64), origin="thin.qcow2",
+    )  # fmt: skip
     return Inputs(
-        bootimage=BootImage(
-            path=Path("/images/thin.qcow2"), format=DiskFormat.QCOW2, virtual_size_bytes=1,
-            sha256=Sha256("0" * 64), origin="thin.qcow2",
-        ),
+        bootimage=thin,
+        fat_bootimage=lambda: replace(thin, path=Path("/images/fat.qcow2")),
         node_image=NodeImage(reference=reference, digest="sha256:1", labels=NO_LABELS, layers=()),
         pull_spec="10.0.2.2:5000/node@sha256:1",
         pause_image="10.0.2.2:5000/pause@sha256:2",

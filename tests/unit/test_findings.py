@@ -10,8 +10,10 @@ from harness.folders import fixture
 from harness.model.nevra import Nevra
 from harness.model.node_state import NodeState, parse
 from harness.model.units import UnitState
+from harness.scenarios.scenario import Way
 from harness.verdict.expectations import load
 from harness.verdict.findings import Finding, judge
+from harness.verdict.passage import Passage
 from harness.verdict.rows import (
     FileRow,
     Invariant,
@@ -21,6 +23,7 @@ from harness.verdict.rows import (
     PackageRow,
     Row,
     UnitRow,
+    applies,
 )
 
 BEFORE = parse(fixture("transcripts/observe-before.txt").read_text())
@@ -47,9 +50,45 @@ def invariant(name: Invariant) -> InvariantRow:
     return InvariantRow(name=name, source=S)
 
 
-@pytest.mark.parametrize("row", load("stand-in").rows, ids=lambda row: f"{row.test_kind}-{row.id}")
+TABLE = load("stand-in").rows
+
+
+def rows_on(way: Way) -> list[Row]:
+    return [row for row in TABLE if applies(row, way)]
+
+
+@pytest.mark.parametrize(
+    "row", rows_on(Way.LIVE_APPLY), ids=lambda row: f"{row.test_kind}-{row.id}"
+)
 def test_good_live_apply_holds_the_whole_table(row: Row) -> None:
-    assert judge(row, BEFORE, AFTER) is None
+    assert judge(row, Passage(before=BEFORE, after=AFTER)) is None
+
+
+@pytest.mark.parametrize("row", rows_on(Way.NONE), ids=lambda row: f"{row.test_kind}-{row.id}")
+def test_fat_bootimage_that_stays_as_it_is_holds_the_whole_table(row: Row) -> None:
+    # A live-applied state that nothing is laid over any more, as a fat bootimage is from the start.
+    assert judge(row, Passage(before=AFTER, after=AFTER, way=Way.NONE)) is None
+
+
+def test_fat_bootimage_without_a_package_of_the_node_layer_is_told() -> None:
+    row = PackageRow(name="runc", layer=NODE, source=S)
+
+    finding = judge(row, Passage(before=BEFORE, after=AFTER, way=Way.NONE))
+
+    assert finding is not None
+    assert "before: absent" in finding.observed
+    assert finding.row is row, "told as the table has it"
+
+
+def test_what_live_apply_does_is_not_asked_of_a_pivot() -> None:
+    ids = {way: {row.id for row in rows_on(way)} for way in Way}
+
+    assert ids[Way.LIVE_APPLY] - ids[Way.PIVOT] == {
+        "boot-id-unchanged", "kernel-unchanged", "usr-is-overlaid", "modules-kept",
+    }  # fmt: skip
+    assert ids[Way.PIVOT] - ids[Way.LIVE_APPLY] == {"node-image-is-booted", "bootimage-is-kept"}
+    assert ids[Way.NONE] - ids[Way.LIVE_APPLY] == {"nothing-changed"}
+    assert "no-additional-reboots" in ids[Way.PIVOT] & ids[Way.LIVE_APPLY] & ids[Way.NONE]
 
 
 KEY = "OPENSHIFT_VERSION"
@@ -184,7 +223,7 @@ CASES: list[tuple[str, Row, NodeState, NodeState, str | None]] = [
     ids=[case[0] for case in CASES],
 )
 def test_row(row: Row, before: NodeState, after: NodeState, observed: str | None) -> None:
-    finding = judge(row, before, after)
+    finding = judge(row, Passage(before=before, after=after))
 
     if observed is None:
         assert finding is None
@@ -207,22 +246,22 @@ def test_silence_of_a_failed_command_is_no_evidence(row: Row, section: str) -> N
     failed = dataclasses.replace(AFTER, troubles=(f"{section}: it ended with status 4",))
     complained = dataclasses.replace(AFTER, troubles=(f"{section}: warning: odd",))
 
-    finding = judge(row, BEFORE, failed)
+    finding = judge(row, Passage(before=BEFORE, after=failed))
 
     assert finding is not None
     assert f"cannot be told, as the snapshot failed: {section}: it ended" in finding.observed
-    assert judge(row, BEFORE, complained) is None
+    assert judge(row, Passage(before=BEFORE, after=complained)) is None
 
 
 def test_finding_renders_expected_observed_source_and_notes() -> None:
     row = PackageRow(name="openshift-kubelet", layer=NODE, source="seed:40")
     after = dataclasses.replace(AFTER, packages={}, troubles=("packages: rpm: odd",))
 
-    finding = judge(row, BEFORE, after)
+    finding = judge(row, Passage(before=BEFORE, after=after))
 
     assert finding is not None
     assert finding.render().splitlines() == [
-        "expected  package openshift-kubelet absent before live-apply, present after",
+        "expected  package openshift-kubelet absent in the bootimage, present in the node",
         "observed  before: absent; after: absent",
         "source    seed:40 (openshift/enhancements, split-rhcos-into-layers.md)",
         "note      snapshot: packages: rpm: odd",
@@ -235,7 +274,9 @@ def test_package_installed_in_two_versions_shows_both() -> None:
     )
     after = dataclasses.replace(AFTER, packages={"k": kernels})
 
-    finding = judge(PackageRow(name="k", layer=NODE, absent=True, source=S), BEFORE, after)
+    finding = judge(
+        PackageRow(name="k", layer=NODE, absent=True, source=S), Passage(before=BEFORE, after=after)
+    )
 
     assert isinstance(finding, Finding)
     assert "k-1-1.x86_64, k-2-1.x86_64" in finding.observed

@@ -7,12 +7,15 @@ import dataclasses
 import pytest
 
 from harness.folders import fixture
-from harness.model.node_state import Mount, NodeState, parse
+from harness.model.node_state import Deployment, Mount, NodeState, parse
 from harness.model.units import UnitState
+from harness.scenarios.scenario import Way
 from harness.verdict.findings import judge
 from harness.verdict.invariants import broken
-from harness.verdict.rows import Invariant, InvariantRow
+from harness.verdict.passage import Passage
+from harness.verdict.rows import Invariant, InvariantRow, applies
 
+LIVE = Way.LIVE_APPLY
 BEFORE = parse(fixture("transcripts/observe-before.txt").read_text())
 AFTER = parse(fixture("transcripts/observe-after.txt").read_text())
 
@@ -150,7 +153,7 @@ CASES: list[tuple[str, Invariant, NodeState, NodeState, str | None]] = [
     ids=[case[0] for case in CASES],
 )
 def test_invariant(name: Invariant, before: NodeState, after: NodeState, seen: str | None) -> None:
-    found = broken(name, before, after, None)
+    found = broken(name, Passage(before=before, after=after))
 
     if seen is None:
         assert found is None
@@ -159,17 +162,92 @@ def test_invariant(name: Invariant, before: NodeState, after: NodeState, seen: s
         assert seen in found
 
 
-@pytest.mark.parametrize("name", list(Invariant))
+ON_LIVE_APPLY = [name for name in Invariant if applies(InvariantRow(name=name, source="s"), LIVE)]
+
+
+@pytest.mark.parametrize("name", ON_LIVE_APPLY)
 def test_every_invariant_holds_over_a_good_live_apply(name: Invariant) -> None:
-    assert broken(name, BEFORE, AFTER, None) is None
+    assert broken(name, Passage(before=BEFORE, after=AFTER)) is None
+
+
+@pytest.mark.parametrize(
+    ("boots", "reboots", "seen"),
+    [
+        (1, 0, None),
+        (2, 1, None),
+        (1, 1, None),
+        (2, 0, "1; allowed: 0"),
+        (4, 2, "reboots: 3"),
+    ],
+)
+def test_one_reboot_more_than_the_scenario_has_is_too_many(
+    boots: int, reboots: int, seen: str | None
+) -> None:
+    passage = Passage(before=BEFORE, after=AFTER, boots=boots, reboots=reboots)
+
+    found = broken(Invariant.NO_ADDITIONAL_REBOOTS, passage)
+
+    assert (found is None) if seen is None else seen in str(found)
+
+
+DIGEST = f"sha256:{'a' * 64}"
+
+
+def deployed(checksum: str, image_digest: str = "", *, is_booted: bool = False) -> Deployment:
+    return Deployment(
+        checksum=checksum * 64, version="9.6", is_booted=is_booted, image_digest=image_digest
+    )
+
+
+def pivoted(*after: Deployment) -> Passage:
+    first = deployed("1", is_booted=True)
+    return Passage(
+        before=dataclasses.replace(BEFORE, deployments=(first,)),
+        after=dataclasses.replace(AFTER, deployments=after), digest=DIGEST,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("after", "image", "kept"),
+    [
+        ((deployed("2", DIGEST, is_booted=True), deployed("1")), None, None),
+        ((deployed("2", "sha256:b", is_booted=True), deployed("1")), "of sha256:b; exp", None),
+        ((deployed("1", is_booted=True), deployed("2", DIGEST)), "no container image", "222222"),
+        ((deployed("2", DIGEST, is_booted=True),), None, "besides the booted one: none"),
+        ((), "no deployment of ostree's", "none"),
+    ],
+)
+def test_pivot_boots_the_node_image_and_keeps_the_bootimage(
+    after: tuple[Deployment, ...], image: str | None, kept: str | None
+) -> None:
+    passage = pivoted(*after)
+    expected = {Invariant.NODE_IMAGE_IS_BOOTED: image, Invariant.BOOTIMAGE_IS_KEPT: kept}
+
+    for name, seen in expected.items():
+        found = broken(name, passage)
+        assert (found is None) if seen is None else seen in str(found)
+
+
+def test_fat_bootimage_that_changes_is_told_with_all_that_changed() -> None:
+    found = broken(Invariant.NOTHING_CHANGED, Passage(before=BEFORE, after=AFTER))
+
+    assert found is not None
+    assert "package came: containerd-" in found
+    assert broken(Invariant.NOTHING_CHANGED, Passage(before=AFTER, after=AFTER)) is None
+    renamed = with_os_release(AFTER, ID="rhcos")
+    assert (
+        broken(Invariant.NOTHING_CHANGED, Passage(before=AFTER, after=renamed)) == "os-release ID"
+    )
 
 
 def test_version_is_held_to_the_base_that_the_image_names_when_the_bootimage_is_older() -> None:
     row = InvariantRow(name=Invariant.VERSION_INHERITED, source="s")
     after = with_os_release(AFTER, OSTREE_VERSION="9.6.20250301-0")
 
-    assert judge(row, BEFORE, after, base_version="9.6.20250301-0") is None
-    assert judge(row, BEFORE, after, base_version="9.6.20250302-0") is not None
+    assert judge(row, Passage(before=BEFORE, after=after, base_version="9.6.20250301-0")) is None
+    assert (
+        judge(row, Passage(before=BEFORE, after=after, base_version="9.6.20250302-0")) is not None
+    )
 
 
 def test_long_observations_are_cut_with_a_count() -> None:
@@ -177,7 +255,7 @@ def test_long_observations_are_cut_with_a_count() -> None:
     for number in range(8):
         after = with_unit(after, f"u{number}.service", "failed")
 
-    finding = broken(Invariant.NO_NEW_FAILED_UNITS, BEFORE, after, None)
+    finding = broken(Invariant.NO_NEW_FAILED_UNITS, Passage(before=BEFORE, after=after))
 
     assert finding is not None
     assert finding.splitlines()[-1].strip() == "and 3 more"

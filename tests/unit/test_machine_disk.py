@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from machine_fakes import fake_qemu_img
 
-from harness.machine.disk import create_overlay
+from harness.machine.disk import create_blank, create_overlay
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 
@@ -37,11 +37,19 @@ def test_overlay_grows_to_the_size_asked_for(base: Path, tmp_path: Path) -> None
     assert overlay.read_text().split()[-1] == str(10 * 1024**3)
 
 
+@pytest.mark.usefixtures("base")
+def test_a_blank_disk_has_the_size_asked_for_and_no_base(tmp_path: Path) -> None:
+    disk = create_blank(tmp_path, 20 * 1024**3, SOON, min_free_bytes=0)
+
+    arguments = disk.read_text().split()
+    assert arguments == ["create", "-q", "-f", "qcow2", str(disk), str(20 * 1024**3)]
+
+
 def test_a_full_file_system_is_refused_with_the_figures(base: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         create_overlay(base, "raw", tmp_path, deadline=SOON, min_free_bytes=1024**5)
 
     assert caught.value.subject == str(tmp_path)
-    assert "no space for the overlay" in caught.value.problem
+    assert "no space for a disk" in caught.value.problem
     assert "1048576.0 GiB needed" in caught.value.problem
     assert not (tmp_path / "overlay.qcow2").exists()

@@ -1,20 +1,24 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 from machine_fakes import FakeConnection, fake_qemu_img, make_run
 
+from harness.machine import hardware
 from harness.machine.acceleration import Acceleration
-from harness.machine.architecture import Kind, architecture
+from harness.machine.architecture import Firmware, Kind, architecture
 from harness.machine.driver import POWERED_OFF
 from harness.machine.emulator import Emulator
 from harness.machine.machine import PORTS, MachineSpec, boot
 from harness.machine.memory import MemoryShortageError
 from harness.machine.ownership import Run
+from harness.machine.segment import pair
+from harness.machine.storage import Disk
 from harness.model.clock import Deadline
-from harness.model.errors import RigError
+from harness.model.errors import InputError, RigError
 
 SOON = Deadline.after(60)
 SPEC = MachineSpec(
@@ -110,6 +114,43 @@ def test_ignition_is_private_and_shows_in_no_repr(run: Run) -> None:
         assert config.stat().st_mode & 0o777 == 0o600
 
     assert "s3cr3t" not in repr(SPEC)
+
+
+def test_a_machine_without_an_image_gets_a_disk_of_its_own_and_the_medium(run: Run) -> None:
+    spec = replace(SPEC, base=None, cdrom=Path("/images/live.iso"), netboot="http://10.0.2.2/b")
+
+    with boot(FakeConnection(), run, spec, SOON) as machine:
+        domain = machine.domain
+
+    assert domain.disks == (Disk(path=run.scratch / "one/blank.qcow2", serial="root"),)
+    assert (domain.cdrom, domain.netboot) == (spec.cdrom, spec.netboot)
+    assert list((run.scratch / "one").iterdir()) == [], "it is given back"
+
+
+def test_hardware_that_the_host_cannot_give_is_refused_before_anything_is_taken(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    connection = FakeConnection()
+    spec = replace(SPEC, hardware=hardware.parse("tpm"))
+
+    with pytest.raises(InputError) as caught, boot(connection, run, spec, SOON):
+        pass
+
+    assert "lacks swtpm" in caught.value.problem
+    assert "needed to give machines a TPM" in caught.value.problem
+    assert remains_of(run) == []
+
+
+def test_sectors_and_segment_reach_the_domain(run: Run) -> None:
+    side, _ = pair(run, "one", "two")
+    small = hardware.Hardware(sector_bytes=4096, firmware=Firmware.BIOS)
+
+    with boot(FakeConnection(), run, replace(SPEC, hardware=small, segment=side), SOON) as machine:
+        domain = machine.domain
+
+    assert [disk.sector_bytes for disk in domain.disks] == [4096]
+    assert (domain.hardware, domain.segment) == (small, side)
 
 
 def test_a_running_machine_has_no_reason(run: Run) -> None:

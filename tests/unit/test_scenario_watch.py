@@ -322,6 +322,7 @@ LIMITS = Limits(pull_s=5.0, step_s=1.0)
 APPLIED = """\
 stage=pull state=started uptime=10.00 detail=
 stage=pull state=done uptime=30.00 detail=
+stage=overlay state=started uptime=30.50 detail=
 stage=finish state=done uptime=31.00 detail=
 stage=multi-user state=done uptime=35.00 detail=
 """
@@ -348,7 +349,7 @@ def test_live_apply_that_never_ends_is_told_with_the_phase_it_is_in(tmp_path: Pa
 
     boot.watch.clock = Chatting()
 
-    with pytest.raises(ProductError, match=r"stuck in .*pull says done"):
+    with pytest.raises(ProductError, match=r"stuck in .*overlay says started"):
         wait_for_live_apply(boot, LIMITS)
 
     assert boot.watch.elapsed_s >= LIMITS.overall_s

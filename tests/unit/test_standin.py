@@ -157,7 +157,7 @@ def test_image_shares_its_lower_layer_with_the_base(tmp_path: Path) -> None:
     lower = oci.pack(tree, oci.everything(tree), tmp_path / "lower")
     upper = oci.pack(tree, [], tmp_path / "upper")
     for name, layers in (("base", [lower]), ("node", [lower, upper])):
-        oci.write_image(tmp_path / name, layers, {"k": "v"}, "2026-01-01T00:00:00Z")
+        oci.write_image(tmp_path / name, layers, {"Cmd": ["/x"]}, "2026-01-01T00:00:00Z")
 
     base, node = (_manifest(tmp_path / name) for name in ("base", "node"))
 

@@ -1,0 +1,187 @@
+"""A control plane on this host, for nodes that join a cluster: etcd and the API server, no more.
+
+Both are processes that listen on the loopback, where guests reach them as 10.0.2.2; they end, and
+all that they stored is gone, with the context. Nothing is scheduled and no controller runs: a node
+registers, keeps its lease and becomes Ready, which is all that is asked of it here.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import httpx
+
+from harness import process
+from harness.cluster.manifests import Layout, apiserver_arguments, etcd_arguments
+from harness.cluster.payload import Payload
+from harness.cluster.pki import HOST_IN_GUEST, Pki
+from harness.images.registry import free_port
+from harness.model.clock import Deadline, NotYet, wait_for
+from harness.model.errors import RigError
+from harness.model.secret import Secret
+
+_LOOPBACK = "127.0.0.1"
+_LOADER = "lib64/ld-linux-x86-64.so.2"
+_LIBRARIES = "lib/x86_64-linux-gnu"
+_PORT_TRIES = 5
+_ASK_WITHIN_S = 5.0
+_LOG_TAIL = 2000
+_PORT_TAKEN = "address already in use"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlPlane:
+    """An API server that answers; `folder` has its logs."""
+
+    port: int
+    pki: Pki
+    folder: Path
+
+    @property
+    def url_in_guest(self) -> str:
+        """The API's URL for guests."""
+        return f"https://{HOST_IN_GUEST}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The API's URL for this host."""
+        return f"https://{_LOOPBACK}:{self.port}"
+
+    @property
+    def ca_pem(self) -> str:
+        """What clients have to trust."""
+        return self.pki.ca_pem
+
+    def kubeconfig_of_node(self, name: str) -> Secret:
+        """Return a new kubeconfig for the kubelet of node `name`, to be used in a guest."""
+        return self.pki.node_kubeconfig(self.url_in_guest, name)
+
+
+class _PortTakenError(RigError):
+    """Another program took a port between our choice and the start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Program:
+    """A process of the control plane and where it writes."""
+
+    name: str
+    child: subprocess.Popen[bytes]
+    log: Path
+
+    def insist_alive(self) -> None:
+        if self.child.poll() is None:
+            return
+        said = self.log.read_text(errors="replace")[-_LOG_TAIL:]
+        kind = _PortTakenError if _PORT_TAKEN in said else RigError
+        raise kind(f"{self.name} ended with status {self.child.returncode}: {said}")
+
+
+@contextmanager
+def hosted(folder: Path, payload: Payload, pki: Pki, deadline: Deadline) -> Iterator[ControlPlane]:
+    """Run a control plane while the block runs; `folder` is made, for keys, data and logs.
+
+    Raises:
+        DeadlineError: it was not ready in time; carries the last reason.
+        RigError: etcd or the API server ended by itself; carries the end of its log.
+    """
+    folder.mkdir(mode=0o700, parents=True)
+    write_files(folder / "tls", pki)
+    with ExitStack() as stack:
+        yield _start(stack, payload, ControlPlane(port=0, pki=pki, folder=folder), deadline)
+
+
+def write_files(folder: Path, pki: Pki) -> None:
+    """Write what etcd and the API server read, for this user alone."""
+    folder.mkdir(mode=0o700)
+    for name, contents in pki.files().items():
+        path = folder / name
+        path.touch(mode=0o600)
+        path.write_text(contents.reveal() if isinstance(contents, Secret) else contents)
+
+
+def programs(payload: Payload, at: Layout) -> dict[str, list[str]]:
+    """Return the calls that start etcd and the API server on any host.
+
+    etcd is Debian's, and runs with Debian's libraries.
+    """
+    tree = payload.etcd_tree
+    loader = [os.fspath(tree / _LOADER), "--library-path", os.fspath(tree / _LIBRARIES)]
+    etcd = os.fspath(tree / "usr/bin/etcd")
+    apiserver = os.fspath(payload.hyperkube_tree / "usr/bin/kube-apiserver")
+    return {
+        "etcd": [*loader, etcd, *etcd_arguments(at)],
+        "kube-apiserver": [apiserver, *apiserver_arguments(at)],
+    }
+
+
+def _start(
+    stack: ExitStack, payload: Payload, plane: ControlPlane, deadline: Deadline
+) -> ControlPlane:
+    for number in range(_PORT_TRIES):
+        at = _layout(plane.folder, number)
+        ready = ControlPlane(port=at.api_port, pki=plane.pki, folder=plane.folder)
+        with ExitStack() as attempt:
+            try:
+                started = [
+                    attempt.enter_context(_running(name, argv, plane.folder))
+                    for name, argv in programs(payload, at).items()
+                ]
+                _wait_until_ready(started, ready, deadline)
+            except _PortTakenError:
+                continue
+            stack.enter_context(attempt.pop_all())
+            return ready
+    raise RigError(f"no free ports for the control plane after {_PORT_TRIES} tries")
+
+
+def _layout(folder: Path, number: int) -> Layout:
+    # A data folder of its own for each try: etcd keeps the ports of the last one in it.
+    return Layout(
+        tls=os.fspath(folder / "tls"), data=os.fspath(folder / f"etcd-{number}"),
+        listen=_LOOPBACK, advertised=HOST_IN_GUEST,
+        api_port=free_port(), etcd_port=free_port(), etcd_peer_port=free_port(),
+    )  # fmt: skip
+
+
+@contextmanager
+def _running(name: str, argv: Sequence[str], folder: Path) -> Iterator[_Program]:
+    log = folder / f"{name}.log"
+    with (
+        log.open("wb") as out,
+        process.start(argv, cwd=folder, stdout=out.fileno(), stderr=out.fileno()) as child,
+    ):
+        yield _Program(name=name, child=child, log=log)
+
+
+def _wait_until_ready(started: Sequence[_Program], plane: ControlPlane, deadline: Deadline) -> None:
+    trust = ssl.create_default_context(cadata=plane.ca_pem)
+    with httpx.Client(
+        base_url=plane.url, verify=trust, trust_env=False, timeout=_ASK_WITHIN_S
+    ) as client:
+        ask = partial(_ask, started, client)
+        wait_for(f"the API server at {plane.url} to be ready", ask, deadline, tick_s=0.1)
+
+
+def _ask(started: Sequence[_Program], client: httpx.Client) -> None:
+    for program in started:
+        program.insist_alive()
+    try:
+        answer = client.get("/readyz", params={"verbose": "1"})
+    except httpx.TransportError as exc:
+        raise NotYet(str(exc) or type(exc).__name__) from exc
+    if not answer.is_success:
+        raise NotYet(f"it answers {answer.status_code}: {why_not_ready(answer.text)}")
+
+
+def why_not_ready(text: str) -> str:
+    """Return the checks that fail in what `/readyz?verbose` says, or its beginning."""
+    failing = [line for line in text.splitlines() if line.startswith("[-]")]
+    return "; ".join(failing) or text.strip()[:_LOG_TAIL]

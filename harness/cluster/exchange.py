@@ -1,0 +1,64 @@
+"""What a client of the web server asks, and what it gets; no sockets here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a client asked, and the status it got; header names are in lower case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+    status: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a client gets: bytes, or a file that is streamed."""
+
+    body: bytes | Path
+    status: int = 200
+    content_type: str = "application/octet-stream"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Route = bytes | Path | Callable[[Request], Answer]
+"""What stands at a path: a file or bytes for GET and HEAD, or what answers every method."""
+
+
+def answer_of(route: Route | None, asked: Request) -> Answer:
+    """Return what `route` answers; a path without one is not found."""
+    if route is None:
+        return refusal(HTTPStatus.NOT_FOUND, f"nothing is served at {asked.path}")
+    if not isinstance(route, bytes | Path):
+        return route(asked)
+    if asked.method not in {"GET", "HEAD"}:
+        return refusal(HTTPStatus.METHOD_NOT_ALLOWED, f"{asked.path} can only be read")
+    return Answer(body=route)
+
+
+def refusal(status: int, sentence: str) -> Answer:
+    """Return an answer that says no in one sentence."""
+    return Answer(body=f"{sentence}\n".encode(), status=status, content_type="text/plain")
+
+
+def span_of(wanted: str, size: int) -> tuple[int, range]:
+    """Return the status for a Range header, and the bytes of the file that it asks for.
+
+    Anything but one range of bytes gets the whole. Source: RFC 9110, 14.2.
+    """
+    first, dash, last = wanted.removeprefix("bytes=").partition("-")
+    if not wanted.startswith("bytes=") or not dash or not f"{first}{last}".isdecimal():
+        return HTTPStatus.OK, range(size)
+    start = int(first) if first else max(0, size - int(last))
+    stop = min(int(last) + 1, size) if first and last else size
+    if start < stop:
+        return HTTPStatus.PARTIAL_CONTENT, range(start, stop)
+    return HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, range(0)

@@ -1,0 +1,139 @@
+"""etcd and the API server as they are started: their arguments, and their static pods.
+
+The same arguments serve the pods of a bootstrap machine and the processes of a hosted control
+plane, so that nodes meet the same API: RBAC on, no rights for those who are not known.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.cluster.pki import SERVICE_NETWORK
+
+API_PORT = 6443
+ETCD_PORT = 2379
+NAMESPACE = "kube-system"
+TLS_IN_GUEST = "/opt/openshift/tls"
+"""Where a bootstrap machine keeps the files of `Pki`. Source: openshift/installer, bootkube.sh."""
+DATA_IN_GUEST = "/var/lib/etcd"
+
+_LOOPBACK = "127.0.0.1"
+_ETCD_PEER_OFFSET = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Where one control plane listens and keeps its files.
+
+    `advertised` is the address that the API server tells clients inside the cluster.
+    """
+
+    tls: str
+    data: str
+    listen: str
+    advertised: str
+    api_port: int = API_PORT
+    etcd_port: int = ETCD_PORT
+    etcd_peer_port: int = ETCD_PORT + _ETCD_PEER_OFFSET
+
+    @property
+    def etcd_url(self) -> str:
+        """The URL of etcd for the API server beside it."""
+        return f"https://{_LOOPBACK}:{self.etcd_port}"
+
+
+def etcd_arguments(at: Layout) -> tuple[str, ...]:
+    """Return what starts a single etcd that loses its data with the machine.
+
+    Source: etcd 3.4, Documentation/op-guide/configuration.md
+    """
+    # One member never talks to a peer; the port is opened all the same.
+    peer = f"http://{_LOOPBACK}:{at.etcd_peer_port}"
+    return (
+        "--name=bootstrap", f"--data-dir={at.data}", "--logger=zap",
+        f"--listen-client-urls={at.etcd_url}", f"--advertise-client-urls={at.etcd_url}",
+        f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}",
+        f"--initial-cluster=bootstrap={peer}",
+        f"--cert-file={at.tls}/etcd-server.crt", f"--key-file={at.tls}/etcd-server.key",
+        "--client-cert-auth", f"--trusted-ca-file={at.tls}/etcd-ca.crt",
+        # Nothing has to outlive a power cut, and a disk in emulation is slow to sync.
+        "--unsafe-no-fsync",
+    )  # fmt: skip
+
+
+def apiserver_arguments(at: Layout) -> tuple[str, ...]:
+    """Return what starts the API server.
+
+    Who is not known may ask for health and version alone, as on the real bootstrap machine.
+    Source: cluster-kube-apiserver-operator, bindata/bootkube/config; Kubernetes 1.20 to 1.3x know
+    each of these.
+    """
+    tls = at.tls
+    return (
+        f"--bind-address={at.listen}", f"--secure-port={at.api_port}",
+        f"--advertise-address={at.advertised}", "--endpoint-reconciler-type=none",
+        "--authorization-mode=Node,RBAC", "--anonymous-auth=true",
+        "--enable-admission-plugins=NodeRestriction", "--allow-privileged=true",
+        f"--client-ca-file={tls}/ca.crt",
+        f"--tls-cert-file={tls}/apiserver.crt", f"--tls-private-key-file={tls}/apiserver.key",
+        f"--etcd-servers={at.etcd_url}", f"--etcd-cafile={tls}/etcd-ca.crt",
+        f"--etcd-certfile={tls}/etcd-client.crt", f"--etcd-keyfile={tls}/etcd-client.key",
+        f"--kubelet-client-certificate={tls}/kubelet-client.crt",
+        f"--kubelet-client-key={tls}/kubelet-client.key",
+        f"--service-cluster-ip-range={SERVICE_NETWORK}",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={tls}/service-account.pub",
+        f"--service-account-signing-key-file={tls}/service-account.key",
+        "--profiling=false", "--v=1",
+    )  # fmt: skip
+
+
+def guest_layout(advertised: str) -> Layout:
+    """Return where the control plane of a bootstrap machine lives, reached at `advertised`."""
+    return Layout(tls=TLS_IN_GUEST, data=DATA_IN_GUEST, listen="0.0.0.0", advertised=advertised)  # noqa: S104 - other machines join it
+
+
+def etcd_pod(image: str, at: Layout) -> str:
+    """Return the manifest of etcd's static pod, as JSON."""
+    return _pod("etcd", image, ("/usr/bin/etcd", *etcd_arguments(at)), (at.tls, at.data))
+
+
+def apiserver_pod(image: str, at: Layout) -> str:
+    """Return the manifest of the API server's static pod, as JSON."""
+    command = ("/usr/bin/kube-apiserver", *apiserver_arguments(at))
+    return _pod("kube-apiserver", image, command, (at.tls,))
+
+
+def _pod(name: str, image: str, command: Sequence[str], folders: Sequence[str]) -> str:
+    container = {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": list(command),
+        "volumeMounts": [{"name": _volume(path), "mountPath": path} for path in folders],
+        # Under enforcing SELinux a container may not read the host's keys otherwise.
+        "securityContext": {"privileged": True},
+    }
+    document = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"k8s-app": name}},
+        "spec": {
+            "hostNetwork": True,
+            "priorityClassName": "system-node-critical",
+            "automountServiceAccountToken": False,
+            "terminationGracePeriodSeconds": 5,
+            "containers": [container],
+            "volumes": [
+                {"name": _volume(path), "hostPath": {"path": path, "type": "DirectoryOrCreate"}}
+                for path in folders
+            ],
+        },
+    }
+    return json.dumps(document, indent=1) + "\n"
+
+
+def _volume(path: str) -> str:
+    return path.strip("/").replace("/", "-")

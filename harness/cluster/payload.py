@@ -1,0 +1,57 @@
+"""What the stand-in's release brings beside the node image: images and programs, built beforehand.
+
+`harness.standin.payload` makes it; the control plane and the release image are made of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.images.reference import Reference, Transport
+
+TAG = "latest"
+ARCH = "x86_64"
+"""What the stand-ins are built for."""
+
+RELEASE = "io.openshift.release"
+"""The label by which a release image is known; its value is the release's version."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payload:
+    """The built payload: OCI layouts `etcd` and `hyperkube`, and the programs inside of them."""
+
+    folder: Path
+
+    @property
+    def etcd_image(self) -> Reference:
+        """The image with /usr/bin/etcd."""
+        return self._image("etcd")
+
+    @property
+    def hyperkube_image(self) -> Reference:
+        """The image with /usr/bin/kube-apiserver."""
+        return self._image("hyperkube")
+
+    @property
+    def etcd_tree(self) -> Path:
+        """The content of the etcd image: the program, and the two libraries that it needs."""
+        return self.folder / "etcd-tree"
+
+    @property
+    def hyperkube_tree(self) -> Path:
+        """The content of the image with the API server, which is static."""
+        return self.folder / "hyperkube-tree"
+
+    @property
+    def release_program(self) -> Path:
+        """The static program that answers for a release image."""
+        return self.folder / "release-image"
+
+    def layout(self, name: str) -> Path:
+        """Return the folder of one image's OCI layout."""
+        return self.folder / name
+
+    def _image(self, name: str) -> Reference:
+        return Reference(transport=Transport.OCI, rest=f"{self.layout(name)}:{TAG}")

@@ -1,0 +1,147 @@
+"""All certificates and keys of one control plane, made for one run and forgotten with it.
+
+Two authorities as on the real one: etcd has its own, so that a client of the API is none of etcd's.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from harness.images.certificates import Authority, Purpose, ServerCertificate, private_pem
+from harness.model.secret import Secret
+
+SERVICE_NETWORK = "172.30.0.0/16"
+"""Source: openshift/installer, pkg/types/defaults/installconfig.go."""
+HOST_IN_GUEST = "10.0.2.2"
+"""The host as guests in QEMU's user-mode network see it."""
+
+_KUBERNETES_SERVICE = "172.30.0.1"
+_LOOPBACK = "127.0.0.1"
+_API_NAMES = (
+    "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceAccountKey:
+    """The key pair by which the API server signs and checks tokens of service accounts."""
+
+    private_pem: Secret
+    public_pem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pki:
+    """The certificates of one control plane. `authority` signs clients of the API."""
+
+    authority: Authority
+    etcd_ca_pem: str
+    api_server: ServerCertificate
+    etcd_server: ServerCertificate
+    etcd_client: ServerCertificate
+    kubelet_client: ServerCertificate
+    service_account: ServiceAccountKey
+
+    @property
+    def ca_pem(self) -> str:
+        """What clients of the API trust, and the API server trusts of clients."""
+        return self.authority.ca_pem
+
+    def files(self) -> Mapping[str, str | Secret]:
+        """Return all that etcd and the API server read, by file names."""
+        return {
+            "ca.crt": self.ca_pem,
+            "etcd-ca.crt": self.etcd_ca_pem,
+            **_pair("apiserver", self.api_server),
+            **_pair("etcd-server", self.etcd_server),
+            **_pair("etcd-client", self.etcd_client),
+            **_pair("kubelet-client", self.kubelet_client),
+            "service-account.key": self.service_account.private_pem,
+            "service-account.pub": self.service_account.public_pem,
+        }
+
+    def admin_kubeconfig(self, url: str) -> Secret:
+        """Return the kubeconfig of a cluster administrator, for the harness and the bootstrap."""
+        return self._kubeconfig(url, "node-image-harness", "system:masters")
+
+    def node_kubeconfig(self, url: str, node_name: str) -> Secret:
+        """Return the kubeconfig of one node's kubelet, which may do what the Node authorizer lets.
+
+        A real kubelet asks for its certificate with a bootstrap token and waits for an approval;
+        here it has it from the start.
+        """
+        return self._kubeconfig(url, f"system:node:{node_name}", "system:nodes")
+
+    def _kubeconfig(self, url: str, user: str, group: str) -> Secret:
+        client = self.authority.sign(Purpose(name=user, groups=(group,), is_client=True))
+        return kubeconfig(url, client)
+
+
+def make_pki(addresses: tuple[str, ...] = (), names: tuple[str, ...] = ()) -> Pki:
+    """Return new certificates for an API server at IP `addresses` and DNS `names`.
+
+    It is valid on the loopback and as the guests' host too, and by its names inside a cluster.
+    """
+    authority = Authority.new("pytest-node-image cluster CA of one run")
+    etcd = Authority.new("pytest-node-image etcd CA of one run")
+    api_server = Purpose(
+        name="kube-apiserver", is_server=True,
+        addresses=(_LOOPBACK, HOST_IN_GUEST, _KUBERNETES_SERVICE, *addresses),
+        names=(*_API_NAMES, *names),
+    )  # fmt: skip
+    # etcd presents one certificate to clients and to itself: its gateway is a client of its own.
+    etcd_server = Purpose(
+        name="etcd", addresses=(_LOOPBACK,), names=("localhost",), is_server=True, is_client=True
+    )
+    to_kubelets = Purpose(name="kube-apiserver", groups=("kube-master",), is_client=True)
+    return Pki(
+        authority=authority,
+        etcd_ca_pem=etcd.ca_pem,
+        api_server=authority.sign(api_server),
+        etcd_server=etcd.sign(etcd_server),
+        etcd_client=etcd.sign(Purpose(name="kube-apiserver", is_client=True)),
+        kubelet_client=authority.sign(to_kubelets),
+        service_account=_service_account_key(),
+    )
+
+
+def kubeconfig(url: str, client: ServerCertificate) -> Secret:
+    """Return a kubeconfig for the API at `url`; its YAML is written as JSON.
+
+    Source: Kubernetes, staging/src/k8s.io/client-go/tools/clientcmd/api/v1/types.go.
+    """
+    cluster = {"server": url, "certificate-authority-data": _base64(client.ca_pem)}
+    user = {
+        "client-certificate-data": _base64(client.certificate_pem),
+        "client-key-data": _base64(client.key_pem.reveal()),
+    }
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "cluster", "cluster": cluster}],
+        "users": [{"name": "user", "user": user}],
+        "contexts": [{"name": "context", "context": {"cluster": "cluster", "user": "user"}}],
+        "current-context": "context",
+    }
+    return Secret(json.dumps(document, indent=1) + "\n")
+
+
+def _service_account_key() -> ServiceAccountKey:
+    key = ec.generate_private_key(ec.SECP256R1())
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return ServiceAccountKey(private_pem=private_pem(key), public_pem=public.decode())
+
+
+def _pair(name: str, certificate: ServerCertificate) -> dict[str, str | Secret]:
+    return {f"{name}.crt": certificate.certificate_pem, f"{name}.key": certificate.key_pem}
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode("ascii")

@@ -1,0 +1,241 @@
+"""An HTTP or HTTPS server on the host's loopback, for what guests fetch: configs, images, scripts.
+
+Guests reach it through QEMU's user-mode network. What a client does wrong is logged and kept, and
+never ends the server. What the routes mean is known to their owners.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import SEEK_END, BytesIO
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+from harness.cluster.exchange import Answer, Request, Route, answer_of, refusal, span_of
+from harness.images.certificates import ServerCertificate
+from harness.model.clock import Deadline
+from harness.model.errors import RigError
+
+__all__ = [
+    "HOST_IN_GUEST",
+    "LOOPBACK",
+    "Answer",
+    "Request",
+    "Route",
+    "WebServer",
+    "refusal",
+    "serve",
+]
+
+LOG = logging.getLogger(__name__)
+LOOPBACK = "127.0.0.1"
+HOST_IN_GUEST = "10.0.2.2"
+_IDLE_S = 60.0
+_CHUNK_BYTES = 1 << 18
+_LONGEST_BODY_BYTES = 64 << 20
+_LOOK_S = 0.02
+
+
+@dataclass(slots=True, kw_only=True)
+class WebServer:
+    """A server that listens. `requests` and `troubles` grow while it runs, in their order.
+
+    `troubles` are clients that came to no request, as by a TLS handshake that they broke off.
+    """
+
+    port: int
+    is_tls: bool
+    requests: list[Request] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+    @property
+    def url_in_guest(self) -> str:
+        """Scheme, host and port by which guests reach it."""
+        return self._url(HOST_IN_GUEST)
+
+    @property
+    def url(self) -> str:
+        """Scheme, host and port by which this host reaches it."""
+        return self._url(LOOPBACK)
+
+    def _url(self, host: str) -> str:
+        return f"{'https' if self.is_tls else 'http'}://{host}:{self.port}"
+
+
+@contextmanager
+def serve(
+    routes: Mapping[str, Route], deadline: Deadline, *, certificate: ServerCertificate | None = None
+) -> Iterator[WebServer]:
+    """Answer `routes`, by path, on any free port of the loopback while the block runs.
+
+    Routes are looked up at each request, so that a mapping may still grow. On leaving, open
+    connections are cut. `deadline` is for the start alone.
+
+    Raises:
+        RigError: it does not listen, or the certificate cannot be used.
+    """
+    context = None if certificate is None else _tls(certificate)
+    server = _Server(routes, context)
+    thread = threading.Thread(target=server.serve_forever, args=(_LOOK_S,), name="web")
+    thread.start()
+    try:
+        _insist_listening(server.web.port, deadline)
+        yield server.web
+    finally:
+        server.shutdown()
+        thread.join()
+        server.cut_off()
+        server.server_close()  # joins the threads of the connections
+
+
+def _insist_listening(port: int, deadline: Deadline) -> None:
+    try:
+        socket.create_connection((LOOPBACK, port), max(deadline.remaining_s, 0.1)).close()
+    except OSError as exc:
+        raise RigError(f"the web server at {LOOPBACK}:{port} does not listen: {exc}") from exc
+
+
+def _tls(certificate: ServerCertificate) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    # ssl reads certificates and keys from files only.
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write(certificate.certificate_pem + certificate.key_pem.reveal())
+        file.flush()
+        try:
+            context.load_cert_chain(file.name)
+        except ssl.SSLError as exc:
+            raise RigError(f"the web server's certificate cannot be used: {exc}") from exc
+    return context
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False
+    block_on_close = True
+
+    def __init__(self, routes: Mapping[str, Route], context: ssl.SSLContext | None) -> None:
+        super().__init__((LOOPBACK, 0), _Connection)
+        self.routes = routes
+        self.web = WebServer(port=self.server_address[1], is_tls=context is not None)
+        self._context = context
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._is_cut_off = False
+
+    def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  # as in socketserver
+        # The handshake is made here, in the connection's own thread: it must not keep others out.
+        request.settimeout(_IDLE_S)
+        with self._kept(request):
+            if self._context is None:
+                super().finish_request(request, client_address)
+                return
+            with (
+                self._context.wrap_socket(
+                    request, server_side=True, do_handshake_on_connect=False
+                ) as wrapped,
+                self._kept(wrapped),
+            ):
+                wrapped.do_handshake()
+                super().finish_request(wrapped, client_address)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  # as in socketserver
+        trouble = f"{client_address[0]}: {sys.exc_info()[1]}"
+        LOG.info("web server: %s", trouble)
+        self.web.troubles.append(trouble)
+
+    def cut_off(self) -> None:
+        """End all connections, whatever their clients are about to do."""
+        with self._lock:
+            self._is_cut_off = True
+            for connection in self._open:
+                _shut(connection)
+
+    @contextmanager
+    def _kept(self, connection: socket.socket) -> Iterator[None]:
+        with self._lock:
+            self._open.add(connection)
+            if self._is_cut_off:
+                _shut(connection)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open.discard(connection)
+
+
+def _shut(connection: socket.socket) -> None:
+    # The client may have gone before; a socket that TLS took over is no longer open by itself.
+    with suppress(OSError):
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+class _Connection(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version = "pytest-node-image"
+    sys_version = ""
+    timeout = _IDLE_S
+    server: _Server
+
+    def answer(self) -> None:
+        """Answer one request, of any method."""
+        length = self.headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > _LONGEST_BODY_BYTES:
+            self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            return
+        asked = Request(
+            method=self.command, path=urlsplit(self.path).path, body=self.rfile.read(int(length)),
+            headers={name.lower(): value for name, value in self.headers.items()},
+        )  # fmt: skip
+        answer = answer_of(self.server.routes.get(asked.path), asked)
+        if isinstance(answer.body, bytes):
+            self._send(asked, answer, BytesIO(answer.body))
+            return
+        with answer.body.open("rb") as file:
+            self._send(asked, answer, file)
+
+    # Names that the parent class looks for.
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = answer
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Tell what the parent class has to say, for the debug log alone."""
+        LOG.debug("web server: %s: %s", self.client_address[0], format % args)
+
+    def _send(self, asked: Request, answer: Answer, file: BinaryIO) -> None:
+        size = file.seek(0, SEEK_END)
+        status, span = answer.status, range(size)
+        if status == HTTPStatus.OK:
+            status, span = span_of(asked.headers.get("range", ""), size)
+        # Before it is sent: whoever got an answer finds it among the requests.
+        self.server.web.requests.append(replace(asked, status=status))
+        self._send_head(answer, status, len(span))
+        if status in {HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE}:
+            shown = f"{span.start}-{span.stop - 1}" if span else "*"
+            self.send_header("Content-Range", f"bytes {shown}/{size}")
+        self.end_headers()
+        if asked.method != "HEAD":
+            file.seek(span.start)
+            self._stream(file, len(span))
+
+    def _send_head(self, answer: Answer, status: int, length: int) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", answer.content_type)
+        self.send_header("Content-Length", str(length))
+        self.send_header("Accept-Ranges", "bytes")
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+
+    def _stream(self, file: BinaryIO, left: int) -> None:
+        while left and (chunk := file.read(min(left, _CHUNK_BYTES))):
+            self.wfile.write(chunk)
+            left -= len(chunk)
+        if left:  # the file became shorter: the client must not take the next answer for its rest
+            self.close_connection = True

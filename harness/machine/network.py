@@ -1,0 +1,80 @@
+"""A machine's network cards, as words of QEMU's command line.
+
+The guest reaches the host's 127.0.0.1 as 10.0.2.2, and the host reaches the guest by forwarded
+ports. They pass by libvirt: 9.0's user-mode interface cannot forward ports; from 9.2 on, and with
+passt on the host, <portForward> can. The segment's datagram sockets it does not know at all.
+Source: qemu(1), -netdev.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.machine.architecture import Architecture
+from harness.machine.segment import Segment
+from harness.machine.storage import BOOT_NETWORK
+from harness.model.errors import InputError
+
+# The field `file` of a BOOTP answer, less its final zero. Source: RFC 951.
+_LONGEST_URL = 127
+_CARD, _SECOND_CARD, _SEGMENT_CARD = 0, 1, 2
+# Its own addresses, so that the guest sees two networks and not one twice.
+_SECOND_NETWORK = "user,id=net1,net=10.0.3.0/24"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forward:
+    """A TCP port on the host's 127.0.0.1 that leads to a port of the guest."""
+
+    host_port: int
+    guest_port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """All cards of a machine: the one to the host, and others that were asked for.
+
+    `boots` is the URL of an iPXE script to boot by the first card.
+    """
+
+    forwards: tuple[Forward, ...] = ()
+    boots: str | None = None
+    has_second_nic: bool = False
+    segment: Segment | None = None
+
+    def qemu_words(self, arch: Architecture) -> Iterator[str]:
+        """Yield the words that make the cards.
+
+        Raises:
+            InputError: the URL is too long for a DHCP answer.
+        """
+        first = arch.device("net", _CARD)
+        boots = () if self.boots is None else (f"bootindex={BOOT_NETWORK}",)
+        backend = ("user,id=net0", *map(_forward, self.forwards), *self._boot_file())
+        yield from ("-netdev", ",".join(backend))
+        yield from ("-device", ",".join((first, "netdev=net0", *boots)))
+        if self.has_second_nic:
+            yield from ("-netdev", _SECOND_NETWORK)
+            yield from ("-device", f"{arch.device('net', _SECOND_CARD)},netdev=net1")
+        if self.segment is not None:
+            yield from ("-netdev", f"{self.segment.backend},id=net2")
+            card = f"{arch.device('net', _SEGMENT_CARD)},netdev=net2,mac={self.segment.mac}"
+            yield from ("-device", card)
+
+    def _boot_file(self) -> tuple[str, ...]:
+        if self.boots is None:
+            return ()
+        if len(self.boots) > _LONGEST_URL:
+            problem = f"too long an address to boot from: more than {_LONGEST_URL} bytes"
+            raise InputError(self.boots, problem, "serve the script at a shorter path")
+        return (f"bootfile={quoted(self.boots)}",)
+
+
+def quoted(text: str) -> str:
+    """Return `text` as the value of an option; QEMU reads two commas as one."""
+    return text.replace(",", ",,")
+
+
+def _forward(forward: Forward) -> str:
+    return f"hostfwd=tcp:127.0.0.1:{forward.host_port}-:{forward.guest_port}"

@@ -1,0 +1,48 @@
+"""Fat bootimage, the control: the node packages are inside, as before the split.
+
+The same config as for the bootstrap has nothing to do, and nothing may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from harness.node.keys import make_run_keys
+from harness.node.live_apply import Limits, live_apply, snapshot_at_boot
+from harness.scenarios import stages
+from harness.scenarios.config import node_pieces, whole
+from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario, Way
+from harness.scenarios.stages import MachinePlan
+
+_PLAN = MachinePlan(name="fat", memory_mib=2048)
+# For hardware acceleration; `Rig.timeout_factor` stretches it.
+_BOOT_S = 120.0
+
+
+@contextmanager
+def _bring_up(rig: Rig, inputs: Inputs) -> Iterator[AppliedNode]:
+    keys = make_run_keys()
+    limits = Limits().scaled(rig.timeout_factor)
+    pieces = (*node_pieces(inputs, keys), live_apply(inputs.pull_spec, limits), snapshot_at_boot())
+    document = whole(pieces, inputs.extra_ignition)
+    fat = replace(inputs, bootimage=inputs.fat_bootimage())
+    with (
+        stages.switched_on(rig, fat, _PLAN, document) as boot,
+        stages.logged_in(boot, keys) as session,
+    ):
+        stages.wait_for_multi_user(boot, _BOOT_S * rig.timeout_factor)
+        if boot.watch.has_passed(stages.OVERLAY):
+            raise boot.watch.failed("live-apply ran on a bootimage that has the node layer inside")
+        stages.wait_until_settled(boot, session)
+        yield stages.applied(boot, session)
+
+
+SCENARIO = Scenario(
+    name=_PLAN.name,
+    title="Fat bootimage, the control: live-apply has nothing to do",
+    memory_mib=_PLAN.memory_mib,
+    bring_up=_bring_up,
+    way=Way.NONE,
+)
