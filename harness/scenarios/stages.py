@@ -15,7 +15,6 @@ from typing import Protocol
 from harness.diagnosis import events, rules
 from harness.diagnosis.engine import Engine
 from harness.machine.architecture import CpuLevel
-from harness.machine.hardware import PLAIN, Hardware
 from harness.machine.machine import Machine, MachineSpec, boot
 from harness.machine.segment import Segment
 from harness.model import node_state, version
@@ -62,7 +61,6 @@ class MachinePlan:
     is_blank: bool = False
     cdrom: Path | None = None
     netboot: str | None = None
-    hardware: Hardware = PLAIN
     segment: Segment | None = None
 
 
@@ -107,7 +105,7 @@ def switched_on(
         base_format=inputs.bootimage.format.value, disk_bytes=plan.disk_bytes,
         cdrom=plan.cdrom, netboot=plan.netboot, ignition=checked_config(rig, evidence, document),
         memory_mib=rig.memory_mib or plan.memory_mib,
-        hardware=plan.hardware, segment=plan.segment,
+        hardware=rig.hardware, segment=plan.segment,
         cpu_level=cpu_level(inputs.node_image.version),
     )  # fmt: skip
     with watched(rig, spec, evidence, inputs) as watch:
