@@ -30,7 +30,11 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("tools") / "rpm-ostree"
     # Neither -trimpath nor -ldflags: they would compile the standard library anew.
     env = {"GO111MODULE": "off", "GOFLAGS": ""}
-    run(["go", "build", "-o", target, *sorted(TOOLS.glob("rpm-ostree*.go"))], Deadline.after(120), env=env)
+    run(
+        ["go", "build", "-o", target, *sorted(TOOLS.glob("rpm-ostree*.go"))],
+        Deadline.after(120),
+        env=env,
+    )
     return target
 
 
@@ -107,7 +111,7 @@ class System:
         self.env = {**MUTABLE, "PATH": path, "COMMIT": self.new, "PULLS": f"{folder / 'pulls'}"}
 
     def call(self, *args: str) -> Completed:
-        argv = [self.command, *args, f"--sysroot={self.folder}/sysroot"]
+        argv = [str(self.command), *args, f"--sysroot={self.folder}/sysroot"]
         return run(argv, Deadline.after(30), env=self.env, check=False)
 
     @property
