@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Protocol
 
 from harness.cluster.control_plane import ControlPlane, hosted
 from harness.cluster.machine_config_server import serve_machine_configs
@@ -24,7 +25,7 @@ from harness.node.joining import joining_kubelet
 from harness.node.keys import RunKeys, make_run_keys
 from harness.node.live_apply import Limits
 from harness.node.pivot import BEFORE, STAGE, pivot
-from harness.node.ssh import Session
+from harness.node.ssh import Shell
 from harness.scenarios import stages
 from harness.scenarios.config import node_pieces, whole
 from harness.scenarios.remote_config import SERVE_S, switched_on
@@ -36,7 +37,7 @@ from harness.scenarios.scenario import (
     Scenario,
     Way,
 )
-from harness.scenarios.stages import Boot, MachinePlan
+from harness.scenarios.stages import Boot, MachinePlan, Returning
 
 _CONTROL_PLANE_S = 90.0
 _BACK_S = 120.0
@@ -62,7 +63,11 @@ def as_role(role: str, config: Document, deadline: Deadline) -> Iterator[Documen
         yield server.pointer(role)
 
 
-def follow_pivot(boot: Boot, session: Session) -> None:
+class Following(Returning, Shell, Protocol):
+    """What asks the guest questions before and after its reboot: a `Session`, or a fake."""
+
+
+def follow_pivot(boot: Boot, session: Following) -> None:
     """Follow the machine through its pivot and its one reboot, until it is up again.
 
     Raises:
