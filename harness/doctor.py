@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from harness.folders import cache_dir
-from harness.host import NEEDS, Host, Need, Purpose
+from harness.host import NEEDS, OPTIONAL, Host, Need, Purpose
 from harness.model.errors import InputError
 
 MEMORY_FOR_A_MACHINE_MIB = 3072
@@ -25,10 +25,11 @@ _Seen = TypeVar("_Seen")
 
 
 class Verdict(StrEnum):
-    """How a check ended; what is low does not stop the work."""
+    """How a check ended; what is low or optional does not stop the work."""
 
     OK = "ok"
     LOW = "low"
+    OPTIONAL = "optional"
     MISSING = "missing"
     FAILED = "failed"
 
@@ -49,9 +50,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """What was seen of the host. `remedy` is the one command that installs all of `missing`.
+    """What was seen of the host; a `remedy` is the one command that installs all that is missing.
 
-    What could not be seen is the error that says why.
+    `absent` is what only machines that ask for it need. What could not be seen is the error that
+    says why.
     """
 
     system: str
@@ -60,6 +62,8 @@ class Observed:
     acceleration: str | InputError
     free_memory_mib: int
     free_cache_mib: int | InputError
+    absent: tuple[Need, ...] = ()
+    remedy_of_absent: str = ""
 
 
 def examine(acceleration: Callable[[], str], free_memory_mib: int) -> tuple[Check, ...]:
@@ -69,7 +73,9 @@ def examine(acceleration: Callable[[], str], free_memory_mib: int) -> tuple[Chec
     `free_memory_mib` is what a machine may take.
     """
     host = Host.here()
-    missing = host.missing(need for need in NEEDS if need.purpose not in _NOT_OURS)
+    ours = host.missing(need for need in NEEDS if need.purpose not in _NOT_OURS)
+    missing = tuple(need for need in ours if need.purpose not in OPTIONAL)
+    absent = tuple(need for need in ours if need.purpose in OPTIONAL)
     return judge(
         Observed(
             system=f"{host.name}, Python {platform.python_version()}",
@@ -78,6 +84,8 @@ def examine(acceleration: Callable[[], str], free_memory_mib: int) -> tuple[Chec
             acceleration=_seen(acceleration),
             free_memory_mib=free_memory_mib,
             free_cache_mib=_seen(lambda: shutil.disk_usage(cache_dir()).free // 2**20),
+            absent=absent,
+            remedy_of_absent=host.advice(absent),
         )
     )
 
@@ -86,7 +94,8 @@ def judge(seen: Observed) -> tuple[Check, ...]:
     """Return one check for each missing need, and one for each thing that there is an amount of."""
     return (
         Check(subject="host", verdict=Verdict.OK, observed=seen.system),
-        *(_lacking(need, seen.remedy) for need in seen.missing),
+        *(_lacking(need, Verdict.MISSING, seen.remedy) for need in seen.missing),
+        *(_lacking(need, Verdict.OPTIONAL, seen.remedy_of_absent) for need in seen.absent),
         _acceleration(seen.acceleration),
         _amount("memory", seen.free_memory_mib, MEMORY_FOR_A_MACHINE_MIB, "one machine"),
         _amount("cache", seen.free_cache_mib, CACHE_FOR_A_BUILD_MIB, "building stand-in images"),
@@ -103,7 +112,7 @@ def render(checks: Iterable[Check]) -> str:
 
 def is_able(checks: Iterable[Check]) -> bool:
     """Tell whether nothing is missing, and nothing failed."""
-    return all(check.verdict in (Verdict.OK, Verdict.LOW) for check in checks)
+    return not any(check.verdict in (Verdict.MISSING, Verdict.FAILED) for check in checks)
 
 
 def demand(purposes: Iterable[Purpose], host: Host | None = None) -> None:
@@ -121,9 +130,9 @@ def demand(purposes: Iterable[Purpose], host: Host | None = None) -> None:
         raise InputError("this host", f"lacks {names}, needed to {reasons}", host.advice(missing))
 
 
-def _lacking(need: Need, remedy: str) -> Check:
+def _lacking(need: Need, verdict: Verdict, remedy: str) -> Check:
     observed = f"needed to {need.purpose}"
-    return Check(subject=need.name, verdict=Verdict.MISSING, observed=observed, remedy=remedy)
+    return Check(subject=need.name, verdict=verdict, observed=observed, remedy=remedy)
 
 
 def _seen(look: Callable[[], _Seen]) -> _Seen | InputError:

@@ -26,6 +26,10 @@ class Purpose(StrEnum):
     TOX = "run tox"
     PLUGIN = "install the plugin"
     MACHINE = "boot machines"
+    UEFI = "boot x86_64 machines by UEFI"
+    TPM = "give machines a TPM"
+    AARCH64 = "boot aarch64 machines"
+    OTHERS = "boot s390x and ppc64le machines"
     STANDIN = "build the stand-in images"
     TESTS = "run the plugin's own tests"
 
@@ -81,6 +85,20 @@ libvirt's QEMU driver | libvirt-daemon-driver-qemu | libvirt-daemon-driver-qemu 
 libvirt's user | libvirt-daemon-driver-qemu | libvirt-daemon-driver-qemu | \
     user:libvirt-qemu user:qemu
 """
+_OVMF = "OVMF | ovmf | edk2-ovmf | /usr/share/OVMF/OVMF_CODE*.fd /usr/share/edk2/ovmf/OVMF_CODE*.fd"
+_TPM = """
+swtpm       | swtpm       | swtpm
+swtpm_setup | swtpm-tools | swtpm-tools
+"""
+_AARCH64 = """
+QEMU for aarch64 | qemu-system-arm   | qemu-system-aarch64-core | qemu-system-aarch64
+UEFI for aarch64 | qemu-efi-aarch64  | edk2-aarch64             | \
+    /usr/share/AAVMF/AAVMF_CODE*.fd /usr/share/edk2/aarch64/QEMU_EFI*
+"""
+_OTHERS = """
+QEMU for s390x   | qemu-system-misc | qemu-system-s390x-core | qemu-system-s390x
+QEMU for ppc64le | qemu-system-ppc  | qemu-system-ppc-core   | qemu-system-ppc64
+"""
 _STANDIN = """
 mmdebstrap    | mmdebstrap  | mmdebstrap
 apt-get       | apt         | apt
@@ -91,6 +109,9 @@ ostree        | ostree      | ostree
 rpmbuild      | rpm         | rpm-build
 sfdisk        | fdisk       | util-linux
 mkfs.ext4     | e2fsprogs   | e2fsprogs
+mksquashfs    | squashfs-tools | squashfs-tools
+xorriso       | xorriso     | xorriso
+zstd          | zstd        | zstd
 Debian's keys | debian-archive-keyring | debian-keyring | \
     /usr/share/keyrings/debian-archive-keyring.gpg
 """
@@ -114,10 +135,18 @@ def _row(purpose: Purpose, line: str) -> Need:
     return Need(name=name, purpose=purpose, marks=found_by, apt=apt, dnf=dnf)
 
 
+# What only a machine that asks for it needs, and of that what is large and for other hosts' guests.
+OPTIONAL = frozenset((Purpose.UEFI, Purpose.TPM, Purpose.AARCH64, Purpose.OTHERS))
+FOREIGN = frozenset((Purpose.AARCH64, Purpose.OTHERS))
+
 TOX_NEEDS = _needs(Purpose.TOX, _TOX)
 NEEDS = (
     *_needs(Purpose.PLUGIN, _PLUGIN),
     *_needs(Purpose.MACHINE, _MACHINE),
+    *_needs(Purpose.UEFI, _OVMF),
+    *_needs(Purpose.TPM, _TPM),
+    *_needs(Purpose.AARCH64, _AARCH64),
+    *_needs(Purpose.OTHERS, _OTHERS),
     *_needs(Purpose.STANDIN, _STANDIN),
     *_needs(Purpose.TESTS, _TESTS),
 )
@@ -279,12 +308,14 @@ def _fail(text: str) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run `python -m harness.host install [--dry-run]` and return its exit status."""
+    """Run `python -m harness.host install [--all] [--dry-run]` and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m harness.host", description=__doc__)
     parser.add_argument("action", choices=["install"])
     parser.add_argument("--dry-run", action="store_true", help="tell what would be installed")
+    parser.add_argument("--all", action="store_true", help="also what other architectures need")
     options = parser.parse_args(argv)
-    return install(Host.here(), dry_run=options.dry_run)
+    wanted = NEEDS if options.all else (need for need in NEEDS if need.purpose not in FOREIGN)
+    return install(Host.here(), wanted, dry_run=options.dry_run)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from harness.host import Purpose
 from harness.model.errors import InputError
 
 
@@ -48,19 +49,34 @@ class IgnitionBy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Architecture:
-    """One guest architecture: `machine` and `net_device` as QEMU names them.
+    """One guest architecture: `machine`, devices and buses as QEMU names them.
 
-    `firmware` is the usual one, None where the platform brings its own. `tcg_cpu` is the model in
-    emulation, and `maximum` means all that QEMU can emulate.
+    `firmwares` has the usual one first, and none where the platform brings its own. `tcg_cpu` is
+    the model in emulation, and `maximum` means all that QEMU can emulate. `slots` are addresses for
+    devices that pass by libvirt, which hands out others from the low end without knowing of them.
+    `uefi_needs` is what a host must be able to do for UEFI.
     """
 
     name: str
     machine: str
-    net_device: str
-    firmware: Firmware | None
+    bus: str
+    slots: tuple[str, ...]
+    firmwares: tuple[Firmware, ...]
     ignition_by: IgnitionBy
     tcg_cpu: Mapping[CpuLevel, str]
     has_acpi: bool = False
+    has_secure_boot: bool = False
+    tpm_model: str | None = None
+    uefi_needs: Purpose | None = None
+
+    @property
+    def firmware(self) -> Firmware | None:
+        """The usual firmware, None where the platform brings its own."""
+        return self.firmwares[0] if self.firmwares else None
+
+    def device(self, kind: str, slot: int) -> str:
+        """Return the word that makes a `kind` of virtio device in one of the `slots`."""
+        return f"virtio-{kind}-{self.bus},{self.slots[slot]}"
 
 
 MAXIMUM = "maximum"
@@ -74,27 +90,29 @@ def _any_level(model: str) -> Mapping[CpuLevel, str]:
 # Nehalem boots a fifth faster than the maximal model in emulation, but is only x86-64-v2.
 _X86_TCG = MappingProxyType({CpuLevel.V2: "Nehalem", CpuLevel.V3: MAXIMUM})
 
-# The card passes by libvirt, which hands out addresses from the low end without knowing of it.
-_PCI_CARD = "virtio-net-pci,addr=0x10"
-_CCW_CARD = "virtio-net-ccw,devno=fe.0.0f00"
+_PCI = tuple(f"addr={number:#x}" for number in range(0x10, 0x18))
+_CCW = tuple(f"devno=fe.0.{number:04x}" for number in range(0xF00, 0xF08))
 
 # Source: https://coreos.github.io/ignition/supported-platforms/ (qemu) for `ignition_by`.
 _ROWS = (
     Architecture(
-        name="x86_64", machine="q35", net_device=_PCI_CARD, firmware=Firmware.BIOS,
-        ignition_by=IgnitionBy.FW_CFG, tcg_cpu=_X86_TCG, has_acpi=True,
+        name="x86_64", machine="q35", bus="pci", slots=_PCI,
+        firmwares=(Firmware.BIOS, Firmware.UEFI), ignition_by=IgnitionBy.FW_CFG,
+        tcg_cpu=_X86_TCG, has_acpi=True,
+        has_secure_boot=True, tpm_model="tpm-crb", uefi_needs=Purpose.UEFI,
     ),
     Architecture(
-        name="aarch64", machine="virt", net_device=_PCI_CARD, firmware=Firmware.UEFI,
+        name="aarch64", machine="virt", bus="pci", slots=_PCI, firmwares=(Firmware.UEFI,),
         ignition_by=IgnitionBy.FW_CFG, tcg_cpu=_any_level(MAXIMUM), has_acpi=True,
+        tpm_model="tpm-tis", uefi_needs=Purpose.AARCH64,
     ),
     Architecture(
-        name="s390x", machine="s390-ccw-virtio", net_device=_CCW_CARD, firmware=None,
+        name="s390x", machine="s390-ccw-virtio", bus="ccw", slots=_CCW, firmwares=(),
         ignition_by=IgnitionBy.DISK, tcg_cpu=_any_level(MAXIMUM),
     ),
     Architecture(
-        name="ppc64le", machine="pseries", net_device=_PCI_CARD, firmware=None,
-        ignition_by=IgnitionBy.DISK, tcg_cpu=_any_level("POWER9"),
+        name="ppc64le", machine="pseries", bus="pci", slots=_PCI, firmwares=(),
+        ignition_by=IgnitionBy.DISK, tcg_cpu=_any_level("POWER9"), tpm_model="tpm-spapr",
     ),
 )  # fmt: skip
 ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType({row.name: row for row in _ROWS})

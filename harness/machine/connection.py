@@ -53,7 +53,12 @@ namespaces = []
 cgroup_controllers = []
 """
 # Without these lines libvirt as root asks QEMU for its capabilities 21 times at every start.
-_QEMU_CONF_ROOT = 'user = "root"\ngroup = "root"\n'
+_QEMU_CONF_ROOT = """\
+user = "root"
+group = "root"
+swtpm_user = "root"
+swtpm_group = "root"
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from harness import process
-from harness.model.clock import Deadline
-from harness.model.errors import InputError
+from harness.model.clock import Deadline, NotYet, wait_for
+from harness.model.errors import InputError, RigError
 
 GIB = 1024**3
 MIN_FREE_BYTES = 4 * GIB
 BLANK_BYTES = 16 * GIB
+_LOOK_S = 0.05
 
 
 def create_overlay(
@@ -56,6 +61,33 @@ def create_blank(
     disk = folder / "blank.qcow2"
     process.run(("qemu-img", "create", "-q", "-f", "qcow2", disk, str(size_bytes)), deadline)
     return disk
+
+
+@contextmanager
+def served(disk: Path, socket: Path, deadline: Deadline) -> Iterator[None]:
+    """Serve `disk`, a qcow2 image, by NBD at `socket` to as many as two clients at a time.
+
+    QEMU lets no two drives write to one qcow2 image; two clients of one server may.
+
+    Raises:
+        RigError: the server ended.
+        DeadlineError: it does not listen yet.
+    """
+    command = (
+        "qemu-nbd", "--persistent", "--shared=2", "--cache=unsafe", "--format=qcow2",
+        f"--socket={socket}", disk,
+    )  # fmt: skip
+    with process.start(command, stdout=subprocess.DEVNULL) as child:
+        wait_for("qemu-nbd", partial(_listens, child, socket), deadline, _LOOK_S)
+        yield
+
+
+def _listens(child: subprocess.Popen[bytes], socket: Path) -> None:
+    if child.poll() is not None:
+        said = child.stderr.read().decode(errors="replace") if child.stderr else ""
+        raise RigError(f"qemu-nbd ended with {child.returncode}: {said.strip()}")
+    if not socket.exists():
+        raise NotYet(f"there is no {socket}")
 
 
 def _require_space(folder: Path, min_free_bytes: int) -> None:

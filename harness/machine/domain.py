@@ -8,14 +8,17 @@ Source: https://libvirt.org/formatdomain.html and https://libvirt.org/drvqemu.ht
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from harness.machine.architecture import HOST, MAXIMUM, Firmware, IgnitionBy, Kind
 from harness.machine.element import add
 from harness.machine.emulator import Emulator
-from harness.machine.network import Card, Forward
-from harness.machine.storage import Disk, cdrom_element, disk_elements, scsi_controller
+from harness.machine.hardware import PLAIN, Hardware, firmware_for
+from harness.machine.network import Forward, Network
+from harness.machine.segment import Segment
+from harness.machine.storage import Disk, Paths, cdrom_element, disk_elements, scsi_controller
 
 _QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
 _FW_CFG_NAME = "opt/com.coreos/config"
@@ -54,18 +57,23 @@ class Domain:
     cpu: str
     memory_mib: int
     vcpus: int
-    disks: tuple[Disk, ...]
+    disks: tuple[Disk | Paths, ...]
     console: Path
     ignition: Path | None = None
     ports: tuple[Port, ...] = ()
     forwards: tuple[Forward, ...] = ()
-    firmware: Firmware | None = None
+    hardware: Hardware = PLAIN
+    segment: Segment | None = None
     cdrom: Path | None = None
     netboot: str | None = None
     security: tuple[SecurityLabel, ...] = ()
 
     def to_xml(self) -> str:
-        """Return the domain as libvirt reads it, the same text for the same value."""
+        """Return the domain as libvirt reads it, the same text for the same value.
+
+        Raises:
+            InputError: the architecture lacks a part of the hardware, or `netboot` is too long.
+        """
         ET.register_namespace("qemu", _QEMU)
         root = ET.Element("domain", {"type": "kvm" if self.kind.is_hardware else "qemu"})
         add(root, "name", text=self.name)
@@ -82,7 +90,7 @@ class Domain:
         self._add_devices(root)
         for label in self.security:
             root.append(_security_label(label))
-        self._add_network(root)
+        self._add_command_line(root)
         ET.indent(root)
         return ET.tostring(root, encoding="unicode") + "\n"
 
@@ -97,12 +105,11 @@ class Domain:
 
     def _add_os(self, root: ET.Element) -> None:
         arch = self.emulator.arch
-        firmware = self.firmware or arch.firmware
+        firmware = firmware_for(arch, self.hardware)
         boot = add(root, "os", {"firmware": "efi"} if firmware is Firmware.UEFI else {})
         add(boot, "type", {"arch": arch.name, "machine": arch.machine}, text="hvm")
         if firmware is Firmware.UEFI:
-            choice = add(boot, "firmware")
-            add(choice, "feature", {"enabled": "no", "name": "secure-boot"})
+            _add_secure_boot(boot, is_on=self.hardware.secure_boot)
         elif firmware is Firmware.BIOS and (self.cdrom or self.netboot):
             # What a medium lacks is told by the firmware alone; disks that we make need no witness.
             add(boot, "bios", {"useserial": "yes"})
@@ -111,6 +118,8 @@ class Domain:
         features = add(root, "features")
         if self.emulator.arch.has_acpi:
             add(features, "acpi")
+        if self.hardware.secure_boot:
+            add(features, "smm", {"state": "on"})
         if not self.kind.is_hardware:
             tcg = add(features, "tcg")
             add(tcg, "tb-cache", {"unit": "MiB"}, text=str(_TCG_CACHE_MIB))
@@ -118,7 +127,7 @@ class Domain:
     def _add_devices(self, root: ET.Element) -> None:
         devices = add(root, "devices")
         add(devices, "emulator", text=str(self.emulator.path))
-        devices.extend(disk_elements(self._all_disks()))
+        devices.extend(disk_elements(self._libvirt_disks()))
         if self.cdrom is not None:
             devices.append(cdrom_element(self.cdrom))
             devices.append(scsi_controller())
@@ -133,22 +142,38 @@ class Domain:
         rng = add(devices, "rng", {"model": "virtio"})
         add(rng, "backend", {"model": "random"}, text="/dev/urandom")
         add(devices, "memballoon", {"model": "none"})
+        if self.hardware.has_tpm:
+            tpm = add(devices, "tpm", {"model": self.emulator.arch.tpm_model or ""})
+            add(tpm, "backend", {"type": "emulator", "version": "2.0"})
 
-    def _all_disks(self) -> tuple[Disk, ...]:
+    def _libvirt_disks(self) -> tuple[Disk, ...]:
+        disks = tuple(disk for disk in self.disks if isinstance(disk, Disk))
         if self.ignition is None or self._ignition_by is not IgnitionBy.DISK:
-            return self.disks
+            return disks
         config = Disk(path=self.ignition, serial="ignition", image_format="raw", is_read_only=True)
-        return (*self.disks, config)
+        return (*disks, config)
 
-    def _add_network(self, root: ET.Element) -> None:
-        device = self.emulator.arch.net_device
-        card = Card(device=device, forwards=self.forwards, boots=self.netboot)
+    def _add_command_line(self, root: ET.Element) -> None:
+        arch = self.emulator.arch
+        network = Network(
+            forwards=self.forwards, boots=self.netboot,
+            has_second_nic=self.hardware.has_second_nic, segment=self.segment,
+        )  # fmt: skip
+        others = [disk.qemu_words(arch) for disk in self.disks if isinstance(disk, Paths)]
         command = add(root, f"{{{_QEMU}}}commandline")
-        for word in card.qemu_words():
+        for word in (*network.qemu_words(arch), *chain.from_iterable(others)):
             add(command, f"{{{_QEMU}}}arg", {"value": word})
 
 
 _ACTIONS = (("on_poweroff", "destroy"), ("on_reboot", "restart"), ("on_crash", "destroy"))
+
+
+def _add_secure_boot(boot: ET.Element, *, is_on: bool) -> None:
+    # Keys enrolled: without any, secure boot firmware trusts everyone.
+    choice = add(boot, "firmware")
+    add(choice, "feature", {"enabled": "yes" if is_on else "no", "name": "secure-boot"})
+    if is_on:
+        add(choice, "feature", {"enabled": "yes", "name": "enrolled-keys"})
 
 
 def _cpu(model: str) -> ET.Element:

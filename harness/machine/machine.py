@@ -13,19 +13,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from harness import doctor
 from harness.machine import processes
 from harness.machine.acceleration import Acceleration
-from harness.machine.architecture import CpuLevel, Firmware, cpu_model
-from harness.machine.disk import BLANK_BYTES, create_blank, create_overlay
+from harness.machine.architecture import CpuLevel, cpu_model
+from harness.machine.disk import BLANK_BYTES, create_blank, create_overlay, served
 from harness.machine.domain import Domain, Port
 from harness.machine.driver import DESTROYED, POWERED_OFF, Connection, RunningDomain
 from harness.machine.emulator import Emulator
+from harness.machine.hardware import PLAIN, Hardware, needs
 from harness.machine.memory import reserve
 from harness.machine.network import Forward
 from harness.machine.ownership import Run
 from harness.machine.ports import reserve_port
 from harness.machine.remains import DomainRecord
-from harness.machine.storage import Disk
+from harness.machine.segment import Segment
+from harness.machine.storage import Disk, Paths
 from harness.model.clock import Deadline
 
 LOG = logging.getLogger(__name__)
@@ -36,6 +39,7 @@ PORTS = (IGNITION_PORT, JOURNAL_PORT, EVENTS_PORT)
 # What QEMU takes beside the guest's memory, its translated code included.
 EMULATOR_MIB = 256
 _SSH = 22
+_SERIAL = "root"
 _LOG_TAIL_LINES = 5
 
 
@@ -47,6 +51,7 @@ class MachineSpec:
     grows the disk beyond the image's size; without a `base` the disk is blank. While nothing on it
     boots, the ISO `cdrom` does, or the iPXE script at the URL `netboot` (the guest has the host at
     10.0.2.2): so one machine boots a medium, and after an installation and a reboot its disk.
+    `segment` is its side of a link to another machine.
     """
 
     name: str
@@ -59,10 +64,11 @@ class MachineSpec:
     memory_mib: int = 2048
     vcpus: int = 2
     cpu_level: CpuLevel = CpuLevel.V2
-    firmware: Firmware | None = None
+    hardware: Hardware = PLAIN
     ports: tuple[str, ...] = PORTS
     cdrom: Path | None = None
     netboot: str | None = None
+    segment: Segment | None = None
 
 
 class Machine:
@@ -131,9 +137,11 @@ def boot(
 
     Raises:
         MemoryShortageError: the host cannot hold it now.
-        InputError: no space for its disk, or `netboot` is too long an address.
+        InputError: the architecture or the host lacks what its hardware needs, there is no space
+            for its disk, or `netboot` is too long an address.
         RigError: libvirt or QEMU refused it.
     """
+    doctor.demand(needs(spec.emulator.arch, spec.hardware))
     folder = _claim_folder(run, spec.name)
     spec = replace(spec, name=folder.name)
     with ExitStack() as stack:
@@ -158,22 +166,30 @@ def _claim_folder(run: Run, name: str) -> Path:
 
 
 @contextmanager
-def _disk(run: Run, spec: MachineSpec, deadline: Deadline) -> Iterator[Path]:
+def _disk(run: Run, spec: MachineSpec, deadline: Deadline) -> Iterator[Disk | Paths]:
     folder = run.scratch / spec.name
     folder.mkdir()
     if spec.base is None:
-        disk = create_blank(folder, spec.disk_bytes or BLANK_BYTES, deadline)
+        path = create_blank(folder, spec.disk_bytes or BLANK_BYTES, deadline)
     else:
-        disk = create_overlay(
+        path = create_overlay(
             spec.base, spec.base_format, folder, size_bytes=spec.disk_bytes, deadline=deadline
         )
+    sector_bytes = spec.hardware.sector_bytes
     try:
-        yield disk
+        if not spec.hardware.is_multipath:
+            yield Disk(path=path, serial=_SERIAL, sector_bytes=sector_bytes)
+            return
+        socket = run.folder / spec.name / "disk.nbd"
+        with served(path, socket, deadline):
+            yield Paths(nbd=socket, serial=_SERIAL, sector_bytes=sector_bytes)
     finally:
-        disk.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
-def _domain(connection: Connection, run: Run, spec: MachineSpec, disk: Path, port: int) -> Domain:
+def _domain(
+    connection: Connection, run: Run, spec: MachineSpec, disk: Disk | Paths, port: int
+) -> Domain:
     folder = run.folder / spec.name
     kind = spec.acceleration.kind
     return Domain(
@@ -184,12 +200,13 @@ def _domain(connection: Connection, run: Run, spec: MachineSpec, disk: Path, por
         cpu=cpu_model(spec.emulator.arch, kind, spec.cpu_level),
         memory_mib=spec.memory_mib,
         vcpus=spec.vcpus,
-        disks=(Disk(path=disk, serial="root"),),
+        disks=(disk,),
         console=folder / "console.log",
         ignition=_write_ignition(folder, spec.ignition),
         ports=tuple(Port(name=name, path=folder / f"{name}.log") for name in spec.ports),
         forwards=(Forward(host_port=port, guest_port=_SSH),),
-        firmware=spec.firmware,
+        hardware=spec.hardware,
+        segment=spec.segment,
         cdrom=spec.cdrom,
         netboot=spec.netboot,
         security=connection.security_labels(),

@@ -2,8 +2,8 @@
 
 The guest reaches the host's 127.0.0.1 as 10.0.2.2, and the host reaches the guest by forwarded
 ports. They pass by libvirt: 9.0's user-mode interface cannot forward ports; from 9.2 on, and with
-passt on the host, <portForward> can.
-Source: qemu(1), -netdev user.
+passt on the host, <portForward> can. The segment's datagram sockets it does not know at all.
+Source: qemu(1), -netdev.
 """
 
 from __future__ import annotations
@@ -11,11 +11,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.machine.architecture import Architecture
+from harness.machine.segment import Segment
 from harness.machine.storage import BOOT_NETWORK
 from harness.model.errors import InputError
 
 # The field `file` of a BOOTP answer, less its final zero. Source: RFC 951.
 _LONGEST_URL = 127
+_CARD, _SECOND_CARD, _SEGMENT_CARD = 0, 1, 2
+# Its own addresses, so that the guest sees two networks and not one twice.
+_SECOND_NETWORK = "user,id=net1,net=10.0.3.0/24"
+# Not the host's usual network in guests, whose addresses have to be looked for on the segment.
+# slirp's DHCP leaves out gateway and name server of a restricted network.
+_RESTRICTED = ("net=10.0.4.0/24", "restrict=on")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,24 +35,39 @@ class Forward:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
-    """The card that every machine has; `boots` is the URL of an iPXE script to boot by it."""
+class Network:
+    """All cards of a machine: the one to the host, and others that were asked for.
 
-    device: str
+    `boots` is the URL of an iPXE script to boot by the first card.
+    """
+
     forwards: tuple[Forward, ...] = ()
     boots: str | None = None
+    has_second_nic: bool = False
+    segment: Segment | None = None
 
-    def qemu_words(self) -> Iterator[str]:
-        """Yield the words that make it.
+    def qemu_words(self, arch: Architecture) -> Iterator[str]:
+        """Yield the words that make the cards.
 
         Raises:
             InputError: the URL is too long for a DHCP answer.
         """
-        yield "-netdev"
-        yield ",".join(("user,id=net0", *map(_forward, self.forwards), *self._boot_file()))
-        yield "-device"
+        first = arch.device("net", _CARD)
         boots = () if self.boots is None else (f"bootindex={BOOT_NETWORK}",)
-        yield ",".join((self.device, "netdev=net0", *boots))
+        is_restricted = self.segment is not None and self.segment.is_only_way
+        backend = (
+            "user,id=net0", *(_RESTRICTED if is_restricted else ()),
+            *map(_forward, self.forwards), *self._boot_file(),
+        )  # fmt: skip
+        yield from ("-netdev", ",".join(backend))
+        yield from ("-device", ",".join((first, "netdev=net0", *boots)))
+        if self.has_second_nic:
+            yield from ("-netdev", _SECOND_NETWORK)
+            yield from ("-device", f"{arch.device('net', _SECOND_CARD)},netdev=net1")
+        if self.segment is not None:
+            yield from ("-netdev", f"{self.segment.backend},id=net2")
+            card = f"{arch.device('net', _SEGMENT_CARD)},netdev=net2,mac={self.segment.mac}"
+            yield from ("-device", card)
 
     def _boot_file(self) -> tuple[str, ...]:
         if self.boots is None:

@@ -1,18 +1,25 @@
-"""A machine's disks and its CD-ROM, as libvirt's elements.
+"""A machine's disks and its CD-ROM, as libvirt's elements or words of QEMU's command line.
 
 Source: https://libvirt.org/formatdomain.html#hard-drives-floppy-disks-cdroms.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from harness.machine.architecture import Architecture
 from harness.machine.element import add
 
 # What the firmware tries in turn: a disk that holds nothing bootable is passed over.
-BOOT_DISK, BOOT_CDROM, BOOT_NETWORK = 1, 2, 3
+BOOT_DISK, BOOT_CDROM, BOOT_NETWORK, _AFTER_ALL = 1, 2, 3, 4
+SECTOR_BYTES = 512
+_PATH_SLOTS = (3, 4)
+# An IEEE registered identifier, its vendor part a locally administered address.
+_WWN = 0x5525400000000001
+_NBD = "driver=nbd,server.type=unix"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +30,32 @@ class Disk:
     serial: str
     image_format: str = "qcow2"
     is_read_only: bool = False
+    sector_bytes: int = SECTOR_BYTES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paths:
+    """One disk that the guest sees twice, as over two cables; `nbd` is the socket that serves it.
+
+    libvirt refuses two disks with one WWN, so they pass by it, as in CoreOS's own tests.
+    Source: coreos-assembler, mantle/platform/qemu.go (MultiPathDisk).
+    """
+
+    nbd: Path
+    serial: str
+    sector_bytes: int = SECTOR_BYTES
+
+    def qemu_words(self, arch: Architecture) -> Iterator[str]:
+        """Yield the words that make a controller and a disk for either path."""
+        for number, slot in enumerate(_PATH_SLOTS):
+            yield from ("-blockdev", f"{_NBD},node-name=path{number},server.path={self.nbd}")
+            yield from ("-device", f"{arch.device('scsi', slot)},id=scsi-path{number}")
+            disk = (
+                f"scsi-hd,bus=scsi-path{number}.0,drive=path{number},serial={self.serial}",
+                f"wwn={_WWN:#x},bootindex={BOOT_DISK + number * _AFTER_ALL}",
+                f"logical_block_size={self.sector_bytes},physical_block_size={self.sector_bytes}",
+            )
+            yield from ("-device", ",".join(disk))
 
 
 def disk_elements(disks: tuple[Disk, ...]) -> tuple[ET.Element, ...]:
@@ -35,6 +68,9 @@ def _disk(disk: Disk, index: int) -> ET.Element:
     element = _drive("disk", disk.path, disk.image_format, "unsafe")
     add(element, "target", {"dev": f"vd{'abcdefgh'[index]}", "bus": "virtio"})
     add(element, "serial", text=disk.serial)
+    if disk.sector_bytes != SECTOR_BYTES:
+        size = str(disk.sector_bytes)
+        add(element, "blockio", {"logical_block_size": size, "physical_block_size": size})
     if disk.is_read_only:
         add(element, "readonly")
     elif index == 0:

@@ -1,9 +1,9 @@
 """An owner to be killed: boots one machine from a boot sector and tells where it is.
 
-`machine_owner.py MODE URI BASE [--cdrom ISO] [--netboot URL]` prints one JSON object when the
-machine runs; BASE `blank` is an empty disk. MODE is `hold` (wait for the end of standard input),
-`fail` (raise inside), or `watch` (wait for the machine to stop by itself and print why). libvirt's
-embedded driver allows one run per process, hence a program.
+`machine_owner.py MODE URI BASE [OPTIONS]` prints one JSON object when the machine runs; BASE
+`blank` is an empty disk. MODE is `hold` (wait for the end of standard input), `fail` (raise
+inside), or `watch` (wait for the machine to stop by itself and print why). libvirt's embedded
+driver allows one run per process, hence a program.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ import logging
 import sys
 from pathlib import Path
 
+from harness.machine import hardware
 from harness.machine.acceleration import Acceleration
 from harness.machine.architecture import Kind
 from harness.machine.connection import open_connection
 from harness.machine.emulator import find_emulator
 from harness.machine.machine import Machine, MachineSpec, boot
-from harness.machine.ownership import begin_run
+from harness.machine.ownership import Run, begin_run
+from harness.machine.segment import pair
 from harness.model.clock import Deadline, NotYet, wait_for
 
 
@@ -28,7 +30,7 @@ def main(options: argparse.Namespace) -> None:
     with (
         begin_run() as run,
         open_connection(options.uri, run) as connection,
-        boot(connection, run, spec_of(options), deadline) as machine,
+        boot(connection, run, spec_of(options, run), deadline) as machine,
     ):
         tell(
             folder=str(run.folder),
@@ -36,6 +38,8 @@ def main(options: argparse.Namespace) -> None:
             console=str(machine.console),
             ports={name: str(path) for name, path in machine.port_files.items()},
             peak=machine.peak_memory_bytes(),
+            ssh_port=machine.ssh_port,
+            peer=str(machine.domain.segment and machine.domain.segment.remote),
         )
         if options.mode == "fail":
             raise RuntimeError("the owner fails")
@@ -47,18 +51,20 @@ def main(options: argparse.Namespace) -> None:
             sys.stdin.read()
 
 
-def spec_of(options: argparse.Namespace) -> MachineSpec:
+def spec_of(options: argparse.Namespace, run: Run) -> MachineSpec:
     return MachineSpec(
         name="one",
-        emulator=find_emulator(),
+        emulator=find_emulator(options.arch),
         acceleration=Acceleration(kind=Kind.TCG, reason="asked for", timeout_factor=1.0),
         base=None if options.base == "blank" else Path(options.base),
         base_format="raw",
         ignition='{"ignition":{"version":"3.4.0"}}',
-        memory_mib=128,
+        memory_mib=options.memory_mib,
         vcpus=1,
         cdrom=options.cdrom,
         netboot=options.netboot,
+        hardware=hardware.parse(options.hardware),
+        segment=pair(run, "one", "peer")[0] if options.segment else None,
     )
 
 
@@ -81,6 +87,10 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("base")
     parser.add_argument("--cdrom", type=Path)
     parser.add_argument("--netboot")
+    parser.add_argument("--hardware", default="")
+    parser.add_argument("--segment", action="store_true")
+    parser.add_argument("--arch")
+    parser.add_argument("--memory-mib", type=int, default=128)
     return parser.parse_args()
 
 

@@ -54,6 +54,17 @@ def test_missing_need_means_not_able() -> None:
     assert not doctor.is_able(doctor.judge(SICK))
 
 
+def test_what_only_some_machines_need_is_told_and_stops_nothing() -> None:
+    swtpm = tuple(need for need in NEEDS if need.name == "swtpm")
+
+    checks = doctor.judge(replace(HEALTHY, absent=swtpm, remedy_of_absent="apt-get install swtpm"))
+
+    text = doctor.render(checks)
+    assert "optional swtpm: needed to give machines a TPM" in text
+    assert text.endswith("way out: apt-get install swtpm")
+    assert doctor.is_able(checks)
+
+
 def test_acceleration_is_told_in_the_words_of_the_probe() -> None:
     assert "acceleration: kvm: guest code ran" in doctor.render(doctor.judge(HEALTHY))
 

@@ -186,6 +186,23 @@ def test_every_row_of_the_table_is_complete_and_named_once() -> None:
     assert {need.purpose for need in NEEDS} == set(Purpose) - {Purpose.TOX}
 
 
+@pytest.mark.parametrize(("options", "is_wanted"), [([], False), (["--all"], True)])
+def test_other_architectures_are_installed_on_demand(
+    options: list[str],
+    is_wanted: bool,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    host.main(["install", "--dry-run", *options])
+
+    told = capsys.readouterr().out
+    assert ("QEMU for s390x" in told) is is_wanted
+    assert "swtpm: needed to give machines a TPM" in told
+
+
 def test_command_line_refuses_an_unknown_action(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as raised:
         host.main(["remove"])

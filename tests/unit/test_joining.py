@@ -19,7 +19,7 @@ PLANE = ControlPlane(port=6443, pki=make_pki(), folder=Path("/run/plane"))
 
 
 def joined(runtime: Runtime = CONTAINERD) -> Config:
-    return joining_kubelet(runtime, PLANE, "worker-0", PAUSE)
+    return joining_kubelet(runtime, PLANE.api, "worker-0", PAUSE)
 
 
 def file(config: Config, path: str) -> File:
@@ -51,7 +51,7 @@ def test_kubelet_asks_the_api_who_may_call_it() -> None:
     assert config["authorization"] == {"mode": "Webhook"}
     assert config["authentication"]["anonymous"] == {"enabled": False}
     ca = config["authentication"]["x509"]["clientCAFile"]
-    assert file(joined(), ca).contents == PLANE.ca_pem
+    assert file(joined(), ca).contents == PLANE.api.ca_pem
     assert config["staticPodPath"] == "/etc/kubernetes/manifests"
 
 

@@ -7,14 +7,17 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from harness import folders
-from harness.machine.architecture import CpuLevel, Firmware, Kind, architecture, cpu_model
+from harness.machine import hardware
+from harness.machine.architecture import CpuLevel, Kind, architecture, cpu_model
 from harness.machine.domain import Domain, Port, SecurityLabel
 from harness.machine.emulator import Emulator
 from harness.machine.network import Forward
-from harness.machine.storage import Disk
+from harness.machine.segment import Segment
+from harness.machine.storage import Disk, Paths
 from harness.model.errors import InputError
 
 FOLDER = Path("/run-folder/one")
+DISK = Path("/scratch/one/overlay.qcow2")
 
 
 def a_domain(arch_name: str = "x86_64", kind: Kind = Kind.TCG) -> Domain:
@@ -27,7 +30,7 @@ def a_domain(arch_name: str = "x86_64", kind: Kind = Kind.TCG) -> Domain:
         cpu=cpu_model(arch, kind, CpuLevel.V2),
         memory_mib=2048,
         vcpus=2,
-        disks=(Disk(path=Path("/scratch/one/overlay.qcow2"), serial="root"),),
+        disks=(Disk(path=DISK, serial="root"),),
         console=FOLDER / "console.log",
         ignition=FOLDER / "config.ign",
         ports=(Port(name="com.coreos.ignition.journal", path=FOLDER / "ignition.log"),),
@@ -68,6 +71,50 @@ def test_disk_comes_before_media_in_the_golden_domain(arch: str) -> None:
     assert with_media(a_domain(arch)).to_xml() == expected
 
 
+def equipped(words: str) -> Domain:
+    """Return the domain with the hardware that `words` name, its disk made as `boot` makes it."""
+    chosen = hardware.parse(words)
+    disk: Disk | Paths = Disk(path=DISK, serial="root", sector_bytes=chosen.sector_bytes)
+    if chosen.is_multipath:
+        disk = Paths(nbd=FOLDER / "disk.nbd", serial="root", sector_bytes=chosen.sector_bytes)
+    return replace(a_domain(), hardware=chosen, disks=(disk,))
+
+
+@pytest.mark.parametrize("word", ["uefi", "secure-boot", "4k", "multipath", "tpm", "second-nic"])
+def test_hardware_is_in_the_golden_domain(word: str) -> None:
+    expected = folders.fixture(f"domains/x86_64-{word}.xml").read_text()
+
+    assert equipped(word).to_xml() == expected
+
+
+def test_hardware_is_combined() -> None:
+    words = "secure-boot,multipath,tpm,4k,second-nic"
+
+    xml = equipped(words).to_xml()
+
+    for part in (
+        "smm",
+        "enrolled-keys",
+        "scsi-path1",
+        "tpm-crb",
+        "logical_block_size=4096",
+        "net1",
+    ):
+        assert part in xml
+
+
+def linked(domain: Domain) -> Domain:
+    here, there = Path("/run-folder/link-00ff00/one"), Path("/run-folder/link-00ff00/two")
+    return replace(domain, segment=Segment(local=here, remote=there, mac="52:54:01:00:ff:01"))
+
+
+@pytest.mark.parametrize("arch", ["x86_64", "s390x"])
+def test_segment_is_a_card_in_the_golden_domain(arch: str) -> None:
+    expected = folders.fixture(f"domains/{arch}-segment.xml").read_text()
+
+    assert linked(a_domain(arch)).to_xml() == expected
+
+
 def test_an_address_too_long_for_dhcp_is_refused() -> None:
     netboot = f"http://10.0.2.2:20080/{'x' * 128}"
 
@@ -92,13 +139,6 @@ def test_without_ignition_no_channel_for_it_is_made() -> None:
 
         assert "sysinfo" not in xml
         assert "<serial>ignition</serial>" not in xml
-
-
-def test_uefi_can_be_chosen_where_bios_is_usual() -> None:
-    boot = parsed(replace(a_domain(), firmware=Firmware.UEFI)).find("os")
-
-    assert boot is not None
-    assert boot.get("firmware") == "efi"
 
 
 def test_only_the_loopback_address_is_forwarded() -> None:

@@ -7,15 +7,18 @@ from xml.etree import ElementTree as ET
 import pytest
 from machine_fakes import FakeConnection, fake_qemu_img, make_run
 
+from harness.machine import hardware
 from harness.machine.acceleration import Acceleration
-from harness.machine.architecture import Kind, architecture
+from harness.machine.architecture import Firmware, Kind, architecture
 from harness.machine.driver import POWERED_OFF
 from harness.machine.emulator import Emulator
 from harness.machine.machine import PORTS, MachineSpec, boot
 from harness.machine.memory import MemoryShortageError
 from harness.machine.ownership import Run
+from harness.machine.segment import pair
+from harness.machine.storage import Disk
 from harness.model.clock import Deadline
-from harness.model.errors import RigError
+from harness.model.errors import InputError, RigError
 
 SOON = Deadline.after(60)
 SPEC = MachineSpec(
@@ -119,9 +122,35 @@ def test_a_machine_without_an_image_gets_a_disk_of_its_own_and_the_medium(run: R
     with boot(FakeConnection(), run, spec, SOON) as machine:
         domain = machine.domain
 
-    assert [disk.path for disk in domain.disks] == [run.scratch / "one/blank.qcow2"]
+    assert domain.disks == (Disk(path=run.scratch / "one/blank.qcow2", serial="root"),)
     assert (domain.cdrom, domain.netboot) == (spec.cdrom, spec.netboot)
-    assert not domain.disks[0].path.exists(), "it is given back"
+    assert list((run.scratch / "one").iterdir()) == [], "it is given back"
+
+
+def test_hardware_that_the_host_cannot_give_is_refused_before_anything_is_taken(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    connection = FakeConnection()
+    spec = replace(SPEC, hardware=hardware.parse("tpm"))
+
+    with pytest.raises(InputError) as caught, boot(connection, run, spec, SOON):
+        pass
+
+    assert "lacks swtpm" in caught.value.problem
+    assert "needed to give machines a TPM" in caught.value.problem
+    assert remains_of(run) == []
+
+
+def test_sectors_and_segment_reach_the_domain(run: Run) -> None:
+    side, _ = pair(run, "one", "two")
+    small = hardware.Hardware(sector_bytes=4096, firmware=Firmware.BIOS)
+
+    with boot(FakeConnection(), run, replace(SPEC, hardware=small, segment=side), SOON) as machine:
+        domain = machine.domain
+
+    assert [disk.sector_bytes for disk in domain.disks] == [4096]
+    assert (domain.hardware, domain.segment) == (small, side)
 
 
 def test_a_running_machine_has_no_reason(run: Run) -> None:

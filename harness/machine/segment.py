@@ -1,0 +1,66 @@
+"""A private layer-2 link between two machines of one run, made without privileges.
+
+Ethernet frames go from QEMU to QEMU as datagrams between two unix sockets. Neither side needs the
+other: what is sent while nobody listens is lost, as on a wire with one end loose, and a side that
+is started again finds the link as it was. Nothing on the link is on any network of the host, so
+its two machines have to bring addresses of their own.
+Source: qemu(1), -netdev dgram (QEMU 7.2 or newer).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.machine.ownership import Run
+from harness.model.errors import InputError
+
+# Source: unix(7), sun_path less its final zero.
+_LONGEST_PATH = 107
+# Locally administered, in QEMU's and KVM's customary range.
+_MAC_PREFIX = "52:54:01"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """One machine's side: its socket, the other side's, and its card's address.
+
+    With `is_only_way` the machine has no other way out: its card to the host lets nothing but the
+    host's own connections through, and offers neither gateway nor name server.
+    """
+
+    local: Path
+    remote: Path
+    mac: str
+    is_only_way: bool = False
+
+    @property
+    def backend(self) -> str:
+        """The words of -netdev, without an id."""
+        ends = (("local", self.local), ("remote", self.remote))
+        words = (f"{end}.type=unix,{end}.path={path}" for end, path in ends)
+        return ",".join(("dgram", *words))
+
+
+def pair(run: Run, first: str, second: str) -> tuple[Segment, Segment]:
+    """Return the two sides of a new link between the machines `first` and `second` of `run`.
+
+    Raises:
+        InputError: the run's folder has too long a path for a socket.
+    """
+    link = run.folder / f"link-{secrets.token_hex(3)}"
+    link.mkdir()
+    here, there = link / first, link / second
+    for path in (here, there):
+        if len(os.fsencode(path)) > _LONGEST_PATH or "," in os.fspath(path):
+            raise InputError(
+                str(path), f"no path for a socket: over {_LONGEST_PATH} bytes, or with a comma",
+                "set TMPDIR to a short path",
+            )  # fmt: skip
+    common = f"{_MAC_PREFIX}:{secrets.token_hex(1)}:{secrets.token_hex(1)}"
+    return (
+        Segment(local=here, remote=there, mac=f"{common}:01"),
+        Segment(local=there, remote=here, mac=f"{common}:02"),
+    )
