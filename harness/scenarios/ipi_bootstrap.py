@@ -14,9 +14,9 @@ from harness.node import bootkube
 from harness.node.keys import make_run_keys
 from harness.node.live_apply import Limits, live_apply
 from harness.scenarios import stages
-from harness.scenarios.bootstrap import control_plane_pieces, wait_for_control_plane
+from harness.scenarios.bootstrap import API_LEVEL, control_plane_pieces, wait_for_control_plane
 from harness.scenarios.config import node_pieces, whole
-from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario
+from harness.scenarios.scenario import STANDALONE_LEVELS, AppliedNode, Inputs, Rig, Scenario
 from harness.scenarios.stages import MachinePlan
 
 _PLAN = MachinePlan(name="ipi_bootstrap", memory_mib=2048)
@@ -46,4 +46,5 @@ SCENARIO = Scenario(
     title="IPI bootstrap: disk bootimage, live-apply at the first boot, temporary control plane",
     memory_mib=_PLAN.memory_mib,
     bring_up=_bring_up,
+    levels=(*STANDALONE_LEVELS, API_LEVEL),
 )
