@@ -30,7 +30,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 
 
 def client_of(plane: ControlPlane, folder: Path, kubeconfig: Secret | None) -> httpx.Client:
-    trust = ssl.create_default_context(cadata=plane.ca_pem)
+    trust = ssl.create_default_context(cadata=plane.api.ca_pem)
     if kubeconfig is not None:
         user = json.loads(kubeconfig.reveal())["users"][0]["user"]
         for name in ("client-certificate-data", "client-key-data"):
@@ -58,7 +58,7 @@ def test_who_may_ask_for_what(
 ) -> None:
     credentials = {
         "nobody": None,
-        "node": plane.kubeconfig_of_node(NODE),
+        "node": plane.api.kubeconfig_of_node(NODE),
         "admin": plane.pki.admin_kubeconfig(plane.url),
     }
 
@@ -73,7 +73,7 @@ def test_a_node_registers_itself_and_no_other(
     labels = {"node.openshift.io/os_id": "rhel"}
     node = {"kind": "Node", "apiVersion": "v1", "metadata": {"name": name, "labels": labels}}
 
-    with client_of(plane, tmp_path, plane.kubeconfig_of_node(NODE)) as client:
+    with client_of(plane, tmp_path, plane.api.kubeconfig_of_node(NODE)) as client:
         answer = client.post(NODES, json=node)
 
     assert answer.status_code == status, answer.text
