@@ -8,7 +8,7 @@ kubelet then runs etcd and the API server of a temporary control plane, and the 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from harness.node import bootkube
 from harness.node.keys import make_run_keys
@@ -16,14 +16,21 @@ from harness.node.live_apply import Limits, live_apply
 from harness.scenarios import stages
 from harness.scenarios.bootstrap import control_plane_pieces, wait_for_control_plane
 from harness.scenarios.config import node_pieces, whole
+from harness.scenarios.installer_config import brought_up
 from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario
 from harness.scenarios.stages import MachinePlan
 
 _PLAN = MachinePlan(name="ipi_bootstrap", memory_mib=2048)
 
 
+def _bring_up(rig: Rig, inputs: Inputs) -> AbstractContextManager[AppliedNode]:
+    if inputs.bootstrap_ignition is not None:
+        return brought_up(rig, inputs, _PLAN, inputs.bootstrap_ignition)
+    return _by_our_own_config(rig, inputs)
+
+
 @contextmanager
-def _bring_up(rig: Rig, inputs: Inputs) -> Iterator[AppliedNode]:
+def _by_our_own_config(rig: Rig, inputs: Inputs) -> Iterator[AppliedNode]:
     keys = make_run_keys()
     limits = Limits().scaled(rig.timeout_factor)
     cluster = bootkube.Limits().scaled(rig.timeout_factor)
