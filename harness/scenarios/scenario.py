@@ -49,6 +49,7 @@ class Inputs:
     the parts of a control plane on this host, None with images that are no stand-ins; `release` is
     the release as guests reach it, None when the user named a node image alone.
     `pull_spec` and `pause_image` are names by digest as the guest reaches them, without transport.
+    `bootstrap_ignition` is the installer's own config, to be booted as it is.
     `package_of` names the node layer's package that brings a command, None when none does; it may
     have to fetch the image for that, `known_package_of` does not and is None then, too.
     """
@@ -64,6 +65,7 @@ class Inputs:
     runtime: Runtime
     authfile: Secret | None
     extra_ignition: tuple[Document, ...]
+    bootstrap_ignition: Document | None = None
     paths_to_observe: tuple[str, ...]
     package_of: Callable[[str], str | None] = lambda _: None
     known_package_of: Callable[[str], str | None] = lambda _: None
