@@ -118,7 +118,6 @@ Debian's keys | debian-archive-keyring | debian-keyring | \
 
 
 _TESTS = """
-xorriso  | xorriso   | xorriso
 go       | golang-go | golang
 chromium | chromium  | chromium | chromium chromium-browser
 systemd-journal-remote | systemd-journal-remote | systemd-journal-remote | \

@@ -16,6 +16,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from harness.machine.hardware import PLAIN, Hardware
+
 # For types alone: asking for the names of scenarios must not load SSH and libvirt.
 if TYPE_CHECKING:
     from harness.cluster.payload import Payload
@@ -73,7 +75,8 @@ class Rig:
 
     `timeout_factor` already holds the accelerator's and the user's. `evidence` outlives the run,
     and `redactor` keeps secrets out of it. `allow` holds the trouble that somebody signed for, as
-    of `today`. `memory_mib` is the user's wish for each machine; None leaves it to the scenario.
+    of `today`. `hardware` is what each machine is made of. `memory_mib` is the user's wish for each
+    machine; None leaves it to the scenario.
     """
 
     connection: Connection
@@ -86,6 +89,7 @@ class Rig:
     redactor: Redactor
     allow: AllowList
     today: date
+    hardware: Hardware = PLAIN
     memory_mib: int | None = None
 
 

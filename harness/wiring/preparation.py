@@ -29,7 +29,7 @@ from harness.images.contents import Contents, contents_of
 from harness.images.node_image import NodeImage
 from harness.images.reference import parse as parse_reference
 from harness.images.skopeo import Source
-from harness.machine import acceleration
+from harness.machine import acceleration, hardware
 from harness.machine.acceleration import Acceleration
 from harness.machine.emulator import Emulator, find_emulator
 from harness.model import ignition
@@ -69,6 +69,7 @@ class Preparation:
         if self.settings.expectations:
             _ = self.expectations
         doctor.demand(self._purposes())
+        doctor.demand(hardware.needs(self.emulator.arch, self.settings.hardware))
         _ = (self.authfile, self.extra_ignition, self.acceleration)
         _ = (self.node_image, self.expectations, self.bootimage)
         self.is_checked = True

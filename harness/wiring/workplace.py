@@ -85,6 +85,7 @@ class Workplace:
             acceleration=ready.acceleration,
             timeout_factor=ready.acceleration.timeout_factor * self._settings.timeout_factor,
             memory_mib=self._settings.memory_mib,
+            hardware=self._settings.hardware,
             evidence=artifacts.folder,
             tell=self._tell,
             redactor=artifacts.redactor,

@@ -20,7 +20,8 @@ from harness.machine.architecture import Kind
 from harness.machine.connection import open_connection
 from harness.machine.emulator import find_emulator
 from harness.machine.machine import Machine, MachineSpec, boot
-from harness.machine.ownership import begin_run
+from harness.machine.ownership import Run, begin_run
+from harness.machine.segment import pair
 from harness.model.clock import Deadline, NotYet, wait_for
 
 
@@ -29,7 +30,7 @@ def main(options: argparse.Namespace) -> None:
     with (
         begin_run() as run,
         open_connection(options.uri, run) as connection,
-        boot(connection, run, spec_of(options), deadline) as machine,
+        boot(connection, run, spec_of(options, run), deadline) as machine,
     ):
         tell(
             folder=str(run.folder),
@@ -37,6 +38,8 @@ def main(options: argparse.Namespace) -> None:
             console=str(machine.console),
             ports={name: str(path) for name, path in machine.port_files.items()},
             peak=machine.peak_memory_bytes(),
+            ssh_port=machine.ssh_port,
+            peer=str(machine.domain.segment and machine.domain.segment.remote),
         )
         if options.mode == "fail":
             raise RuntimeError("the owner fails")
@@ -48,7 +51,7 @@ def main(options: argparse.Namespace) -> None:
             sys.stdin.read()
 
 
-def spec_of(options: argparse.Namespace) -> MachineSpec:
+def spec_of(options: argparse.Namespace, run: Run) -> MachineSpec:
     return MachineSpec(
         name="one",
         emulator=find_emulator(options.arch),
@@ -61,6 +64,7 @@ def spec_of(options: argparse.Namespace) -> MachineSpec:
         cdrom=options.cdrom,
         netboot=options.netboot,
         hardware=hardware.parse(options.hardware),
+        segment=pair(run, "one", "peer")[0] if options.segment else None,
     )
 
 
@@ -84,6 +88,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--cdrom", type=Path)
     parser.add_argument("--netboot")
     parser.add_argument("--hardware", default="")
+    parser.add_argument("--segment", action="store_true")
     parser.add_argument("--arch")
     parser.add_argument("--memory-mib", type=int, default=128)
     return parser.parse_args()

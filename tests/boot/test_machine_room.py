@@ -5,23 +5,25 @@ The guests are boot sectors, so that each test takes about two seconds without K
 
 from __future__ import annotations
 
-import json
 import os
-import select
-import shutil
 import signal
-import subprocess
 import sys
-import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from owned import (
+    OWNER,
+    START_S,
+    URI,
+    Owner,
+    Place,
+    owner_of,
+    private_place,
+    read_facts,
+    serving,
+)
 
 from harness import process
 from harness.machine.acceleration import probe_command
@@ -29,13 +31,7 @@ from harness.machine.architecture import Kind
 from harness.machine.emulator import find_emulator
 from harness.machine.ownership import live_runs, sweep
 from harness.machine.processes import PROC, processes_naming
-from harness.model.clock import Deadline, NotYet, wait_for
-
-ROOT = Path(__file__).parents[2]
-OWNER = Path(__file__).with_name("machine_owner.py")
-URI = "qemu:///embed"
-PROMPT_S = 10.0
-START_S = 60.0
+from harness.model.clock import Deadline, NotYet
 
 # 16-bit code: write "U" to the first serial port, then halt for ever.
 SAY_U = bytes.fromhex("baf803 b055 ee")
@@ -64,80 +60,6 @@ def say(text: str) -> bytes:
     return b"".join(SAY_U.replace(b"U", letter.encode()) for letter in text)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """A private place for runs, so that these tests see no one else's."""
-
-    folder: Path
-
-    @property
-    def runs(self) -> Path:
-        return self.folder / f"node-image-{os.getuid()}"
-
-    @property
-    def env(self) -> dict[str, str]:
-        path = os.pathsep.join((str(ROOT), *sys.path))
-        return {"TMPDIR": str(self.folder), "PYTHONPATH": path}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Owner:
-    child: subprocess.Popen[bytes]
-    facts: dict[str, object]
-
-    @property
-    def folder(self) -> Path:
-        return Path(str(self.facts["folder"]))
-
-    def is_gone(self) -> None:
-        left = [self.folder, Path(str(self.facts["scratch"]))]
-        left = [path for path in left if path.exists()]
-        running = processes_naming(self.folder)
-        if left or running:
-            raise NotYet(f"left: {left} {running}")
-
-    def wait_until_gone(self) -> None:
-        wait_for("the end of the run", self.is_gone, Deadline.after(PROMPT_S), tick_s=0.05)
-
-
-@pytest.fixture
-def place() -> Iterator[Place]:
-    # pytest's own temporary paths are too long for libvirt's sockets.
-    folder = Path(tempfile.mkdtemp(prefix="nimg-"))
-    yield Place(folder=folder)
-    shutil.rmtree(folder)
-
-
-@contextmanager
-def owner(place: Place, mode: str, code: bytes) -> Iterator[Owner]:
-    base = place.folder / f"{mode}.raw"
-    base.write_bytes(boot_sector(code))
-    with owner_of(place, mode, base) as started:
-        yield started
-
-
-@contextmanager
-def owner_of(place: Place, mode: str, *options: str | Path) -> Iterator[Owner]:
-    command = (sys.executable, OWNER, mode, URI, *options)
-    with process.start(command, env=place.env, stdin=subprocess.PIPE) as child:
-        started = Owner(child=child, facts=read_facts(child))
-        yield started
-    started.wait_until_gone()
-
-
-def read_facts(child: subprocess.Popen[bytes]) -> dict[str, object]:
-    assert child.stdout is not None
-    ready, _, _ = select.select([child.stdout], [], [], START_S)
-    assert ready, "the owner said nothing in time"
-    line = child.stdout.readline()
-    if not line:
-        assert child.stderr is not None
-        pytest.fail(child.stderr.read().decode())
-    facts = json.loads(line)
-    assert isinstance(facts, dict)
-    return facts
-
-
 def reaper_of(folder: Path) -> int:
     """Find the reaper by its command line: it names the folder itself, not a path inside."""
     for entry in PROC.iterdir():
@@ -148,6 +70,20 @@ def reaper_of(folder: Path) -> int:
         if os.fsencode(folder) in words and b"harness.machine.reaper" in words:
             return int(entry.name)
     raise NotYet("no reaper runs")
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    with private_place() as made:
+        yield made
+
+
+@contextmanager
+def owner(place: Place, mode: str, code: bytes) -> Iterator[Owner]:
+    base = place.folder / f"{mode}.raw"
+    base.write_bytes(boot_sector(code))
+    with owner_of(place, mode, base) as started:
+        yield started
 
 
 def test_probe_guest_runs_in_emulation() -> None:
@@ -197,17 +133,6 @@ def assert_installed_from_medium(end: dict[str, object], witness: str) -> None:
     assert witness in console
     assert console.index("from medium\n") < console.index("from disk\n")
     assert console.count("from medium\n") == 1
-
-
-@contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """Serve `folder` and yield the address that a guest finds it at."""
-    answer = partial(SimpleHTTPRequestHandler, directory=os.fspath(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), answer) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://10.0.2.2:{server.server_port}"
-        server.shutdown()
 
 
 def test_peak_memory_is_that_of_qemu(place: Place) -> None:
