@@ -29,7 +29,7 @@ _BEFORE_UNIT = "node-image-harness-before.service"
 # The installer enables none of its units: the generator's link brings them in.
 _UNITS = (
     "node-image-overlay.target", _PULL, "node-image-overlay.service", "node-image-finish.service",
-    _BEFORE_UNIT, "node-image-harness-failed@.service",
+    _BEFORE_UNIT, "node-image-harness-failed@.service", "var-ostreecontainer.mount",
 )  # fmt: skip
 _REPORTED = "node-image-harness-multi-user.service"
 
