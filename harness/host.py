@@ -110,13 +110,15 @@ rpmbuild      | rpm         | rpm-build
 sfdisk        | fdisk       | util-linux
 mkfs.ext4     | e2fsprogs   | e2fsprogs
 mformat       | mtools      | mtools
+mksquashfs    | squashfs-tools | squashfs-tools
+xorriso       | xorriso     | xorriso
+zstd          | zstd        | zstd
 Debian's keys | debian-archive-keyring | debian-keyring | \
     /usr/share/keyrings/debian-archive-keyring.gpg
 """
 
 
 _TESTS = """
-xorriso  | xorriso   | xorriso
 go       | golang-go | golang
 chromium | chromium  | chromium | chromium chromium-browser
 systemd-journal-remote | systemd-journal-remote | systemd-journal-remote | \

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 MARKER = "node_image"
 ROW_KINDS = ("package", "os_release", "unit", "file", "invariant")
 _TALKING_FIXTURES = frozenset({"node_session", "reach"})
-_MACHINE_FIXTURES = frozenset({NODE, "node_image_rig", "node_image_inputs"})
+_MACHINE_FIXTURES = frozenset({NODE, "node_image_rig", "node_image_inputs", "end_state"})
 _JUDGED_FIXTURES = _MACHINE_FIXTURES | {"bootimage", "node_image"}
 _PROBLEM_KEY = "node_image_problem"
 
@@ -99,7 +99,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         for kind in kinds:
             parametrise_rows(metafunc, kind, workplace_of(metafunc.config).preparation.expectations)
         if LEVEL in metafunc.fixturenames:
-            parametrise_levels(metafunc)
+            has_control_plane = settings_of(metafunc.config).is_stand_in
+            parametrise_levels(metafunc, has_control_plane=has_control_plane)
     except HarnessError as exc:
         # Raised here it would be told once a module; see pytest_collection_modifyitems.
         note_problem(metafunc.config, exc)

@@ -21,7 +21,7 @@ import httpx
 from harness import process
 from harness.cluster.manifests import Layout, apiserver_arguments, etcd_arguments
 from harness.cluster.payload import Payload
-from harness.cluster.pki import HOST_IN_GUEST, Pki
+from harness.cluster.pki import HOST_IN_GUEST, Api, Pki
 from harness.images.registry import free_port
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.errors import RigError
@@ -55,13 +55,9 @@ class ControlPlane:
         return f"https://{_LOOPBACK}:{self.port}"
 
     @property
-    def ca_pem(self) -> str:
-        """What clients have to trust."""
-        return self.pki.ca_pem
-
-    def kubeconfig_of_node(self, name: str) -> Secret:
-        """Return a new kubeconfig for the kubelet of node `name`, to be used in a guest."""
-        return self.pki.node_kubeconfig(self.url_in_guest, name)
+    def api(self) -> Api:
+        """The API as guests reach it."""
+        return Api(pki=self.pki, url=self.url_in_guest)
 
 
 class _PortTakenError(RigError):
@@ -162,7 +158,7 @@ def _running(name: str, argv: Sequence[str], folder: Path) -> Iterator[_Program]
 
 
 def _wait_until_ready(started: Sequence[_Program], plane: ControlPlane, deadline: Deadline) -> None:
-    trust = ssl.create_default_context(cadata=plane.ca_pem)
+    trust = ssl.create_default_context(cadata=plane.pki.ca_pem)
     with httpx.Client(
         base_url=plane.url, verify=trust, trust_env=False, timeout=_ASK_WITHIN_S
     ) as client:

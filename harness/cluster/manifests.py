@@ -13,11 +13,18 @@ from dataclasses import dataclass
 from harness.cluster.pki import SERVICE_NETWORK
 
 API_PORT = 6443
+MCS_PORT = 22623
 ETCD_PORT = 2379
 NAMESPACE = "kube-system"
 TLS_IN_GUEST = "/opt/openshift/tls"
 """Where a bootstrap machine keeps the files of `Pki`. Source: openshift/installer, bootkube.sh."""
 DATA_IN_GUEST = "/var/lib/etcd"
+MCS_CONFIGS = "/etc/mcs/bootstrap"
+MCS_TLS = "/etc/ssl/mcs"
+"""Where a bootstrap machine keeps what its machine-config server reads.
+
+Source: openshift/machine-config-operator manifests/bootstrap-pod-v2.yaml.
+"""
 
 _LOOPBACK = "127.0.0.1"
 _ETCD_PEER_OFFSET = 1
@@ -104,6 +111,15 @@ def apiserver_pod(image: str, at: Layout) -> str:
     """Return the manifest of the API server's static pod, as JSON."""
     command = ("/usr/bin/kube-apiserver", *apiserver_arguments(at))
     return _pod("kube-apiserver", image, command, (at.tls,))
+
+
+def machine_config_server_pod(image: str) -> str:
+    """Return the manifest of the machine-config server's static pod, as JSON."""
+    command = (
+        "/usr/bin/machine-config-server", f"--configs={MCS_CONFIGS}",
+        f"--cert={MCS_TLS}/tls.crt", f"--key={MCS_TLS}/tls.key", f"--listen=:{MCS_PORT}",
+    )  # fmt: skip
+    return _pod("machine-config-server", image, command, (MCS_CONFIGS, MCS_TLS))
 
 
 def _pod(name: str, image: str, command: Sequence[str], folders: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ RELEASE = "io.openshift.release"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payload:
-    """The built payload: OCI layouts `etcd` and `hyperkube`, and the programs inside of them."""
+    """The built payload: OCI layouts, and the programs inside of them."""
 
     folder: Path
 
@@ -33,6 +33,16 @@ class Payload:
     def hyperkube_image(self) -> Reference:
         """The image with /usr/bin/kube-apiserver."""
         return self._image("hyperkube")
+
+    @property
+    def machine_config_image(self) -> Reference:
+        """The image with /usr/bin/machine-config-server."""
+        return self._image("machine-config")
+
+    @property
+    def machine_config_tree(self) -> Path:
+        """The content of the image with the machine-config server, which is static."""
+        return self.folder / "machine-config-tree"
 
     @property
     def etcd_tree(self) -> Path:

@@ -84,6 +84,23 @@ class Pki:
         return kubeconfig(url, client)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """An API server as nodes reach it, at `url`, wherever it runs."""
+
+    pki: Pki
+    url: str
+
+    @property
+    def ca_pem(self) -> str:
+        """What clients have to trust."""
+        return self.pki.ca_pem
+
+    def kubeconfig_of_node(self, name: str) -> Secret:
+        """Return a new kubeconfig for the kubelet of node `name`."""
+        return self.pki.node_kubeconfig(self.url, name)
+
+
 def make_pki(addresses: tuple[str, ...] = (), names: tuple[str, ...] = ()) -> Pki:
     """Return new certificates for an API server at IP `addresses` and DNS `names`.
 

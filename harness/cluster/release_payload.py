@@ -22,6 +22,7 @@ NODE_IMAGE = "rhel-coreos"
 PAUSE = "pod"
 ETCD = "etcd"
 HYPERKUBE = "hyperkube"
+MACHINE_CONFIG = "machine-config-operator"
 """The tags that the harness asks for. Source: openshift/installer, bootkube.sh.template."""
 
 _GO_ARCH = "amd64"
@@ -69,6 +70,7 @@ def push_release(
         **known,
         ETCD: _push(registry, payload.etcd_image, "etcd", deadline),
         HYPERKUBE: _push(registry, payload.hyperkube_image, "hyperkube", deadline),
+        MACHINE_CONFIG: _push(registry, payload.machine_config_image, "machine-config", deadline),
     }
     release = _write_release(registry, payload, images)
     pull_spec = _push(registry, release, "release", deadline)

@@ -26,7 +26,16 @@ from harness.images.certificates import ServerCertificate
 from harness.model.clock import Deadline
 from harness.model.errors import RigError
 
-__all__ = ["Answer", "Request", "Route", "WebServer", "refusal", "serve"]
+__all__ = [
+    "HOST_IN_GUEST",
+    "LOOPBACK",
+    "Answer",
+    "Request",
+    "Route",
+    "WebServer",
+    "refusal",
+    "serve",
+]
 
 LOG = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"

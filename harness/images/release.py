@@ -10,7 +10,7 @@ import json
 import shutil
 import tarfile
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -36,11 +36,29 @@ def node_image_of(release: Source, cache: Cache, deadline: Deadline) -> Referenc
         InputError: the release cannot be read, is no release image, or names no node image.
         DeadlineError: the time is over.
     """
+    return parse_references(fetch(release, cache, deadline).references, str(release.reference))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """A published release: itself, by digest, and the text of its `image-references`."""
+
+    reference: Reference
+    references: str
+
+
+def fetch(release: Source, cache: Cache, deadline: Deadline) -> Release:
+    """Return what `release` says of itself; its list is kept in `cache` by digest.
+
+    Raises:
+        InputError: the release cannot be read, or is no release image.
+        DeadlineError: the time is over.
+    """
     image = node_image.resolve(release, deadline)
     pinned = replace(release, reference=image.reference, size_bytes=image.size_bytes)
     key = f"{image.digest.removeprefix('sha256:')}-image-references"
     path = cache.get_or_make(key, partial(_fetch_references, pinned, deadline), deadline)
-    return parse_references(path.read_text(), str(release.reference))
+    return Release(reference=image.reference, references=path.read_text())
 
 
 def parse_references(text: str, subject: str) -> Reference:

@@ -21,6 +21,9 @@ _LONGEST_URL = 127
 _CARD, _SECOND_CARD, _SEGMENT_CARD = 0, 1, 2
 # Its own addresses, so that the guest sees two networks and not one twice.
 _SECOND_NETWORK = "user,id=net1,net=10.0.3.0/24"
+# Not the host's usual network in guests, whose addresses have to be looked for on the segment.
+# slirp's DHCP leaves out gateway and name server of a restricted network.
+_RESTRICTED = ("net=10.0.4.0/24", "restrict=on")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +54,11 @@ class Network:
         """
         first = arch.device("net", _CARD)
         boots = () if self.boots is None else (f"bootindex={BOOT_NETWORK}",)
-        backend = ("user,id=net0", *map(_forward, self.forwards), *self._boot_file())
+        is_restricted = self.segment is not None and self.segment.is_only_way
+        backend = (
+            "user,id=net0", *(_RESTRICTED if is_restricted else ()),
+            *map(_forward, self.forwards), *self._boot_file(),
+        )  # fmt: skip
         yield from ("-netdev", ",".join(backend))
         yield from ("-device", ",".join((first, "netdev=net0", *boots)))
         if self.has_second_nic:

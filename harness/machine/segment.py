@@ -25,11 +25,16 @@ _MAC_PREFIX = "52:54:01"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """One machine's side: its socket, the other side's, and its card's address."""
+    """One machine's side: its socket, the other side's, and its card's address.
+
+    With `is_only_way` the machine has no other way out: its card to the host lets nothing but the
+    host's own connections through, and offers neither gateway nor name server.
+    """
 
     local: Path
     remote: Path
     mac: str
+    is_only_way: bool = False
 
     @property
     def backend(self) -> str:

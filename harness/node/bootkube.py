@@ -28,7 +28,9 @@ _OPENSHIFT = "/opt/openshift"
 _SCRIPTS = ("release-image.sh", "release-image-download.sh", "bootkube.sh")
 _RELEASE_UNIT = "release-image.service"
 _BOOTKUBE_UNIT = "bootkube.service"
-_IMAGE = "@IMAGE@"  # for bootkube.sh, which asks the release image
+IMAGE = "@IMAGE@"
+"""Stands for an image in a manifest, until bootkube.sh has asked the release image."""
+MANIFESTS = "/opt/openshift/bootstrap-manifests"
 # Read by node-image-harness-failed; the unit's name says less than its stage.
 _STAGE_FILES = "/etc/tmpfiles.d/node-image-harness-bootkube.conf"
 _STAGE_FILE = "/run/node-image-harness/bootkube.service.stage"
@@ -87,10 +89,9 @@ def _scripts() -> tuple[File, ...]:
 
 def _manifests(advertised: str) -> tuple[File, ...]:
     at = guest_layout(advertised)
-    pods = {"etcd": etcd_pod(_IMAGE, at), "kube-apiserver": apiserver_pod(_IMAGE, at)}
-    folder = f"{_OPENSHIFT}/bootstrap-manifests"
+    pods = {"etcd": etcd_pod(IMAGE, at), "kube-apiserver": apiserver_pod(IMAGE, at)}
     return tuple(
-        File(path=f"{folder}/{name}-pod.json", contents=text, overwrite=True)
+        File(path=f"{MANIFESTS}/{name}-pod.json", contents=text, overwrite=True)
         for name, text in pods.items()
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 
-from harness.cluster.control_plane import ControlPlane
+from harness.cluster.pki import Api
 from harness.model.ignition import Config, File, Unit
 from harness.node.kubelet import CRIO, UNIT, Runtime, config_file, probe_file, unit_text
 
@@ -27,21 +27,19 @@ _CNI_NAME = "node-image-harness"
 _OS_RELEASE = "/etc/os-release"
 
 
-def joining_kubelet(
-    runtime: Runtime, control_plane: ControlPlane, node_name: str, pause_image: str
-) -> Config:
-    """Run kubelet as node `node_name` of a cluster, with one static pod of `pause_image`.
+def joining_kubelet(runtime: Runtime, api: Api, node_name: str, pause_image: str) -> Config:
+    """Run kubelet as node `node_name` of the cluster of `api`, with a static pod of `pause_image`.
 
     It takes the place of `standalone_kubelet`; the host name of the machine becomes `node_name`.
     """
-    kubeconfig = control_plane.kubeconfig_of_node(node_name)
+    kubeconfig = api.kubeconfig_of_node(node_name)
     arguments = (f"--kubeconfig={NODE_KUBECONFIG}", f"--node-labels={OS_ID_LABEL}=${{ID}}")
     return Config(
         files=(
             config_file(_WITH_API),
             probe_file(pause_image),
             File(path=NODE_KUBECONFIG, contents=kubeconfig, mode=0o600, overwrite=True),
-            File(path=_CA, contents=control_plane.ca_pem, overwrite=True),
+            File(path=_CA, contents=api.ca_pem, overwrite=True),
             File(path="/etc/hostname", contents=f"{node_name}\n", overwrite=True),
             _host_network(runtime),
         ),

@@ -98,12 +98,12 @@ class Evidence:
         """Keep `text` as the file `name`."""
         self._write(name, self.redactor(text))
 
-    def keep_config(self, document: Document) -> None:
-        """Keep an Ignition config as `ignition.json`, and know its secrets from now on."""
+    def keep_config(self, document: Document, name: str = "ignition.json") -> None:
+        """Keep an Ignition config as the file `name`, and know its secrets from now on."""
         for secret in secrets_in(document):
             self.redactor.add(secret)
         # Not by `keep_text`: to a log's reader every data URL is suspect, public ones too.
-        self._write("ignition.json", render(self.redactor.config(document)))
+        self._write(name, render(self.redactor.config(document)))
 
     def keep_domain(self, machine: Machine) -> None:
         """Keep what the machine was made from."""

@@ -1,42 +1,25 @@
 """IPI bootstrap: a disk bootimage that the installer's bootstrap config turns into a node.
 
-Ignition comes by fw_cfg, the overlay generator triggers live-apply on the first boot, and the end
-is multi-user.target with the node image over /usr and a standalone kubelet.
+Ignition comes by fw_cfg, the overlay generator triggers live-apply on the first boot, and the node
+comes to multi-user.target with the node image over /usr and a standalone kubelet. With a release,
+kubelet then runs etcd and the API server of a temporary control plane, and the end is a ready API.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 
-from harness.node.keys import make_run_keys
-from harness.node.live_apply import Limits, live_apply
 from harness.scenarios import stages
-from harness.scenarios.config import node_pieces, whole
-from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario
+from harness.scenarios.bootstrap import API_LEVEL, bring_up
+from harness.scenarios.scenario import STANDALONE_LEVELS, Scenario
 from harness.scenarios.stages import MachinePlan
 
 _PLAN = MachinePlan(name="ipi_bootstrap", memory_mib=2048)
 
-
-@contextmanager
-def _bring_up(rig: Rig, inputs: Inputs) -> Iterator[AppliedNode]:
-    keys = make_run_keys()
-    limits = Limits().scaled(rig.timeout_factor)
-    pieces = (*node_pieces(inputs, keys), live_apply(inputs.pull_spec, limits))
-    document = whole(pieces, inputs.extra_ignition)
-    with (
-        stages.switched_on(rig, inputs, _PLAN, document) as boot,
-        stages.logged_in(boot, keys) as session,
-    ):
-        stages.wait_for_live_apply(boot, limits)
-        stages.wait_until_settled(boot, session)
-        yield stages.applied(boot, session)
-
-
 SCENARIO = Scenario(
     name=_PLAN.name,
-    title="IPI bootstrap: disk bootimage, live-apply at the first boot",
+    title="IPI bootstrap: disk bootimage, live-apply at the first boot, temporary control plane",
     memory_mib=_PLAN.memory_mib,
-    bring_up=_bring_up,
+    bring_up=partial(bring_up, _PLAN, stages.switched_on),
+    levels=(*STANDALONE_LEVELS, API_LEVEL),
 )

@@ -16,6 +16,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from harness.machine.hardware import PLAIN, Hardware
+
 # For types alone: asking for the names of scenarios must not load SSH and libvirt.
 if TYPE_CHECKING:
     from harness.cluster.payload import Payload
@@ -43,9 +45,9 @@ _DEFINES = re.compile(r"^SCENARIO\b", re.MULTILINE)
 class Inputs:
     """What is under test, the same for every scenario of a run.
 
-    `fat_bootimage` gives the control's bootimage, or raises `InputError`. `payload` and `release`
-    are the parts of a control plane and a release that names them, None where there are none: with
-    images that are no stand-ins.
+    `fat_bootimage` gives the control's bootimage, or raises `InputError`. `payload` has
+    the parts of a control plane on this host, None with images that are no stand-ins; `release` is
+    the release as guests reach it, None when the user named a node image alone.
     `pull_spec` and `pause_image` are names by digest as the guest reaches them, without transport.
     `package_of` names the node layer's package that brings a command, None when none does; it may
     have to fetch the image for that, `known_package_of` does not and is None then, too.
@@ -73,7 +75,8 @@ class Rig:
 
     `timeout_factor` already holds the accelerator's and the user's. `evidence` outlives the run,
     and `redactor` keeps secrets out of it. `allow` holds the trouble that somebody signed for, as
-    of `today`. `memory_mib` is the user's wish for each machine; None leaves it to the scenario.
+    of `today`. `hardware` is what each machine is made of. `memory_mib` is the user's wish for each
+    machine; None leaves it to the scenario.
     """
 
     connection: Connection
@@ -86,6 +89,7 @@ class Rig:
     redactor: Redactor
     allow: AllowList
     today: date
+    hardware: Hardware = PLAIN
     memory_mib: int | None = None
 
 

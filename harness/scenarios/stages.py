@@ -15,7 +15,6 @@ from typing import Protocol
 from harness.diagnosis import events, rules
 from harness.diagnosis.engine import Engine
 from harness.machine.architecture import CpuLevel
-from harness.machine.hardware import PLAIN, Hardware
 from harness.machine.machine import Machine, MachineSpec, boot
 from harness.machine.segment import Segment
 from harness.model import node_state, version
@@ -62,7 +61,6 @@ class MachinePlan:
     is_blank: bool = False
     cdrom: Path | None = None
     netboot: str | None = None
-    hardware: Hardware = PLAIN
     segment: Segment | None = None
 
 
@@ -107,7 +105,7 @@ def switched_on(
         base_format=inputs.bootimage.format.value, disk_bytes=plan.disk_bytes,
         cdrom=plan.cdrom, netboot=plan.netboot, ignition=checked_config(rig, evidence, document),
         memory_mib=rig.memory_mib or plan.memory_mib,
-        hardware=plan.hardware, segment=plan.segment,
+        hardware=rig.hardware, segment=plan.segment,
         cpu_level=cpu_level(inputs.node_image.version),
     )  # fmt: skip
     with watched(rig, spec, evidence, inputs) as watch:
@@ -208,17 +206,27 @@ def wait_for_multi_user(boot: Boot, limit_s: float) -> None:
         ProductError: the boot failed or took too long.
         RigError: QEMU ended, or the harness's own part in the guest failed.
     """
+    wait_for_stage(boot, events.MULTI_USER, limit_s)
+
+
+def wait_for_stage(boot: Boot, stage: str, limit_s: float) -> None:
+    """Follow the machine until it tells that `stage` is done; `limit_s` is taken as it is.
+
+    Raises:
+        ProductError: the machine failed or took too long.
+        RigError: QEMU ended, or the harness's own part in the guest failed.
+    """
     try:
         limit = Deadline.after(limit_s, boot.watch.clock)
-        wait_for("multi-user.target", partial(_is_up, boot), limit, _LOOK_S)
+        wait_for(f"the end of {stage}", partial(_is_done, boot, stage), limit, _LOOK_S)
     except DeadlineError as exc:
         raise boot.watch.stuck(str(exc)) from exc
 
 
-def _is_up(boot: Boot) -> None:
+def _is_done(boot: Boot, stage: str) -> None:
     boot.watch.insist_alive()
     seen = boot.watch.events
-    if not events.is_done(seen, events.MULTI_USER):
+    if not events.is_done(seen, stage):
         last = seen[-1] if seen else None
         raise NotYet(f"{last.stage} says {last.detail or last.state}" if last else "nothing told")
 

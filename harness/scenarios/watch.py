@@ -63,6 +63,7 @@ class Watch:
         self._last = {stream: deque[Line](maxlen=_LAST_LINES) for stream in Stream}
         self._fatal: HarnessError | None = None
         self._has_stopped = False
+        self._others: list[Watch] = []
         self._kept_s = self._told_progress_s = 0.0
         self._started_s = clock.monotonic()
         self._cpu_s = 0.0
@@ -124,12 +125,18 @@ class Watch:
         self._kept_s = self.elapsed_s
         self._evidence.keep_record(self.record)
 
+    def look_after(self, other: Watch) -> None:
+        """Look after another machine as well, without which this one cannot succeed."""
+        self._others.append(other)
+
     def insist_alive(self) -> None:
         """Tell what is new, and return while the boot can still succeed.
 
         Raises:
             HarnessError: a rule's fatal sighting, of the kind that it blames; the same ever after.
         """
+        for other in self._others:
+            other.insist_alive()
         if self._fatal is None:
             self._look()
             sighting = self._engine.fatal(self.elapsed_s)

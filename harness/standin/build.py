@@ -20,10 +20,11 @@ from harness import doctor, process
 from harness.cluster.payload import Payload
 from harness.folders import cache_dir
 from harness.host import Purpose
+from harness.images.live_media import LiveMedia
 from harness.machine.locks import lock
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, RigError
-from harness.standin import oci, recipe, rootfs
+from harness.standin import live, oci, recipe, rootfs
 
 LOG = logging.getLogger(__name__)
 LIMIT_S = 45 * 60.0
@@ -51,6 +52,16 @@ class StandIn:
     def fat_bootimage(self) -> Path:
         """A bootimage with the node layer's content inside, as before the split."""
         return self.folder / "fat.qcow2"
+
+    @property
+    def live(self) -> LiveMedia:
+        """The live media of the same bare CoreOS layer."""
+        folder = self.folder / "live"
+        return LiveMedia(
+            iso=folder / live.ISO, kernel=folder / live.KERNEL,
+            initramfs=folder / live.INITRAMFS, rootfs=folder / live.ROOTFS,
+            metal=folder / live.METAL,
+        )  # fmt: skip
 
     @property
     def base_image(self) -> str:

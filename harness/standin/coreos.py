@@ -26,7 +26,7 @@ _VAR_LINKS = {
 _EMPTY = ("dev", "proc", "run", "sys", "sysroot", "boot", "var", "media", "tmp")
 _DRIVERS = (
     "virtio_blk virtio_pci virtio_console virtio_net virtio_rng virtio_scsi ext4 qemu_fw_cfg "
-    "iso9660 sr_mod overlay loop"
+    "iso9660 sr_mod overlay loop squashfs"
 )
 _OMIT = (
     "lvm crypt dm dmraid mdraid nfs iscsi nbd cifs fcoe plymouth btrfs zfs multipath biosdevname"
@@ -108,7 +108,7 @@ def make_initramfs(tree: Path, deadline: Deadline) -> str:
                 "--kver",
                 kernel,
                 "--add",
-                "ostree ignition stand-in",
+                "ostree ignition stand-in live",
                 "--omit",
                 _OMIT,
                 "--drivers",
@@ -146,7 +146,8 @@ def _install_tools(tree: Path, programs: Mapping[str, Path]) -> None:
     extensions = tree / "usr/libexec/libostree/ext"
     extensions.mkdir(parents=True, exist_ok=True)
     shutil.copy(programs["ostree-container"], extensions / "ostree-container")
-    shutil.copy(programs["rpm-ostree"], tree / "usr/bin/rpm-ostree")
+    for name in ("rpm-ostree", "coreos-installer"):
+        shutil.copy(programs[name], tree / "usr/bin" / name)
 
 
 def _move_selinux_store(tree: Path) -> None:

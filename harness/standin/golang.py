@@ -21,7 +21,10 @@ KUBERNETES = (
     "v1.20.2"  # What Debian's `kubernetes` source package really holds (1.20.5+really1.20.2).
 )
 KUBERNETES_PROGRAMS = ("kubelet", "kube-apiserver")
-TOOLS = ("ostree-container", "rpm-ostree", "crictl", "release-image")
+TOOLS = (
+    "ostree-container", "rpm-ostree", "crictl", "coreos-installer", "release-image",
+    "machine-config-server",
+)  # fmt: skip
 _COMPILED_FROM = ("kubernetes-client ", "golang-1.19-go ")
 _VERSION_PACKAGE = "k8s.io/kubernetes/vendor/k8s.io/component-base/version"
 

@@ -10,7 +10,7 @@ import datetime
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import TypeVar
 from harness import process
 from harness.cluster.payload import Payload
 from harness.model.clock import SYSTEM_CLOCK, Deadline
-from harness.standin import coreos, disk, golang, node_layer, oci, payload, recipe, rootfs
+from harness.standin import coreos, disk, golang, live, node_layer, oci, payload, recipe, rootfs
 from harness.standin.build import PAYLOAD
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ class _Build:
 
 
 def main(folder: Path, kept: Path, versions: Path, limit_s: float) -> None:
-    """Build bootimage.qcow2, fat.qcow2, base/, node/ and payload/ in `folder`.
+    """Build bootimage.qcow2, fat.qcow2, live/, base/, node/ and payload/ in `folder`.
 
     `versions` lists the packages, a line each. Debian's tree and compiled programs go to `kept`,
     where the next build finds them.
@@ -78,6 +78,7 @@ def main(folder: Path, kept: Path, versions: Path, limit_s: float) -> None:
     build.step(
         "bootimage", lambda: _bootimage(build, debian, base, layer, folder / "bootimage.qcow2")
     )
+    build.step("live media", lambda: _live(build, debian, base, layer, folder / "live"))
     build.step("fat bootimage", lambda: _bootimage(build, debian, node, None, folder / "fat.qcow2"))
     build.step("release payload", lambda: _payload(build, debian, folder / PAYLOAD))
     (folder / "version").write_text(build.version)
@@ -144,16 +145,39 @@ def _bootimage(
     build: _Build, debian: rootfs.Debian, tree: Path, base_layer: oci.Layer | None, image: Path
 ) -> None:
     work = build.work / image.stem
+    sysroot = _sysroot(build, tree, base_layer, work, build.recipe.kernel_arguments)
+    disk.write_aleph(sysroot, image.name, build.version)
+    disk.write_disk(sysroot, debian, _DISK_MIB, work / "disk.raw", build.deadline)
+    disk.to_qcow2(work / "disk.raw", image, build.deadline)
+    shutil.rmtree(work)
+
+
+def _live(
+    build: _Build, debian: rootfs.Debian, tree: Path, base_layer: oci.Layer, folder: Path
+) -> None:
+    work = build.work / folder.stem
+    arguments = build.recipe.kernel_arguments
+    sysroot = _sysroot(build, tree, base_layer, work, live.metal_arguments(arguments))
+    disk.write_aleph(sysroot, live.METAL, build.version)
+    (modules,) = (tree / "usr/lib/modules").iterdir()
+    source = live.Source(
+        sysroot=sysroot, kernel=modules / "vmlinuz", initramfs=modules / "initramfs.img",
+        version=build.version, kernel_arguments=arguments,
+    )  # fmt: skip
+    live.make(source, debian, folder, work, build.deadline)
+    shutil.rmtree(work)
+
+
+def _sysroot(
+    build: _Build, tree: Path, base_layer: oci.Layer | None, work: Path, arguments: Sequence[str]
+) -> disk.Sysroot:
     work.mkdir()
     sysroot = disk.make_sysroot(work / "sysroot", build.deadline)
     disk.commit(sysroot, tree, _BRANCH, build.version, build.deadline)
     if base_layer is not None:
         disk.name_layer(sysroot, _BRANCH, base_layer.descriptor["digest"], build.deadline)
-    disk.deploy(sysroot, _BRANCH, build.recipe.kernel_arguments, build.deadline)
-    disk.write_aleph(sysroot, image.name, build.version)
-    disk.write_disk(sysroot, debian, _DISK_MIB, work / "disk.raw", build.deadline)
-    disk.to_qcow2(work / "disk.raw", image, build.deadline)
-    shutil.rmtree(work)
+    disk.deploy(sysroot, _BRANCH, arguments, build.deadline)
+    return sysroot
 
 
 if __name__ == "__main__":

@@ -27,21 +27,28 @@ def collect_programs(
     payload: Payload, debian: Debian, programs: Mapping[str, Path], deadline: Deadline
 ) -> None:
     """Fill the payload's trees with programs and what they are linked to."""
+    payload.folder.mkdir()
     raw = debian.unpack("etcd-server", payload.folder / "raw", deadline)
     _place(raw / "usr/bin/etcd", payload.etcd_tree / "usr/bin/etcd")
     shutil.rmtree(raw)
     for name, source in _LIBRARIES.items():
         _place(debian.tree / source, payload.etcd_tree / name)
     _place(programs["kube-apiserver"], payload.hyperkube_tree / "usr/bin/kube-apiserver")
+    server = programs["machine-config-server"]
+    _place(server, payload.machine_config_tree / "usr/bin/machine-config-server")
     _place(programs["release-image"], payload.release_program)
 
 
 def write_images(payload: Payload, work: Path, created: str) -> None:
     """Write the payload's OCI layouts; `work` is a folder to be made, on the same file system."""
     work.mkdir()
-    trees = (("etcd", payload.etcd_tree), ("hyperkube", payload.hyperkube_tree))
+    trees = (
+        ("etcd", payload.etcd_tree),
+        ("hyperkube", payload.hyperkube_tree),
+        ("machine-config", payload.machine_config_tree),
+    )
     for name, tree in trees:
-        layer = oci.pack(tree, oci.everything(tree), work / f"{name}.tar.gz")
+        layer = oci.pack(tree, oci.everything(tree), work / f"{name}.tar.zst", oci.ZSTD)
         config = {
             "Env": ["PATH=/usr/bin"],
             "Labels": {"io.node-image.stand-in": "true", "io.openshift.build.name": name},

@@ -75,12 +75,17 @@ def parametrise_rows(metafunc: pytest.Metafunc, kind: str, table: Expectations) 
         metafunc.parametrize(f"{kind}{_SUFFIX}", rows, ids=[row.id for row in rows])
 
 
-def parametrise_levels(metafunc: pytest.Metafunc) -> None:
-    """Run the test once per level of readiness, the lowest first."""
+def parametrise_levels(metafunc: pytest.Metafunc, *, has_control_plane: bool) -> None:
+    """Run the test once per level of readiness, the lowest first.
+
+    Those of a cluster are left out where nothing makes a control plane.
+    """
+    from harness.node.cluster_readiness import CLUSTER_LEVELS
     from harness.node.readiness import LEVELS
 
+    levels = (*LEVELS, *(CLUSTER_LEVELS if has_control_plane else ()))
     if not _is_taken(metafunc, LEVEL):
-        metafunc.parametrize(LEVEL, LEVELS, ids=[level.name for level in LEVELS])
+        metafunc.parametrize(LEVEL, levels, ids=[level.name for level in levels])
 
 
 def is_possible(item: pytest.Item, catalogue: Catalogue) -> bool:

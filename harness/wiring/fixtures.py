@@ -75,6 +75,16 @@ def node_after(applied_node: AppliedNode) -> NodeState:
 
 
 @pytest.fixture(scope="session")
+def end_state(request: pytest.FixtureRequest) -> Callable[[str], NodeState]:
+    """Give the state in which a scenario's node ended, by the scenario's name.
+
+    A scenario that did not come up in this run is brought up for it.
+    """
+    place, catalogue = workplace_of(request.config), catalogue_of(request.config)
+    return lambda name: place.end_state(catalogue.named(name))
+
+
+@pytest.fixture(scope="session")
 def node_session(applied_node: AppliedNode) -> Session:
     """The SSH session into the node; errors at once when its machine has died."""
     return applied_node.session

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.machine.hardware import PLAIN, Hardware
+from harness.machine.hardware import parse as parse_hardware
 from harness.model.errors import InputError
 from harness.wiring.places import Option, Places
 
@@ -80,6 +82,11 @@ OPTIONS = (
         help="Memory of each machine in MiB. Default: what the scenario asks for.",
     ),
     Option(
+        name="hardware", metavar="WORDS",
+        help="What machines are made of, as uefi,tpm: words of bios, uefi, secure-boot, 4k, "
+        "multipath, tpm, second-nic. Default: the architecture's usual.",
+    ),
+    Option(
         name="artifacts-dir", metavar="PATH", path=True,
         help="Where reports, consoles, journals and snapshots are kept, in a folder per run and "
         "`last`. Default: $ARTIFACT_DIR/node-image, else the cache folder.",
@@ -108,6 +115,7 @@ class Settings:
 
     bootimage: str | None
     fat_bootimage: str | None = None
+    hardware: Hardware = PLAIN
     bootimage_sha256: str | None
     node_image: str | None
     release_image: str | None
@@ -175,6 +183,7 @@ def read(
         require_kvm=places.switch("require-kvm"),
         timeout_factor=places.factor("timeout-factor") or 1.0,
         memory_mib=places.memory_mib("memory-mib"),
+        hardware=parse_hardware(places.text("hardware") or ""),
         artifacts_dir=places.file("artifacts-dir") or _artifact_dir(environment),
         allow=places.file("allow"),
         history=places.file("history"),

@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 
 from harness import doctor
 from harness.cluster.payload import Payload
+from harness.cluster.release_payload import ReleasePayload
 from harness.folders import cache_dir
 from harness.host import Purpose
 from harness.images import bootimage, node_image, release
@@ -28,7 +29,7 @@ from harness.images.contents import Contents, contents_of
 from harness.images.node_image import NodeImage
 from harness.images.reference import parse as parse_reference
 from harness.images.skopeo import Source
-from harness.machine import acceleration
+from harness.machine import acceleration, hardware
 from harness.machine.acceleration import Acceleration
 from harness.machine.emulator import Emulator, find_emulator
 from harness.model import ignition
@@ -68,6 +69,7 @@ class Preparation:
         if self.settings.expectations:
             _ = self.expectations
         doctor.demand(self._purposes())
+        doctor.demand(hardware.needs(self.emulator.arch, self.settings.hardware))
         _ = (self.authfile, self.extra_ignition, self.acceleration)
         _ = (self.node_image, self.expectations, self.bootimage)
         self.is_checked = True
@@ -198,6 +200,17 @@ class Preparation:
             )  # fmt: skip
         named = named or str(self._stand_in.fat_bootimage)
         return bootimage.acquire(named, None, self._cache, Deadline.after(ACQUIRE_S))
+
+    @cached_property
+    def release(self) -> ReleasePayload | None:
+        """The release that the user named, if any and if guests can pull it."""
+        if not self.settings.release_image:
+            return None
+        source = self._source(self.settings.release_image)
+        found = release.fetch(source, self._cache, Deadline.after(ACQUIRE_S))
+        if not found.reference.is_remote:
+            return None
+        return ReleasePayload.of(found.reference.rest, found.references)
 
     @property
     def payload(self) -> Payload | None:

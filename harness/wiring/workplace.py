@@ -25,6 +25,7 @@ from harness.machine.connection import open_connection
 from harness.machine.ownership import Run, begin_run
 from harness.model.clock import Deadline
 from harness.model.errors import HarnessError, ProductError
+from harness.model.node_state import NodeState
 from harness.node.kubelet import CONTAINERD, CRIO
 from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario
 from harness.verdict.findings import judge
@@ -57,6 +58,7 @@ class Workplace:
         self._allow = allow
         self._stack = ExitStack()
         self._nodes: dict[str, tuple[Scenario, AppliedNode]] = {}
+        self._ended: dict[str, NodeState] = {}
 
     def check(self) -> None:
         """Check all inputs; a download or build that this starts is ended orderly by SIGTERM.
@@ -83,6 +85,7 @@ class Workplace:
             acceleration=ready.acceleration,
             timeout_factor=ready.acceleration.timeout_factor * self._settings.timeout_factor,
             memory_mib=self._settings.memory_mib,
+            hardware=self._settings.hardware,
             evidence=artifacts.folder,
             tell=self._tell,
             redactor=artifacts.redactor,
@@ -121,10 +124,18 @@ class Workplace:
         """Hold the node that `scenario` brings up."""
         with scenario.bring_up(self.rig, self.inputs) as node:
             self._nodes[scenario.name] = scenario, node
+            self._ended[scenario.name] = node.after
             try:
                 yield node
             finally:
                 del self._nodes[scenario.name]
+
+    def end_state(self, scenario: Scenario) -> NodeState:
+        """Return the state in which a node ended that came up in this run, or comes up now."""
+        if scenario.name not in self._ended:
+            with self.node(scenario):
+                pass
+        return self._ended[scenario.name]
 
     def why_dead(self, scenario: str) -> HarnessError | None:
         """Return what is fatally wrong with a node that is up, None while nothing is."""
@@ -183,7 +194,7 @@ class Workplace:
     def _release(self) -> ReleasePayload | None:
         inputs, deadline = self.inputs, Deadline.after(PUSH_S)
         if inputs.payload is None:
-            return None
+            return self.preparation.release
         known = {NODE_IMAGE: inputs.pull_spec, PAUSE: inputs.pause_image}
         return push_release(inputs.registry, inputs.payload, known, deadline)
 

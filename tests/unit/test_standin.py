@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import os
 import struct
@@ -9,6 +11,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from harness.model import os_release
 from harness.model.clock import Deadline
@@ -150,6 +153,20 @@ def test_layer_names_etc_as_containers_do_and_digests_hold(tmp_path: Path) -> No
         assert {"etc/conf", "usr/bin/tool"} <= set(tar.getnames())
         assert not any(name.startswith("usr/etc") for name in tar.getnames())
     assert layer.descriptor["size"] == layer.file.stat().st_size
+
+
+def test_a_layer_can_be_packed_for_container_runtimes_alone(tmp_path: Path) -> None:
+    tree = _tree(tmp_path / "tree", "usr/bin/tool")
+
+    layer = oci.pack(tree, oci.everything(tree), tmp_path / "layer", oci.ZSTD)
+
+    packed = layer.file.read_bytes()
+    assert layer.descriptor["mediaType"].endswith(".tar+zstd")
+    assert layer.descriptor["digest"] == f"sha256:{hashlib.sha256(packed).hexdigest()}"
+    unpacked = zstandard.ZstdDecompressor().stream_reader(packed).read()
+    assert layer.diff_id == f"sha256:{hashlib.sha256(unpacked).hexdigest()}"
+    with tarfile.open(fileobj=io.BytesIO(unpacked)) as tar:
+        assert "usr/bin/tool" in tar.getnames()
 
 
 def test_image_shares_its_lower_layer_with_the_base(tmp_path: Path) -> None:

@@ -1,0 +1,91 @@
+"""A machine-config server: the full Ignition config of a role, to machines that have a pointer.
+
+As the operator's server it speaks HTTPS with a certificate authority that only the pointer names,
+and serves nobody who does not say which config versions he knows.
+
+Source: openshift/machine-config-operator pkg/server/api.go.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+
+from harness.cluster.pointer import pointer
+from harness.cluster.web import HOST_IN_GUEST, LOOPBACK, Answer, Request, WebServer, refusal, serve
+from harness.images.certificates import issue
+from harness.model.clock import Deadline
+from harness.model.ignition import Document, render
+
+__all__ = ["MASTER", "WORKER", "MachineConfigServer", "pointer", "serve_machine_configs"]
+
+MASTER = "master"
+WORKER = "worker"
+_MEDIA_TYPE = "application/vnd.coreos.ignition+json"
+# The highest version that Ignition knows. Source: coreos/ignition internal/resource/http.go
+_ACCEPTED = re.compile(rf"{re.escape(_MEDIA_TYPE)}\s*;\s*version=(\d+)\.(\d+)\.(\d+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineConfigServer:
+    """A server that answers; `web.requests` tells who asked for what."""
+
+    web: WebServer
+    ca_pem: str
+
+    def url(self, role: str) -> str:
+        """Return where guests get the config of `role`."""
+        return f"{self.web.url_in_guest}/config/{role}"
+
+    def pointer(self, role: str) -> Document:
+        """Return the pointer config of `role`."""
+        return pointer(self.url(role), self.ca_pem)
+
+
+@contextmanager
+def serve_machine_configs(
+    configs: Mapping[str, Document], deadline: Deadline
+) -> Iterator[MachineConfigServer]:
+    """Serve `configs`, by role, over HTTPS while the block runs; secrets in them are revealed.
+
+    The CA is made for this server alone. Roles are looked up at each request.
+
+    Raises:
+        RigError: the server does not listen.
+    """
+    certificate = issue((HOST_IN_GUEST, LOOPBACK), ("localhost",))
+    routes = {f"/config/{role}": partial(_answer, configs, role) for role in (MASTER, WORKER)}
+    with serve({"/healthz": b"", **routes}, deadline, certificate=certificate) as web:
+        yield MachineConfigServer(web=web, ca_pem=certificate.ca_pem)
+
+
+def _answer(configs: Mapping[str, Document], role: str, asked: Request) -> Answer:
+    if asked.method not in {"GET", "HEAD"}:
+        return refusal(HTTPStatus.METHOD_NOT_ALLOWED, "configs can only be read")
+    accept = asked.headers.get("accept", "")
+    known = _ACCEPTED.search(accept)
+    if known is None:
+        return refusal(HTTPStatus.BAD_REQUEST, f"no Ignition asks like that: Accept is {accept!r}")
+    if role not in configs:
+        return refusal(HTTPStatus.NOT_FOUND, f"there is no config for the role {role}")
+    version = _version(configs[role])
+    ours, theirs = _numbers(version), tuple(map(int, known.groups()))
+    if theirs[0] != ours[0] or theirs < ours:
+        return refusal(
+            HTTPStatus.NOT_ACCEPTABLE,
+            f"the config has version {version}, and the client knows none beyond {known[0]}",
+        )
+    return Answer(body=render(configs[role]).encode(), content_type="application/json")
+
+
+def _version(document: Document) -> str:
+    ignition = document.get("ignition")
+    return str(ignition.get("version")) if isinstance(ignition, dict) else ""
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))

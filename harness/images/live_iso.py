@@ -1,0 +1,156 @@
+"""CoreOS live ISOs: where they keep an Ignition config, and a copy that has one.
+
+The config is the file `config.ign` of a cpio archive, compressed by xz, in a file of fixed size in
+the ISO which the boot loader gives the kernel as a second initramfs. `coreos/igninfo.json` names
+that file; older ISOs have its place in their first 32 KiB.
+
+Source: coreos/coreos-installer src/live/embed.rs; ECMA-119 for the directories.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+import shutil
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from harness.images import cpio
+from harness.model.errors import InputError
+
+_SECTOR = 2048
+_DESCRIPTOR_AT = 16 * _SECTOR
+_ROOT_RECORD_AT = 156
+_INFO = "COREOS/IGNINFO.JSO"
+_DEFAULT = "IMAGES/IGNITION.IMG"
+_HEADER_AT, _MAGIC = 32768 - 24, b"coreiso+"
+_REMEDY = "give a CoreOS live ISO"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Area:
+    """A part of a file, in bytes."""
+
+    offset: int
+    size: int
+
+
+def with_ignition(iso: Path, config: str, target: Path) -> Path:
+    """Copy a live ISO to `target` and embed an Ignition config's text there; return `target`.
+
+    The copy is private, for the secrets in the config. What the ISO had embedded is replaced.
+
+    Raises:
+        InputError: no ISO, none with a place for a config, or the config is too large for it.
+    """
+    with iso.open("rb") as stream:
+        area = ignition_area(stream, iso)
+    packed = pack(config)
+    if len(packed) > area.size:
+        problem = f"no room for the config: {len(packed)} bytes packed, {area.size} are there"
+        raise InputError(str(iso), problem, "make the config smaller, or have it merge one by URL")
+    target.touch(mode=0o600)
+    shutil.copyfile(iso, target)
+    with target.open("r+b") as stream:
+        stream.seek(area.offset)
+        stream.write(packed.ljust(area.size, b"\0"))
+    return target
+
+
+def pack(config: str) -> bytes:
+    """Return a config as an initramfs, to be appended to that of a live system.
+
+    It is padded to four bytes, so that another may follow.
+    """
+    archive = cpio.archive([("config.ign", config.encode())])
+    # The kernel checks no other sum. Source: Documentation/staging/xz.rst of Linux.
+    packed = lzma.compress(archive, check=lzma.CHECK_CRC32)
+    return packed + bytes(-len(packed) % 4)
+
+
+def ignition_area(stream: BinaryIO, iso: Path) -> Area:
+    """Return where the ISO in `stream` has room for a config; `iso` is what errors call it.
+
+    Raises:
+        InputError: no ISO, or none with such a place.
+    """
+    try:
+        found = _area(stream)
+    except (struct.error, IndexError, ValueError) as exc:
+        raise InputError(str(iso), f"a damaged ISO image: {exc}", _REMEDY) from exc
+    if found is None:
+        raise InputError(str(iso), "no place for an Ignition config in it", _REMEDY)
+    stream.seek(0, 2)
+    if found.offset + found.size > stream.tell():
+        raise InputError(str(iso), "its place for an Ignition config is past its end", _REMEDY)
+    return found
+
+
+def mark_ignition_area(iso: Path) -> None:
+    """Note in an ISO's first sectors where its `images/ignition.img` lies, as older ones have it.
+
+    Raises:
+        InputError: the ISO has no such file.
+    """
+    with iso.open("r+b") as stream:
+        area = ignition_area(stream, iso)
+        stream.seek(_HEADER_AT)
+        stream.write(_MAGIC + struct.pack("<QQ", area.offset, area.size))
+
+
+def _area(stream: BinaryIO) -> Area | None:
+    root = _root(stream)
+    if root is not None and (info := _find(stream, root, _INFO)) is not None:
+        named = json.loads(_read(stream, info))
+        whole = _find(stream, root, str(named.get("file", _DEFAULT)).upper())
+        if whole is None:
+            raise ValueError(f"no {named.get('file')}, which igninfo.json names")
+        skipped = int(named.get("offset", 0))
+        return Area(
+            offset=whole.offset + skipped, size=int(named.get("length", whole.size - skipped))
+        )
+    magic, offset, size = struct.unpack("<8sQQ", _read(stream, Area(offset=_HEADER_AT, size=24)))
+    return Area(offset=offset, size=size) if magic == _MAGIC else None
+
+
+def _root(stream: BinaryIO) -> Area | None:
+    descriptor = _read(stream, Area(offset=_DESCRIPTOR_AT, size=_SECTOR))
+    if descriptor[:6] != b"\1CD001":
+        raise ValueError("no volume descriptor")
+    return _extent(descriptor[_ROOT_RECORD_AT:])
+
+
+def _find(stream: BinaryIO, folder: Area, path: str) -> Area | None:
+    found = folder
+    for name in path.split("/"):
+        matching = [area for entry, area in _entries(_read(stream, found)) if entry == name]
+        if not matching:
+            return None
+        found = matching[0]
+    return found
+
+
+def _entries(folder: bytes) -> Iterator[tuple[str, Area]]:
+    at = 0
+    while at < len(folder):
+        length = folder[at]
+        if length == 0:  # No record crosses a sector's end.
+            at += _SECTOR - at % _SECTOR
+            continue
+        record = folder[at : at + length]
+        name = record[33 : 33 + record[32]].decode("ascii", "replace")
+        yield name.partition(";")[0].rstrip(".").upper(), _extent(record)
+        at += length
+
+
+def _extent(record: bytes) -> Area:
+    sector, size = struct.unpack_from("<I4xI", record, 2)
+    return Area(offset=sector * _SECTOR, size=size)
+
+
+def _read(stream: BinaryIO, area: Area) -> bytes:
+    stream.seek(area.offset)
+    return stream.read(area.size)

@@ -1,0 +1,122 @@
+"""What the scenarios share whose machine pivots: pointer, full config, one reboot, its cluster.
+
+The machine fetches its config from a server of the run, rebases at its first boot, and
+comes up a second time with the node layer. Where the run has the parts of a control plane, its
+kubelet joins one that runs on this host; else kubelet stands alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Protocol
+
+from harness.cluster.control_plane import ControlPlane, hosted
+from harness.cluster.machine_config_server import serve_machine_configs
+from harness.cluster.pki import make_pki
+from harness.diagnosis import events
+from harness.model.clock import Deadline
+from harness.model.ignition import Config, Document
+from harness.node.cluster_readiness import CLUSTER_LEVELS
+from harness.node.joining import joining_kubelet
+from harness.node.keys import RunKeys, make_run_keys
+from harness.node.live_apply import Limits
+from harness.node.pivot import BEFORE, STAGE, pivot
+from harness.node.ssh import Shell
+from harness.scenarios import stages
+from harness.scenarios.config import node_pieces, whole
+from harness.scenarios.remote_config import SERVE_S, switched_on
+from harness.scenarios.scenario import (
+    STANDALONE_LEVELS,
+    AppliedNode,
+    Inputs,
+    Rig,
+    Scenario,
+    Way,
+)
+from harness.scenarios.stages import Boot, MachinePlan, Returning
+
+_CONTROL_PLANE_S = 90.0
+_BACK_S = 120.0
+
+
+Served = Callable[[Document, Deadline], AbstractContextManager[Document]]
+"""Serves a config, and gives the pointer that leads to it."""
+
+
+def pivoting(plan: MachinePlan, served: Served, title: str) -> Scenario:
+    """Return the scenario of a machine whose config is `served`."""
+    return Scenario(
+        name=plan.name, title=title, memory_mib=plan.memory_mib,
+        bring_up=partial(_bring_up, plan, served), way=Way.PIVOT, reboots=1,
+        levels=(*STANDALONE_LEVELS, *(level.name for level in CLUSTER_LEVELS)),
+    )  # fmt: skip
+
+
+@contextmanager
+def as_role(role: str, config: Document, deadline: Deadline) -> Iterator[Document]:
+    """Serve `config` by a machine-config server, and give the pointer of `role`."""
+    with serve_machine_configs({role: config}, deadline) as server:
+        yield server.pointer(role)
+
+
+class Following(Returning, Shell, Protocol):
+    """What asks the guest questions before and after its reboot: a `Session`, or a fake."""
+
+
+def follow_pivot(boot: Boot, session: Following) -> None:
+    """Follow the machine through its pivot and its one reboot, until it is up again.
+
+    Raises:
+        ProductError: the pivot failed or took too long, or the node does not come back.
+        RigError: QEMU ended, or the harness's own part in the guest failed.
+    """
+    limits = Limits().scaled(boot.rig.timeout_factor)
+    number = boot.watch.boots
+    stages.wait_for_stage(boot, STAGE, limits.overall_s + limits.step_s)
+    boot.timings_s.update(events.durations_s(boot.watch.events))
+    with boot.timed("reboot"):
+        stages.wait_for_boot(boot, session, number + 1)
+    stages.wait_for_multi_user(boot, _BACK_S * boot.rig.timeout_factor)
+    stages.wait_until_settled(boot, session)
+
+
+@contextmanager
+def _bring_up(plan: MachinePlan, served: Served, rig: Rig, inputs: Inputs) -> Iterator[AppliedNode]:
+    keys = make_run_keys()
+    with _cluster(rig, inputs) as control_plane:
+        config = _config(rig, inputs, keys, _joining(plan, inputs, control_plane))
+        with (
+            served(config, Deadline.after(SERVE_S)) as pointer,
+            switched_on(rig, inputs, plan, pointer, config) as boot,
+            stages.logged_in(boot, keys) as session,
+        ):
+            follow_pivot(boot, session)
+            yield stages.applied(boot, session, BEFORE)
+
+
+def _cluster(rig: Rig, inputs: Inputs) -> AbstractContextManager[ControlPlane | None]:
+    if inputs.payload is None:
+        return nullcontext()
+    # A rerun of the scenario gets another folder.
+    folder = Path(mkdtemp(prefix="control-plane-", dir=rig.run.folder)) / "files"
+    limit = Deadline.after(_CONTROL_PLANE_S * max(1.0, rig.timeout_factor))
+    return hosted(folder, inputs.payload, make_pki(), limit)
+
+
+def _joining(
+    plan: MachinePlan, inputs: Inputs, control_plane: ControlPlane | None
+) -> tuple[Config, ...]:
+    if control_plane is None:
+        return ()
+    name = plan.name.replace("_", "-")
+    return (joining_kubelet(inputs.runtime, control_plane.api, name, inputs.pause_image),)
+
+
+def _config(rig: Rig, inputs: Inputs, keys: RunKeys, joining: tuple[Config, ...]) -> Document:
+    limits = Limits().scaled(rig.timeout_factor)
+    pieces = (*node_pieces(inputs, keys), *joining, pivot(inputs.pull_spec, limits))
+    return whole(pieces, inputs.extra_ignition)

@@ -1,0 +1,165 @@
+"""Live media of the stand-in: an ISO, the same by the network, and the metal image to install.
+
+Laid out as CoreOS' own: `images/pxeboot` has kernel, initramfs and rootfs, `images/ignition.img`
+is where a config is embedded, and the squashfs lies first in the rootfs, which is a cpio archive,
+so that it can be mounted from the ISO in place.
+
+Source: coreos/coreos-assembler, cmd-buildextend-live.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import process
+from harness.images import cpio, live_iso
+from harness.model.clock import Deadline
+from harness.standin import disk
+from harness.standin.coreos import mounted
+from harness.standin.disk import Sysroot
+from harness.standin.rootfs import Debian
+
+PLATFORM = "metal"
+KERNEL, INITRAMFS, ROOTFS = "vmlinuz", "initrd.img", "rootfs.img"
+ISO, METAL = "live.iso", "metal.raw.zst"
+# Where a live system finds the image to install, when it runs from the ISO.
+_METAL_IN_ISO = "images/metal.raw.zst"
+_IGNITION_AREA_BYTES = 256 * 1024
+_METAL_MIB = 6144
+_MODULES = (
+    "biosdisk", "iso9660", "normal", "linux", "search", "search_label", "serial", "terminal",
+    "configfile", "echo", "test",
+)  # fmt: skip
+_CONFIG = """\
+serial --unit=0 --speed=115200
+terminal_output serial
+set timeout=0
+linux /images/pxeboot/vmlinuz {arguments}
+initrd /images/pxeboot/initrd.img /images/ignition.img
+boot
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What media are made of: a sysroot that boots as `metal`, and the version in it."""
+
+    sysroot: Sysroot
+    kernel: Path
+    initramfs: Path
+    version: str
+    kernel_arguments: tuple[str, ...]
+
+
+def make(source: Source, debian: Debian, folder: Path, work: Path, deadline: Deadline) -> None:
+    """Write kernel, initramfs, rootfs, the metal image and the ISO to `folder`."""
+    folder.mkdir()
+    squashfs = work / "root.squashfs"
+    _squash(source.sysroot, squashfs, deadline)
+    _write_rootfs(folder / ROOTFS, squashfs, source.version)
+    squashfs.unlink()
+    shutil.copy(source.kernel, folder / KERNEL)
+    _write_initramfs(source, folder)
+    raw = work / "metal.raw"
+    disk.write_disk(source.sysroot, debian, _METAL_MIB, raw, deadline)
+    process.run(["zstd", "-q", "-3", "-T0", "--check", raw, "-o", folder / METAL], deadline)
+    raw.unlink()
+    with (folder / METAL).open("rb") as packed:
+        digest = hashlib.file_digest(packed, "sha256").hexdigest()
+    (folder / f"{METAL}.sha256").write_text(f"{digest}\n", encoding="utf-8")
+    _write_iso(source, debian, folder, work / "iso", deadline)
+
+
+def metal_arguments(arguments: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a disk's kernel arguments for a machine that no cloud tells of itself."""
+    kept = (word for word in arguments if not word.startswith("ignition.platform.id="))
+    return (*kept, f"ignition.platform.id={PLATFORM}")
+
+
+def live_arguments(arguments: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the kernel arguments of a live system, but for where its root comes from."""
+    kept = (word for word in arguments if word != "rw" and not word.startswith("root="))
+    return (*metal_arguments(tuple(kept)), "ignition.firstboot")
+
+
+def _squash(sysroot: Sysroot, squashfs: Path, deadline: Deadline) -> None:
+    # Emulated guests unpack all that they read: lz4 costs them least.
+    process.run(
+        [
+            "mksquashfs", sysroot.path, squashfs,
+            "-comp", "lz4", "-no-xattrs", "-no-progress", "-noappend", "-quiet",
+        ],
+        deadline,
+    )  # fmt: skip
+
+
+def _write_rootfs(rootfs: Path, squashfs: Path, version: str) -> None:
+    with rootfs.open("wb") as stream:
+        # The generator in the initramfs mounts it by this name's length.
+        cpio.write_file(stream, "root.squashfs", squashfs)
+        stream.write(cpio.archive([("etc/coreos-live-rootfs", version.encode())]))
+
+
+def _write_initramfs(source: Source, folder: Path) -> None:
+    with (folder / ROOTFS).open("rb") as rootfs:
+        wanted = hashlib.file_digest(rootfs, "sha256").hexdigest()
+    contents = source.initramfs.read_bytes()
+    stamps = [
+        ("etc/coreos-live-initramfs", source.version.encode()),
+        ("etc/coreos-live-want-rootfs", wanted.encode()),
+    ]
+    aligned = contents + bytes(-len(contents) % 4)
+    (folder / INITRAMFS).write_bytes(aligned + cpio.archive(stamps))
+
+
+def _write_iso(
+    source: Source, debian: Debian, folder: Path, work: Path, deadline: Deadline
+) -> None:
+    label = f"stand-in-{source.version}"
+    pxeboot = work / "images/pxeboot"
+    pxeboot.mkdir(parents=True)
+    for name in (KERNEL, INITRAMFS, ROOTFS):
+        (pxeboot / name).hardlink_to(folder / name)
+    for suffix in ("", ".sha256"):
+        (work / f"{_METAL_IN_ISO}{suffix}").hardlink_to(folder / f"{METAL}{suffix}")
+    (work / "images/ignition.img").write_bytes(bytes(_IGNITION_AREA_BYTES))
+    (work / "coreos").mkdir()
+    (work / "coreos/igninfo.json").write_text(json.dumps({"file": "images/ignition.img"}) + "\n")
+    arguments = (*live_arguments(source.kernel_arguments), f"coreos.liveiso={label}")
+    (work / "boot/grub").mkdir(parents=True)
+    (work / "boot/grub/grub.cfg").write_text(_CONFIG.format(arguments=" ".join(arguments)))
+    _write_core_image(debian, work / "boot/eltorito.img", deadline)
+    process.run(
+        [
+            # Names of 8.3 letters, as in CoreOS' own; -R gives them whole to systems.
+            "xorriso", "-as", "mkisofs", "-quiet", "-iso-level", "1", "-R",
+            "-o", folder / ISO, "-V", label,
+            "-b", "boot/eltorito.img", "-no-emul-boot", "-boot-load-size", "4",
+            "-boot-info-table", "--grub2-boot-info", work,
+        ],
+        deadline,
+    )  # fmt: skip
+    live_iso.mark_ignition_area(folder / ISO)
+    shutil.rmtree(work)
+
+
+def _write_core_image(debian: Debian, image: Path, deadline: Deadline) -> None:
+    # As disk.py's, in GRUB's form for a CD-ROM, which looks for its files where it came from.
+    grub = debian.tree / "run/grub"
+    shutil.rmtree(grub, ignore_errors=True)
+    for package in ("grub-common", "grub-pc-bin"):
+        debian.unpack(package, grub, deadline)
+    with mounted(debian.tree, deadline):
+        process.run(
+            [
+                "chroot", debian.tree, "/run/grub/usr/bin/grub-mkimage",
+                "-O", "i386-pc-eltorito", "-d", "/run/grub/usr/lib/grub/i386-pc",
+                "-p", "/boot/grub", "-o", "/run/grub/eltorito.img", *_MODULES,
+            ],
+            deadline,
+        )  # fmt: skip
+    shutil.copy(grub / "eltorito.img", image)

@@ -1,0 +1,101 @@
+"""Installation parity: a node from a bare bootimage ends as one from a fat bootimage does; pure.
+
+Two snapshots go in, a table of all that differs comes out. What the contract lets differ is data
+(`fixtures/parity.toml`), with a source each; anything else is a finding.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from harness.folders import fixture
+from harness.model.node_state import NodeState
+
+_ABSENT = "-"
+_WIDEST = 48
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """A difference that the contract names; `name` is a pattern as the shell's."""
+
+    section: str
+    name: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """What is not the same; `source` says why it may be so, None that it may not."""
+
+    section: str
+    name: str
+    thin: str
+    fat: str
+    source: str | None
+
+
+def load(path: Path | None = None) -> tuple[Allowance, ...]:
+    """Return what the contract lets differ."""
+    text = (path or fixture("parity.toml")).read_text(encoding="utf-8")
+    return tuple(Allowance(**row) for row in tomllib.loads(text)["may_differ"])
+
+
+def compare(
+    thin: NodeState, fat: NodeState, allowances: tuple[Allowance, ...]
+) -> tuple[Difference, ...]:
+    """Return all differences of two end states, those that may not be first."""
+    was, now = _sections(thin), _sections(fat)
+    found = [
+        Difference(
+            section=section, name=name, thin=was[section].get(name, _ABSENT),
+            fat=now[section].get(name, _ABSENT), source=_source(section, name, allowances),
+        )
+        for section in was
+        for name in sorted(was[section].keys() | now[section].keys())
+        if was[section].get(name) != now[section].get(name)
+    ]  # fmt: skip
+    return tuple(sorted(found, key=lambda difference: difference.source is not None))
+
+
+def table(differences: tuple[Difference, ...]) -> str:
+    """Return the differences as a table of text, a line each."""
+    rows = [("what", "bare bootimage", "fat bootimage", "why it may differ")]
+    rows += [
+        (f"{d.section} {d.name}", d.thin, d.fat, d.source or "IT MAY NOT") for d in differences
+    ]
+    widths = [min(_WIDEST, max(len(row[column]) for row in rows)) for column in range(3)]
+    lines = (
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]])
+        for row in rows
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _sections(state: NodeState) -> Mapping[str, Mapping[str, str]]:
+    return {
+        "kernel": {"release": state.kernel},
+        "os-release": state.os_release,
+        "packages": {name: ", ".join(map(str, found)) for name, found in state.packages.items()},
+        # One that is loaded and does nothing is as good as absent.
+        "units": {name: u.active for name, u in state.units.items() if u.active != "inactive"},
+        "mounts": {m.mount_point: f"{_root(m.root, state)} ({m.fstype})" for m in state.mounts},
+        "paths": dict.fromkeys(state.existing_paths, "present"),
+        "dangling links": dict.fromkeys(state.dangling_links, "present"),
+        "deployments": {d.version: "booted" * d.is_booted or "kept" for d in state.deployments},
+    }
+
+
+def _root(root: str, state: NodeState) -> str:
+    """Return what is mounted, without the checksum in which two images always differ."""
+    booted = state.booted
+    return root.replace(booted.checksum, "BOOTED") if booted else root
+
+
+def _source(section: str, name: str, allowances: tuple[Allowance, ...]) -> str | None:
+    fitting = (a for a in allowances if a.section == section and fnmatchcase(name, a.name))
+    return next((allowance.source for allowance in fitting), None)

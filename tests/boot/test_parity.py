@@ -1,0 +1,20 @@
+"""The bootstrap on a bare and on a fat bootimage ends in the same node, but for what may differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.model.node_state import NodeState
+from harness.scenarios.scenario import Rig
+from harness.verdict.parity import compare, load, table
+
+
+def test_bare_and_fat_bootimage_end_in_the_same_node(
+    end_state: Callable[[str], NodeState], node_image_rig: Rig
+) -> None:
+    differences = compare(end_state("ipi_bootstrap"), end_state("fat"), load())
+
+    text = table(differences)
+    (node_image_rig.evidence / "parity.txt").write_text(text)
+    assert not [found for found in differences if found.source is None], f"\n{text}"
+    assert differences, "a live-applied node has the node image over /usr"

@@ -1,0 +1,103 @@
+"""Installation parity: what differs between two end states, and what of it may."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from harness.folders import fixture
+from harness.model.nevra import Nevra
+from harness.model.node_state import Mount, NodeState, parse
+from harness.model.units import UnitState
+from harness.verdict.parity import compare, load, table
+
+THIN = parse(fixture("transcripts/observe-after.txt").read_text())
+
+
+def with_mount(state: NodeState, point: str, root: str = "/x") -> NodeState:
+    mount = Mount(mount_point=point, root=root, device="254:3", fstype="ext4", source="/dev/x")
+    return dataclasses.replace(state, mounts=(*state.mounts, mount))
+
+
+def with_unit(state: NodeState, name: str, active: str) -> NodeState:
+    unit = UnitState(
+        name=name, load="loaded", active=active, sub="x", result="", restarts=0, exec_main_status=0
+    )
+    return dataclasses.replace(state, units={**state.units, name: unit})
+
+
+def without_package(state: NodeState, name: str) -> NodeState:
+    left = {key: value for key, value in state.packages.items() if key != name}
+    return dataclasses.replace(state, packages=left)
+
+
+def test_a_state_is_at_par_with_itself() -> None:
+    assert compare(THIN, THIN, load()) == ()
+
+
+@pytest.mark.parametrize(
+    "thin",
+    [
+        with_mount(THIN, "/usr/lib/modules"),
+        with_mount(THIN, "/var/ostreecontainer"),
+        with_unit(THIN, "usr-lib-modules.mount", "active"),
+        with_unit(THIN, "node-image-overlay.service", "active"),
+        with_unit(THIN, "anything.service", "inactive"),
+    ],
+)
+def test_what_the_contract_names_may_differ(thin: NodeState) -> None:
+    assert all(difference.source for difference in compare(thin, THIN, load()))
+
+
+@pytest.mark.parametrize(
+    ("thin", "name"),
+    [
+        (without_package(THIN, "runc"), "packages runc"),
+        (dataclasses.replace(THIN, os_release={**THIN.os_release, "ID": "x"}), "os-release ID"),
+        (dataclasses.replace(THIN, kernel="6.2"), "kernel release"),
+        (with_unit(THIN, "kubelet.service", "failed"), "units kubelet.service"),
+        (with_mount(THIN, "/opt"), "mounts /opt"),
+        (dataclasses.replace(THIN, dangling_links=frozenset({"/etc/x -> y"})), "/etc/x -> y"),
+        (dataclasses.replace(THIN, existing_paths=frozenset()), "paths /usr/bin/oc"),
+    ],
+)
+def test_what_it_does_not_name_may_not(thin: NodeState, name: str) -> None:
+    found = compare(thin, THIN, load())
+
+    assert any(name in f"{d.section} {d.name}" for d in found if d.source is None)
+
+
+def test_findings_lead_the_table_and_are_told_with_both_sides() -> None:
+    runc = Nevra(name="runc", epoch=0, version="9", release="1", arch="x86_64")
+    other = with_mount(THIN, "/usr")
+    thin = dataclasses.replace(other, packages={**other.packages, "runc": (runc,)})
+
+    lines = table(compare(thin, THIN, load())).splitlines()
+
+    assert lines[0].split() == [
+        "what",
+        "bare",
+        "bootimage",
+        "fat",
+        "bootimage",
+        "why",
+        "it",
+        "may",
+        "differ",
+    ]
+    assert lines[1].startswith("packages runc")
+    assert "runc-9-1" in lines[1]
+    assert lines[1].endswith("IT MAY NOT")
+    assert "mounts /usr" in lines[2]
+
+
+def test_the_deployments_own_checksum_is_no_difference() -> None:
+    (booted,) = THIN.deployments
+    other = dataclasses.replace(booted, checksum="f" * 64)
+    thin = with_mount(THIN, "/etc", f"/ostree/deploy/x/{booted.checksum}.0/etc")
+    fat = dataclasses.replace(THIN, deployments=(other,))
+
+    fat = with_mount(fat, "/etc", f"/ostree/deploy/x/{other.checksum}.0/etc")
+
+    assert not [d for d in compare(thin, fat, load()) if d.name == "/etc"]
