@@ -7,11 +7,12 @@ node_image_some_name in pyproject.toml, pytest.ini or tox.ini; `places` has thei
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from harness.images.live_media import Part
 from harness.machine.hardware import PLAIN, Hardware
 from harness.machine.hardware import parse as parse_hardware
 from harness.model.errors import InputError
@@ -37,6 +38,19 @@ OPTIONS = (
         name="fat-bootimage", metavar="PATH|URL", path=True,
         help="Bootimage with the node packages inside, for the scenario fat. "
         "Default with stand-ins: theirs.",
+    ),
+    *(
+        Option(
+            name=f"live-{part}", metavar="PATH", path=True,
+            help=f"{title}, for scenarios that boot live media. Default with stand-ins: theirs.",
+        )
+        for part, title in (
+            (Part.ISO, "Live ISO of the bootimage's CoreOS version"),
+            (Part.KERNEL, "Kernel of the same to be booted by network"),
+            (Part.INITRAMFS, "Initramfs of the same"),
+            (Part.ROOTFS, "Root file system that this initramfs fetches"),
+            (Part.METAL, "Disk image to install, raw, plain or compressed"),
+        )
     ),
     Option(
         name="node-image", metavar="REFERENCE",
@@ -115,6 +129,7 @@ class Settings:
 
     bootimage: str | None
     fat_bootimage: str | None = None
+    live: Mapping[Part, Path] = field(default_factory=dict)
     hardware: Hardware = PLAIN
     bootimage_sha256: str | None
     node_image: str | None
@@ -172,6 +187,7 @@ def read(
     found = Settings(
         bootimage=places.text("bootimage"),
         fat_bootimage=places.text("fat-bootimage"),
+        live={part: path for part in Part if (path := places.file(f"live-{part}"))},
         bootimage_sha256=places.text("bootimage-sha256"),
         node_image=places.text("node-image"),
         release_image=places.text("release-image"),

@@ -26,6 +26,7 @@ from harness.images import bootimage, node_image, release
 from harness.images.bootimage import BootImage
 from harness.images.cache import Cache
 from harness.images.contents import Contents, contents_of
+from harness.images.live_media import LiveMedia
 from harness.images.node_image import NodeImage
 from harness.images.reference import parse as parse_reference
 from harness.images.skopeo import Source
@@ -71,7 +72,7 @@ class Preparation:
         doctor.demand(self._purposes())
         doctor.demand(hardware.needs(self.emulator.arch, self.settings.hardware))
         _ = (self.authfile, self.extra_ignition, self.acceleration)
-        _ = (self.node_image, self.expectations, self.bootimage)
+        _ = (self.node_image, self.expectations, self.bootimage, self.live)
         self.is_checked = True
 
     def provenance(self) -> tuple[tuple[str, str], ...]:
@@ -211,6 +212,20 @@ class Preparation:
         if not found.reference.is_remote:
             return None
         return ReleasePayload.of(found.reference.rest, found.references)
+
+    @cached_property
+    def live(self) -> LiveMedia:
+        """The live media as far as they were named, or the stand-in's.
+
+        Raises:
+            InputError: one that was named is not there.
+        """
+        for part, path in self.settings.live.items():
+            if not path.is_file():
+                problem = "is no file" if path.exists() else "does not exist"
+                raise InputError(str(path), problem, f"correct {part.option}")
+        stand_in = self._stand_in.live.paths if self.settings.is_stand_in else {}
+        return LiveMedia(paths={**stand_in, **self.settings.live})
 
     @property
     def payload(self) -> Payload | None:
