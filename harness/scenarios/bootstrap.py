@@ -16,11 +16,11 @@ from harness.node.bootkube import Limits, temporary_control_plane
 from harness.node.keys import make_run_keys
 from harness.scenarios import installer_config, stages
 from harness.scenarios.config import node_pieces, whole
-from harness.scenarios.scenario import AppliedNode, Inputs, Rig
+from harness.scenarios.scenario import STANDALONE_LEVELS, AppliedNode, Inputs, Rig
 from harness.scenarios.stages import Boot, MachinePlan, SwitchedOn
 
-API_LEVEL = "api-readyz"
-"""The level of readiness of a machine that has a temporary control plane."""
+LEVELS = (*STANDALONE_LEVELS, "api-readyz")
+"""Levels of readiness of a bootstrap machine; it is no Node of the cluster that it begins."""
 
 
 def bring_up(

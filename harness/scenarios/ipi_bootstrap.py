@@ -10,8 +10,8 @@ from __future__ import annotations
 from functools import partial
 
 from harness.scenarios import stages
-from harness.scenarios.bootstrap import API_LEVEL, bring_up
-from harness.scenarios.scenario import STANDALONE_LEVELS, Scenario
+from harness.scenarios.bootstrap import LEVELS, bring_up
+from harness.scenarios.scenario import Scenario
 from harness.scenarios.stages import MachinePlan
 
 _PLAN = MachinePlan(name="ipi_bootstrap", memory_mib=2048)
@@ -21,5 +21,5 @@ SCENARIO = Scenario(
     title="IPI bootstrap: disk bootimage, live-apply at the first boot, temporary control plane",
     memory_mib=_PLAN.memory_mib,
     bring_up=partial(bring_up, _PLAN, stages.switched_on),
-    levels=(*STANDALONE_LEVELS, API_LEVEL),
+    levels=LEVELS,
 )

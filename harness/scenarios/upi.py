@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from harness.scenarios.bootstrap import API_LEVEL, bring_up
+from harness.scenarios.bootstrap import LEVELS, bring_up
 from harness.scenarios.remote_config import by_pointer
-from harness.scenarios.scenario import STANDALONE_LEVELS, Scenario
+from harness.scenarios.scenario import Scenario
 from harness.scenarios.stages import MachinePlan
 
 _PLAN = MachinePlan(name="upi", memory_mib=2048)
@@ -16,5 +16,5 @@ SCENARIO = Scenario(
     title="UPI bootstrap: config by pointer over HTTP, live-apply at the first boot",
     memory_mib=_PLAN.memory_mib,
     bring_up=partial(bring_up, _PLAN, by_pointer),
-    levels=(*STANDALONE_LEVELS, API_LEVEL),
+    levels=LEVELS,
 )
