@@ -142,7 +142,7 @@ def _entries(folder: bytes) -> Iterator[tuple[str, Area]]:
             continue
         record = folder[at : at + length]
         name = record[33 : 33 + record[32]].decode("ascii", "replace")
-        yield name.partition(";")[0].rstrip("."), _extent(record)
+        yield name.partition(";")[0].rstrip(".").upper(), _extent(record)
         at += length
 
 

@@ -30,7 +30,7 @@ _REPORTER_UNITS = (_BEFORE_UNIT, "node-image-harness-failed@.service")
 # The installer enables none of its units: the generator's link brings them in.
 _UNITS = (
     "node-image-overlay.target", _PULL, "node-image-overlay.service", "node-image-finish.service",
-    *_REPORTER_UNITS,
+    *_REPORTER_UNITS, "var-ostreecontainer.mount",
 )  # fmt: skip
 _REPORTED = "node-image-harness-multi-user.service"
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from harness.model.errors import InputError
-from harness.model.ignition import Config, Document
+from harness.model.ignition import Config
 from harness.node import access
 from harness.node.keys import RunKeys, make_run_keys
 from harness.node.kubelet import probe_file
@@ -19,7 +19,7 @@ from harness.scenarios import stages
 from harness.scenarios.config import whole
 from harness.scenarios.installer_variant import Variant, variant_of
 from harness.scenarios.scenario import AppliedNode, Inputs, Rig
-from harness.scenarios.stages import Boot, MachinePlan
+from harness.scenarios.stages import Boot, MachinePlan, SwitchedOn
 
 _UP_S = 1800.0
 """From the login to multi-user.target, for hardware acceleration: two pulls, by endless loops."""
@@ -42,16 +42,17 @@ def pieces(inputs: Inputs, keys: RunKeys, variant: Variant) -> tuple[Config, ...
 
 
 @contextmanager
-def brought_up(
-    rig: Rig, inputs: Inputs, plan: MachinePlan, document: Document
+def bring_up(
+    plan: MachinePlan, switched_on: SwitchedOn, rig: Rig, inputs: Inputs
 ) -> Iterator[AppliedNode]:
-    """Hold the node that the installer's config `document` makes of the bootimage.
+    """Hold the node that the installer's config makes of the bootimage.
 
     Raises:
         InputError: the config is one for another scenario, or damaged.
         ProductError: the bootimage, the config or what it pulls failed.
         RigError: the host failed.
     """
+    document = inputs.bootstrap_ignition or {}
     variant = variant_of(document)
     if variant.is_in_place:
         raise InputError(
@@ -60,7 +61,7 @@ def brought_up(
         )  # fmt: skip
     keys = make_run_keys()
     merged = whole(pieces(inputs, keys, variant), (document, *inputs.extra_ignition))
-    with stages.switched_on(rig, inputs, plan, merged) as boot:
+    with switched_on(rig, inputs, plan, merged) as boot:
         boot.watch.say(str(variant))
         boot.watch.note(installer=str(variant))
         with stages.logged_in(boot, keys) as session:

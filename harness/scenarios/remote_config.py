@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from harness.cluster.pointer import pointer
+from harness.cluster.web import HOST_IN_GUEST, serve
+from harness.images.certificates import issue
+from harness.model.clock import Deadline
 from harness.model.ignition import Document, render
 from harness.scenarios import stages
 from harness.scenarios.config import insist_valid
@@ -13,6 +17,7 @@ from harness.scenarios.stages import Boot, MachinePlan
 
 SERVE_S = 10.0
 """How long a server of the harness may take to listen."""
+_PATH = "/bootstrap.ign"
 _KEPT = "fetched-config.json"
 
 
@@ -30,4 +35,24 @@ def switched_on(
     with stages.switched_on(rig, inputs, plan, pointer) as boot:
         # Before anything is read of the machine: its secrets are known from now on.
         boot.evidence.keep_config(config, _KEPT)
+        yield boot
+
+
+@contextmanager
+def by_pointer(
+    rig: Rig, inputs: Inputs, plan: MachinePlan, config: Document, *, is_secure: bool = False
+) -> Iterator[Boot]:
+    """Hold a machine that fetches `config` from a web server of the run, by HTTPS if `is_secure`.
+
+    Raises:
+        InputError: `ignition-validate` refuses the config.
+        RigError: the server does not listen, or the host cannot start the machine.
+    """
+    certificate = issue((HOST_IN_GUEST,), ()) if is_secure else None
+    ca_pem = certificate.ca_pem if certificate else None
+    routes = {_PATH: render(config).encode()}
+    with (
+        serve(routes, Deadline.after(SERVE_S), certificate=certificate) as web,
+        switched_on(rig, inputs, plan, pointer(web.url_in_guest + _PATH, ca_pem), config) as boot,
+    ):
         yield boot

@@ -135,8 +135,9 @@ def _write_iso(
     _write_core_image(debian, work / "boot/eltorito.img", deadline)
     process.run(
         [
-            "xorriso", "-as", "mkisofs", "-quiet", "-iso-level", "1", "-o", folder / ISO,
-            "-V", label, "-R",
+            # Names of 8.3 letters, as in CoreOS' own; -R gives them whole to systems.
+            "xorriso", "-as", "mkisofs", "-quiet", "-iso-level", "1", "-R",
+            "-o", folder / ISO, "-V", label,
             "-b", "boot/eltorito.img", "-no-emul-boot", "-boot-load-size", "4",
             "-boot-info-table", "--grub2-boot-info", work,
         ],

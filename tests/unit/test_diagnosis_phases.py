@@ -379,8 +379,8 @@ def test_shipped_phases_are_those_that_reports_know() -> None:
     assert names == [
         "firmware", "boot-loader", "kernel", "initramfs", "ignition-fetch-offline",
         "ignition-fetch", "ignition-kargs", "ignition-disks", "ignition-mount", "ignition-files",
-        "switch-root", "services", "overlay-pull", "overlay-checkout", "overlay-apply", "runtime",
-        "kubelet", "multi-user",
+        "switch-root", "services", "overlay-pull", "overlay-checkout", "overlay-apply", "pivot",
+        "runtime",        "kubelet", "multi-user",
     ]  # fmt: skip
 
 

@@ -33,7 +33,7 @@ def iso(info: dict[str, object] | None, header: bool = False, legacy_only: bool 
     root = record(b"\0", 20, SECTOR)
     image[16 * SECTOR + 156 : 16 * SECTOR + 156 + len(root)] = root
     tops = b"" if info is None else record(b"COREOS", 21, SECTOR)
-    tops += b"" if legacy_only else record(b"IMAGES", 22, SECTOR)
+    tops += b"" if legacy_only else record(b"images", 22, SECTOR)
     for sector, contents in (
         (20, root + tops), (21, record(b"IGNINFO.JSO;1", 23, len(text))),
         (22, record(b"IGNITION.IMG;1", AREA_SECTOR, AREA_BYTES)), (23, text),
