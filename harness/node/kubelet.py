@@ -165,8 +165,8 @@ def unit_text(
     return f"""\
 [Unit]
 Description=Kubernetes Kubelet
-Wants=rpc-statd.service crio.service containerd.service
-After=rpc-statd.service crio.service containerd.service
+Wants=rpc-statd.service {runtime.name}.service
+After=rpc-statd.service {runtime.name}.service
 
 [Service]
 Type=notify

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from harness.cluster.release_payload import ReleasePayload
     from harness.diagnosis.allow import AllowList
     from harness.images.bootimage import BootImage
-    from harness.images.live_media import LiveMedia
     from harness.images.node_image import NodeImage
     from harness.images.registry import Registry
     from harness.machine.acceleration import Acceleration
@@ -46,18 +45,17 @@ _DEFINES = re.compile(r"^SCENARIO\b", re.MULTILINE)
 class Inputs:
     """What is under test, the same for every scenario of a run.
 
-    `fat_bootimage` gives the control's bootimage, or raises `InputError`, as `live` does when asked
-    for a medium that was not named. `payload` has
+    `fat_bootimage` gives the control's bootimage, or raises `InputError`. `payload` has
     the parts of a control plane on this host, None with images that are no stand-ins; `release` is
     the release as guests reach it, None when the user named a node image alone.
     `pull_spec` and `pause_image` are names by digest as the guest reaches them, without transport.
+    `bootstrap_ignition` is the installer's own config, to be booted as it is.
     `package_of` names the node layer's package that brings a command, None when none does; it may
     have to fetch the image for that, `known_package_of` does not and is None then, too.
     """
 
     bootimage: BootImage
     fat_bootimage: Callable[[], BootImage]
-    live: LiveMedia
     payload: Payload | None = None
     release: Callable[[], ReleasePayload | None] = lambda: None
     node_image: NodeImage
@@ -67,6 +65,7 @@ class Inputs:
     runtime: Runtime
     authfile: Secret | None
     extra_ignition: tuple[Document, ...]
+    bootstrap_ignition: Document | None = None
     paths_to_observe: tuple[str, ...]
     package_of: Callable[[str], str | None] = lambda _: None
     known_package_of: Callable[[str], str | None] = lambda _: None

@@ -5,8 +5,8 @@ Every stage is bounded, tells its progress, and ends with the one error that say
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -84,6 +84,10 @@ class Boot:
         start = self.watch.elapsed_s
         yield
         self.timings_s[name] = self.watch.elapsed_s - start
+
+
+SwitchedOn = Callable[[Rig, Inputs, MachinePlan, Document], AbstractContextManager[Boot]]
+"""How a machine gets its config: `switched_on`, or one that takes another way."""
 
 
 @contextmanager

@@ -26,7 +26,6 @@ from harness.images import bootimage, node_image, release
 from harness.images.bootimage import BootImage
 from harness.images.cache import Cache
 from harness.images.contents import Contents, contents_of
-from harness.images.live_media import LiveMedia
 from harness.images.node_image import NodeImage
 from harness.images.reference import parse as parse_reference
 from harness.images.skopeo import Source
@@ -38,6 +37,7 @@ from harness.model.clock import Deadline
 from harness.model.errors import HarnessError, InputError
 from harness.model.secret import Secret
 from harness.scenarios.config import insist_valid
+from harness.scenarios.installer_variant import insist_bootstrap
 from harness.standin import build
 from harness.standin.build import StandIn
 from harness.verdict import expectations
@@ -71,8 +71,8 @@ class Preparation:
             _ = self.expectations
         doctor.demand(self._purposes())
         doctor.demand(hardware.needs(self.emulator.arch, self.settings.hardware))
-        _ = (self.authfile, self.extra_ignition, self.acceleration)
-        _ = (self.node_image, self.expectations, self.bootimage, self.live)
+        _ = (self.authfile, self.extra_ignition, self.bootstrap_ignition, self.acceleration)
+        _ = (self.node_image, self.expectations, self.bootimage)
         self.is_checked = True
 
     def provenance(self) -> tuple[tuple[str, str], ...]:
@@ -135,7 +135,17 @@ class Preparation:
     @cached_property
     def extra_ignition(self) -> tuple[ignition.Document, ...]:
         """The user's Ignition configs, each valid for itself."""
-        return tuple(_ignition(path) for path in self.settings.ignition)
+        return tuple(_ignition(path, "--ignition") for path in self.settings.ignition)
+
+    @cached_property
+    def bootstrap_ignition(self) -> ignition.Document | None:
+        """The installer's own bootstrap config."""
+        path = self.settings.bootstrap_ignition
+        if path is None:
+            return None
+        document = _ignition(path, "--bootstrap-ignition")
+        insist_bootstrap(document, str(path))
+        return document
 
     @cached_property
     def emulator(self) -> Emulator:
@@ -213,20 +223,6 @@ class Preparation:
             return None
         return ReleasePayload.of(found.reference.rest, found.references)
 
-    @cached_property
-    def live(self) -> LiveMedia:
-        """The live media as far as they were named, or the stand-in's.
-
-        Raises:
-            InputError: one that was named is not there.
-        """
-        for part, path in self.settings.live.items():
-            if not path.is_file():
-                problem = "is no file" if path.exists() else "does not exist"
-                raise InputError(str(path), problem, f"correct {part.option}")
-        stand_in = self._stand_in.live.paths if self.settings.is_stand_in else {}
-        return LiveMedia(paths={**stand_in, **self.settings.live})
-
     @property
     def payload(self) -> Payload | None:
         """The parts of the stand-in's control plane, None with other images."""
@@ -275,8 +271,8 @@ def _text_of(path: Path, option: str) -> str:
         raise InputError(str(path), f"cannot be read: {reason}", f"correct {option}") from exc
 
 
-def _ignition(path: Path) -> ignition.Document:
-    text = _text_of(path, "--ignition")
+def _ignition(path: Path, option: str) -> ignition.Document:
+    text = _text_of(path, option)
     document = ignition.parse(text, str(path))
     with TemporaryDirectory() as folder:
         remedy = "correct it until `ignition-validate` is content"

@@ -17,7 +17,6 @@ from harness.diagnosis.engine import Engine
 from harness.images.bootimage import BootImage
 from harness.images.digest import Sha256
 from harness.images.disk_format import DiskFormat
-from harness.images.live_media import LiveMedia, Part
 from harness.images.node_image import NodeImage
 from harness.images.reference import Reference, Transport
 from harness.images.registry import Registry
@@ -55,7 +54,6 @@ def make_inputs(runtime: Runtime = CONTAINERD, authfile: Secret | None = None) -
     )  # fmt: skip
     return Inputs(
         bootimage=thin,
-        live=LiveMedia(paths={part: Path(f"/images/live-{part}") for part in Part}),
         fat_bootimage=lambda: replace(thin, path=Path("/images/fat.qcow2")),
         node_image=NodeImage(reference=reference, digest="sha256:1", labels=NO_LABELS, layers=()),
         pull_spec="10.0.2.2:5000/node@sha256:1",

@@ -16,7 +16,7 @@ import zstandard
 from harness.model import os_release
 from harness.model.clock import Deadline
 from harness.model.errors import RigError
-from harness.standin import build, coreos, disk, oci, recipe, rpm
+from harness.standin import boot_loader, build, coreos, oci, recipe, rpm
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,8 @@ def test_grub_block_lists_point_at_the_core_image(tmp_path: Path) -> None:
     image = tmp_path / "disk"
     image.write_bytes(bytes(2 * 1024 * 1024))
 
-    disk.install_grub(image, (b"\xeb" * 512, b"C" * 1300))
+    grub = boot_loader.Grub(boot_sector=b"\xeb" * 512, core=b"C" * 1300, program=b"")
+    boot_loader.install_for_bios(image, grub, 1024 * 1024)
 
     written = image.read_bytes()
     assert written[:2] == b"\xeb\xeb"
