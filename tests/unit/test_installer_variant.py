@@ -114,7 +114,10 @@ VARIANTS: Mapping[str, tuple[Document, Mapping[str, object]]] = {
             "checkouts": ("/var/ostree-container",), "has_tmpfs": False, "missing": (),
         },
     ),
-    "single node by its unit": (config(more={"install-to-disk.service": ""}), {"is_in_place": True}),
+    "single node by its unit": (
+        config(more={"install-to-disk.service": ""}),
+        {"is_in_place": True},
+    ),
     "single node by its script": (
         config(files=FILES | {f"{BIN}/bootstrap-in-place.sh": ""}),
         {"is_in_place": True},
