@@ -52,7 +52,6 @@ def customise(tree: Path, recipe: Recipe, programs: Mapping[str, Path], version:
     with (tree / "etc/group").open("a", encoding="utf-8") as group:
         group.write("wheel:x:10000:\n")
     _move_selinux_store(tree)
-    _let_semodule_reload(tree)
 
 
 def os_release_lines(recipe: Recipe, version: str) -> tuple[str, ...]:
@@ -158,12 +157,6 @@ def _move_selinux_store(tree: Path) -> None:
         shutil.copytree(store, tree / "etc/selinux/default", symlinks=True, dirs_exist_ok=True)
         with (tree / "etc/selinux/semanage.conf").open("a", encoding="utf-8") as conf:
             conf.write("store-root = /etc/selinux\n")
-
-
-def _let_semodule_reload(tree: Path) -> None:
-    # The kernel runs without SELinux and takes no policy: `semodule -R` would fail at that alone.
-    with (tree / "etc/selinux/semanage.conf").open("a", encoding="utf-8") as conf:
-        conf.write("[load_policy]\npath = /usr/bin/true\nargs = -q\n[end]\n")
 
 
 def _own_by_root(tree: Path, overlay: Path) -> None:
