@@ -17,7 +17,7 @@ from harness.node.keys import make_run_keys
 from harness.scenarios import installer_config, stages
 from harness.scenarios.config import node_pieces, whole
 from harness.scenarios.scenario import STANDALONE_LEVELS, AppliedNode, Inputs, Rig
-from harness.scenarios.stages import Boot, MachinePlan, SwitchedOn
+from harness.scenarios.start import Boot, MachinePlan, SwitchedOn
 
 LEVELS = (*STANDALONE_LEVELS, "api-readyz")
 """Levels of readiness of a bootstrap machine; it is no Node of the cluster that it begins."""

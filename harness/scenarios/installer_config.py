@@ -19,7 +19,7 @@ from harness.scenarios import stages
 from harness.scenarios.config import whole
 from harness.scenarios.installer_variant import Variant, variant_of
 from harness.scenarios.scenario import AppliedNode, Inputs, Rig
-from harness.scenarios.stages import Boot, MachinePlan, SwitchedOn
+from harness.scenarios.start import Boot, MachinePlan, SwitchedOn
 
 _UP_S = 1800.0
 """From the login to multi-user.target, for hardware acceleration: two pulls, by endless loops."""

@@ -37,7 +37,8 @@ from harness.scenarios.scenario import (
     Scenario,
     Way,
 )
-from harness.scenarios.stages import Boot, MachinePlan, Returning
+from harness.scenarios.stages import Returning
+from harness.scenarios.start import Boot, MachinePlan
 
 _CONTROL_PLANE_S = 90.0
 _BACK_S = 120.0

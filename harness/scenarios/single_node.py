@@ -33,7 +33,7 @@ from harness.scenarios.config import insist_valid, node_pieces, whole
 from harness.scenarios.medium import MemoryBudget, follow_install, insist_on_budget
 from harness.scenarios.pivoting import follow_pivot
 from harness.scenarios.scenario import STANDALONE_LEVELS, AppliedNode, Inputs, Rig
-from harness.scenarios.stages import Boot
+from harness.scenarios.start import Boot
 
 REBOOTS = 2
 """Into the installed system, and into the node image."""

@@ -7,7 +7,7 @@ from functools import partial
 from harness.scenarios.bootstrap import LEVELS, bring_up
 from harness.scenarios.remote_config import by_pointer
 from harness.scenarios.scenario import Scenario
-from harness.scenarios.stages import MachinePlan
+from harness.scenarios.start import MachinePlan
 
 _PLAN = MachinePlan(name="upi_https", memory_mib=2048)
 

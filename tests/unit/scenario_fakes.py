@@ -39,7 +39,7 @@ from harness.node.ssh import Result
 from harness.scenarios.config import node_pieces, whole
 from harness.scenarios.evidence import Evidence
 from harness.scenarios.scenario import Inputs, Rig
-from harness.scenarios.stages import Boot
+from harness.scenarios.start import Boot
 from harness.scenarios.watch import Watch
 
 KEYS = make_run_keys()

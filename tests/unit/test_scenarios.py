@@ -20,7 +20,7 @@ from harness.scenarios import evidence as evidence_module
 from harness.scenarios import scenario
 from harness.scenarios.config import insist_valid
 from harness.scenarios.evidence import Evidence
-from harness.scenarios.stages import cpu_level
+from harness.scenarios.start import cpu_level
 
 # --- finding scenarios
 
