@@ -32,6 +32,8 @@ _UNITS = (
     "node-image-overlay.target", _PULL, "node-image-overlay.service", "node-image-finish.service",
     *_REPORTER_UNITS, "var-ostreecontainer.mount",
 )  # fmt: skip
+# What the generator boots into, and the way back from there.
+_BY_GENERATOR = ("node-image-overlay.target", "node-image-finish.service")
 _REPORTED = "node-image-harness-multi-user.service"
 
 
@@ -69,6 +71,17 @@ def live_apply(pull_spec: str, limits: Limits) -> Config:
             *(_unit(name, limits, pull_spec) for name in _UNITS),
             Unit(name=_REPORTED, contents=_text(f"units/{_REPORTED}"), enabled=True),
         ),
+    )
+
+
+def on_demand(pull_spec: str, limits: Limits) -> Config:
+    """Give a system the units of `live_apply`, to be started by somebody; nothing starts by itself.
+
+    There is no way back to multi-user.target, since nothing leaves it.
+    """
+    return Config(
+        files=tuple(_program(name, f"/usr/local/bin/{name}") for name in _PROGRAMS),
+        units=tuple(_unit(name, limits, pull_spec) for name in _UNITS if name not in _BY_GENERATOR),
     )
 
 

@@ -76,11 +76,13 @@ def follow_pivot(boot: Boot, session: Following) -> None:
     """
     limits = Limits().scaled(boot.rig.timeout_factor)
     number = boot.watch.boots
+    # A live system that was installed has been there already.
+    before = events.times_done(boot.watch.events, events.MULTI_USER)
     stages.wait_for_stage(boot, STAGE, limits.overall_s + limits.step_s)
     boot.timings_s.update(events.durations_s(boot.watch.events))
     with boot.timed("reboot"):
         stages.wait_for_boot(boot, session, number + 1)
-    stages.wait_for_multi_user(boot, _BACK_S * boot.rig.timeout_factor)
+    stages.wait_for_multi_user(boot, _BACK_S * boot.rig.timeout_factor, before + 1)
     stages.wait_until_settled(boot, session)
 
 

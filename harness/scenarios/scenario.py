@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from harness.cluster.release_payload import ReleasePayload
     from harness.diagnosis.allow import AllowList
     from harness.images.bootimage import BootImage
+    from harness.images.live_media import LiveMedia
     from harness.images.node_image import NodeImage
     from harness.images.registry import Registry
     from harness.machine.acceleration import Acceleration
@@ -45,7 +46,8 @@ _DEFINES = re.compile(r"^SCENARIO\b", re.MULTILINE)
 class Inputs:
     """What is under test, the same for every scenario of a run.
 
-    `fat_bootimage` gives the control's bootimage, or raises `InputError`. `payload` has
+    `fat_bootimage` gives the control's bootimage, `live` the bootimage's live media; both raise
+    `InputError` where there are none. `payload` has
     the parts of a control plane on this host, None with images that are no stand-ins; `release` is
     the release as guests reach it, None when the user named a node image alone.
     `pull_spec` and `pause_image` are names by digest as the guest reaches them, without transport.
@@ -56,6 +58,7 @@ class Inputs:
 
     bootimage: BootImage
     fat_bootimage: Callable[[], BootImage]
+    live: Callable[[], LiveMedia]
     payload: Payload | None = None
     release: Callable[[], ReleasePayload | None] = lambda: None
     node_image: NodeImage

@@ -203,18 +203,20 @@ def wait_for_live_apply(boot: Boot, limits: Limits) -> None:
     boot.timings_s.update(events.durations_s(boot.watch.events))
 
 
-def wait_for_multi_user(boot: Boot, limit_s: float) -> None:
+def wait_for_multi_user(boot: Boot, limit_s: float, times: int = 1) -> None:
     """Follow the machine until it has reached multi-user.target; `limit_s` is taken as it is.
+
+    `times` is how often it gets there, over all its boots.
 
     Raises:
         ProductError: the boot failed or took too long.
         RigError: QEMU ended, or the harness's own part in the guest failed.
     """
-    wait_for_stage(boot, events.MULTI_USER, limit_s)
+    wait_for_stage(boot, events.MULTI_USER, limit_s, times)
 
 
-def wait_for_stage(boot: Boot, stage: str, limit_s: float) -> None:
-    """Follow the machine until it tells that `stage` is done; `limit_s` is taken as it is.
+def wait_for_stage(boot: Boot, stage: str, limit_s: float, times: int = 1) -> None:
+    """Follow the machine until it told `times` that `stage` is done; `limit_s` is taken as it is.
 
     Raises:
         ProductError: the machine failed or took too long.
@@ -222,15 +224,15 @@ def wait_for_stage(boot: Boot, stage: str, limit_s: float) -> None:
     """
     try:
         limit = Deadline.after(limit_s, boot.watch.clock)
-        wait_for(f"the end of {stage}", partial(_is_done, boot, stage), limit, _LOOK_S)
+        wait_for(f"the end of {stage}", partial(_is_done, boot, stage, times), limit, _LOOK_S)
     except DeadlineError as exc:
         raise boot.watch.stuck(str(exc)) from exc
 
 
-def _is_done(boot: Boot, stage: str) -> None:
+def _is_done(boot: Boot, stage: str, times: int) -> None:
     boot.watch.insist_alive()
     seen = boot.watch.events
-    if not events.is_done(seen, stage):
+    if events.times_done(seen, stage) < times:
         last = seen[-1] if seen else None
         raise NotYet(f"{last.stage} says {last.detail or last.state}" if last else "nothing told")
 

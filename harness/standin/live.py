@@ -29,7 +29,7 @@ ISO, METAL = "live.iso", "metal.raw.zst"
 # Where a live system finds the image to install, when it runs from the ISO.
 _METAL_IN_ISO = "images/metal.raw.zst"
 _IGNITION_AREA_BYTES = 256 * 1024
-_METAL_MIB = 6144
+METAL_MIB = 6144
 _MODULES = (
     "biosdisk", "iso9660", "normal", "linux", "search", "search_label", "serial", "terminal",
     "configfile", "echo", "test",
@@ -65,7 +65,7 @@ def make(source: Source, debian: Debian, folder: Path, work: Path, deadline: Dea
     shutil.copy(source.kernel, folder / KERNEL)
     _write_initramfs(source, folder)
     raw = work / "metal.raw"
-    disk.write_disk(source.sysroot, debian, _METAL_MIB, raw, deadline)
+    disk.write_disk(source.sysroot, debian, METAL_MIB, raw, deadline)
     process.run(["zstd", "-q", "-3", "-T0", "--check", raw, "-o", folder / METAL], deadline)
     raw.unlink()
     with (folder / METAL).open("rb") as packed:

@@ -39,6 +39,11 @@ OPTIONS = (
         "Default with stand-ins: theirs.",
     ),
     Option(
+        name="live-iso", metavar="PATH", path=True,
+        help="Live ISO of the bootimage's version, for the scenarios that begin on live media. "
+        "Default with stand-ins: theirs.",
+    ),
+    Option(
         name="node-image", metavar="REFERENCE",
         help="Node image with its transport: docker://, oci:, oci-archive:, dir:, "
         "containers-storage: or docker-archive:.",
@@ -120,6 +125,7 @@ class Settings:
 
     bootimage: str | None
     fat_bootimage: str | None = None
+    live_iso: Path | None = None
     hardware: Hardware = PLAIN
     bootimage_sha256: str | None
     node_image: str | None
@@ -178,6 +184,7 @@ def read(
     found = Settings(
         bootimage=places.text("bootimage"),
         fat_bootimage=places.text("fat-bootimage"),
+        live_iso=places.file("live-iso"),
         bootimage_sha256=places.text("bootimage-sha256"),
         node_image=places.text("node-image"),
         release_image=places.text("release-image"),

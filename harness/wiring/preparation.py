@@ -26,6 +26,7 @@ from harness.images import bootimage, node_image, release
 from harness.images.bootimage import BootImage
 from harness.images.cache import Cache
 from harness.images.contents import Contents, contents_of
+from harness.images.live_media import LiveMedia
 from harness.images.node_image import NodeImage
 from harness.images.reference import parse as parse_reference
 from harness.images.skopeo import Source
@@ -211,6 +212,23 @@ class Preparation:
             )  # fmt: skip
         named = named or str(self._stand_in.fat_bootimage)
         return bootimage.acquire(named, None, self._cache, Deadline.after(ACQUIRE_S))
+
+    @cached_property
+    def live(self) -> LiveMedia:
+        """The live media of the bootimage's version.
+
+        Raises:
+            InputError: there are none for images that are no stand-ins, or it is no live ISO.
+        """
+        named = self.settings.live_iso
+        if named is not None:
+            return LiveMedia.of_iso(named, Path(self._held.enter_context(TemporaryDirectory())))
+        if self.settings.is_stand_in:
+            return self._stand_in.live
+        raise InputError(
+            "a scenario from live media", "has no live ISO",
+            "name one with --live-iso, or leave the scenario out",
+        )  # fmt: skip
 
     @cached_property
     def release(self) -> ReleasePayload | None:

@@ -116,6 +116,7 @@ class Workplace:
             package_of=ready.package_of,
             known_package_of=ready.known_package_of,
             fat_bootimage=lambda: ready.fat_bootimage,
+            live=lambda: ready.live,
             payload=ready.payload,
             release=lambda: self._release,
         )

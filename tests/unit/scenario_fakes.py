@@ -17,6 +17,7 @@ from harness.diagnosis.engine import Engine
 from harness.images.bootimage import BootImage
 from harness.images.digest import Sha256
 from harness.images.disk_format import DiskFormat
+from harness.images.live_media import LiveMedia
 from harness.images.node_image import NodeImage
 from harness.images.reference import Reference, Transport
 from harness.images.registry import Registry
@@ -43,6 +44,10 @@ from harness.scenarios.watch import Watch
 
 KEYS = make_run_keys()
 TODAY = date(2026, 1, 1)
+MEDIA = LiveMedia(
+    iso=Path("/live/live.iso"), kernel=Path("/live/vmlinuz"), initramfs=Path("/live/initrd.img"),
+    rootfs=Path("/live/rootfs.img"),
+)  # fmt: skip
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -55,6 +60,7 @@ def make_inputs(runtime: Runtime = CONTAINERD, authfile: Secret | None = None) -
     return Inputs(
         bootimage=thin,
         fat_bootimage=lambda: replace(thin, path=Path("/images/fat.qcow2")),
+        live=lambda: MEDIA,
         node_image=NodeImage(reference=reference, digest="sha256:1", labels=NO_LABELS, layers=()),
         pull_spec="10.0.2.2:5000/node@sha256:1",
         pause_image="10.0.2.2:5000/pause@sha256:2",
