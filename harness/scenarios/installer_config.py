@@ -11,12 +11,11 @@ from contextlib import contextmanager
 
 from harness.model.errors import InputError
 from harness.model.ignition import Config
-from harness.node import access
 from harness.node.keys import RunKeys, make_run_keys
 from harness.node.kubelet import probe_file
-from harness.node.live_apply import observation, reports
+from harness.node.live_apply import reports
 from harness.scenarios import stages
-from harness.scenarios.config import whole
+from harness.scenarios.config import access_pieces, whole
 from harness.scenarios.installer_variant import Variant, variant_of
 from harness.scenarios.scenario import AppliedNode, Inputs, Rig
 from harness.scenarios.start import Boot, MachinePlan, SwitchedOn
@@ -28,14 +27,8 @@ _PHASES = "overlay-"
 
 def pieces(inputs: Inputs, keys: RunKeys, variant: Variant) -> tuple[Config, ...]:
     """Return what is added to the installer's config."""
-    registry = inputs.registry
-    login = () if inputs.authfile is None else (access.registry_login(inputs.authfile),)
     return (
-        access.logins(keys),
-        access.journal_stream(),
-        access.registry_trust(registry.address_in_guest, registry.ca_pem),
-        *login,
-        observation(inputs.paths_to_observe),
+        *access_pieces(inputs, keys),
         reports(variant.overlay_unit, variant.reported),
         Config(files=(probe_file(inputs.pause_image),)),
     )

@@ -117,7 +117,7 @@ def _node_config(rig: Rig, inputs: Inputs, cluster: _Cluster) -> Document:
     api = Api(pki=cluster.pki, url=f"https://{API_INT_NAME}:{API_PORT}")
     pieces = (
         *node_pieces(inputs, cluster.keys),
-        joining_kubelet(inputs.runtime, api, _NODE_NAME, inputs.pause_image),
+        joining_kubelet(api, _NODE_NAME, inputs.pause_image),
         pivot(inputs.pull_spec, limits),
     )
     return whole(pieces, inputs.extra_ignition)

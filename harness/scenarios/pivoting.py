@@ -116,7 +116,7 @@ def _joining(
     if control_plane is None:
         return ()
     name = plan.name.replace("_", "-")
-    return (joining_kubelet(inputs.runtime, control_plane.api, name, inputs.pause_image),)
+    return (joining_kubelet(control_plane.api, name, inputs.pause_image),)
 
 
 def _config(rig: Rig, inputs: Inputs, keys: RunKeys, joining: tuple[Config, ...]) -> Document:

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from harness.model.node_state import NodeState
     from harness.model.redaction import Redactor
     from harness.model.secret import Secret
-    from harness.node.kubelet import Runtime
     from harness.node.ssh import Session
 
 _DEFINES = re.compile(r"^SCENARIO\b", re.MULTILINE)
@@ -65,7 +64,6 @@ class Inputs:
     pull_spec: str
     pause_image: str
     registry: Registry
-    runtime: Runtime
     authfile: Secret | None
     extra_ignition: tuple[Document, ...]
     bootstrap_ignition: Document | None = None

@@ -104,7 +104,7 @@ def _installed(
     api = Api(pki=pki, url=f"https://{_LOOPBACK}:{API_PORT}")
     pieces = (
         *node_pieces(inputs, keys),
-        joining_kubelet(inputs.runtime, api, _NODE_NAME, inputs.pause_image),
+        joining_kubelet(api, _NODE_NAME, inputs.pause_image),
         temporary_control_plane(release, pki, bootkube.Limits().scaled(rig.timeout_factor)),
         pivot(inputs.pull_spec, Limits().scaled(rig.timeout_factor)),
     )

@@ -229,8 +229,8 @@ cat >/etc/kubernetes/manifests/$pod.json <<END
  "spec": {"hostNetwork": true, "automountServiceAccountToken": false,
   "containers": [{"name": "one", "image": "$$image", "imagePullPolicy": "IfNotPresent"}]}}
 END
-until crictl ps --output=json | jq --exit-status \\
-        '.containers[].labels["io.kubernetes.pod.name"] | startswith("$pod")' >/dev/null; do
+names='.containers[].labels["io.kubernetes.pod.name"]'
+until crictl ps --output=json | jq --raw-output "$$names" | grep --quiet '^$pod-'; do
     echo 'No pod yet. Retrying in 5 seconds...'
     sleep 5
 done
@@ -307,7 +307,7 @@ def bootstrap_ign(release: ReleasePayload, age: Age = NEWER) -> Document:
             _file("/opt/openshift/manifests/cluster-config.yaml", "kind: ConfigMap\n", 0o644),
         ),
         units=tuple(
-            Unit(name=name, contents=_told(text, words), enabled=True)
+            Unit(name=name, contents=_told(text, words), enabled="[Install]" in text or None)
             for name, text in _UNITS.items()
         ),
     ).to_document()  # fmt: skip
