@@ -20,6 +20,8 @@ from harness.verdict.findings import judge
 from harness.verdict.passage import Passage
 from harness.verdict.rows import applies
 
+pytestmark = pytest.mark.nightly
+
 
 @pytest.mark.parametrize("age", [NEWER, OLDER], ids=["newer", "older"])
 def test_installers_config_makes_a_node(

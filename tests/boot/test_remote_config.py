@@ -22,6 +22,8 @@ from harness.scenarios import stages, start
 from harness.scenarios.scenario import Inputs, Rig
 from harness.scenarios.start import MachinePlan
 
+pytestmark = pytest.mark.nightly
+
 # Newer than any Ignition.
 CONFIG: Document = {"ignition": {"version": "3.99.0"}}
 
