@@ -8,7 +8,6 @@ Source: openshift/machine-config-operator pkg/server/api.go.
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,10 +15,13 @@ from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 
+from harness.cluster.pointer import pointer
 from harness.cluster.web import HOST_IN_GUEST, LOOPBACK, Answer, Request, WebServer, refusal, serve
 from harness.images.certificates import issue
 from harness.model.clock import Deadline
-from harness.model.ignition import SPEC_VERSION, Document, Json, render
+from harness.model.ignition import Document, render
+
+__all__ = ["MASTER", "WORKER", "MachineConfigServer", "pointer", "serve_machine_configs"]
 
 MASTER = "master"
 WORKER = "worker"
@@ -59,20 +61,6 @@ def serve_machine_configs(
     routes = {f"/config/{role}": partial(_answer, configs, role) for role in (MASTER, WORKER)}
     with serve({"/healthz": b"", **routes}, deadline, certificate=certificate) as web:
         yield MachineConfigServer(web=web, ca_pem=certificate.ca_pem)
-
-
-def pointer(url: str, ca_pem: str | None = None) -> Document:
-    """Return the config that merges the one at `url`; over HTTPS `ca_pem` vouches for its server.
-
-    Source: openshift/installer pkg/asset/ignition/machine/node.go, pointerIgnitionConfig.
-    """
-    merge: list[Json] = [{"source": url}]
-    ignition: dict[str, Json] = {"version": SPEC_VERSION, "config": {"merge": merge}}
-    if ca_pem is not None:
-        encoded = base64.b64encode(ca_pem.encode()).decode("ascii")
-        trusted: list[Json] = [{"source": f"data:text/plain;charset=utf-8;base64,{encoded}"}]
-        ignition["security"] = {"tls": {"certificateAuthorities": trusted}}
-    return {"ignition": ignition}
 
 
 def _answer(configs: Mapping[str, Document], role: str, asked: Request) -> Answer:

@@ -13,7 +13,7 @@ from harness.model.errors import InputError
 from harness.model.ignition import Config, Document, merge
 from harness.node import access
 from harness.node.keys import RunKeys
-from harness.node.kubelet import CRIO, containerd_pause, crio_pause, standalone_kubelet
+from harness.node.kubelet import crio_pause, standalone_kubelet
 from harness.node.live_apply import observation
 from harness.scenarios.scenario import Inputs
 
@@ -48,11 +48,7 @@ def access_pieces(inputs: Inputs, keys: RunKeys) -> tuple[Config, ...]:
 
 def kubelet_pieces(inputs: Inputs) -> tuple[Config, ...]:
     """Return a kubelet without a cluster, and its runtime's settings."""
-    if inputs.runtime == CRIO:
-        pause = crio_pause(inputs.pause_image)
-    else:
-        pause = containerd_pause(inputs.pause_image, inputs.registry.address_in_guest)
-    return standalone_kubelet(inputs.runtime, inputs.pause_image), pause
+    return standalone_kubelet(inputs.pause_image), crio_pause(inputs.pause_image)
 
 
 def whole(pieces: Iterable[Config], extra: Iterable[Document]) -> Document:

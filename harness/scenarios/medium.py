@@ -19,11 +19,11 @@ from harness.model.ignition import Document, render
 from harness.node import install
 from harness.node.install import STAGE
 from harness.node.ssh import Session
-from harness.scenarios import stages
+from harness.scenarios import stages, start
 from harness.scenarios.config import insist_valid
 from harness.scenarios.remote_config import SERVE_S
 from harness.scenarios.scenario import Inputs, Rig
-from harness.scenarios.stages import Boot, MachinePlan
+from harness.scenarios.start import Boot, MachinePlan
 
 DISK_BYTES = 10 << 30
 """A disk that an install fits on; it takes no room before something is written."""
@@ -71,7 +71,7 @@ def booted_from_iso(
     copy = rig.run.scratch / f"{plan.name}.iso"
     try:
         iso = with_ignition(inputs.live().iso, text, copy)
-        with stages.switched_on(rig, inputs, replace(plan, cdrom=iso), None) as boot:
+        with start.switched_on(rig, inputs, replace(plan, cdrom=iso), None) as boot:
             # Before anything is read of the machine: its secrets are known from now on.
             boot.evidence.keep_config(document, _KEPT)
             yield boot
@@ -95,7 +95,7 @@ def booted_from_network(
     with serve(routes, Deadline.after(SERVE_S)) as web:
         routes[_SCRIPT] = ipxe_script(web.url_in_guest, routes).encode()
         plan = replace(plan, netboot=f"{web.url_in_guest}{_SCRIPT}")
-        with stages.switched_on(rig, inputs, plan, None) as boot:
+        with start.switched_on(rig, inputs, plan, None) as boot:
             boot.evidence.keep_config(document, _KEPT)
             yield boot
 

@@ -20,7 +20,7 @@ from harness.scenarios import stages
 from harness.scenarios.config import access_pieces, kubelet_pieces, whole
 from harness.scenarios.medium import MemoryBudget, booted_from_iso, insist_on_budget
 from harness.scenarios.scenario import AppliedNode, Inputs, Rig
-from harness.scenarios.stages import Boot, MachinePlan
+from harness.scenarios.start import Boot, MachinePlan
 
 # For hardware acceleration; `Rig.timeout_factor` stretches them.
 _AGENT_S = 180.0

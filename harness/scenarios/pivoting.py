@@ -1,17 +1,18 @@
 """What the scenarios share whose machine pivots: pointer, full config, one reboot, its cluster.
 
-The machine fetches its config from a machine-config server of the run, rebases at its first boot
-and comes up a second time with the node layer. Where the run has the parts of a control plane, its
+The machine fetches its config from a server of the run, rebases at its first boot, and
+comes up a second time with the node layer. Where the run has the parts of a control plane, its
 kubelet joins one that runs on this host; else kubelet stands alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Protocol
 
 from harness.cluster.control_plane import ControlPlane, hosted
 from harness.cluster.machine_config_server import serve_machine_configs
@@ -24,7 +25,7 @@ from harness.node.joining import joining_kubelet
 from harness.node.keys import RunKeys, make_run_keys
 from harness.node.live_apply import Limits
 from harness.node.pivot import BEFORE, STAGE, pivot
-from harness.node.ssh import Session
+from harness.node.ssh import Shell
 from harness.scenarios import stages
 from harness.scenarios.config import node_pieces, whole
 from harness.scenarios.remote_config import SERVE_S, switched_on
@@ -36,22 +37,38 @@ from harness.scenarios.scenario import (
     Scenario,
     Way,
 )
-from harness.scenarios.stages import Boot, MachinePlan
+from harness.scenarios.stages import Returning
+from harness.scenarios.start import Boot, MachinePlan
 
 _CONTROL_PLANE_S = 90.0
 _BACK_S = 120.0
 
 
-def pivoting(plan: MachinePlan, role: str, title: str) -> Scenario:
-    """Return the scenario of a machine that a machine-config server knows as `role`."""
+Served = Callable[[Document, Deadline], AbstractContextManager[Document]]
+"""Serves a config, and gives the pointer that leads to it."""
+
+
+def pivoting(plan: MachinePlan, served: Served, title: str) -> Scenario:
+    """Return the scenario of a machine whose config is `served`."""
     return Scenario(
         name=plan.name, title=title, memory_mib=plan.memory_mib,
-        bring_up=partial(_bring_up, plan, role), way=Way.PIVOT, reboots=1,
+        bring_up=partial(_bring_up, plan, served), way=Way.PIVOT, reboots=1,
         levels=(*STANDALONE_LEVELS, *(level.name for level in CLUSTER_LEVELS)),
     )  # fmt: skip
 
 
-def follow_pivot(boot: Boot, session: Session) -> None:
+@contextmanager
+def as_role(role: str, config: Document, deadline: Deadline) -> Iterator[Document]:
+    """Serve `config` by a machine-config server, and give the pointer of `role`."""
+    with serve_machine_configs({role: config}, deadline) as server:
+        yield server.pointer(role)
+
+
+class Following(Returning, Shell, Protocol):
+    """What asks the guest questions before and after its reboot: a `Session`, or a fake."""
+
+
+def follow_pivot(boot: Boot, session: Following) -> None:
     """Follow the machine through its pivot and its one reboot, until it is up again.
 
     Raises:
@@ -71,13 +88,13 @@ def follow_pivot(boot: Boot, session: Session) -> None:
 
 
 @contextmanager
-def _bring_up(plan: MachinePlan, role: str, rig: Rig, inputs: Inputs) -> Iterator[AppliedNode]:
+def _bring_up(plan: MachinePlan, served: Served, rig: Rig, inputs: Inputs) -> Iterator[AppliedNode]:
     keys = make_run_keys()
     with _cluster(rig, inputs) as control_plane:
         config = _config(rig, inputs, keys, _joining(plan, inputs, control_plane))
         with (
-            serve_machine_configs({role: config}, Deadline.after(SERVE_S)) as server,
-            switched_on(rig, inputs, plan, server.pointer(role), config) as boot,
+            served(config, Deadline.after(SERVE_S)) as pointer,
+            switched_on(rig, inputs, plan, pointer, config) as boot,
             stages.logged_in(boot, keys) as session,
         ):
             follow_pivot(boot, session)
@@ -99,7 +116,7 @@ def _joining(
     if control_plane is None:
         return ()
     name = plan.name.replace("_", "-")
-    return (joining_kubelet(inputs.runtime, control_plane.api, name, inputs.pause_image),)
+    return (joining_kubelet(control_plane.api, name, inputs.pause_image),)
 
 
 def _config(rig: Rig, inputs: Inputs, keys: RunKeys, joining: tuple[Config, ...]) -> Document:

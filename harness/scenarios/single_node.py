@@ -33,7 +33,7 @@ from harness.scenarios.config import insist_valid, node_pieces, whole
 from harness.scenarios.medium import MemoryBudget, follow_install, insist_on_budget
 from harness.scenarios.pivoting import follow_pivot
 from harness.scenarios.scenario import STANDALONE_LEVELS, AppliedNode, Inputs, Rig
-from harness.scenarios.stages import Boot
+from harness.scenarios.start import Boot
 
 REBOOTS = 2
 """Into the installed system, and into the node image."""
@@ -104,7 +104,7 @@ def _installed(
     api = Api(pki=pki, url=f"https://{_LOOPBACK}:{API_PORT}")
     pieces = (
         *node_pieces(inputs, keys),
-        joining_kubelet(inputs.runtime, api, _NODE_NAME, inputs.pause_image),
+        joining_kubelet(api, _NODE_NAME, inputs.pause_image),
         temporary_control_plane(release, pki, bootkube.Limits().scaled(rig.timeout_factor)),
         pivot(inputs.pull_spec, Limits().scaled(rig.timeout_factor)),
     )

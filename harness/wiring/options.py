@@ -61,6 +61,11 @@ OPTIONS = (
         help="Ignition config (JSON, 3.0 to 3.5) to merge in. May be repeated.",
     ),
     Option(
+        name="bootstrap-ignition", metavar="PATH", path=True,
+        help="bootstrap.ign of `openshift-install create ignition-configs`, which names its own "
+        "release: the scenario ipi_bootstrap boots it as it is, with logins and evidence added.",
+    ),
+    Option(
         name="expectations", metavar="NAME|PATH", path=True,
         help="Expectation table: a built-in name or a TOML file. "
         "Default: by the labels of the node image.",
@@ -127,6 +132,7 @@ class Settings:
     release_image: str | None
     authfile: Path | None
     ignition: tuple[Path, ...]
+    bootstrap_ignition: Path | None = None
     expectations: str | None
     scenarios: tuple[str, ...]
     libvirt_uri: str
@@ -184,6 +190,7 @@ def read(
         release_image=places.text("release-image"),
         authfile=places.file("authfile"),
         ignition=tuple(Path(text).expanduser() for text in places.texts("ignition")),
+        bootstrap_ignition=places.file("bootstrap-ignition"),
         expectations=places.text("expectations"),
         scenarios=tuple(dict.fromkeys(places.texts("scenario"))) or (DEFAULT_SCENARIO,),
         libvirt_uri=places.text("libvirt-uri") or DEFAULT_URI,

@@ -38,6 +38,7 @@ from harness.model.clock import Deadline
 from harness.model.errors import HarnessError, InputError
 from harness.model.secret import Secret
 from harness.scenarios.config import insist_valid
+from harness.scenarios.installer_variant import insist_bootstrap
 from harness.standin import build
 from harness.standin.build import StandIn
 from harness.verdict import expectations
@@ -71,7 +72,7 @@ class Preparation:
             _ = self.expectations
         doctor.demand(self._purposes())
         doctor.demand(hardware.needs(self.emulator.arch, self.settings.hardware))
-        _ = (self.authfile, self.extra_ignition, self.acceleration)
+        _ = (self.authfile, self.extra_ignition, self.bootstrap_ignition, self.acceleration)
         _ = (self.node_image, self.expectations, self.bootimage)
         self.is_checked = True
 
@@ -135,7 +136,17 @@ class Preparation:
     @cached_property
     def extra_ignition(self) -> tuple[ignition.Document, ...]:
         """The user's Ignition configs, each valid for itself."""
-        return tuple(_ignition(path) for path in self.settings.ignition)
+        return tuple(_ignition(path, "--ignition") for path in self.settings.ignition)
+
+    @cached_property
+    def bootstrap_ignition(self) -> ignition.Document | None:
+        """The installer's own bootstrap config."""
+        path = self.settings.bootstrap_ignition
+        if path is None:
+            return None
+        document = _ignition(path, "--bootstrap-ignition")
+        insist_bootstrap(document, str(path))
+        return document
 
     @cached_property
     def emulator(self) -> Emulator:
@@ -278,8 +289,8 @@ def _text_of(path: Path, option: str) -> str:
         raise InputError(str(path), f"cannot be read: {reason}", f"correct {option}") from exc
 
 
-def _ignition(path: Path) -> ignition.Document:
-    text = _text_of(path, "--ignition")
+def _ignition(path: Path, option: str) -> ignition.Document:
+    text = _text_of(path, option)
     document = ignition.parse(text, str(path))
     with TemporaryDirectory() as folder:
         remedy = "correct it until `ignition-validate` is content"

@@ -69,7 +69,7 @@ CASES = (
     ),
     Case(
         name="ignition-fetch", ignition=failures.unserved_config, error=RigError,
-        sign="network is unreachable", sign_count=20, rules=frozenset({"ignition-no-network"}),
+        sign="connection refused", sign_count=5, rules=frozenset({"ignition-nobody-serves"}),
     ),
     Case(
         name="disk-full-in-pull", ignition=failures.full_disk, error=ProductError,

@@ -33,13 +33,12 @@ from harness.model.record import MachineRecord
 from harness.model.redaction import Redactor
 from harness.model.secret import Secret
 from harness.node.keys import make_run_keys
-from harness.node.kubelet import CONTAINERD, Runtime
 from harness.node.live_apply import Limits, live_apply
 from harness.node.ssh import Result
 from harness.scenarios.config import node_pieces, whole
 from harness.scenarios.evidence import Evidence
 from harness.scenarios.scenario import Inputs, Rig
-from harness.scenarios.stages import Boot
+from harness.scenarios.start import Boot
 from harness.scenarios.watch import Watch
 
 KEYS = make_run_keys()
@@ -51,7 +50,7 @@ MEDIA = LiveMedia(
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 
-def make_inputs(runtime: Runtime = CONTAINERD, authfile: Secret | None = None) -> Inputs:
+def make_inputs(authfile: Secret | None = None) -> Inputs:
     reference = Reference(transport=Transport.OCI, rest="/x:latest")
     thin = BootImage(
         path=Path("/images/thin.qcow2"), format=DiskFormat.QCOW2, virtual_size_bytes=1,
@@ -65,7 +64,6 @@ def make_inputs(runtime: Runtime = CONTAINERD, authfile: Secret | None = None) -
         pull_spec="10.0.2.2:5000/node@sha256:1",
         pause_image="10.0.2.2:5000/pause@sha256:2",
         registry=Registry(port=5000, ca_pem="PEM", folder=Path("/registry")),
-        runtime=runtime,
         authfile=authfile,
         extra_ignition=(),
         paths_to_observe=("/usr/bin/oc",),

@@ -15,9 +15,9 @@ from harness.cluster.machine_config_server import (
     MASTER,
     WORKER,
     MachineConfigServer,
-    pointer,
     serve_machine_configs,
 )
+from harness.cluster.pointer import pointer
 from harness.model.clock import Deadline
 from harness.model.ignition import Document, render
 

@@ -8,6 +8,8 @@ import stat
 from pathlib import Path
 
 import pytest
+from scenario_fakes import FakeShell, make_boot
+from test_images_live_iso import iso
 
 from harness import folders, process
 from harness.images.certificates import issue
@@ -23,8 +25,6 @@ from harness.scenarios import medium
 from harness.scenarios.medium import MemoryBudget, insist_on_budget, ipxe_script
 from harness.scenarios.on_demand import insist_on_end_marks
 from harness.standin import live
-from tests.unit.scenario_fakes import FakeShell, make_boot
-from tests.unit.test_images_live_iso import iso
 
 AGENT = Agent(wait_s=100.0, starts=("kubelet.service",))
 GUEST = folders.fixture("guest")

@@ -1,0 +1,20 @@
+"""UPI bootstrap: as `upi`, over HTTPS with a CA that the pointer brings."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from harness.scenarios.bootstrap import LEVELS, bring_up
+from harness.scenarios.remote_config import by_pointer
+from harness.scenarios.scenario import Scenario
+from harness.scenarios.start import MachinePlan
+
+_PLAN = MachinePlan(name="upi_https", memory_mib=2048)
+
+SCENARIO = Scenario(
+    name=_PLAN.name,
+    title="UPI bootstrap: config by pointer over HTTPS, live-apply at the first boot",
+    memory_mib=_PLAN.memory_mib,
+    bring_up=partial(bring_up, _PLAN, partial(by_pointer, is_secure=True)),
+    levels=LEVELS,
+)

@@ -1,0 +1,41 @@
+"""Machines of other architectures: libvirt and QEMU take them, and their firmware speaks.
+
+No image of ours is for them, so the disk is blank. Without the QEMU for one, its test is skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from owned import Place, owner_of, private_place, wait_for_words
+
+from harness.machine.emulator import find_emulator
+from harness.model.errors import InputError
+
+FIRMWARE_S = 120.0
+# What each firmware says when it has looked at a blank disk.
+WORDS = {
+    "aarch64": "UEFI Interactive Shell",
+    "s390x": "LOADPARM",
+    "ppc64le": "SLOF",
+}
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    with private_place() as made:
+        yield made
+
+
+@pytest.mark.parametrize("arch", WORDS)
+def test_firmware_starts_and_finds_nothing_to_boot(place: Place, arch: str) -> None:
+    try:
+        find_emulator(arch)
+    except InputError as exc:
+        pytest.skip(str(exc))
+
+    with owner_of(place, "hold", "blank", "--arch", arch, "--memory-mib", "512") as started:
+        console = wait_for_words(started.console, WORDS[arch], FIRMWARE_S)
+
+    assert "kernel" not in console.lower()

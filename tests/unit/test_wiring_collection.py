@@ -1,0 +1,72 @@
+"""Which rows and levels of readiness a scenario's tests are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from harness.node.cluster_readiness import CLUSTER_LEVELS
+from harness.node.readiness import LEVELS, Level
+from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario, Way
+from harness.verdict.rows import Invariant, InvariantRow, Layer, PackageRow, Row
+from harness.wiring.collection import Catalogue, is_possible, scenario_of
+
+PACKAGE = PackageRow(name="runc", layer=Layer.NODE, source="s")
+SAME_BOOT = InvariantRow(name=Invariant.BOOT_ID_UNCHANGED, source="s")
+BOOTED = InvariantRow(name=Invariant.NODE_IMAGE_IS_BOOTED, source="s")
+HEALTHZ, NODE_READY = LEVELS[1], CLUSTER_LEVELS[1]
+
+
+@contextmanager
+def nothing(_rig: Rig, _inputs: Inputs) -> Iterator[AppliedNode]:
+    raise NotImplementedError
+    yield
+
+
+def scenario(name: str, way: Way, *more: str) -> Scenario:
+    levels = (*(level.name for level in LEVELS), *more)
+    return Scenario(
+        name=name, title=name, memory_mib=1, bring_up=nothing, way=way, levels=levels
+    )  # fmt: skip
+
+
+CATALOGUE = Catalogue(
+    [scenario("applied", Way.LIVE_APPLY), scenario("pivoted", Way.PIVOT, NODE_READY.name)]
+)
+
+
+def item(name: str | None, **parameters: Row | Level) -> pytest.Item:
+    """Return what `is_possible` asks of a collected test."""
+    given = {**parameters, **({"applied_node": name} if name else {})}
+    return cast(pytest.Item, SimpleNamespace(callspec=SimpleNamespace(params=given)))
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "expected"),
+    [
+        ("applied", {"package_row": PACKAGE}, True),
+        ("pivoted", {"package_row": PACKAGE}, True),
+        ("applied", {"invariant_row": SAME_BOOT}, True),
+        ("pivoted", {"invariant_row": SAME_BOOT}, False),
+        ("applied", {"invariant_row": BOOTED}, False),
+        ("pivoted", {"invariant_row": BOOTED}, True),
+        ("applied", {"readiness_level": HEALTHZ}, True),
+        ("applied", {"readiness_level": NODE_READY}, False),
+        ("pivoted", {"readiness_level": NODE_READY}, True),
+        ("of-a-project", {"invariant_row": SAME_BOOT}, True),
+        (None, {"invariant_row": SAME_BOOT}, True),
+        ("applied", {}, True),
+    ],
+)
+def test_what_a_scenarios_way_rules_out_is_no_test(
+    name: str | None, parameters: dict[str, Any], *, expected: bool
+) -> None:
+    assert is_possible(item(name, **parameters), CATALOGUE) is expected
+
+
+def test_test_without_parameters_has_no_scenario() -> None:
+    assert scenario_of(cast(pytest.Item, SimpleNamespace())) is None
