@@ -94,6 +94,7 @@ def _squash(sysroot: Sysroot, squashfs: Path, deadline: Deadline) -> None:
         [
             "mksquashfs", sysroot.path, squashfs,
             "-comp", "lz4", "-no-xattrs", "-no-progress", "-noappend", "-quiet",
+            "-e", "boot/ignition.firstboot",  # the disk's; last, as mksquashfs wants it
         ],
         deadline,
     )  # fmt: skip
