@@ -29,7 +29,7 @@ ISO, METAL = "live.iso", "metal.raw.zst"
 # Where a live system finds the image to install, when it runs from the ISO.
 _METAL_IN_ISO = "images/metal.raw.zst"
 _IGNITION_AREA_BYTES = 256 * 1024
-METAL_MIB = 6144
+METAL_MIB = 3072
 _MODULES = (
     "biosdisk", "iso9660", "normal", "linux", "search", "search_label", "serial", "terminal",
     "configfile", "echo", "test",
@@ -87,14 +87,23 @@ def live_arguments(arguments: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _squash(sysroot: Sysroot, squashfs: Path, deadline: Deadline) -> None:
+    # It cannot be written to anyway, and ostree-prepare-root would want to make it read-only.
+    _set_readonly(sysroot, "false", deadline)
     # Emulated guests unpack all that they read: lz4 costs them least.
     process.run(
         [
             "mksquashfs", sysroot.path, squashfs,
             "-comp", "lz4", "-no-xattrs", "-no-progress", "-noappend", "-quiet",
+            "-e", "boot/ignition.firstboot",  # the disk's; last, as mksquashfs wants it
         ],
         deadline,
     )  # fmt: skip
+    _set_readonly(sysroot, "true", deadline)
+
+
+def _set_readonly(sysroot: Sysroot, value: str, deadline: Deadline) -> None:
+    setting = ["set", "sysroot.readonly", value]
+    process.run(["ostree", "config", f"--repo={sysroot.repo}", *setting], deadline)
 
 
 def _write_rootfs(rootfs: Path, squashfs: Path, version: str) -> None:
