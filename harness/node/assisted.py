@@ -70,7 +70,7 @@ def _agent(agent: Agent, url: str, condition: str = "") -> Unit:
     }
     environment = "".join(f'Environment="{name}={value}"\n' for name, value in values.items())
     # The agent gives up by itself, and says why.
-    contents = f"{condition}[Service]\nTimeoutStartSec={agent.wait_s + 60:.0f}\n{environment}"
+    contents = f"{condition}[Service]\nRuntimeMaxSec={agent.wait_s + 60:.0f}\n{environment}"
     dropins = (Dropin(name="50-run.conf", contents=contents),)
     return Unit(name=_AGENT, contents=_text(f"assisted/{_AGENT}"), enabled=True, dropins=dropins)
 

@@ -7,6 +7,7 @@ Source: openshift/installer data/data/bootstrap/bootstrap-in-place.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness import folders
@@ -64,9 +65,7 @@ def bootstrap_in_place(
     authority = File(path=_AUTHORITY, contents=certificate.ca_pem, overwrite=True)
     in_place = Unit(
         name=_IN_PLACE_UNIT, contents=_text(f"install/{_IN_PLACE_UNIT}"),
-        dropins=(
-            _dropin(limits.in_place_s, f'Environment="IN_PLACE_WAIT_S={limits.in_place_s:.0f}"\n'),
-        ),
+        dropins=(_dropin(limits.in_place_s, {"IN_PLACE_WAIT_S": f"{limits.in_place_s:.0f}"}),),
     )  # fmt: skip
     return Config(
         files=(authority, *_programs("install-to-disk.sh", "bootstrap-in-place.sh")),
@@ -75,23 +74,25 @@ def bootstrap_in_place(
 
 
 def _install_unit(
-    config: str, limits: Limits, options: tuple[str, ...], after: str | None = None
+    config: str, limits: Limits, options: tuple[str, ...], wants: str | None = None
 ) -> Unit:
+    wait_s = 0.0 if wants is None else limits.in_place_s
     values = {
         "INSTALL_DEVICE": DEVICE,
         "INSTALL_CONFIG": config,
         "INSTALL_OPTIONS": " ".join(options),
+        "INSTALL_WAIT_S": f"{wait_s:.0f}",
     }
-    environment = "".join(f'Environment="{name}={value}"\n' for name, value in values.items())
-    needs = "" if after is None else f"[Unit]\nRequires={after}\nAfter={after}\n"
+    needs = "" if wants is None else f"[Unit]\nWants={wants}\n"
     return Unit(
         name=_UNIT, contents=_text(f"install/{_UNIT}"), enabled=True,
-        dropins=(_dropin(limits.install_s, environment, needs),),
+        dropins=(_dropin(wait_s + limits.install_s, values, needs),),
     )  # fmt: skip
 
 
-def _dropin(limit_s: float, environment: str, before: str = "") -> Dropin:
-    contents = f"{before}[Service]\nTimeoutStartSec={limit_s:.0f}\n{environment}"
+def _dropin(limit_s: float, values: Mapping[str, str], before: str = "") -> Dropin:
+    environment = "".join(f'Environment="{name}={value}"\n' for name, value in values.items())
+    contents = f"{before}[Service]\nRuntimeMaxSec={limit_s:.0f}\n{environment}"
     return Dropin(name="50-run.conf", contents=contents)
 
 

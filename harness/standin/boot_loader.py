@@ -1,4 +1,4 @@
-"""GRUB for the stand-in disk: one configuration, started by BIOS or by UEFI.
+"""GRUB for the stand-in's disk and ISO: one configuration each, started by BIOS or by UEFI.
 
 ostree keeps a syslinux file current and GRUB reads that. Its commands `linux16` and `initrd16` are
 defined as GRUB functions which add Ignition's first-boot argument while the stamp is there.
@@ -19,13 +19,14 @@ from harness.standin.rootfs import Debian
 
 _SECTOR = 512
 _MIB = 1024 * 1024
-_BIOS, _UEFI = "i386-pc", "x86_64-efi"
+_BIOS, _UEFI, _CD = "i386-pc", "x86_64-efi", "i386-pc-eltorito"
 _MODULES = (
     "part_gpt", "ext2", "normal", "linux", "configfile", "syslinuxcfg", "test",
     "search", "search_label", "serial", "terminal", "echo",
 )  # fmt: skip
 
-_EARLY_CONFIG = "search --no-floppy --label boot --set=root\nset prefix=($root)/grub\nnormal\n"
+_CD_MODULES = ("iso9660", *_MODULES)
+_EARLY_CONFIG = "search --no-floppy --label {label} --set=root\nset prefix=($root){at}\nnormal\n"
 CONFIG = """\
 serial --unit=0 --speed=115200
 terminal_output serial
@@ -52,11 +53,7 @@ class Grub:
 
 def make_grub(debian: Debian, deadline: Deadline) -> Grub:
     """Return GRUB, made by Debian's grub-mkimage inside the tree."""
-    grub = debian.tree / "run/grub"
-    shutil.rmtree(grub, ignore_errors=True)
-    for package in ("grub-common", "grub-pc-bin", "grub-efi-amd64-bin"):
-        debian.unpack(package, grub, deadline)
-    (grub / "early.cfg").write_text(_EARLY_CONFIG)
+    grub = _unpacked(debian, "boot", "/grub", deadline)
     with mounted(debian.tree, deadline):
         core = _image(debian, _BIOS, ("biosdisk", *_MODULES), deadline)
         program = _image(debian, _UEFI, _MODULES, deadline)
@@ -64,10 +61,32 @@ def make_grub(debian: Debian, deadline: Deadline) -> Grub:
     return Grub(boot_sector=sector, core=core, program=program)
 
 
+def make_grub_for_cd(debian: Debian, label: str, at: str, deadline: Deadline) -> Grub:
+    """Return GRUB for the ISO `label`, which has the configuration in its folder `at`.
+
+    `core` is the whole of what BIOS starts from a CD: there is no boot sector.
+    """
+    _unpacked(debian, label, at, deadline)
+    with mounted(debian.tree, deadline):
+        core = _image(debian, _CD, ("biosdisk", *_CD_MODULES), deadline)
+        program = _image(debian, _UEFI, _CD_MODULES, deadline)
+    return Grub(boot_sector=b"", core=core, program=program)
+
+
+def _unpacked(debian: Debian, label: str, at: str, deadline: Deadline) -> Path:
+    grub = debian.tree / "run/grub"
+    shutil.rmtree(grub, ignore_errors=True)
+    for package in ("grub-common", "grub-pc-bin", "grub-efi-amd64-bin"):
+        debian.unpack(package, grub, deadline)
+    (grub / "early.cfg").write_text(_EARLY_CONFIG.format(label=label, at=at))
+    return grub
+
+
 def _image(debian: Debian, target: str, modules: tuple[str, ...], deadline: Deadline) -> bytes:
+    modules_of = target.removesuffix("-eltorito")
     command: tuple[str | Path, ...] = (
         "chroot", debian.tree, "/run/grub/usr/bin/grub-mkimage", "-O", target,
-        "-d", f"/run/grub/usr/lib/grub/{target}", "-p", "/grub", "-c", "/run/grub/early.cfg",
+        "-d", f"/run/grub/usr/lib/grub/{modules_of}", "-p", "/grub", "-c", "/run/grub/early.cfg",
         "-o", f"/run/grub/{target}.img", *modules,
     )  # fmt: skip
     process.run(command, deadline)

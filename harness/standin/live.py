@@ -19,7 +19,7 @@ from harness import process
 from harness.images import cpio, live_iso
 from harness.model.clock import Deadline
 from harness.standin import disk
-from harness.standin.coreos import mounted
+from harness.standin.boot_loader import install_for_uefi, make_grub_for_cd
 from harness.standin.disk import Sysroot
 from harness.standin.rootfs import Debian
 
@@ -28,12 +28,9 @@ KERNEL, INITRAMFS, ROOTFS = "vmlinuz", "initrd.img", "rootfs.img"
 ISO, METAL = "live.iso", "metal.raw.zst"
 # Where a live system finds the image to install, when it runs from the ISO.
 _METAL_IN_ISO = "images/metal.raw.zst"
+_EFI_MIB = 4
 _IGNITION_AREA_BYTES = 256 * 1024
 METAL_MIB = 3072
-_MODULES = (
-    "biosdisk", "iso9660", "normal", "linux", "search", "search_label", "serial", "terminal",
-    "configfile", "echo", "test",
-)  # fmt: skip
 _CONFIG = """\
 serial --unit=0 --speed=115200
 terminal_output serial
@@ -141,34 +138,21 @@ def _write_iso(
     arguments = (*live_arguments(source.kernel_arguments), f"coreos.liveiso={label}")
     (work / "boot/grub").mkdir(parents=True)
     (work / "boot/grub/grub.cfg").write_text(_CONFIG.format(arguments=" ".join(arguments)))
-    _write_core_image(debian, work / "boot/eltorito.img", deadline)
+    grub = make_grub_for_cd(debian, label, "/boot/grub", deadline)
+    (work / "boot/eltorito.img").write_bytes(grub.core)
+    efi = work / "boot/efiboot.img"
+    efi.write_bytes(bytes(_EFI_MIB << 20))
+    install_for_uefi(efi, grub, (0, _EFI_MIB), deadline)
     process.run(
         [
             # Names of 8.3 letters, as in CoreOS' own; -R gives them whole to systems.
             "xorriso", "-as", "mkisofs", "-quiet", "-iso-level", "1", "-R",
             "-o", folder / ISO, "-V", label,
             "-b", "boot/eltorito.img", "-no-emul-boot", "-boot-load-size", "4",
-            "-boot-info-table", "--grub2-boot-info", work,
+            "-boot-info-table", "--grub2-boot-info",
+            "-eltorito-alt-boot", "-e", "boot/efiboot.img", "-no-emul-boot", work,
         ],
         deadline,
     )  # fmt: skip
     live_iso.mark_ignition_area(folder / ISO)
     shutil.rmtree(work)
-
-
-def _write_core_image(debian: Debian, image: Path, deadline: Deadline) -> None:
-    # As disk.py's, in GRUB's form for a CD-ROM, which looks for its files where it came from.
-    grub = debian.tree / "run/grub"
-    shutil.rmtree(grub, ignore_errors=True)
-    for package in ("grub-common", "grub-pc-bin"):
-        debian.unpack(package, grub, deadline)
-    with mounted(debian.tree, deadline):
-        process.run(
-            [
-                "chroot", debian.tree, "/run/grub/usr/bin/grub-mkimage",
-                "-O", "i386-pc-eltorito", "-d", "/run/grub/usr/lib/grub/i386-pc",
-                "-p", "/boot/grub", "-o", "/run/grub/eltorito.img", *_MODULES,
-            ],
-            deadline,
-        )  # fmt: skip
-    shutil.copy(grub / "eltorito.img", image)

@@ -86,7 +86,8 @@ def test_installed_config_is_installed_with_the_device_and_options() -> None:
     text = text_of(unit_of(config, "install-to-disk.service"))
     assert f'"INSTALL_DEVICE={DEVICE}"' in text
     assert '"INSTALL_OPTIONS=--offline"' in text
-    assert "TimeoutStartSec=300\n" in text
+    assert "RuntimeMaxSec=300\n" in text
+    assert "INSTALL_WAIT_S=0" in text
     (place,) = (line for line in text.splitlines() if "INSTALL_CONFIG" in line)
     path = place.partition("INSTALL_CONFIG=")[2].rstrip('"')
     assert json.loads(contents_of(config, path)) == {"ignition": {"version": "3.2.0"}}
@@ -97,7 +98,8 @@ def test_install_in_place_waits_for_the_config_of_the_server() -> None:
     config = bootstrap_in_place(certificate, Limits())
 
     text = text_of(unit_of(config, "install-to-disk.service"))
-    assert "Requires=bootstrap-in-place.service\n" in text
+    assert "Wants=bootstrap-in-place.service\n" in text
+    assert "INSTALL_WAIT_S=900" in text
     assert "INSTALL_CONFIG=/opt/openshift/master.ign" in text
     authority = "/opt/openshift/tls/machine-config-server-ca.crt"
     assert contents_of(config, authority) == certificate.ca_pem
