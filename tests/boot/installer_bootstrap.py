@@ -27,6 +27,11 @@ class Age:
 
     is_newer: bool
 
+    @property
+    def warnings(self) -> frozenset[str]:
+        """The rules that such a boot may set off."""
+        return frozenset() if self.is_newer else frozenset({"way-back-killed"})
+
     def words(self, release: str) -> dict[str, str]:
         """Return what goes into the texts."""
         new = self.is_newer

@@ -42,12 +42,16 @@ def test_installers_config_makes_a_node(
     passage = Passage(before=node.before, after=node.after, boots=node.boots)
     rows = [row for row in expectations.load("stand-in").rows if applies(row, passage.way)]
     found = [finding for row in rows if (finding := judge(row, passage)) is not None]
+    if not age.is_newer:
+        # Without KillMode=none the isolate may kill the unit that asked for it: okd-project/okd#2288.
+        found = [finding for finding in found if "node-image-finish" not in finding.observed]
     assert not found, "\n".join(finding.render() for finding in found)
     record = json.loads(
         max(node_image_rig.evidence.glob(f"ipi_bootstrap*/{RECORD}"), key=_written).read_text()
     )
     assert release.release_pull_spec in record["installer"]
     assert ("KillMode=none" in record["installer"]) is age.is_newer
+    assert {one["rule"] for one in record["sightings"]} <= age.warnings
     assert "missing" not in record["installer"]
     assert {"pull", "overlay"} <= dict(node.timings_s).keys()
 
