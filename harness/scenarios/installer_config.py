@@ -22,7 +22,8 @@ from harness.scenarios.start import Boot, MachinePlan, SwitchedOn
 
 _UP_S = 1800.0
 """From the login to multi-user.target, for hardware acceleration: two pulls, by endless loops."""
-_PHASES = "overlay-"
+_TIMED = {"overlay-pull": "pull", "overlay-checkout": "checkout", stages.OVERLAY: "overlay"}
+"""Phases by the stages that the harness's own live-apply tells of."""
 
 
 def pieces(inputs: Inputs, keys: RunKeys, variant: Variant) -> tuple[Config, ...]:
@@ -68,11 +69,11 @@ def _wait_for_live_apply(boot: Boot, variant: Variant) -> None:
     stages.wait_for_multi_user(boot, _UP_S * boot.rig.timeout_factor)
     if not boot.watch.has_passed(stages.OVERLAY):
         raise boot.watch.failed(why_without(variant))
-    phases = boot.watch.record.phases
+    ended = {phase.name: phase for phase in boot.watch.record.phases if phase.end_s is not None}
     boot.timings_s.update(
-        (phase.name.removeprefix(_PHASES), phase.end_s - phase.begin_s)
-        for phase in phases
-        if phase.name.startswith(_PHASES) and phase.end_s is not None
+        (stage, (phase.end_s or 0.0) - phase.begin_s)
+        for name, stage in _TIMED.items()
+        if (phase := ended.get(name)) is not None
     )
 
 
