@@ -109,6 +109,7 @@ ostree        | ostree      | ostree
 rpmbuild      | rpm         | rpm-build
 sfdisk        | fdisk       | util-linux
 mkfs.ext4     | e2fsprogs   | e2fsprogs
+mformat       | mtools      | mtools
 mksquashfs    | squashfs-tools | squashfs-tools
 xorriso       | xorriso     | xorriso
 zstd          | zstd        | zstd

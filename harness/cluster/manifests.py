@@ -93,7 +93,7 @@ def apiserver_arguments(at: Layout) -> tuple[str, ...]:
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={tls}/service-account.pub",
         f"--service-account-signing-key-file={tls}/service-account.key",
-        "--profiling=false", "--v=1",
+        "--profiling=false",
     )  # fmt: skip
 
 

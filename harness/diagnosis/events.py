@@ -104,7 +104,12 @@ def parse(text: str) -> tuple[Event, ...]:
 
 def is_done(events: Iterable[Event], stage: str) -> bool:
     """Return whether the guest told that `stage` is done."""
-    return any(event.stage == stage and event.state is State.DONE for event in events)
+    return times_done(events, stage) > 0
+
+
+def times_done(events: Iterable[Event], stage: str) -> int:
+    """Return how often the guest told that `stage` is done, over all its boots."""
+    return sum(event.stage == stage and event.state is State.DONE for event in events)
 
 
 def durations_s(events: Iterable[Event]) -> tuple[tuple[str, float], ...]:

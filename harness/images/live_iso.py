@@ -27,6 +27,7 @@ _ROOT_RECORD_AT = 156
 _INFO = "COREOS/IGNINFO.JSO"
 _DEFAULT = "IMAGES/IGNITION.IMG"
 _HEADER_AT, _MAGIC = 32768 - 24, b"coreiso+"
+_COPY_BYTES = 1 << 20
 _REMEDY = "give a CoreOS live ISO"
 
 
@@ -57,6 +58,28 @@ def with_ignition(iso: Path, config: str, target: Path) -> Path:
     with target.open("r+b") as stream:
         stream.seek(area.offset)
         stream.write(packed.ljust(area.size, b"\0"))
+    return target
+
+
+def extract(iso: Path, path: str, target: Path) -> Path:
+    """Copy the file at `path` in an ISO to `target`, and return that.
+
+    Raises:
+        InputError: no ISO, or it has no such file.
+    """
+    with iso.open("rb") as stream, target.open("wb") as copy:
+        try:
+            root = _root(stream)
+            area = _find(stream, root, path.upper())
+        except (struct.error, IndexError, ValueError) as exc:
+            raise InputError(str(iso), f"a damaged ISO image: {exc}", _REMEDY) from exc
+        if area is None:
+            raise InputError(str(iso), f"has no {path}", _REMEDY)
+        stream.seek(area.offset)
+        left = area.size
+        while left and (block := stream.read(min(left, _COPY_BYTES))):
+            copy.write(block)
+            left -= len(block)
     return target
 
 
@@ -103,7 +126,7 @@ def mark_ignition_area(iso: Path) -> None:
 
 def _area(stream: BinaryIO) -> Area | None:
     root = _root(stream)
-    if root is not None and (info := _find(stream, root, _INFO)) is not None:
+    if (info := _find(stream, root, _INFO)) is not None:
         named = json.loads(_read(stream, info))
         whole = _find(stream, root, str(named.get("file", _DEFAULT)).upper())
         if whole is None:
@@ -116,7 +139,7 @@ def _area(stream: BinaryIO) -> Area | None:
     return Area(offset=offset, size=size) if magic == _MAGIC else None
 
 
-def _root(stream: BinaryIO) -> Area | None:
+def _root(stream: BinaryIO) -> Area:
     descriptor = _read(stream, Area(offset=_DESCRIPTOR_AT, size=_SECTOR))
     if descriptor[:6] != b"\1CD001":
         raise ValueError("no volume descriptor")

@@ -2,69 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
-from harness.model.errors import InputError
+from harness.images.live_iso import extract
 
-
-class Part(StrEnum):
-    """One file of the live media, as it is published."""
-
-    ISO = "iso"
-    KERNEL = "kernel"
-    INITRAMFS = "initramfs"
-    ROOTFS = "rootfs"
-    METAL = "metal"
-    """The disk image that the others install, raw, plain or compressed."""
-
-    @property
-    def option(self) -> str:
-        """The option by which it is named."""
-        return f"--live-{self}"
+_PXEBOOT = "images/pxeboot"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveMedia:
-    """Where the live media lie, as far as they were named.
+    """Where the live media lie.
 
-    Nobody writes to them: an ISO with a config is a copy (`live_iso.with_ignition`). Each of the
-    parts is asked for only by what boots it.
+    Nobody writes to them: an ISO with a config is a copy (`live_iso.with_ignition`). `metal` is the
+    disk image to install, None where a system that came by the network has it in itself.
     """
 
-    paths: Mapping[Part, Path]
+    iso: Path
+    kernel: Path
+    initramfs: Path
+    rootfs: Path
+    metal: Path | None = None
 
-    @property
-    def iso(self) -> Path:
-        """The live ISO; raises `InputError` without one, as the others do."""
-        return self._path(Part.ISO)
+    @classmethod
+    def of_iso(cls, iso: Path, folder: Path) -> LiveMedia:
+        """Return the media of a CoreOS live ISO; its parts for the network are put in `folder`.
 
-    @property
-    def kernel(self) -> Path:
-        """The kernel to boot by network."""
-        return self._path(Part.KERNEL)
-
-    @property
-    def initramfs(self) -> Path:
-        """The initramfs to boot by network."""
-        return self._path(Part.INITRAMFS)
-
-    @property
-    def rootfs(self) -> Path:
-        """The root file system that the initramfs fetches."""
-        return self._path(Part.ROOTFS)
-
-    @property
-    def metal(self) -> Path:
-        """The disk image to install."""
-        return self._path(Part.METAL)
-
-    def _path(self, part: Part) -> Path:
-        if part not in self.paths:
-            raise InputError(
-                f"the live medium's {part}", "is not known, and this scenario boots it",
-                f"name it with {part.option}, or leave images out to use the stand-ins",
-            )  # fmt: skip
-        return self.paths[part]
+        Raises:
+            InputError: it is no CoreOS live ISO.
+        """
+        return cls(
+            iso=iso,
+            kernel=extract(iso, f"{_PXEBOOT}/vmlinuz", folder / "vmlinuz"),
+            initramfs=extract(iso, f"{_PXEBOOT}/initrd.img", folder / "initrd.img"),
+            rootfs=extract(iso, f"{_PXEBOOT}/rootfs.img", folder / "rootfs.img"),
+        )

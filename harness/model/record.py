@@ -126,7 +126,10 @@ class LayerRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineRecord:
-    """One machine that was switched on. `folder` holds its evidence, relative to the run's."""
+    """One machine that was switched on. `folder` holds its evidence, relative to the run's.
+
+    `installer` tells of the installer's own config that it was given, empty if it was none.
+    """
 
     name: str
     scenario: str
@@ -141,6 +144,7 @@ class MachineRecord:
     before: LayerRecord | None = None
     after: LayerRecord | None = None
     timings_s: dict[str, float]
+    installer: str = ""
     qemu_peak_bytes: int = 0
     evidence_bytes: int = 0
     evidence_cpu_s: float = 0.0

@@ -12,7 +12,7 @@ import json
 
 from harness.cluster.pki import Api
 from harness.model.ignition import Config, File, Unit
-from harness.node.kubelet import CRIO, UNIT, Runtime, config_file, probe_file, unit_text
+from harness.node.kubelet import UNIT, config_file, probe_file, unit_text
 
 NODE_KUBECONFIG = "/etc/kubernetes/kubeconfig"
 """Where a joining node keeps kubelet's kubeconfig."""
@@ -20,14 +20,14 @@ OS_ID_LABEL = "node.openshift.io/os_id"
 """The label with the ID of os-release. Source: seed:416."""
 
 _CA = "/etc/kubernetes/kubelet-ca.crt"
-_CNI_FOLDERS = {CRIO.name: "/etc/kubernetes/cni/net.d"}
-_CNI_FOLDER = "/etc/cni/net.d"
+# Where cri-o looks on nodes of OpenShift, by the MCO's file.
+_CNI_FOLDER = "/etc/kubernetes/cni/net.d"
 _CNI_NAME = "node-image-harness"
 # The MCO's unit needs os-release: without the ID there is no label.
 _OS_RELEASE = "/etc/os-release"
 
 
-def joining_kubelet(runtime: Runtime, api: Api, node_name: str, pause_image: str) -> Config:
+def joining_kubelet(api: Api, node_name: str, pause_image: str) -> Config:
     """Run kubelet as node `node_name` of the cluster of `api`, with a static pod of `pause_image`.
 
     It takes the place of `standalone_kubelet`; the host name of the machine becomes `node_name`.
@@ -41,9 +41,9 @@ def joining_kubelet(runtime: Runtime, api: Api, node_name: str, pause_image: str
             File(path=NODE_KUBECONFIG, contents=kubeconfig, mode=0o600, overwrite=True),
             File(path=_CA, contents=api.ca_pem, overwrite=True),
             File(path="/etc/hostname", contents=f"{node_name}\n", overwrite=True),
-            _host_network(runtime),
+            _host_network(),
         ),
-        units=(Unit(name=UNIT, contents=unit_text(runtime, arguments, _OS_RELEASE), enabled=True),),
+        units=(Unit(name=UNIT, contents=unit_text(arguments, _OS_RELEASE), enabled=True),),
     )
 
 
@@ -57,13 +57,12 @@ _WITH_API = {
 }
 
 
-def _host_network(runtime: Runtime) -> File:
+def _host_network() -> File:
     """Return a CNI configuration that gives pods a loopback: the runtime calls itself ready."""
     document = {
         "cniVersion": "0.4.0",
         "name": _CNI_NAME,
         "plugins": [{"type": "loopback"}],
     }
-    folder = _CNI_FOLDERS.get(runtime.name, _CNI_FOLDER)
     text = json.dumps(document, indent=2) + "\n"
-    return File(path=f"{folder}/50-{_CNI_NAME}.conflist", contents=text, overwrite=True)
+    return File(path=f"{_CNI_FOLDER}/50-{_CNI_NAME}.conflist", contents=text, overwrite=True)

@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from harness.model.ignition import Config, File, Unit
-from harness.node.access import registry_ca_path
 
 PROBE_POD = "node-image-harness-probe"
 HEALTHZ_PORT = 10248
@@ -26,27 +24,11 @@ _VOLUME_PLUGINS = "/etc/kubernetes/kubelet-plugins/volume/exec"
 _EXTRA_ARGS_PATH = "/etc/sysconfig/kubelet"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Runtime:
-    """A container runtime that answers CRI at `socket`, a path in the guest."""
-
-    name: str
-    socket: str
-
-    @property
-    def endpoint(self) -> str:
-        """The socket as kubelet and crictl name it."""
-        return f"unix://{self.socket}"
+CRI_ENDPOINT = "unix:///run/crio/crio.sock"
+"""The runtime's socket as kubelet and crictl name it."""
 
 
-CRIO = Runtime(name="crio", socket="/run/crio/crio.sock")
-CONTAINERD = Runtime(name="containerd", socket="/run/containerd/containerd.sock")
-RUNTIMES = (CRIO, CONTAINERD)
-
-
-def standalone_kubelet(
-    runtime: Runtime, pause_image: str, extra_args: tuple[str, ...] = ()
-) -> Config:
+def standalone_kubelet(pause_image: str, extra_args: tuple[str, ...] = ()) -> Config:
     """Run kubelet without a cluster, with one static pod of `pause_image` (a pull spec).
 
     `extra_args` go into /etc/sysconfig/kubelet; without any, that file is left to the node layer.
@@ -57,7 +39,7 @@ def standalone_kubelet(
         files.append(_owned(_EXTRA_ARGS_PATH, f'KUBELET_EXTRA_ARGS="{words}"\n'))
     return Config(
         files=tuple(files),
-        units=(Unit(name=UNIT, contents=unit_text(runtime), enabled=True),),
+        units=(Unit(name=UNIT, contents=unit_text(), enabled=True),),
     )
 
 
@@ -67,40 +49,6 @@ def crio_pause(pause_image: str) -> Config:
     # An empty command means the image's own entrypoint; unset, CRI-O runs /pause in it.
     text = f'[crio.image]\npause_image = {_toml(pause_image)}\npause_command = ""\n'
     return Config(files=(_owned(path, text),))
-
-
-def containerd_pause(pause_image: str, registry: str) -> Config:
-    """Tell containerd 1.6 the pause image, and to trust the registry at `registry` (host:port)."""
-    # An imported file replaces the whole table of a plugin: what the main file says of CRI is lost,
-    # so cgroups and trust are said here too.
-    text = f"""\
-version = 2
-
-[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = {_toml(pause_image)}
-
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-  runtime_type = "io.containerd.runc.v2"
-
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
-  SystemdCgroup = true
-
-[plugins."io.containerd.grpc.v1.cri".registry]
-  config_path = "/etc/containerd/certs.d"
-"""
-    hosts = f"""\
-server = {_toml(f"https://{registry}")}
-
-[host.{_toml(f"https://{registry}")}]
-  capabilities = ["pull", "resolve"]
-  ca = {_toml(registry_ca_path(registry))}
-"""
-    return Config(
-        files=(
-            _owned("/etc/containerd/conf.d/50-node-image-harness.toml", text),
-            _owned(f"/etc/containerd/certs.d/{registry}/hosts.toml", hosts),
-        )
-    )
 
 
 # Only fields that kubelet 1.20 and 1.32 both know: one that it does not know it ignores unseen.
@@ -151,22 +99,20 @@ def _probe_pod(image: str) -> dict[str, object]:
     }
 
 
-def unit_text(
-    runtime: Runtime, arguments: tuple[str, ...] = (), os_release: str = "-/etc/os-release"
-) -> str:
+def unit_text(arguments: tuple[str, ...] = (), os_release: str = "-/etc/os-release") -> str:
     """Return kubelet.service with more `arguments`; `os_release` is its EnvironmentFile."""
     words = " \\\n    ".join(
         (
             "/usr/bin/kubelet", f"--config={_CONFIG_PATH}",
-            f"--container-runtime-endpoint={runtime.endpoint}", *arguments,
+            f"--container-runtime-endpoint={CRI_ENDPOINT}", *arguments,
             "--v=2 $KUBELET_EXTRA_ARGS",
         )
     )  # fmt: skip
     return f"""\
 [Unit]
 Description=Kubernetes Kubelet
-Wants=rpc-statd.service crio.service containerd.service
-After=rpc-statd.service crio.service containerd.service
+Wants=rpc-statd.service crio.service
+After=rpc-statd.service crio.service
 
 [Service]
 Type=notify

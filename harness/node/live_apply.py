@@ -8,6 +8,7 @@ Source: openshift/installer data/data/bootstrap/files, node-image-*.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness import folders
@@ -21,16 +22,18 @@ BEFORE = "/run/node-image-harness/before.txt"
 _PATHS = "/etc/node-image-harness/paths"
 _TMPFILES = "/etc/tmpfiles.d/node-image-harness.conf"
 _GENERATOR = "node-image-overlay-generator"
-_PROGRAMS = (
-    "node-image-pull", "node-image-overlay", "node-image-harness-tell", "node-image-harness-failed",
-)  # fmt: skip
+_REPORTERS = ("node-image-harness-tell", "node-image-harness-failed")
+_PROGRAMS = ("node-image-pull", "node-image-overlay", *_REPORTERS)
 _PULL = "node-image-pull.service"
 _BEFORE_UNIT = "node-image-harness-before.service"
+_REPORTER_UNITS = (_BEFORE_UNIT, "node-image-harness-failed@.service")
 # The installer enables none of its units: the generator's link brings them in.
 _UNITS = (
     "node-image-overlay.target", _PULL, "node-image-overlay.service", "node-image-finish.service",
-    _BEFORE_UNIT, "node-image-harness-failed@.service",
+    *_REPORTER_UNITS, "var-ostreecontainer.mount",
 )  # fmt: skip
+# What the generator boots into, and the way back from there.
+_BY_GENERATOR = ("node-image-overlay.target", "node-image-finish.service")
 _REPORTED = "node-image-harness-multi-user.service"
 
 
@@ -71,10 +74,46 @@ def live_apply(pull_spec: str, limits: Limits) -> Config:
     )
 
 
+def on_demand(pull_spec: str, limits: Limits) -> Config:
+    """Give a system the units of `live_apply`, to be started by somebody; nothing starts by itself.
+
+    There is no way back to multi-user.target, since nothing leaves it.
+    """
+    return Config(
+        files=tuple(_program(name, f"/usr/local/bin/{name}") for name in _PROGRAMS),
+        units=tuple(_unit(name, limits, pull_spec) for name in _UNITS if name not in _BY_GENERATOR),
+    )
+
+
 def snapshot_at_boot() -> Config:
     """Take the snapshot of before at every boot, also where no live-apply asks for it."""
     wanted = f"/etc/systemd/system/multi-user.target.wants/{_BEFORE_UNIT}"
     return Config(links=(Link(path=wanted, target=f"../{_BEFORE_UNIT}", overwrite=True),))
+
+
+def reports(overlay_unit: str, watched: Iterable[str]) -> Config:
+    """Tell the host of units that others wrote: when `watched` ones fail, and of multi-user.target.
+
+    The snapshot of before is taken before `overlay_unit`, unless that is empty.
+    """
+    tells_failure = "OnFailure=node-image-harness-failed@%n.service\n"
+    waits = f"Wants={_BEFORE_UNIT}\nAfter={_BEFORE_UNIT}\n"
+    return Config(
+        files=tuple(_program(name, f"/usr/local/bin/{name}") for name in _REPORTERS),
+        units=(
+            *(Unit(name=name, contents=_text(f"units/{name}")) for name in _REPORTER_UNITS),
+            Unit(name=_REPORTED, contents=_text(f"units/{_REPORTED}"), enabled=True),
+            *(
+                _extended(name, tells_failure + (waits if name == overlay_unit else ""))
+                for name in dict.fromkeys((*watched, *filter(None, (overlay_unit,))))
+            ),
+        ),
+    )
+
+
+def _extended(name: str, settings: str) -> Unit:
+    dropin = Dropin(name="50-node-image-harness.conf", contents=f"[Unit]\n{settings}")
+    return Unit(name=name, dropins=(dropin,))
 
 
 def observation(paths: tuple[str, ...]) -> Config:

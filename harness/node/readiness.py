@@ -13,7 +13,7 @@ from typing import Protocol
 
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.errors import DeadlineError, HarnessError, ProductError
-from harness.node.kubelet import HEALTHZ_PORT, PROBE_POD, RUNTIMES, UNIT
+from harness.node.kubelet import CRI_ENDPOINT, HEALTHZ_PORT, PROBE_POD, UNIT
 from harness.node.kubelet_answers import (
     PROPERTIES,
     KubeletService,
@@ -188,12 +188,7 @@ def _service(shell: Shell, deadline: Deadline) -> KubeletService:
 
 
 def _crictl(shell: Shell, words: str, deadline: Deadline) -> str:
-    sockets = " ".join(runtime.socket for runtime in RUNTIMES)
-    find = f"for s in {sockets}; do if test -S $s; then echo $s; fi; done"
-    found = ask(shell, find, deadline).stdout.split()
-    if not found:
-        raise NotYet(f"no container runtime listens: none of {sockets} is there")
-    return ask(shell, f"crictl --runtime-endpoint unix://{found[0]} {words}", deadline).stdout
+    return ask(shell, f"crictl --runtime-endpoint {CRI_ENDPOINT} {words}", deadline).stdout
 
 
 def ask(shell: Shell, command: str, deadline: Deadline) -> Result:

@@ -5,29 +5,35 @@ The latter is made of the release's images, hence of a run on stand-ins or with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from harness.cluster.pki import make_pki
 from harness.diagnosis import events
-from harness.model.ignition import Config, Document
+from harness.model.ignition import Config
 from harness.node import bootkube, live_apply
 from harness.node.bootkube import Limits, temporary_control_plane
 from harness.node.keys import make_run_keys
-from harness.scenarios import stages
+from harness.scenarios import installer_config, stages
 from harness.scenarios.config import node_pieces, whole
-from harness.scenarios.scenario import AppliedNode, Inputs, Rig
-from harness.scenarios.stages import Boot, MachinePlan
+from harness.scenarios.scenario import STANDALONE_LEVELS, AppliedNode, Inputs, Rig
+from harness.scenarios.start import Boot, MachinePlan, SwitchedOn
 
-API_LEVEL = "api-readyz"
-"""The level of readiness of a machine that has a temporary control plane."""
+LEVELS = (*STANDALONE_LEVELS, "api-readyz")
+"""Levels of readiness of a bootstrap machine; it is no Node of the cluster that it begins."""
 
-SwitchedOn = Callable[[Rig, Inputs, MachinePlan, Document], AbstractContextManager[Boot]]
-"""How a machine gets its config: `stages.switched_on`, or one that takes another way."""
+
+def bring_up(
+    plan: MachinePlan, switched_on: SwitchedOn, rig: Rig, inputs: Inputs
+) -> AbstractContextManager[AppliedNode]:
+    """Hold a bootstrap machine, made by the installer's own config if the user gave one."""
+    if inputs.bootstrap_ignition is not None:
+        return installer_config.bring_up(plan, switched_on, rig, inputs)
+    return _by_our_config(plan, switched_on, rig, inputs)
 
 
 @contextmanager
-def bring_up(
+def _by_our_config(
     plan: MachinePlan, switched_on: SwitchedOn, rig: Rig, inputs: Inputs
 ) -> Iterator[AppliedNode]:
     """Hold a bootstrap machine, up to its temporary control plane if it has one."""

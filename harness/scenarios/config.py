@@ -13,7 +13,7 @@ from harness.model.errors import InputError
 from harness.model.ignition import Config, Document, merge
 from harness.node import access
 from harness.node.keys import RunKeys
-from harness.node.kubelet import CRIO, containerd_pause, crio_pause, standalone_kubelet
+from harness.node.kubelet import crio_pause, standalone_kubelet
 from harness.node.live_apply import observation
 from harness.scenarios.scenario import Inputs
 
@@ -30,22 +30,25 @@ _MERGED_REMEDY = (
 
 def node_pieces(inputs: Inputs, keys: RunKeys) -> tuple[Config, ...]:
     """Return what every scenario wants: logins, evidence, trust in the registry, a kubelet."""
+    return (*access_pieces(inputs, keys), *kubelet_pieces(inputs))
+
+
+def access_pieces(inputs: Inputs, keys: RunKeys) -> tuple[Config, ...]:
+    """Return what every machine wants: logins, evidence, trust in the registry."""
     registry = inputs.registry
-    address = registry.address_in_guest
-    if inputs.runtime == CRIO:
-        pause = crio_pause(inputs.pause_image)
-    else:
-        pause = containerd_pause(inputs.pause_image, address)
     login = () if inputs.authfile is None else (access.registry_login(inputs.authfile),)
     return (
         access.logins(keys),
         access.journal_stream(),
-        access.registry_trust(address, registry.ca_pem),
+        access.registry_trust(registry.address_in_guest, registry.ca_pem),
         *login,
         observation(inputs.paths_to_observe),
-        standalone_kubelet(inputs.runtime, inputs.pause_image),
-        pause,
     )
+
+
+def kubelet_pieces(inputs: Inputs) -> tuple[Config, ...]:
+    """Return a kubelet without a cluster, and its runtime's settings."""
+    return standalone_kubelet(inputs.pause_image), crio_pause(inputs.pause_image)
 
 
 def whole(pieces: Iterable[Config], extra: Iterable[Document]) -> Document:

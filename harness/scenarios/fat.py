@@ -11,10 +11,10 @@ from dataclasses import replace
 
 from harness.node.keys import make_run_keys
 from harness.node.live_apply import Limits, live_apply, snapshot_at_boot
-from harness.scenarios import stages
+from harness.scenarios import stages, start
 from harness.scenarios.config import node_pieces, whole
 from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario, Way
-from harness.scenarios.stages import MachinePlan
+from harness.scenarios.start import MachinePlan
 
 _PLAN = MachinePlan(name="fat", memory_mib=2048)
 # For hardware acceleration; `Rig.timeout_factor` stretches it.
@@ -29,7 +29,7 @@ def _bring_up(rig: Rig, inputs: Inputs) -> Iterator[AppliedNode]:
     document = whole(pieces, inputs.extra_ignition)
     fat = replace(inputs, bootimage=inputs.fat_bootimage())
     with (
-        stages.switched_on(rig, fat, _PLAN, document) as boot,
+        start.switched_on(rig, fat, _PLAN, document) as boot,
         stages.logged_in(boot, keys) as session,
     ):
         stages.wait_for_multi_user(boot, _BOOT_S * rig.timeout_factor)

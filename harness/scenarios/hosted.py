@@ -5,7 +5,7 @@ The control plane runs on the host, beside the ignition server that knows the wo
 
 from harness.cluster import ignition_server
 from harness.scenarios.pivoting import pivoting
-from harness.scenarios.stages import MachinePlan
+from harness.scenarios.start import MachinePlan
 
 SCENARIO = pivoting(
     MachinePlan(name="hosted", memory_mib=2048), ignition_server.served,

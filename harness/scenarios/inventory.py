@@ -24,7 +24,7 @@ from harness.model.errors import DeadlineError, RigError
 from harness.model.ignition import Config, File, Unit, render
 from harness.model.record import State
 from harness.node import access
-from harness.scenarios import stages
+from harness.scenarios import start
 from harness.scenarios.config import whole
 from harness.scenarios.evidence import Evidence
 from harness.scenarios.scenario import Rig
@@ -126,7 +126,7 @@ def _told(bootimage: BootImage, rig: Rig) -> str:
         ignition=_ignition(evidence), memory_mib=rig.memory_mib or _MEMORY_MIB,
         cpu_level=CpuLevel.V3,  # for any RHEL: which one it is will be told
     )  # fmt: skip
-    with stages.watched(rig, spec, evidence) as watch:
+    with start.watched(rig, spec, evidence) as watch:
         text = _waited_for(watch, Deadline.after(_BOOT_S * rig.timeout_factor))
         watch.note(state=State.UP)
     return text

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from harness.scenarios import stages
-from harness.scenarios.bootstrap import bring_up
+from harness.scenarios import start
+from harness.scenarios.bootstrap import LEVELS, bring_up
 from harness.scenarios.scenario import Scenario
-from harness.scenarios.stages import MachinePlan
+from harness.scenarios.start import MachinePlan
 
 _PLAN = MachinePlan(name="ipi_bootstrap", memory_mib=2048)
 
@@ -20,5 +20,6 @@ SCENARIO = Scenario(
     name=_PLAN.name,
     title="IPI bootstrap: disk bootimage, live-apply at the first boot, temporary control plane",
     memory_mib=_PLAN.memory_mib,
-    bring_up=partial(bring_up, _PLAN, stages.switched_on),
+    bring_up=partial(bring_up, _PLAN, start.switched_on),
+    levels=LEVELS,
 )

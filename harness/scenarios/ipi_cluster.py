@@ -28,7 +28,7 @@ from harness.node.live_apply import Limits, live_apply
 from harness.node.machine_configs import machine_config_server
 from harness.node.pivot import BEFORE, pivot
 from harness.node.segment_network import API_INT_NAME, API_NAME, GATEWAY, Member, segment_gateway
-from harness.scenarios import remote_config, stages
+from harness.scenarios import remote_config, stages, start
 from harness.scenarios.bootstrap import wait_for_control_plane
 from harness.scenarios.config import node_pieces, whole
 from harness.scenarios.pivoting import follow_pivot
@@ -40,7 +40,7 @@ from harness.scenarios.scenario import (
     Scenario,
     Way,
 )
-from harness.scenarios.stages import Boot, MachinePlan
+from harness.scenarios.start import Boot, MachinePlan
 
 _NODE = MachinePlan(name="ipi_cluster", memory_mib=2048)
 _BOOTSTRAP = MachinePlan(name="ipi_cluster_bootstrap", memory_mib=3072)
@@ -106,7 +106,7 @@ def _bootstrap(rig: Rig, inputs: Inputs, cluster: _Cluster, config: Document) ->
         segment_gateway(cluster.bootstrap.mac, member),
     )
     plan = replace(_BOOTSTRAP, segment=cluster.bootstrap)
-    with stages.switched_on(rig, inputs, plan, whole(pieces, ())) as boot:
+    with start.switched_on(rig, inputs, plan, whole(pieces, ())) as boot:
         stages.wait_for_live_apply(boot, limits)
         wait_for_control_plane(boot, waits)
         yield boot
@@ -117,7 +117,7 @@ def _node_config(rig: Rig, inputs: Inputs, cluster: _Cluster) -> Document:
     api = Api(pki=cluster.pki, url=f"https://{API_INT_NAME}:{API_PORT}")
     pieces = (
         *node_pieces(inputs, cluster.keys),
-        joining_kubelet(inputs.runtime, api, _NODE_NAME, inputs.pause_image),
+        joining_kubelet(api, _NODE_NAME, inputs.pause_image),
         pivot(inputs.pull_spec, limits),
     )
     return whole(pieces, inputs.extra_ignition)

@@ -4,7 +4,7 @@ from functools import partial
 
 from harness.cluster.machine_config_server import MASTER
 from harness.scenarios.pivoting import as_role, pivoting
-from harness.scenarios.stages import MachinePlan
+from harness.scenarios.start import MachinePlan
 
 SCENARIO = pivoting(
     MachinePlan(name="ipi_node", memory_mib=2048), partial(as_role, MASTER),

@@ -37,7 +37,8 @@ from harness.scenarios.scenario import (
     Scenario,
     Way,
 )
-from harness.scenarios.stages import Boot, MachinePlan, Returning
+from harness.scenarios.stages import Returning
+from harness.scenarios.start import Boot, MachinePlan
 
 _CONTROL_PLANE_S = 90.0
 _BACK_S = 120.0
@@ -76,11 +77,13 @@ def follow_pivot(boot: Boot, session: Following) -> None:
     """
     limits = Limits().scaled(boot.rig.timeout_factor)
     number = boot.watch.boots
+    # A live system that was installed has been there already.
+    before = events.times_done(boot.watch.events, events.MULTI_USER)
     stages.wait_for_stage(boot, STAGE, limits.overall_s + limits.step_s)
     boot.timings_s.update(events.durations_s(boot.watch.events))
     with boot.timed("reboot"):
         stages.wait_for_boot(boot, session, number + 1)
-    stages.wait_for_multi_user(boot, _BACK_S * boot.rig.timeout_factor)
+    stages.wait_for_multi_user(boot, _BACK_S * boot.rig.timeout_factor, before + 1)
     stages.wait_until_settled(boot, session)
 
 
@@ -113,7 +116,7 @@ def _joining(
     if control_plane is None:
         return ()
     name = plan.name.replace("_", "-")
-    return (joining_kubelet(inputs.runtime, control_plane.api, name, inputs.pause_image),)
+    return (joining_kubelet(control_plane.api, name, inputs.pause_image),)
 
 
 def _config(rig: Rig, inputs: Inputs, keys: RunKeys, joining: tuple[Config, ...]) -> Document:

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from harness.model.node_state import NodeState
     from harness.model.redaction import Redactor
     from harness.model.secret import Secret
-    from harness.node.kubelet import Runtime
     from harness.node.ssh import Session
 
 _DEFINES = re.compile(r"^SCENARIO\b", re.MULTILINE)
@@ -46,27 +45,28 @@ _DEFINES = re.compile(r"^SCENARIO\b", re.MULTILINE)
 class Inputs:
     """What is under test, the same for every scenario of a run.
 
-    `fat_bootimage` gives the control's bootimage, or raises `InputError`, as `live` does when asked
-    for a medium that was not named. `payload` has
+    `fat_bootimage` gives the control's bootimage, `live` the bootimage's live media; both raise
+    `InputError` where there are none. `payload` has
     the parts of a control plane on this host, None with images that are no stand-ins; `release` is
     the release as guests reach it, None when the user named a node image alone.
     `pull_spec` and `pause_image` are names by digest as the guest reaches them, without transport.
+    `bootstrap_ignition` is the installer's own config, to be booted as it is.
     `package_of` names the node layer's package that brings a command, None when none does; it may
     have to fetch the image for that, `known_package_of` does not and is None then, too.
     """
 
     bootimage: BootImage
     fat_bootimage: Callable[[], BootImage]
-    live: LiveMedia
+    live: Callable[[], LiveMedia]
     payload: Payload | None = None
     release: Callable[[], ReleasePayload | None] = lambda: None
     node_image: NodeImage
     pull_spec: str
     pause_image: str
     registry: Registry
-    runtime: Runtime
     authfile: Secret | None
     extra_ignition: tuple[Document, ...]
+    bootstrap_ignition: Document | None = None
     paths_to_observe: tuple[str, ...]
     package_of: Callable[[str], str | None] = lambda _: None
     known_package_of: Callable[[str], str | None] = lambda _: None

@@ -1,4 +1,4 @@
-"""The stages that scenarios are made of, from switching a machine on to its two snapshots.
+"""The stages that scenarios are made of, from the login to the two snapshots.
 
 Every stage is bounded, tells its progress, and ends with the one error that says what failed.
 """
@@ -6,34 +6,24 @@ Every stage is bounded, tells its progress, and ends with the one error that say
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Protocol
 
-from harness.diagnosis import events, rules
-from harness.diagnosis.engine import Engine
-from harness.machine.architecture import CpuLevel
-from harness.machine.machine import Machine, MachineSpec, boot
-from harness.machine.segment import Segment
-from harness.model import node_state, version
-from harness.model.clock import Deadline, NotYet, utc_now, wait_for
-from harness.model.errors import DeadlineError, InputError
-from harness.model.ignition import Document, render
+from harness.diagnosis import events
+from harness.model import node_state
+from harness.model.clock import Deadline, NotYet, wait_for
+from harness.model.errors import DeadlineError
 from harness.model.node_state import NodeState
-from harness.model.record import LayerRecord, MachineRecord, State
+from harness.model.record import LayerRecord, State
 from harness.node.dial import Endpoint
 from harness.node.keys import RunKeys
 from harness.node.live_apply import BEFORE, OBSERVE, Limits
 from harness.node.ssh import ConnectionLostError, Session, Shell
-from harness.scenarios.config import insist_valid
-from harness.scenarios.evidence import Evidence
-from harness.scenarios.scenario import AppliedNode, Inputs, Rig
-from harness.scenarios.watch import Watch
+from harness.scenarios.scenario import AppliedNode
+from harness.scenarios.start import Boot
 
 # For hardware acceleration; `Rig.timeout_factor` stretches all of them.
-_SWITCH_ON_S = 60.0
 _LOGIN_S = 120.0
 _BACK_S = 120.0
 _REBOOT_S = 240.0
@@ -42,124 +32,8 @@ _SNAPSHOT_S = 60.0
 _ASK_S = 30.0
 # Not stretched: how often to look.
 _LOOK_S = 0.5
-_EL10 = 10
 OVERLAY = "overlay-apply"
 """The phase in which the node image is laid over /usr, whoever's scripts do it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MachinePlan:
-    """What a scenario asks of its machine.
-
-    The disk holds the bootimage, grown to `disk_bytes`, or with `is_blank` nothing of that size:
-    then the ISO `cdrom` boots, or the iPXE script at the URL `netboot`.
-    """
-
-    name: str
-    memory_mib: int
-    disk_bytes: int | None = None
-    is_blank: bool = False
-    cdrom: Path | None = None
-    netboot: str | None = None
-    segment: Segment | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Boot:
-    """A machine that was switched on, what is watched and kept of it, and what took how long."""
-
-    rig: Rig
-    machine: Machine
-    watch: Watch
-    evidence: Evidence
-    timings_s: dict[str, float] = field(default_factory=dict)
-
-    def deadline(self, limit_s: float) -> Deadline:
-        """Return a deadline `limit_s` from now, stretched for a slow guest."""
-        return Deadline.after(limit_s * self.rig.timeout_factor, self.watch.clock)
-
-    @contextmanager
-    def timed(self, name: str) -> Iterator[None]:
-        """Note under `name` how long the block takes when it succeeds."""
-        start = self.watch.elapsed_s
-        yield
-        self.timings_s[name] = self.watch.elapsed_s - start
-
-
-@contextmanager
-def switched_on(
-    rig: Rig, inputs: Inputs, plan: MachinePlan, document: Document | None
-) -> Iterator[Boot]:
-    """Hold a machine as planned; `document` is its Ignition config unless its medium has one.
-
-    Whatever happens to it, `rig.evidence/NAME` tells of it afterwards.
-
-    Raises:
-        InputError: `ignition-validate` refuses the config.
-        RigError: the host cannot start the machine.
-    """
-    evidence = Evidence.begin(rig.evidence, plan.name, rig.redactor)
-    spec = MachineSpec(
-        name=plan.name, emulator=rig.emulator, acceleration=rig.acceleration,
-        base=None if plan.is_blank else inputs.bootimage.path,
-        base_format=inputs.bootimage.format.value, disk_bytes=plan.disk_bytes,
-        cdrom=plan.cdrom, netboot=plan.netboot, ignition=checked_config(rig, evidence, document),
-        memory_mib=rig.memory_mib or plan.memory_mib,
-        hardware=rig.hardware, segment=plan.segment,
-        cpu_level=cpu_level(inputs.node_image.version),
-    )  # fmt: skip
-    with watched(rig, spec, evidence, inputs) as watch:
-        yield Boot(rig=rig, machine=watch.machine, watch=watch, evidence=evidence)
-
-
-def checked_config(rig: Rig, evidence: Evidence, document: Document | None) -> str | None:
-    """Return the text of an Ignition config that is valid, kept as evidence without its secrets.
-
-    Raises:
-        InputError: `ignition-validate` refuses it.
-    """
-    if document is None:
-        return None
-    evidence.keep_config(document)
-    text = render(document)
-    insist_valid(text, rig.run.folder)
-    return text
-
-
-@contextmanager
-def watched(
-    rig: Rig, spec: MachineSpec, evidence: Evidence, inputs: Inputs | None = None
-) -> Iterator[Watch]:
-    """Hold a machine made of `spec` with what watches it; `evidence` has all of it at the end.
-
-    Raises:
-        RigError: the host cannot start the machine.
-    """
-    limit = Deadline.after(_SWITCH_ON_S * rig.timeout_factor)
-    engine = Engine(
-        rules.load(), rig.allow, factor=rig.timeout_factor, arch=rig.emulator.arch.name,
-        today=rig.today,
-    )  # fmt: skip
-    name = evidence.folder.name
-    record = MachineRecord(
-        name=name, scenario=spec.name, folder=name, started=utc_now(), timings_s={}
-    )
-    with ExitStack() as after, boot(rig.connection, rig.run, spec, limit) as machine:
-        evidence.keep_domain(machine)
-        watch = Watch(
-            machine=machine, evidence=evidence, engine=engine, tell=rig.tell, record=record,
-        )  # fmt: skip
-        if inputs is not None:
-            watch.package_of = inputs.known_package_of
-            # When the machine is gone: an image may have to be fetched for it.
-            after.callback(watch.name_packages, inputs.package_of)
-        try:
-            yield watch
-        finally:
-            evidence.keep_log(rig.run.folder / "registry.log")
-            peak_bytes = machine.peak_memory_bytes()
-            watch.finish(peak_bytes)
-            watch.say(f"QEMU's peak memory {peak_bytes >> 20} MiB; evidence in {evidence.folder}")
 
 
 @contextmanager
@@ -199,18 +73,20 @@ def wait_for_live_apply(boot: Boot, limits: Limits) -> None:
     boot.timings_s.update(events.durations_s(boot.watch.events))
 
 
-def wait_for_multi_user(boot: Boot, limit_s: float) -> None:
+def wait_for_multi_user(boot: Boot, limit_s: float, times: int = 1) -> None:
     """Follow the machine until it has reached multi-user.target; `limit_s` is taken as it is.
+
+    `times` is how often it gets there, over all its boots.
 
     Raises:
         ProductError: the boot failed or took too long.
         RigError: QEMU ended, or the harness's own part in the guest failed.
     """
-    wait_for_stage(boot, events.MULTI_USER, limit_s)
+    wait_for_stage(boot, events.MULTI_USER, limit_s, times)
 
 
-def wait_for_stage(boot: Boot, stage: str, limit_s: float) -> None:
-    """Follow the machine until it tells that `stage` is done; `limit_s` is taken as it is.
+def wait_for_stage(boot: Boot, stage: str, limit_s: float, times: int = 1) -> None:
+    """Follow the machine until it told `times` that `stage` is done; `limit_s` is taken as it is.
 
     Raises:
         ProductError: the machine failed or took too long.
@@ -218,15 +94,15 @@ def wait_for_stage(boot: Boot, stage: str, limit_s: float) -> None:
     """
     try:
         limit = Deadline.after(limit_s, boot.watch.clock)
-        wait_for(f"the end of {stage}", partial(_is_done, boot, stage), limit, _LOOK_S)
+        wait_for(f"the end of {stage}", partial(_is_done, boot, stage, times), limit, _LOOK_S)
     except DeadlineError as exc:
         raise boot.watch.stuck(str(exc)) from exc
 
 
-def _is_done(boot: Boot, stage: str) -> None:
+def _is_done(boot: Boot, stage: str, times: int) -> None:
     boot.watch.insist_alive()
     seen = boot.watch.events
-    if not events.is_done(seen, stage):
+    if events.times_done(seen, stage) < times:
         last = seen[-1] if seen else None
         raise NotYet(f"{last.stage} says {last.detail or last.state}" if last else "nothing told")
 
@@ -318,12 +194,3 @@ def applied(boot: Boot, session: Session, before_path: str = BEFORE) -> AppliedN
 def _kept(boot: Boot, name: str, text: str) -> tuple[LayerRecord, NodeState]:
     state = node_state.parse(text)
     return boot.evidence.keep_state(name, text, state), state
-
-
-def cpu_level(image_version: str | None) -> CpuLevel:
-    """Return what the image's userspace was built for: x86-64-v3 from RHEL 10 on."""
-    try:
-        known = version.parse(image_version or "")
-    except InputError:
-        return CpuLevel.V3  # emulates more than needed, which is slower but never wrong
-    return CpuLevel.V3 if known.rhel_major >= _EL10 else CpuLevel.V2

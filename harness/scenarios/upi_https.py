@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from harness.scenarios.bootstrap import bring_up
+from harness.scenarios.bootstrap import LEVELS, bring_up
 from harness.scenarios.remote_config import by_pointer
 from harness.scenarios.scenario import Scenario
-from harness.scenarios.stages import MachinePlan
+from harness.scenarios.start import MachinePlan
 
 _PLAN = MachinePlan(name="upi_https", memory_mib=2048)
 
@@ -16,4 +16,5 @@ SCENARIO = Scenario(
     title="UPI bootstrap: config by pointer over HTTPS, live-apply at the first boot",
     memory_mib=_PLAN.memory_mib,
     bring_up=partial(bring_up, _PLAN, partial(by_pointer, is_secure=True)),
+    levels=LEVELS,
 )

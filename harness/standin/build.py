@@ -20,7 +20,7 @@ from harness import doctor, process
 from harness.cluster.payload import Payload
 from harness.folders import cache_dir
 from harness.host import Purpose
-from harness.images.live_media import LiveMedia, Part
+from harness.images.live_media import LiveMedia
 from harness.machine.locks import lock
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, RigError
@@ -57,11 +57,11 @@ class StandIn:
     def live(self) -> LiveMedia:
         """The live media of the same bare CoreOS layer."""
         folder = self.folder / "live"
-        names = {
-            Part.ISO: live.ISO, Part.KERNEL: live.KERNEL, Part.INITRAMFS: live.INITRAMFS,
-            Part.ROOTFS: live.ROOTFS, Part.METAL: live.METAL,
-        }  # fmt: skip
-        return LiveMedia(paths={part: folder / name for part, name in names.items()})
+        return LiveMedia(
+            iso=folder / live.ISO, kernel=folder / live.KERNEL,
+            initramfs=folder / live.INITRAMFS, rootfs=folder / live.ROOTFS,
+            metal=folder / live.METAL,
+        )  # fmt: skip
 
     @property
     def base_image(self) -> str:

@@ -1,49 +1,29 @@
-"""A bootable ostree disk made without loop devices: GPT, GRUB for BIOS, partitions boot and root.
+"""A bootable ostree disk made without loop devices: GPT, partitions for GRUB, boot and root.
 
 GRUB 2.06 reads no boot-loader specification, so ostree keeps a syslinux file current and GRUB reads
-that. Its commands `linux16` and `initrd16` are defined as GRUB functions which add Ignition's
-first-boot argument while the stamp is there.
+that: see `boot_loader`. Partitions are those of CoreOS, in its order.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness import process
 from harness.model.clock import Deadline
-from harness.standin.coreos import mounted
+from harness.standin.boot_loader import CONFIG, install_for_bios, install_for_uefi, make_grub
 from harness.standin.rootfs import Debian
 
 STATEROOT = "rhcos"
-_SECTOR = 512
-_BIOS_BOOT_TYPE = "21686148-6449-6E6F-744E-656564454649"  # Source: GPT, "BIOS boot".
+# Source: UEFI specification 2.10, 5.3.3 (EFI System), and GRUB's manual (BIOS boot).
+_EFI_TYPE = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
+_BIOS_BOOT_TYPE = "21686148-6449-6E6F-744E-656564454649"
 _MIB = 1024 * 1024
-_BIOS_BOOT_MIB, _BOOT_MIB = 1, 256
-_MODULES = (
-    "part_gpt", "ext2", "biosdisk", "normal", "linux", "configfile", "syslinuxcfg", "test",
-    "search", "search_label", "serial", "terminal", "echo",
-)  # fmt: skip
-
-_EARLY_CONFIG = "search --no-floppy --label boot --set=root\nset prefix=($root)/grub\nnormal\n"
-_CONFIG = """\
-serial --unit=0 --speed=115200
-terminal_output serial
-set timeout=0
-if [ -f /ignition.firstboot ]; then
-    set ignition_firstboot="ignition.firstboot"
-fi
-export ignition_firstboot
-function linux16 { linux "$@" $ignition_firstboot; }
-function initrd16 { initrd "$@"; }
-syslinux_source -s /loader/syslinux.cfg
-boot
-"""
+_BIOS_BOOT_MIB, _EFI_MIB, _BOOT_MIB = 1, 16, 256
+_EFI_AT_MIB = 1 + _BIOS_BOOT_MIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +99,7 @@ def deploy(sysroot: Sysroot, ref: str, kernel_arguments: Sequence[str], deadline
     )
     (sysroot.path / "boot/ignition.firstboot").touch()
     (sysroot.path / "boot/grub").mkdir(exist_ok=True)
-    (sysroot.path / "boot/grub/grub.cfg").write_text(_CONFIG)
+    (sysroot.path / "boot/grub/grub.cfg").write_text(CONFIG)
 
 
 def write_aleph(sysroot: Sysroot, name: str, version: str) -> None:
@@ -135,9 +115,10 @@ def write_aleph(sysroot: Sysroot, name: str, version: str) -> None:
 def write_disk(
     sysroot: Sysroot, debian: Debian, size_mib: int, disk: Path, deadline: Deadline
 ) -> None:
-    """Write the raw disk image: boot sector, GRUB core, boot and root file systems."""
+    """Write the raw disk image: GRUB for BIOS and for UEFI, boot and root file systems."""
     work = disk.parent
-    boot_at, root_at = 1 + _BIOS_BOOT_MIB, 1 + _BIOS_BOOT_MIB + _BOOT_MIB
+    boot_at = _EFI_AT_MIB + _EFI_MIB
+    root_at = boot_at + _BOOT_MIB
     with disk.open("wb") as file:
         file.truncate(size_mib * _MIB)
     _partition(disk, deadline)
@@ -145,7 +126,9 @@ def write_disk(
     (sysroot.path / "boot").mkdir()
     _file_system("boot", work / "boot", _BOOT_MIB, disk, boot_at, deadline)
     _file_system("root", sysroot.path, size_mib - root_at - 1, disk, root_at, deadline)
-    install_grub(disk, _core_image(debian, work, deadline))
+    grub = make_grub(debian, deadline)
+    install_for_bios(disk, grub, _MIB)
+    install_for_uefi(disk, grub, (_EFI_AT_MIB, _EFI_MIB), deadline)
 
 
 def to_qcow2(disk: Path, image: Path, deadline: Deadline) -> None:
@@ -157,6 +140,7 @@ def _partition(disk: Path, deadline: Deadline) -> None:
     layout = (
         "label: gpt\nfirst-lba: 34\n"
         f"start=1MiB, size={_BIOS_BOOT_MIB}MiB, name=BIOS-BOOT, type={_BIOS_BOOT_TYPE}\n"
+        f"size={_EFI_MIB}MiB, name=EFI-SYSTEM, type={_EFI_TYPE}\n"
         f"size={_BOOT_MIB}MiB, name=boot\nname=root\n"
     )
     process.run(["sfdisk", "--quiet", disk], deadline, text=layout)
@@ -193,52 +177,3 @@ def _new_mkfs(deadline: Deadline) -> bool:
     version = process.run(["mkfs.ext4", "-V"], deadline, check=False).stderr
     major, minor = (int(part) for part in version.split()[1].split(".")[:2])
     return (major, minor) >= (1, 47)
-
-
-def _core_image(debian: Debian, work: Path, deadline: Deadline) -> tuple[bytes, bytes]:
-    """Return GRUB's boot sector and core image, made by Debian's grub-mkimage inside the tree."""
-    grub = debian.tree / "run/grub"
-    shutil.rmtree(grub, ignore_errors=True)
-    for package in ("grub-common", "grub-pc-bin"):
-        debian.unpack(package, grub, deadline)
-    (grub / "early.cfg").write_text(_EARLY_CONFIG)
-    with mounted(debian.tree, deadline):
-        process.run(
-            [
-                "chroot",
-                debian.tree,
-                "/run/grub/usr/bin/grub-mkimage",
-                "-O",
-                "i386-pc",
-                "-d",
-                "/run/grub/usr/lib/grub/i386-pc",
-                "-p",
-                "/grub",
-                "-c",
-                "/run/grub/early.cfg",
-                "-o",
-                "/run/grub/core.img",
-                *_MODULES,
-            ],
-            deadline,
-        )
-    return (grub / "usr/lib/grub/i386-pc/boot.img").read_bytes(), (grub / "core.img").read_bytes()
-
-
-def install_grub(disk: Path, images: tuple[bytes, bytes]) -> None:
-    """Do on a file what grub-bios-setup does: block lists in the boot sector and the core image.
-
-    Source: GRUB 2.06, util/setup.c and include/grub/i386/pc/boot.h (kernel sector at 0x5c; the
-    core's first block list at the end of its first sector: start, length, segment).
-    """
-    boot, core = bytearray(images[0][:440]), bytearray(images[1])
-    lba = _MIB // _SECTOR
-    sectors = -(-len(core) // _SECTOR)
-    struct.pack_into("<Q", boot, 0x5C, lba)
-    struct.pack_into("<QHH", core, _SECTOR - 12, lba + 1, sectors - 1, 0x820)
-    with disk.open("r+b") as file:
-        file.write(boot)
-        file.seek(_MIB)
-        file.write(core)
-        file.flush()
-        os.fsync(file.fileno())

@@ -19,7 +19,7 @@ from harness import process
 from harness.images import cpio, live_iso
 from harness.model.clock import Deadline
 from harness.standin import disk
-from harness.standin.coreos import mounted
+from harness.standin.boot_loader import install_for_uefi, make_grub_for_cd
 from harness.standin.disk import Sysroot
 from harness.standin.rootfs import Debian
 
@@ -28,12 +28,9 @@ KERNEL, INITRAMFS, ROOTFS = "vmlinuz", "initrd.img", "rootfs.img"
 ISO, METAL = "live.iso", "metal.raw.zst"
 # Where a live system finds the image to install, when it runs from the ISO.
 _METAL_IN_ISO = "images/metal.raw.zst"
+_EFI_MIB = 4
 _IGNITION_AREA_BYTES = 256 * 1024
-_METAL_MIB = 6144
-_MODULES = (
-    "biosdisk", "iso9660", "normal", "linux", "search", "search_label", "serial", "terminal",
-    "configfile", "echo", "test",
-)  # fmt: skip
+METAL_MIB = 3072
 _CONFIG = """\
 serial --unit=0 --speed=115200
 terminal_output serial
@@ -65,7 +62,7 @@ def make(source: Source, debian: Debian, folder: Path, work: Path, deadline: Dea
     shutil.copy(source.kernel, folder / KERNEL)
     _write_initramfs(source, folder)
     raw = work / "metal.raw"
-    disk.write_disk(source.sysroot, debian, _METAL_MIB, raw, deadline)
+    disk.write_disk(source.sysroot, debian, METAL_MIB, raw, deadline)
     process.run(["zstd", "-q", "-3", "-T0", "--check", raw, "-o", folder / METAL], deadline)
     raw.unlink()
     with (folder / METAL).open("rb") as packed:
@@ -87,14 +84,23 @@ def live_arguments(arguments: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _squash(sysroot: Sysroot, squashfs: Path, deadline: Deadline) -> None:
+    # It cannot be written to anyway, and ostree-prepare-root would want to make it read-only.
+    _set_readonly(sysroot, "false", deadline)
     # Emulated guests unpack all that they read: lz4 costs them least.
     process.run(
         [
             "mksquashfs", sysroot.path, squashfs,
             "-comp", "lz4", "-no-xattrs", "-no-progress", "-noappend", "-quiet",
+            "-e", "boot/ignition.firstboot",  # the disk's; last, as mksquashfs wants it
         ],
         deadline,
     )  # fmt: skip
+    _set_readonly(sysroot, "true", deadline)
+
+
+def _set_readonly(sysroot: Sysroot, value: str, deadline: Deadline) -> None:
+    setting = ["set", "sysroot.readonly", value]
+    process.run(["ostree", "config", f"--repo={sysroot.repo}", *setting], deadline)
 
 
 def _write_rootfs(rootfs: Path, squashfs: Path, version: str) -> None:
@@ -132,34 +138,21 @@ def _write_iso(
     arguments = (*live_arguments(source.kernel_arguments), f"coreos.liveiso={label}")
     (work / "boot/grub").mkdir(parents=True)
     (work / "boot/grub/grub.cfg").write_text(_CONFIG.format(arguments=" ".join(arguments)))
-    _write_core_image(debian, work / "boot/eltorito.img", deadline)
+    grub = make_grub_for_cd(debian, label, "/boot/grub", deadline)
+    (work / "boot/eltorito.img").write_bytes(grub.core)
+    efi = work / "boot/efiboot.img"
+    efi.write_bytes(bytes(_EFI_MIB << 20))
+    install_for_uefi(efi, grub, (0, _EFI_MIB), deadline)
     process.run(
         [
             # Names of 8.3 letters, as in CoreOS' own; -R gives them whole to systems.
             "xorriso", "-as", "mkisofs", "-quiet", "-iso-level", "1", "-R",
             "-o", folder / ISO, "-V", label,
             "-b", "boot/eltorito.img", "-no-emul-boot", "-boot-load-size", "4",
-            "-boot-info-table", "--grub2-boot-info", work,
+            "-boot-info-table", "--grub2-boot-info",
+            "-eltorito-alt-boot", "-e", "boot/efiboot.img", "-no-emul-boot", work,
         ],
         deadline,
     )  # fmt: skip
     live_iso.mark_ignition_area(folder / ISO)
     shutil.rmtree(work)
-
-
-def _write_core_image(debian: Debian, image: Path, deadline: Deadline) -> None:
-    # As disk.py's, in GRUB's form for a CD-ROM, which looks for its files where it came from.
-    grub = debian.tree / "run/grub"
-    shutil.rmtree(grub, ignore_errors=True)
-    for package in ("grub-common", "grub-pc-bin"):
-        debian.unpack(package, grub, deadline)
-    with mounted(debian.tree, deadline):
-        process.run(
-            [
-                "chroot", debian.tree, "/run/grub/usr/bin/grub-mkimage",
-                "-O", "i386-pc-eltorito", "-d", "/run/grub/usr/lib/grub/i386-pc",
-                "-p", "/boot/grub", "-o", "/run/grub/eltorito.img", *_MODULES,
-            ],
-            deadline,
-        )  # fmt: skip
-    shutil.copy(grub / "eltorito.img", image)

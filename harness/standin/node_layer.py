@@ -29,7 +29,8 @@ class _Part:
 
 
 def _kubelet(_: Debian, programs: Programs, into: Path, __: Deadline) -> None:
-    _program(programs["kubelet"], into, "kubelet")
+    # /usr/bin/kubelet is a script, fixtures/standin/node, that says the same with one flag more.
+    _program(programs["kubelet"], into, "kubelet", "usr/libexec/stand-in")
 
 
 def _clients(debian: Debian, _: Programs, into: Path, deadline: Deadline) -> None:
@@ -54,13 +55,17 @@ def _cri_tools(_: Debian, programs: Programs, into: Path, __: Deadline) -> None:
     _program(programs["crictl"], into, "crictl")
 
 
-# The names are those of openshift/os's packages; containerd, in cri-o's place, goes by its own.
+def _crio(_: Debian, __: Programs, ___: Path, ____: Deadline) -> None:
+    """Add nothing to the package's folder of fixtures/standin/node."""
+
+
+# The names are those of openshift/os's packages, but for what takes cri-o's place.
 _PARTS: Mapping[str, _Part] = {
     "openshift-kubelet": _Part(
         versioned_by="kubernetes-client",
         summary="Kubelet, compiled from Debian's kubernetes source",
         collect=_kubelet,
-        requires=("containerd",),
+        requires=("crio-stand-in",),
     ),
     "openshift-clients": _Part(
         versioned_by="kubernetes-client",
@@ -72,6 +77,12 @@ _PARTS: Mapping[str, _Part] = {
         summary="Debian's containerd, the stand-in's CRI runtime",
         collect=_containerd,
         requires=("runc",),
+    ),
+    "crio-stand-in": _Part(
+        versioned_by="containerd",
+        summary="cri-o's command, unit, socket and settings, played by containerd",
+        collect=_crio,
+        requires=("containerd",),
     ),
     "runc": _Part(versioned_by="runc", summary="Debian's runc", collect=_runc),
     "cri-tools": _Part(
@@ -131,8 +142,8 @@ def _append(path: Path, text: str) -> None:
     path.chmod(0o644)
 
 
-def _program(source: Path, into: Path, name: str) -> None:
-    folder = into / "usr/bin"
+def _program(source: Path, into: Path, name: str, place: str = "usr/bin") -> None:
+    folder = into / place
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(source, folder / name)
     (folder / name).chmod(0o755)

@@ -6,16 +6,20 @@ import gzip
 import hashlib
 import json
 import tarfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
+
+import zstandard
 
 from harness.images.oci_layout import MANIFEST, Descriptor, write_blob, write_index
 
 TAG = "latest"
 _MEDIA = "application/vnd.oci.image"
 _GZIP_LEVEL = 1  # Read once by a loopback registry; time matters, size does not.
+_ZSTD_LEVEL = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,20 +50,40 @@ class _Digesting:
         return f"sha256:{self.sha256.hexdigest()}"
 
 
-def pack(tree: Path, paths: Iterable[Path], file: Path) -> Layer:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packing:
+    """How a layer is compressed: the end of its media type, and what packs a stream."""
+
+    name: str
+    opened: Callable[[BinaryIO], AbstractContextManager[object]]
+
+
+def _gzipped(raw: BinaryIO) -> AbstractContextManager[object]:
+    return gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=_GZIP_LEVEL, mtime=0)
+
+
+def _zstandard(raw: BinaryIO) -> AbstractContextManager[object]:
+    return zstandard.ZstdCompressor(level=_ZSTD_LEVEL).stream_writer(raw, closefd=False)
+
+
+GZIP = Packing(name="gzip", opened=_gzipped)
+"""What every tool reads."""
+ZSTD = Packing(name="zstd", opened=_zstandard)
+"""What container runtimes read too: a fifth less to pull, and a third of the work to unpack."""
+
+
+def pack(tree: Path, paths: Iterable[Path], file: Path, packing: Packing = GZIP) -> Layer:
     """Pack `paths` below an ostree-shaped `tree` to a layer, where /usr/etc is named /etc."""
     with file.open("wb") as raw:
         outer = _Digesting(raw)
-        # Both ask their stream for write() and flush() only.
-        with gzip.GzipFile(
-            fileobj=cast("BinaryIO", outer), mode="wb", compresslevel=_GZIP_LEVEL, mtime=0
-        ) as zipped:
-            inner = _Digesting(cast("BinaryIO", zipped))
+        # All of them ask their stream for write() and flush() only.
+        with packing.opened(cast("BinaryIO", outer)) as packed:
+            inner = _Digesting(cast("BinaryIO", packed))
             with tarfile.open(fileobj=cast("BinaryIO", inner), mode="w|") as tar:
                 for path in sorted(paths):
                     tar.add(path, _container_name(path.relative_to(tree)), recursive=False)
     descriptor = Descriptor(
-        mediaType=f"{_MEDIA}.layer.v1.tar+gzip", digest=outer.digest, size=outer.size
+        mediaType=f"{_MEDIA}.layer.v1.tar+{packing.name}", digest=outer.digest, size=outer.size
     )
     return Layer(file=file, descriptor=descriptor, diff_id=inner.digest)
 

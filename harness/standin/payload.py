@@ -48,7 +48,7 @@ def write_images(payload: Payload, work: Path, created: str) -> None:
         ("machine-config", payload.machine_config_tree),
     )
     for name, tree in trees:
-        layer = oci.pack(tree, oci.everything(tree), work / f"{name}.tar.gz")
+        layer = oci.pack(tree, oci.everything(tree), work / f"{name}.tar.zst", oci.ZSTD)
         config = {
             "Env": ["PATH=/usr/bin"],
             "Labels": {"io.node-image.stand-in": "true", "io.openshift.build.name": name},

@@ -18,7 +18,7 @@ from harness.model import ignition
 from harness.model.command import candidates, normal
 from harness.model.errors import InputError
 from harness.model.ignition import Document
-from harness.verdict.ignition_fields import decode, object_of, objects_of, text_of
+from harness.model.ignition_fields import decode, object_of, objects_of, text_of
 from harness.verdict.shell_calls import is_probed, read_script
 from harness.verdict.unit_calls import UnitText, read_unit
 from harness.verdict.wrappers import is_shell, look_through

@@ -7,12 +7,11 @@ node_image_some_name in pyproject.toml, pytest.ini or tox.ini; `places` has thei
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from harness.images.live_media import Part
 from harness.machine.hardware import PLAIN, Hardware
 from harness.machine.hardware import parse as parse_hardware
 from harness.model.errors import InputError
@@ -39,18 +38,10 @@ OPTIONS = (
         help="Bootimage with the node packages inside, for the scenario fat. "
         "Default with stand-ins: theirs.",
     ),
-    *(
-        Option(
-            name=f"live-{part}", metavar="PATH", path=True,
-            help=f"{title}, for scenarios that boot live media. Default with stand-ins: theirs.",
-        )
-        for part, title in (
-            (Part.ISO, "Live ISO of the bootimage's CoreOS version"),
-            (Part.KERNEL, "Kernel of the same to be booted by network"),
-            (Part.INITRAMFS, "Initramfs of the same"),
-            (Part.ROOTFS, "Root file system that this initramfs fetches"),
-            (Part.METAL, "Disk image to install, raw, plain or compressed"),
-        )
+    Option(
+        name="live-iso", metavar="PATH", path=True,
+        help="Live ISO of the bootimage's version, for the scenarios that begin on live media. "
+        "Default with stand-ins: theirs.",
     ),
     Option(
         name="node-image", metavar="REFERENCE",
@@ -68,6 +59,11 @@ OPTIONS = (
     Option(
         name="ignition", metavar="PATH", repeatable=True, path=True,
         help="Ignition config (JSON, 3.0 to 3.5) to merge in. May be repeated.",
+    ),
+    Option(
+        name="bootstrap-ignition", metavar="PATH", path=True,
+        help="bootstrap.ign of `openshift-install create ignition-configs`, which names its own "
+        "release: the scenario ipi_bootstrap boots it as it is, with logins and evidence added.",
     ),
     Option(
         name="expectations", metavar="NAME|PATH", path=True,
@@ -129,13 +125,14 @@ class Settings:
 
     bootimage: str | None
     fat_bootimage: str | None = None
-    live: Mapping[Part, Path] = field(default_factory=dict)
+    live_iso: Path | None = None
     hardware: Hardware = PLAIN
     bootimage_sha256: str | None
     node_image: str | None
     release_image: str | None
     authfile: Path | None
     ignition: tuple[Path, ...]
+    bootstrap_ignition: Path | None = None
     expectations: str | None
     scenarios: tuple[str, ...]
     libvirt_uri: str
@@ -187,12 +184,13 @@ def read(
     found = Settings(
         bootimage=places.text("bootimage"),
         fat_bootimage=places.text("fat-bootimage"),
-        live={part: path for part in Part if (path := places.file(f"live-{part}"))},
+        live_iso=places.file("live-iso"),
         bootimage_sha256=places.text("bootimage-sha256"),
         node_image=places.text("node-image"),
         release_image=places.text("release-image"),
         authfile=places.file("authfile"),
         ignition=tuple(Path(text).expanduser() for text in places.texts("ignition")),
+        bootstrap_ignition=places.file("bootstrap-ignition"),
         expectations=places.text("expectations"),
         scenarios=tuple(dict.fromkeys(places.texts("scenario"))) or (DEFAULT_SCENARIO,),
         libvirt_uri=places.text("libvirt-uri") or DEFAULT_URI,

@@ -38,6 +38,7 @@ from harness.model.clock import Deadline
 from harness.model.errors import HarnessError, InputError
 from harness.model.secret import Secret
 from harness.scenarios.config import insist_valid
+from harness.scenarios.installer_variant import insist_bootstrap
 from harness.standin import build
 from harness.standin.build import StandIn
 from harness.verdict import expectations
@@ -71,8 +72,8 @@ class Preparation:
             _ = self.expectations
         doctor.demand(self._purposes())
         doctor.demand(hardware.needs(self.emulator.arch, self.settings.hardware))
-        _ = (self.authfile, self.extra_ignition, self.acceleration)
-        _ = (self.node_image, self.expectations, self.bootimage, self.live)
+        _ = (self.authfile, self.extra_ignition, self.bootstrap_ignition, self.acceleration)
+        _ = (self.node_image, self.expectations, self.bootimage)
         self.is_checked = True
 
     def provenance(self) -> tuple[tuple[str, str], ...]:
@@ -135,7 +136,17 @@ class Preparation:
     @cached_property
     def extra_ignition(self) -> tuple[ignition.Document, ...]:
         """The user's Ignition configs, each valid for itself."""
-        return tuple(_ignition(path) for path in self.settings.ignition)
+        return tuple(_ignition(path, "--ignition") for path in self.settings.ignition)
+
+    @cached_property
+    def bootstrap_ignition(self) -> ignition.Document | None:
+        """The installer's own bootstrap config."""
+        path = self.settings.bootstrap_ignition
+        if path is None:
+            return None
+        document = _ignition(path, "--bootstrap-ignition")
+        insist_bootstrap(document, str(path))
+        return document
 
     @cached_property
     def emulator(self) -> Emulator:
@@ -203,6 +214,23 @@ class Preparation:
         return bootimage.acquire(named, None, self._cache, Deadline.after(ACQUIRE_S))
 
     @cached_property
+    def live(self) -> LiveMedia:
+        """The live media of the bootimage's version.
+
+        Raises:
+            InputError: there are none for images that are no stand-ins, or it is no live ISO.
+        """
+        named = self.settings.live_iso
+        if named is not None:
+            return LiveMedia.of_iso(named, Path(self._held.enter_context(TemporaryDirectory())))
+        if self.settings.is_stand_in:
+            return self._stand_in.live
+        raise InputError(
+            "a scenario from live media", "has no live ISO",
+            "name one with --live-iso, or leave the scenario out",
+        )  # fmt: skip
+
+    @cached_property
     def release(self) -> ReleasePayload | None:
         """The release that the user named, if any and if guests can pull it."""
         if not self.settings.release_image:
@@ -212,20 +240,6 @@ class Preparation:
         if not found.reference.is_remote:
             return None
         return ReleasePayload.of(found.reference.rest, found.references)
-
-    @cached_property
-    def live(self) -> LiveMedia:
-        """The live media as far as they were named, or the stand-in's.
-
-        Raises:
-            InputError: one that was named is not there.
-        """
-        for part, path in self.settings.live.items():
-            if not path.is_file():
-                problem = "is no file" if path.exists() else "does not exist"
-                raise InputError(str(path), problem, f"correct {part.option}")
-        stand_in = self._stand_in.live.paths if self.settings.is_stand_in else {}
-        return LiveMedia(paths={**stand_in, **self.settings.live})
 
     @property
     def payload(self) -> Payload | None:
@@ -275,8 +289,8 @@ def _text_of(path: Path, option: str) -> str:
         raise InputError(str(path), f"cannot be read: {reason}", f"correct {option}") from exc
 
 
-def _ignition(path: Path) -> ignition.Document:
-    text = _text_of(path, "--ignition")
+def _ignition(path: Path, option: str) -> ignition.Document:
+    text = _text_of(path, option)
     document = ignition.parse(text, str(path))
     with TemporaryDirectory() as folder:
         remedy = "correct it until `ignition-validate` is content"

@@ -26,7 +26,6 @@ from harness.machine.ownership import Run, begin_run
 from harness.model.clock import Deadline
 from harness.model.errors import HarnessError, ProductError
 from harness.model.node_state import NodeState
-from harness.node.kubelet import CONTAINERD, CRIO
 from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario
 from harness.verdict.findings import judge
 from harness.verdict.passage import Passage
@@ -108,14 +107,14 @@ class Workplace:
             pull_spec=image.reference.rest if remote else self._push_node_image(registry),
             pause_image=self._push_pause(registry),
             registry=registry,
-            runtime=CONTAINERD if image.is_stand_in else CRIO,
             authfile=ready.authfile if remote else None,
             extra_ignition=ready.extra_ignition,
+            bootstrap_ignition=ready.bootstrap_ignition,
             paths_to_observe=ready.expectations.paths_to_observe,
             package_of=ready.package_of,
             known_package_of=ready.known_package_of,
             fat_bootimage=lambda: ready.fat_bootimage,
-            live=ready.live,
+            live=lambda: ready.live,
             payload=ready.payload,
             release=lambda: self._release,
         )

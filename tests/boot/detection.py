@@ -51,6 +51,7 @@ class Case:
     ignition: Callable[[], Document] = no_change
     sign_count: int = 1
     kills_qemu: bool = False
+    is_nightly: bool = False
     missing: frozenset[tuple[str, str]] = frozenset()
 
     def __str__(self) -> str:
@@ -64,12 +65,13 @@ CASES = (
     ),
     Case(
         name="emergency-shell", ignition=failures.emergency_shell, error=ProductError,
-        sign="Dependency failed for .*Local File Systems",
+        sign="Dependency failed for .*Local File Systems", is_nightly=True,
         rules=frozenset({"local-file-system-failed"}),
     ),
     Case(
         name="ignition-fetch", ignition=failures.unserved_config, error=RigError,
-        sign="connection refused", sign_count=5, rules=frozenset({"ignition-nobody-serves"}),
+        sign="connection refused", sign_count=5, is_nightly=True,
+        rules=frozenset({"ignition-nobody-serves"}),
     ),
     Case(
         name="disk-full-in-pull", ignition=failures.full_disk, error=ProductError,
@@ -79,7 +81,7 @@ CASES = (
     Case(
         name="kubelet-crash-loop", ignition=crash_loop_and_early_callers, error=ProductError,
         sign=r"kubelet\.service: Scheduled restart job, restart counter is at",
-        sign_count=3, rules=frozenset({"crash-loop", "kubelet-gave-up"}),
+        sign_count=3, is_nightly=True, rules=frozenset({"crash-loop", "kubelet-gave-up"}),
         missing=frozenset({
             ("/usr/bin/oc", "openshift-clients"), ("/usr/bin/crictl", "cri-tools"),
             ("crictl", "cri-tools"), ("kubelet", "openshift-kubelet"),
@@ -88,7 +90,7 @@ CASES = (
     Case(
         name="guest-powers-off", ignition=failures.power_off, error=ProductError,
         sign="The system will power off now!|System is powering down",
-        rules=frozenset({"guest-powers-off"}),
+        rules=frozenset({"guest-powers-off"}), is_nightly=True,
     ),
     Case(
         name="qemu-killed", error=RigError, kills_qemu=True,
@@ -124,7 +126,10 @@ class Detection:
 
 def detect(rig: Rig, inputs: Inputs, case: Case) -> Detection:
     """Bring up a machine that fails as `case` says."""
-    doomed = replace(inputs, extra_ignition=(*inputs.extra_ignition, case.ignition()))
+    # What fails here fails before a control plane would come up.
+    doomed = replace(
+        inputs, extra_ignition=(*inputs.extra_ignition, case.ignition()), release=lambda: None
+    )
     with Lookout.over(rig.run.folder, case) as lookout:
         try:
             _live(rig, doomed)

@@ -24,9 +24,11 @@ from harness.machine.ownership import Run, begin_run
 from harness.machine.segment import pair
 from harness.model.clock import Deadline, NotYet, wait_for
 
+_NO_IGNITION = '{"ignition":{"version":"3.4.0"}}'
+
 
 def main(options: argparse.Namespace) -> None:
-    deadline = Deadline.after(60)
+    deadline = Deadline.after(options.limit_s)
     with (
         begin_run() as run,
         open_connection(options.uri, run) as connection,
@@ -57,8 +59,8 @@ def spec_of(options: argparse.Namespace, run: Run) -> MachineSpec:
         emulator=find_emulator(options.arch),
         acceleration=Acceleration(kind=Kind.TCG, reason="asked for", timeout_factor=1.0),
         base=None if options.base == "blank" else Path(options.base),
-        base_format="raw",
-        ignition='{"ignition":{"version":"3.4.0"}}',
+        base_format="qcow2" if options.base.endswith(".qcow2") else "raw",
+        ignition=options.ignition.read_text() if options.ignition else _NO_IGNITION,
         memory_mib=options.memory_mib,
         vcpus=1,
         cdrom=options.cdrom,
@@ -90,6 +92,8 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--hardware", default="")
     parser.add_argument("--segment", action="store_true")
     parser.add_argument("--arch")
+    parser.add_argument("--ignition", type=Path)
+    parser.add_argument("--limit-s", type=float, default=60.0)
     parser.add_argument("--memory-mib", type=int, default=128)
     return parser.parse_args()
 

@@ -11,8 +11,13 @@ from harness.model.record import State, Weight
 from harness.scenarios.evidence import RECORD
 from harness.scenarios.scenario import Inputs, Rig
 
+_MARKED = [
+    pytest.param(case, id=str(case), marks=[pytest.mark.nightly] if case.is_nightly else [])
+    for case in CASES
+]
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+
+@pytest.mark.parametrize("case", _MARKED)
 def test_a_lost_boot_is_told_by_name(
     case: Case, node_image_rig: Rig, node_image_inputs: Inputs
 ) -> None:

@@ -98,6 +98,7 @@ def test_package_missing_from_the_node_image_fails_its_row_and_what_needs_it(
     assert not outcome.errors
 
 
+@pytest.mark.nightly
 def test_os_release_that_breaks_the_contract_fails_its_rows(
     stand_in: StandIn, tmp_path: Path
 ) -> None:
@@ -140,6 +141,7 @@ def test_registry_that_is_not_there_ends_in_a_failed_pull(tmp_path: Path) -> Non
     assert any("10.0.2.2:9" in message for message in outcome.errors.values())
 
 
+@pytest.mark.nightly
 def test_fat_bootimage_is_told_from_a_live_apply(stand_in: StandIn, tmp_path: Path) -> None:
     images = (f"--bootimage={stand_in.fat_bootimage}", f"--node-image={stand_in.node_image}")
 

@@ -6,10 +6,14 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from harness.model.clock import Deadline
 from harness.node.pivot import ENCAPSULATED
 from harness.node.ssh import Session
 from harness.scenarios.scenario import Inputs, Rig, named
+
+pytestmark = pytest.mark.nightly
 
 ASK_S = 60.0
 REBOOT_S = 240.0

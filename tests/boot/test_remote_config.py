@@ -18,9 +18,11 @@ from harness.model.clock import Deadline
 from harness.model.errors import HarnessError
 from harness.model.ignition import Document
 from harness.node.keys import make_run_keys
-from harness.scenarios import stages
+from harness.scenarios import stages, start
 from harness.scenarios.scenario import Inputs, Rig
-from harness.scenarios.stages import MachinePlan
+from harness.scenarios.start import MachinePlan
+
+pytestmark = pytest.mark.nightly
 
 # Newer than any Ignition.
 CONFIG: Document = {"ignition": {"version": "3.99.0"}}
@@ -59,7 +61,7 @@ def test_a_pointer_that_leads_nowhere_is_told_by_name(
     plan = MachinePlan(name="pointer", memory_mib=1536)
     with (
         serve_machine_configs({MASTER: CONFIG}, Deadline.after(5)) as server,
-        stages.switched_on(node_image_rig, node_image_inputs, plan, case.document(server)) as boot,
+        start.switched_on(node_image_rig, node_image_inputs, plan, case.document(server)) as boot,
         pytest.raises(HarnessError) as caught,
         stages.logged_in(boot, make_run_keys()),
     ):

@@ -42,6 +42,9 @@ CASES = {
         ["--ignition=nowhere.ign"], "nowhere.ign: cannot be read: No such file or directory",
     ),
     "invalid-ignition": (["--ignition=conftest.py"], "conftest.py: is not JSON: line 2 column 1*"),
+    "missing-bootstrap-config": (
+        ["--bootstrap-ignition=nowhere.ign"], "nowhere.ign: cannot be read: No such file*",
+    ),
     "missing-authfile": (["--authfile=nowhere.json"], "nowhere.json: cannot be read: *"),
     "missing-allow-list": (
         ["--allow=nowhere.toml"], "allow-list nowhere.toml: cannot be read: No such file*",

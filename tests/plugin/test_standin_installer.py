@@ -176,6 +176,7 @@ def test_disk_that_is_too_small_is_refused(place: Place) -> None:
     failed = place.install(check=False)
 
     assert f"{place.disk} is too small: it has {place.size - 1} bytes" in failed.stderr
+    assert place.disk.read_bytes()[:3] == b"old", "nothing is touched"
 
 
 @pytest.mark.parametrize("kind", ["sha512", "sha256"])

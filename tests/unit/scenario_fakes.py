@@ -17,7 +17,7 @@ from harness.diagnosis.engine import Engine
 from harness.images.bootimage import BootImage
 from harness.images.digest import Sha256
 from harness.images.disk_format import DiskFormat
-from harness.images.live_media import LiveMedia, Part
+from harness.images.live_media import LiveMedia
 from harness.images.node_image import NodeImage
 from harness.images.reference import Reference, Transport
 from harness.images.registry import Registry
@@ -33,21 +33,24 @@ from harness.model.record import MachineRecord
 from harness.model.redaction import Redactor
 from harness.model.secret import Secret
 from harness.node.keys import make_run_keys
-from harness.node.kubelet import CONTAINERD, Runtime
 from harness.node.live_apply import Limits, live_apply
 from harness.node.ssh import Result
 from harness.scenarios.config import node_pieces, whole
 from harness.scenarios.evidence import Evidence
 from harness.scenarios.scenario import Inputs, Rig
-from harness.scenarios.stages import Boot
+from harness.scenarios.start import Boot
 from harness.scenarios.watch import Watch
 
 KEYS = make_run_keys()
 TODAY = date(2026, 1, 1)
+MEDIA = LiveMedia(
+    iso=Path("/live/live.iso"), kernel=Path("/live/vmlinuz"), initramfs=Path("/live/initrd.img"),
+    rootfs=Path("/live/rootfs.img"),
+)  # fmt: skip
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 
-def make_inputs(runtime: Runtime = CONTAINERD, authfile: Secret | None = None) -> Inputs:
+def make_inputs(authfile: Secret | None = None) -> Inputs:
     reference = Reference(transport=Transport.OCI, rest="/x:latest")
     thin = BootImage(
         path=Path("/images/thin.qcow2"), format=DiskFormat.QCOW2, virtual_size_bytes=1,
@@ -55,13 +58,12 @@ def make_inputs(runtime: Runtime = CONTAINERD, authfile: Secret | None = None) -
     )  # fmt: skip
     return Inputs(
         bootimage=thin,
-        live=LiveMedia(paths={part: Path(f"/images/live-{part}") for part in Part}),
         fat_bootimage=lambda: replace(thin, path=Path("/images/fat.qcow2")),
+        live=lambda: MEDIA,
         node_image=NodeImage(reference=reference, digest="sha256:1", labels=NO_LABELS, layers=()),
         pull_spec="10.0.2.2:5000/node@sha256:1",
         pause_image="10.0.2.2:5000/pause@sha256:2",
         registry=Registry(port=5000, ca_pem="PEM", folder=Path("/registry")),
-        runtime=runtime,
         authfile=authfile,
         extra_ignition=(),
         paths_to_observe=("/usr/bin/oc",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from diagnosis_replay import transcript
 
 from harness.diagnosis.arrival import GuestClock
-from harness.diagnosis.events import EventReader, State, durations_s, is_done, parse
+from harness.diagnosis.events import EventReader, State, durations_s, is_done, parse, times_done
 from harness.diagnosis.line import Stream
 
 GOOD = """\
@@ -107,3 +107,11 @@ def test_boot_is_the_consoles_where_it_counts() -> None:
     lines = reader.feed(event(31), 100.0) + reader.feed(event(32), 101.0)
 
     assert [(line.boot, line.at_s) for line in lines] == [(2, 100.0), (2, 101.0)]
+
+
+def test_stage_of_two_boots_is_done_twice() -> None:
+    told = "stage=multi-user state={} uptime=1.00 detail=\n"
+    seen = parse(told.format("done") + told.format("started") + told.format("done"))
+
+    assert times_done(seen, "multi-user") == 2
+    assert times_done(seen, "pull") == 0

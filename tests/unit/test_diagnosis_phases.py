@@ -160,6 +160,24 @@ def test_installers_own_units_tell_the_overlay() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("unit", ["node-image-overlay.service", "node-image-pivot.service"])
+def test_installers_with_other_texts_are_known_by_their_units(unit: str) -> None:
+    tracker = Tracker.load()
+
+    told = feed(
+        tracker,
+        job("node-image-pull.service", Job.STARTING, 50.0),
+        say("Here it comes", 51.0),
+        job("node-image-pull.service", Job.STARTED, 99.0),
+        job(unit, Job.STARTING, 100.0),
+        job(unit, Job.STARTED, 105.0),
+    )
+
+    assert told == [
+        "overlay-pull begins", "overlay-pull ends", "overlay-apply begins", "overlay-apply ends",
+    ]  # fmt: skip
+
+
 def test_checkout_is_told_by_the_guests_events_as_well() -> None:
     tracker = Tracker.load()
     told = [

@@ -179,8 +179,8 @@ CASES: list[tuple[str, Row, NodeState, NodeState, str | None]] = [
     ),
     (
         "unit not loaded",
-        UnitRow(name="crio.service", layer=NODE, source=S), BEFORE, AFTER,
-        "after: crio.service is not loaded",
+        UnitRow(name="rpc-statd.service", layer=NODE, source=S), BEFORE, AFTER,
+        "after: rpc-statd.service is not loaded",
     ),
     (
         "node unit was active before",

@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from harness.cluster.control_plane import ControlPlane
 from harness.cluster.pki import make_pki
 from harness.model.ignition import Config, File, merge
 from harness.model.secret import Secret
 from harness.node.joining import NODE_KUBECONFIG, joining_kubelet
-from harness.node.kubelet import CONTAINERD, CRIO, Runtime, standalone_kubelet
+from harness.node.kubelet import standalone_kubelet
 
 PAUSE = "10.0.2.2:5000/pause@sha256:abc"
 PLANE = ControlPlane(port=6443, pki=make_pki(), folder=Path("/run/plane"))
 
 
-def joined(runtime: Runtime = CONTAINERD) -> Config:
-    return joining_kubelet(runtime, PLANE.api, "worker-0", PAUSE)
+def joined() -> Config:
+    return joining_kubelet(PLANE.api, "worker-0", PAUSE)
 
 
 def file(config: Config, path: str) -> File:
@@ -55,13 +53,8 @@ def test_kubelet_asks_the_api_who_may_call_it() -> None:
     assert config["staticPodPath"] == "/etc/kubernetes/manifests"
 
 
-@pytest.mark.parametrize(
-    ("runtime", "folder"),
-    [(CONTAINERD, "/etc/cni/net.d"), (CRIO, "/etc/kubernetes/cni/net.d")],
-    ids=lambda value: getattr(value, "name", None),
-)
-def test_the_runtime_finds_a_network_where_it_looks(runtime: Runtime, folder: str) -> None:
-    network = file(joined(runtime), f"{folder}/50-node-image-harness.conflist")
+def test_the_runtime_finds_a_network_where_it_looks() -> None:
+    network = file(joined(), "/etc/kubernetes/cni/net.d/50-node-image-harness.conflist")
 
     assert [plugin["type"] for plugin in json.loads(str(network.contents))["plugins"]] == [
         "loopback"
@@ -69,7 +62,7 @@ def test_the_runtime_finds_a_network_where_it_looks(runtime: Runtime, folder: st
 
 
 def test_it_takes_the_place_of_the_standalone_kubelet_when_merged_over_it() -> None:
-    alone, cluster = standalone_kubelet(CONTAINERD, PAUSE).to_document(), joined().to_document()
+    alone, cluster = standalone_kubelet(PAUSE).to_document(), joined().to_document()
 
     merged = merge(alone, cluster)
 

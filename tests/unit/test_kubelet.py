@@ -7,10 +7,7 @@ import tomllib
 
 from harness.model.ignition import Config, File
 from harness.node.kubelet import (
-    CONTAINERD,
-    CRIO,
     PROBE_POD,
-    containerd_pause,
     crio_pause,
     standalone_kubelet,
 )
@@ -26,7 +23,7 @@ def _text(config: Config, path: str) -> str:
 
 
 def test_unit_notifies_restarts_and_is_enabled() -> None:
-    (unit,) = standalone_kubelet(CRIO, PAUSE).units
+    (unit,) = standalone_kubelet(PAUSE).units
     lines = str(unit.contents).splitlines()
 
     assert (unit.name, unit.enabled) == ("kubelet.service", True)
@@ -38,17 +35,15 @@ def test_unit_notifies_restarts_and_is_enabled() -> None:
 
 
 def test_kubelet_is_told_the_runtime_and_its_config() -> None:
-    (unit,) = standalone_kubelet(CONTAINERD, PAUSE).units
+    (unit,) = standalone_kubelet(PAUSE).units
 
     assert "--config=/etc/kubernetes/kubelet.conf" in str(unit.contents)
-    assert "--container-runtime-endpoint=unix:///run/containerd/containerd.sock" in str(
-        unit.contents
-    )
+    assert "--container-runtime-endpoint=unix:///run/crio/crio.sock" in str(unit.contents)
     assert "--kubeconfig" not in str(unit.contents)
 
 
 def test_config_runs_static_pods_without_a_cluster() -> None:
-    config = json.loads(_text(standalone_kubelet(CRIO, PAUSE), "/etc/kubernetes/kubelet.conf"))
+    config = json.loads(_text(standalone_kubelet(PAUSE), "/etc/kubernetes/kubelet.conf"))
 
     assert config["staticPodPath"] == "/etc/kubernetes/manifests"
     assert config["authentication"]["webhook"] == {"enabled": False}
@@ -59,7 +54,7 @@ def test_config_runs_static_pods_without_a_cluster() -> None:
 
 def test_probe_pod_needs_neither_network_nor_service_account() -> None:
     path = f"/etc/kubernetes/manifests/{PROBE_POD}.json"
-    pod = json.loads(_text(standalone_kubelet(CRIO, PAUSE), path))
+    pod = json.loads(_text(standalone_kubelet(PAUSE), path))
 
     assert pod["metadata"]["name"] == "node-image-harness-probe"
     assert pod["spec"]["hostNetwork"] is True
@@ -68,8 +63,8 @@ def test_probe_pod_needs_neither_network_nor_service_account() -> None:
 
 
 def test_extra_arguments_are_written_only_when_given() -> None:
-    plain = standalone_kubelet(CRIO, PAUSE)
-    extra = standalone_kubelet(CRIO, PAUSE, ("--container-runtime=remote", "--v=4"))
+    plain = standalone_kubelet(PAUSE)
+    extra = standalone_kubelet(PAUSE, ("--container-runtime=remote", "--v=4"))
 
     assert "/etc/sysconfig/kubelet" not in [file.path for file in plain.files]
     assert (
@@ -82,24 +77,3 @@ def test_crio_runs_the_pause_image_by_its_own_entrypoint() -> None:
     text = _text(crio_pause(PAUSE), "/etc/crio/crio.conf.d/50-node-image-harness.conf")
 
     assert tomllib.loads(text)["crio"]["image"] == {"pause_image": PAUSE, "pause_command": ""}
-
-
-def test_containerd_dropin_carries_the_whole_cri_table() -> None:
-    path = "/etc/containerd/conf.d/50-node-image-harness.toml"
-    document = tomllib.loads(_text(containerd_pause(PAUSE, REGISTRY), path))
-    cri = document["plugins"]["io.containerd.grpc.v1.cri"]
-
-    assert document["version"] == 2
-    assert cri["sandbox_image"] == PAUSE
-    assert cri["containerd"]["runtimes"]["runc"]["options"] == {"SystemdCgroup": True}
-    assert cri["registry"]["config_path"] == "/etc/containerd/certs.d"
-
-
-def test_containerd_trusts_the_registry_by_the_ca_that_other_tools_use() -> None:
-    path = f"/etc/containerd/certs.d/{REGISTRY}/hosts.toml"
-    document = tomllib.loads(_text(containerd_pause(PAUSE, REGISTRY), path))
-
-    host = document["host"][f"https://{REGISTRY}"]
-
-    assert host["ca"] == f"/etc/containers/certs.d/{REGISTRY}/ca.crt"
-    assert host["capabilities"] == ["pull", "resolve"]

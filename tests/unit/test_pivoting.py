@@ -13,7 +13,7 @@ from harness.model.clock import Deadline
 from harness.model.errors import ProductError
 from harness.scenarios import pivoting
 from harness.scenarios.scenario import Way, named
-from harness.scenarios.stages import Boot
+from harness.scenarios.start import Boot
 
 BANNER = "[    0.000000] Linux version 6.1.0\n"
 RESTART = "[   99.000000] reboot: Restarting system\n"

@@ -58,7 +58,6 @@ class FakeShell:
         self.scripts = {
             **scripts,
             "systemctl show": scripts.get("systemctl show", [RUNNING]),
-            "test -S": scripts.get("test -S", ["/run/crio/crio.sock\n"]),
             "journalctl": scripts.get("journalctl", ["kubelet[812]: panic: no cgroup\n"]),
         }
         self.asked: list[str] = []
@@ -186,11 +185,10 @@ def test_lost_connection_stays_trouble_of_the_rig(deadline: Deadline) -> None:
         reach_healthz(shell, deadline)
 
 
-def test_cri_is_asked_at_the_socket_that_is_there(deadline: Deadline) -> None:
+def test_cri_is_asked_at_the_sockets_place(deadline: Deadline) -> None:
     version = "Version:  0.1.0\nRuntimeName:  containerd\nRuntimeVersion:  1.6.20\n"
     shell = FakeShell(
         {
-            "test -S": ["", "/run/containerd/containerd.sock\n"],
             "crictl": [version, f"{version}RuntimeApiVersion:  v1alpha2\n"],
         }
     )
@@ -198,13 +196,14 @@ def test_cri_is_asked_at_the_socket_that_is_there(deadline: Deadline) -> None:
     evidence = reach_cri(shell, deadline)
 
     assert evidence == "RuntimeName containerd, RuntimeVersion 1.6.20, RuntimeApiVersion v1alpha2"
-    assert "crictl --runtime-endpoint unix:///run/containerd/containerd.sock version" in shell.asked
+    assert "crictl --runtime-endpoint unix:///run/crio/crio.sock version" in shell.asked
 
 
 def test_runtime_that_never_listens_is_told(deadline: Deadline) -> None:
-    shell = FakeShell({"test -S": [""]})
+    told = "dial unix /run/crio/crio.sock: connect: no such file or directory"
+    shell = FakeShell({"crictl": [_fails(1, told)]})
 
-    with pytest.raises(ProductError, match=r"no container runtime listens.*/run/crio/crio\.sock"):
+    with pytest.raises(ProductError, match=r"crictl exited 1: .*/run/crio/crio\.sock"):
         reach_cri(shell, deadline)
 
 

@@ -15,12 +15,11 @@ from harness.model.ignition import Document, parse, render
 from harness.model.node_state import parse as parse_state
 from harness.model.redaction import REMOVED, Redactor, secrets_in
 from harness.model.secret import Secret
-from harness.node.kubelet import CRIO
 from harness.scenarios import evidence as evidence_module
 from harness.scenarios import scenario
 from harness.scenarios.config import insist_valid
 from harness.scenarios.evidence import Evidence
-from harness.scenarios.stages import cpu_level
+from harness.scenarios.start import cpu_level
 
 # --- finding scenarios
 
@@ -45,17 +44,15 @@ def test_config_holds_login_trust_live_apply_and_kubelet() -> None:
         "/etc/containers/certs.d/10.0.2.2:5000/ca.crt",
         "/etc/systemd/system-generators/node-image-overlay-generator",
         "/etc/kubernetes/kubelet.conf",
-        "/etc/containerd/conf.d/50-node-image-harness.toml",
+        "/etc/crio/crio.conf.d/50-node-image-harness.conf",
     } <= paths
     assert "/root/.docker/config.json" not in paths
 
 
-def test_authfile_and_runtime_decide_over_their_files() -> None:
-    paths = file_paths(config_of(make_inputs(CRIO, Secret('{"auths": {}}'))))
+def test_authfile_goes_where_the_pull_looks() -> None:
+    paths = file_paths(config_of(make_inputs(Secret('{"auths": {}}'))))
 
     assert "/root/.docker/config.json" in paths
-    assert "/etc/crio/crio.conf.d/50-node-image-harness.conf" in paths
-    assert not any("containerd" in path for path in paths)
 
 
 def test_documents_of_the_user_win_in_their_order() -> None:

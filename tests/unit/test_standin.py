@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import os
 import struct
@@ -9,11 +11,12 @@ import tarfile
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from harness.model import os_release
 from harness.model.clock import Deadline
 from harness.model.errors import RigError
-from harness.standin import build, coreos, disk, oci, recipe, rpm
+from harness.standin import boot_loader, build, coreos, oci, recipe, rpm
 
 
 @pytest.mark.parametrize(
@@ -152,6 +155,20 @@ def test_layer_names_etc_as_containers_do_and_digests_hold(tmp_path: Path) -> No
     assert layer.descriptor["size"] == layer.file.stat().st_size
 
 
+def test_a_layer_can_be_packed_for_container_runtimes_alone(tmp_path: Path) -> None:
+    tree = _tree(tmp_path / "tree", "usr/bin/tool")
+
+    layer = oci.pack(tree, oci.everything(tree), tmp_path / "layer", oci.ZSTD)
+
+    packed = layer.file.read_bytes()
+    assert layer.descriptor["mediaType"].endswith(".tar+zstd")
+    assert layer.descriptor["digest"] == f"sha256:{hashlib.sha256(packed).hexdigest()}"
+    unpacked = zstandard.ZstdDecompressor().stream_reader(packed).read()
+    assert layer.diff_id == f"sha256:{hashlib.sha256(unpacked).hexdigest()}"
+    with tarfile.open(fileobj=io.BytesIO(unpacked)) as tar:
+        assert "usr/bin/tool" in tar.getnames()
+
+
 def test_image_shares_its_lower_layer_with_the_base(tmp_path: Path) -> None:
     tree = _tree(tmp_path / "tree", "usr/bin/tool")
     lower = oci.pack(tree, oci.everything(tree), tmp_path / "lower")
@@ -175,7 +192,8 @@ def test_grub_block_lists_point_at_the_core_image(tmp_path: Path) -> None:
     image = tmp_path / "disk"
     image.write_bytes(bytes(2 * 1024 * 1024))
 
-    disk.install_grub(image, (b"\xeb" * 512, b"C" * 1300))
+    grub = boot_loader.Grub(boot_sector=b"\xeb" * 512, core=b"C" * 1300, program=b"")
+    boot_loader.install_for_bios(image, grub, 1024 * 1024)
 
     written = image.read_bytes()
     assert written[:2] == b"\xeb\xeb"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,46 @@ def bare_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", str(programs))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     return programs
+
+
+BOOTSTRAP = (
+    '{"ignition": {"version": "3.2.0"}, "systemd": {"units": [{"name": "bootkube.service"}]}}'
+)
+POINTER = """{"ignition": {"version": "3.2.0",
+    "config": {"merge": [{"source": "https://api-int.example:22623/config/worker"}]}}}"""
+
+
+def test_installers_config_is_read_and_looked_at(bare_host: Path) -> None:
+    config = bare_host.parent / "bootstrap.ign"
+    config.write_text(BOOTSTRAP)
+
+    assert make_preparation(bootstrap_ignition=str(config)).bootstrap_ignition == json.loads(
+        BOOTSTRAP
+    )
+    assert make_preparation().bootstrap_ignition is None
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("ignition: 3", "is not JSON: line 1 column 1"),
+        ('{"ignition": {"version": "2.2.0"}}', "spec 2 can be neither merged nor booted"),
+        (POINTER, "is a pointer config of a worker machine that fetches https://api-int"),
+        ('{"ignition": {"version": "3.2.0"}}', "is no bootstrap config: it has no bootkube"),
+    ],
+)
+def test_what_is_no_bootstrap_config_is_told(bare_host: Path, text: str, told: str) -> None:
+    config = bare_host.parent / "bootstrap.ign"
+    config.write_text(text)
+
+    with pytest.raises(InputError, match=re.escape(told)) as caught:
+        _ = make_preparation(bootstrap_ignition=str(config)).bootstrap_ignition
+    assert "bootstrap.ign" in str(caught.value)
+
+
+def test_installers_config_that_is_missing_names_its_option(bare_host: Path) -> None:
+    with pytest.raises(InputError, match="correct --bootstrap-ignition"):
+        _ = make_preparation(bootstrap_ignition=str(bare_host / "x.ign")).bootstrap_ignition
 
 
 @pytest.mark.usefixtures("bare_host")

@@ -55,7 +55,7 @@ def test_units_run_in_a_first_boot_of_an_ostree_system_alone(name: str) -> None:
 def test_nothing_that_runs_pods_starts_before_the_reboot() -> None:
     for key, section in (("Before", "Unit"), ("RequiredBy", "Install")):
         held = {name for line in _values(FIRSTBOOT, section, key) for name in line.split()}
-        assert {"crio.service", "containerd.service", "kubelet.service"} <= held
+        assert {"crio.service", "kubelet.service"} <= held
     assert _values(FIRSTBOOT, "Service", "Type") == ["oneshot"]
     assert SCRIPTS[0].read_text().endswith("\nsleep infinity\n")
 

@@ -1,0 +1,112 @@
+"""Ignition pieces for a live system that installs itself to a disk, and for a bootstrap in place.
+
+The units and scripts lie in `fixtures/guest/install` and go by the installer's names.
+
+Source: openshift/installer data/data/bootstrap/bootstrap-in-place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness import folders
+from harness.images.certificates import ServerCertificate
+from harness.model.ignition import Config, Document, Dropin, File, Unit, render
+from harness.model.secret import Secret
+
+STAGE = "install"
+"""The stage that the guest tells as done before it reboots into the installed system."""
+IN_PLACE_STAGE = "in-place"
+"""The stage that the guest tells as done when it has the config of the installed system."""
+DEVICE = "/dev/disk/by-id/virtio-root"
+"""The machine's disk, as a live system finds it."""
+
+_CONFIG = "/opt/openshift/installed.ign"
+_MASTER = "/opt/openshift/master.ign"
+_AUTHORITY = "/opt/openshift/tls/machine-config-server-ca.crt"
+_UNIT = "install-to-disk.service"
+_IN_PLACE_UNIT = "bootstrap-in-place.service"
+_FAILED = "node-image-harness-failed@.service"
+_TOLD = ("node-image-harness-tell", "node-image-harness-failed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long the guest tries."""
+
+    install_s: float = 300.0
+    in_place_s: float = 900.0
+
+    def scaled(self, factor: float) -> Limits:
+        """Return the limits for a guest that is slower by `factor`."""
+        return Limits(install_s=self.install_s * factor, in_place_s=self.in_place_s * factor)
+
+
+def install_to_disk(installed: Document, limits: Limits, options: tuple[str, ...] = ()) -> Config:
+    """Install at once, with `installed` as the disk's config, and reboot.
+
+    `options` are more of coreos-installer's.
+    """
+    config = File(path=_CONFIG, contents=Secret(render(installed)), mode=0o600, overwrite=True)
+    return Config(
+        files=(config, *_programs("install-to-disk.sh")),
+        units=(_install_unit(_CONFIG, limits, options), _failed_unit()),
+    )
+
+
+def bootstrap_in_place(
+    certificate: ServerCertificate, limits: Limits, options: tuple[str, ...] = ()
+) -> Config:
+    """Install when the temporary control plane is up, with what its machine-config server gives.
+
+    The server answers on localhost under `certificate`.
+    """
+    authority = File(path=_AUTHORITY, contents=certificate.ca_pem, overwrite=True)
+    in_place = Unit(
+        name=_IN_PLACE_UNIT, contents=_text(f"install/{_IN_PLACE_UNIT}"),
+        dropins=(_dropin(limits.in_place_s, {"IN_PLACE_WAIT_S": f"{limits.in_place_s:.0f}"}),),
+    )  # fmt: skip
+    return Config(
+        files=(authority, *_programs("install-to-disk.sh", "bootstrap-in-place.sh")),
+        units=(in_place, _install_unit(_MASTER, limits, options, _IN_PLACE_UNIT), _failed_unit()),
+    )
+
+
+def _install_unit(
+    config: str, limits: Limits, options: tuple[str, ...], wants: str | None = None
+) -> Unit:
+    wait_s = 0.0 if wants is None else limits.in_place_s
+    values = {
+        "INSTALL_DEVICE": DEVICE,
+        "INSTALL_CONFIG": config,
+        "INSTALL_OPTIONS": " ".join(options),
+        "INSTALL_WAIT_S": f"{wait_s:.0f}",
+    }
+    needs = "" if wants is None else f"[Unit]\nWants={wants}\n"
+    return Unit(
+        name=_UNIT, contents=_text(f"install/{_UNIT}"), enabled=True,
+        dropins=(_dropin(wait_s + limits.install_s, values, needs),),
+    )  # fmt: skip
+
+
+def _dropin(limit_s: float, values: Mapping[str, str], before: str = "") -> Dropin:
+    environment = "".join(f'Environment="{name}={value}"\n' for name, value in values.items())
+    contents = f"{before}[Service]\nRuntimeMaxSec={limit_s:.0f}\n{environment}"
+    return Dropin(name="50-run.conf", contents=contents)
+
+
+def _failed_unit() -> Unit:
+    return Unit(name=_FAILED, contents=_text(f"units/{_FAILED}"))
+
+
+def _programs(*names: str) -> tuple[File, ...]:
+    sources = {name: f"install/{name}" for name in names} | {name: name for name in _TOLD}
+    return tuple(
+        File(path=f"/usr/local/bin/{name}", contents=_text(at), mode=0o755, overwrite=True)
+        for name, at in sources.items()
+    )
+
+
+def _text(name: str) -> str:
+    return folders.fixture(f"guest/{name}").read_text(encoding="utf-8")

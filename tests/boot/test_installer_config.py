@@ -1,0 +1,65 @@
+"""Configs in the installer's shape, booted as a user's own, up to kubelet and a pod."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from installer_bootstrap import NEWER, OLDER, POD, Age, bootstrap_ign
+
+from harness.model.clock import Deadline, NotYet, wait_for
+from harness.node.readiness import LEVELS, READY_S
+from harness.scenarios import scenario
+from harness.scenarios.evidence import RECORD
+from harness.scenarios.scenario import AppliedNode, Inputs, Rig
+from harness.verdict import expectations
+from harness.verdict.findings import judge
+from harness.verdict.passage import Passage
+from harness.verdict.rows import applies
+
+pytestmark = pytest.mark.nightly
+
+
+@pytest.mark.parametrize("age", [NEWER, OLDER], ids=["newer", "older"])
+def test_installers_config_makes_a_node(
+    age: Age,
+    node_image_rig: Rig,
+    node_image_inputs: Inputs,
+    guest_deadline: Callable[[float], Deadline],
+) -> None:
+    release = node_image_inputs.release()
+    assert release is not None
+    inputs = replace(node_image_inputs, bootstrap_ignition=bootstrap_ign(release, age))
+
+    with scenario.named("ipi_bootstrap").bring_up(node_image_rig, inputs) as node:
+        reached = [level.reach(node.session, guest_deadline(READY_S)) for level in LEVELS]
+        _wait_for_bootkube(node, guest_deadline(READY_S))
+
+    node_image_rig.tell("\n".join(reached))
+    passage = Passage(before=node.before, after=node.after, boots=node.boots)
+    rows = [row for row in expectations.load("stand-in").rows if applies(row, passage.way)]
+    found = [finding for row in rows if (finding := judge(row, passage)) is not None]
+    assert not found, "\n".join(finding.render() for finding in found)
+    record = json.loads(
+        max(node_image_rig.evidence.glob(f"ipi_bootstrap*/{RECORD}"), key=_written).read_text()
+    )
+    assert release.release_pull_spec in record["installer"]
+    assert ("KillMode=none" in record["installer"]) is age.is_newer
+    assert "missing" not in record["installer"]
+    assert {"pull", "checkout", "apply"} <= dict(node.timings_s).keys() or not age.is_newer
+
+
+def _wait_for_bootkube(node: AppliedNode, deadline: Deadline) -> None:
+    def is_done() -> None:
+        asked = node.session.run("journalctl --unit=bootkube --lines=3 --output=cat", deadline)
+        if "bootkube.service complete" not in asked.stdout:
+            raise NotYet(asked.stdout)
+
+    wait_for(f"bootkube to see {POD}", is_done, deadline, 2.0)
+
+
+def _written(path: Path) -> float:
+    return path.stat().st_mtime

@@ -1,0 +1,246 @@
+"""What scenarios from live media are made of: configs, units and scripts, memory, end marks."""
+
+from __future__ import annotations
+
+import base64
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from scenario_fakes import FakeShell, make_boot
+from test_images_live_iso import iso
+
+from harness import folders, process
+from harness.images.certificates import issue
+from harness.images.live_iso import extract
+from harness.model.clock import Deadline
+from harness.model.errors import InputError, ProductError
+from harness.model.ignition import Config, Unit, render
+from harness.node.assisted import Agent, agent_based, assisted
+from harness.node.install import DEVICE, Limits, bootstrap_in_place, install_to_disk
+from harness.node.live_apply import Limits as ApplyLimits
+from harness.node.live_apply import live_apply, on_demand
+from harness.scenarios import medium
+from harness.scenarios.medium import MemoryBudget, insist_on_budget, ipxe_script
+from harness.scenarios.on_demand import insist_on_end_marks
+from harness.standin import live
+
+AGENT = Agent(wait_s=100.0, starts=("kubelet.service",))
+GUEST = folders.fixture("guest")
+SCRIPTS = sorted(
+    path
+    for folder in ("install", "assisted")
+    for path in (GUEST / folder).iterdir()
+    if path.suffix != ".service"
+)
+MIB = 1 << 20
+
+
+def unit_of(config: Config, name: str) -> Unit:
+    return next(unit for unit in config.units if unit.name == name)
+
+
+def contents_of(config: Config, path: str) -> str:
+    entries = json.loads(render(config.to_document()))["storage"]["files"]
+    source = next(entry["contents"]["source"] for entry in entries if entry["path"] == path)
+    return base64.b64decode(source.partition(",")[2]).decode()
+
+
+def text_of(unit: Unit) -> str:
+    return f"{unit.contents}{''.join(dropin.contents for dropin in unit.dropins)}"
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_are_strict_executable_bash(script: Path) -> None:
+    process.run(("bash", "-n", script), Deadline.after(10))
+
+    assert script.read_text().startswith("#!/usr/bin/bash\n")
+    assert "\nset -euo pipefail\n" in script.read_text()
+    assert script.stat().st_mode & stat.S_IXUSR
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        install_to_disk({}, Limits()),
+        bootstrap_in_place(issue(("127.0.0.1",), ()), Limits()),
+        assisted(AGENT, "http://10.0.2.2/b.ign"),
+        agent_based(AGENT, {}, "10.0.2.15"),
+        on_demand("h/n@sha256:1", ApplyLimits()),
+    ],
+    ids=["install", "in place", "assisted", "agent", "on demand"],
+)
+def test_every_program_that_a_unit_starts_comes_along(config: Config) -> None:
+    words = " ".join(text_of(unit) for unit in config.units).replace("=", " ").split()
+    started = {word.rstrip(";'") for word in words if word.startswith("/usr/local/bin/")}
+    delivered = {file.path for file in config.files if file.mode == 0o755}
+
+    # Whoever has these units has the observation as well.
+    assert started - {"/usr/local/bin/node-image-harness-observe"} <= delivered
+
+
+def test_installed_config_is_installed_with_the_device_and_options() -> None:
+    config = install_to_disk({"ignition": {"version": "3.2.0"}}, Limits(), ("--offline",))
+
+    text = text_of(unit_of(config, "install-to-disk.service"))
+    assert f'"INSTALL_DEVICE={DEVICE}"' in text
+    assert '"INSTALL_OPTIONS=--offline"' in text
+    assert "RuntimeMaxSec=300\n" in text
+    assert "INSTALL_WAIT_S=0" in text
+    (place,) = (line for line in text.splitlines() if "INSTALL_CONFIG" in line)
+    path = place.partition("INSTALL_CONFIG=")[2].rstrip('"')
+    assert json.loads(contents_of(config, path)) == {"ignition": {"version": "3.2.0"}}
+
+
+def test_install_in_place_waits_for_the_config_of_the_server() -> None:
+    certificate = issue(("127.0.0.1",), ())
+    config = bootstrap_in_place(certificate, Limits())
+
+    text = text_of(unit_of(config, "install-to-disk.service"))
+    assert "Wants=bootstrap-in-place.service\n" in text
+    assert "INSTALL_WAIT_S=900" in text
+    assert "INSTALL_CONFIG=/opt/openshift/master.ign" in text
+    authority = "/opt/openshift/tls/machine-config-server-ca.crt"
+    assert contents_of(config, authority) == certificate.ca_pem
+    assert authority.rpartition("/")[2] in (GUEST / "install/bootstrap-in-place.sh").read_text()
+
+
+def test_nothing_starts_live_apply_on_demand_by_itself() -> None:
+    config = on_demand("h/n@sha256:1", ApplyLimits())
+
+    assert not any(unit.enabled for unit in config.units)
+    assert not any("generator" in file.path for file in config.files)
+    names = {unit.name for unit in config.units}
+    assert {"node-image-pull.service", "node-image-overlay.service"} < names
+    assert "node-image-finish.service" not in names
+    assert names < {unit.name for unit in live_apply("h/n@sha256:1", ApplyLimits()).units}
+
+
+def test_agent_elsewhere_fetches_and_agent_on_node_zero_has_the_config() -> None:
+    far, near = (
+        assisted(AGENT, "http://10.0.2.2/b%20.ign"),
+        agent_based(AGENT, {"a": 1}, "10.1.1.1"),
+    )
+
+    assert "BOOTSTRAP_URL=http://10.0.2.2/b%%20.ign" in text_of(unit_of(far, "agent.service"))
+    assert "ConditionPathExists" not in text_of(unit_of(far, "agent.service"))
+    text = text_of(unit_of(near, "agent.service"))
+    assert "ConditionPathExists=/etc/assisted/node0\n" in text
+    path = text.partition("BOOTSTRAP_URL=file://")[2].partition('"')[0]
+    assert json.loads(contents_of(near, path)) == {"a": 1}
+    assert contents_of(near, "/etc/assisted/rendezvous-host.env") == "NODE_ZERO_IP=10.1.1.1\n"
+
+
+@pytest.mark.parametrize(
+    ("address", "leads"), [("10.0.2.15", True), ("10.0.2.1", False), ("10.0.2.150", False)]
+)
+def test_host_leads_when_the_rendezvous_is_its_own_address(
+    tmp_path: Path, address: str, leads: bool
+) -> None:
+    (tmp_path / "rendezvous-host.env").write_text(f"NODE_ZERO_IP={address}\n")
+    for name, text in {
+        "ip": "echo '2: eth0    inet 10.0.2.15/24 brd 10.0.2.255 scope global eth0'",
+        "node-image-harness-tell": "true",
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    script = (GUEST / "assisted/set-node-zero.sh").read_text()
+    for place in ("/etc/assisted/", "/usr/local/bin/"):
+        script = script.replace(place, f"{tmp_path}/")
+
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    process.run(("bash", "-c", script), Deadline.after(10), env=env)
+
+    assert (tmp_path / "node0").exists() is leads
+
+
+def told(image_bytes: int, writable_bytes: int) -> str:
+    peaks = f"/var/ostreecontainer {image_bytes} bytes, /run/ephemeral {writable_bytes} bytes"
+    return f"stage=checkout state=done uptime=1.00 detail=memory peaks: {peaks}\n"
+
+
+def test_memory_within_the_budget_is_told(tmp_path: Path) -> None:
+    boot, said = make_boot(tmp_path, told(700 * MIB, 20 * MIB + 1))
+
+    insist_on_budget(boot, MemoryBudget(node_image_mib=700, writable_mib=21))
+
+    assert "node image 700 MiB, /etc and /var 21 MiB" in said[-1]
+
+
+@pytest.mark.parametrize(
+    ("events", "problem"),
+    [
+        (told(701 * MIB, 0), r"node image 701 MiB of 700"),
+        (told(0, 22 * MIB), r"/etc and /var 22 MiB of 21"),
+        ("stage=checkout state=done uptime=1.00 detail=\n", "told nothing"),
+    ],
+)
+def test_memory_beyond_the_budget_or_untold_fails(
+    tmp_path: Path, events: str, problem: str
+) -> None:
+    boot, _ = make_boot(tmp_path, events)
+
+    with pytest.raises(ProductError, match=problem):
+        insist_on_budget(boot, MemoryBudget(node_image_mib=700, writable_mib=21))
+
+
+@pytest.mark.parametrize(
+    ("seen", "holds"),
+    [
+        ("active active multi-user.target oc 0\n", True),
+        ("inactive inactive multi-user.target oc 0\n", False),
+        ("active active node-image-overlay.target oc 0\n", False),
+        ("active active multi-user.target 0\n", False),
+        ("active active multi-user.target oc 1\n", False),
+    ],
+)
+def test_end_marks_of_an_agent_are_held(tmp_path: Path, seen: str, holds: bool) -> None:
+    boot, _ = make_boot(tmp_path)
+
+    if holds:
+        insist_on_end_marks(boot, FakeShell(seen))
+        return
+    with pytest.raises(ProductError, match="after the agent's live-apply"):
+        insist_on_end_marks(boot, FakeShell(seen))
+
+
+def test_network_boot_names_root_and_image_by_url() -> None:
+    script = ipxe_script("http://10.0.2.2:1", ("/metal.raw.zst",)).splitlines()
+
+    assert script[0] == "#!ipxe"
+    assert script[-1] == "boot"
+    kernel = script[1].split()
+    assert "coreos.live.rootfs_url=http://10.0.2.2:1/rootfs.img" in kernel
+    assert "coreos.inst.image_url=http://10.0.2.2:1/metal.raw.zst" in kernel
+    assert [line.split()[-1] for line in script[2:4]] == [
+        "http://10.0.2.2:1/initrd.img", "http://10.0.2.2:1/config.img",
+    ]  # fmt: skip
+    assert "inst.image_url" not in ipxe_script("http://10.0.2.2:1", ())
+
+
+def test_part_of_an_iso_is_taken_out_of_it(tmp_path: Path) -> None:
+    image = tmp_path / "a.iso"
+    image.write_bytes(iso({"file": "images/ignition.img"}))
+
+    info = extract(image, "coreos/igninfo.jso", tmp_path / "info")
+
+    assert json.loads(info.read_text()) == {"file": "images/ignition.img"}
+    with pytest.raises(InputError, match="has no images/pxeboot/vmlinuz"):
+        extract(image, "images/pxeboot/vmlinuz", tmp_path / "kernel")
+
+
+def test_live_arguments_name_no_disk_and_the_platform_of_metal() -> None:
+    disk = ("root=LABEL=root", "rw", "console=ttyS0", "ignition.platform.id=qemu")
+
+    assert live.metal_arguments(disk) == (
+        "root=LABEL=root", "rw", "console=ttyS0", "ignition.platform.id=metal",
+    )  # fmt: skip
+    assert live.live_arguments(disk) == (
+        "console=ttyS0", "ignition.platform.id=metal", "ignition.firstboot",
+    )  # fmt: skip
+
+
+def test_disk_of_a_live_machine_holds_the_metal_image() -> None:
+    assert medium.live_plan("x", 1).disk_bytes == medium.DISK_BYTES
+    assert live.METAL_MIB * MIB <= medium.DISK_BYTES
