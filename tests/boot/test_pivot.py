@@ -33,7 +33,7 @@ def test_a_pivoted_node_boots_the_image_and_rolls_back_to_the_bare_bootimage(
         new, old = deployments(node.session, guest_deadline(ASK_S))
         image = f"ostree-unverified-registry:{node_image_inputs.pull_spec}"
         assert (new["booted"], new["container-image-reference"]) == (True, image)
-        assert node.boots == 2
+        assert node.watch.boots == 2
         assert CLIENTS in node.after.packages
         assert CLIENTS not in node.before.packages
 
