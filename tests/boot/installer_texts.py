@@ -1,0 +1,242 @@
+"""Units and scripts in the shape of the installer's, as templates for `installer_bootstrap`.
+
+They are our own, and do what the installer's do as far as a node without a cluster can see it.
+
+Source: openshift/installer data/data/bootstrap
+"""
+
+GENERATOR = """\
+#!/bin/bash
+rpm --query --quiet openshift-clients && exit 0
+ln --symbolic --force /etc/systemd/system/node-image-overlay.target "$1/default.target"
+"""
+TARGET = """\
+[Unit]
+Description=Node Image Overlay Target
+Requires=basic.target sshd.service getty.target systemd-user-sessions.service
+Requires=node-image-overlay.service node-image-finish.service
+"""
+PULL_UNIT = """\
+[Unit]
+Description=Node Image Pull
+Requires=network.target NetworkManager.service
+After=network.target$after
+$wants
+[Service]
+Type=oneshot
+ExecStartPre=chcon --reference=/usr/bin/ostree /usr/local/bin/node-image-pull.sh
+ExecStart=/usr/local/bin/node-image-pull.sh
+MountFlags=slave
+RemainAfterExit=yes
+"""
+OVERLAY_UNIT = """\
+[Unit]
+Description=Node Image Overlay
+Requires=node-image-pull.service
+After=node-image-pull.service
+
+[Service]
+Type=oneshot
+ExecStart=/usr/local/bin/node-image-overlay.sh
+RemainAfterExit=yes
+"""
+FINISH_UNIT = """\
+[Unit]
+Description=Node Image Finish
+Requires=node-image-overlay.service
+After=node-image-overlay.service
+
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/echo "$finished"
+ExecStart=/usr/bin/systemctl --no-block isolate multi-user.target
+$kill_mode
+"""
+TMPFS = """\
+[Unit]
+ConditionPathExists=/run/ostree-live
+
+[Mount]
+What=tmpfs
+Where=/var/ostreecontainer
+Type=tmpfs
+Options=size=5G
+"""
+RELEASE_LIBRARY = """\
+# Sourced: image_for asks the release image.
+release=$$(podman inspect "$release" --format json | jq --raw-output '.[0].RepoDigests[0]') || true
+[[ $$release == *@* ]] || release=$release
+image_for() {
+    podman run --quiet --rm --net=none "$$release" image "$$1"
+}
+"""
+RELEASE_SCRIPT = """\
+#!/usr/bin/env bash
+RELEASE_IMAGE=$release
+until podman pull --quiet "$$RELEASE_IMAGE"; do
+    echo "Pull failed. Retrying $$RELEASE_IMAGE..."
+    sleep 1
+done
+"""
+RELEASE_UNIT = """\
+[Unit]
+Description=Download the OpenShift Release Image
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+Type=oneshot
+ExecStart=/usr/local/bin/release-image-download.sh
+RemainAfterExit=true
+"""
+PULL_SCRIPT = """\
+#!/bin/bash
+set -euo pipefail
+. /usr/local/bin/release-image.sh
+until image=$$(image_for rhel-coreos); do
+    echo 'Failed to query release image; retrying...'
+    sleep 10
+done
+echo "$on $$(rpm-ostree status --json | jq --raw-output '.deployments[0].version')"
+echo "$target $$image"
+repo=/ostree/repo
+checkout=$$repo/tmp/node-image
+links=(--require-hardlinks)
+if [[ -e /run/ostree-live ]]; then
+    repo=$live/repo
+    checkout=$live/checkout
+    links=()
+    mkdir --parents "$$repo"
+    ostree init --mode=bare --repo="$$repo"
+else
+    mount -o remount,rw /sysroot
+fi
+until ostree container image pull --authfile /root/.docker/config.json "$$repo" \\
+        "ostree-unverified-image:docker://$$image"; do
+    echo 'Failed to fetch release image; retrying...'
+    sleep 10
+done
+df -h "$$repo"
+ref=$$(ostree refs --repo "$$repo" | grep '^ostree/container/image/docker')
+ostree refs --repo "$$repo" "$$ref" --create coreos/node-image
+kept=$$(ostree admin config-diff | cut --fields=5 --delimiter=' ' | sed 's,^,/usr/etc/,')
+echo "$checking_out"
+ostree checkout --repo "$$repo" "$${links[@]}" --skip-list=<(echo "$$kept") \\
+    coreos/node-image "$$checkout"
+"""
+OVERLAY_SCRIPT = """\
+#!/bin/bash
+set -euo pipefail
+checkout=/ostree/repo/tmp/node-image
+[[ -d $$checkout ]] || checkout=$live/checkout
+echo "$overlaying"
+mount -o bind,ro /usr/lib/modules "$$checkout/usr/lib/modules"
+mount -o rbind,ro "$$checkout/usr" /usr
+rsync --archive "$$checkout/usr/etc/" /etc
+semodule -R
+$sshd
+"""
+CRIO_SCRIPT = """\
+#!/usr/bin/env bash
+set -euo pipefail
+. /usr/local/bin/release-image.sh
+pause=$$(image_for pod)
+mkdir --parents /etc/crio/crio.conf.d
+cat >/etc/crio/crio.conf.d/50-bootstrap-override.conf <<END
+[crio]
+[crio.image]
+pause_image = "$$pause"
+pause_command = "/usr/bin/pod"
+END
+"""
+CRIO_UNIT = """\
+[Unit]
+Description=Configure CRI-O to use the pause image
+Requires=release-image.service
+After=release-image.service
+Before=crio.service
+
+[Service]
+Type=oneshot
+ExecStart=/usr/local/bin/crio-configure.sh
+RemainAfterExit=true
+
+[Install]
+RequiredBy=crio.service
+"""
+PAUSE_SCRIPT = """\
+#!/usr/bin/env bash
+set -euo pipefail
+. /usr/local/bin/release-image.sh
+pause=$$(image_for pod)
+echo "MACHINE_CONFIG_INFRA_IMAGE=$$pause" >/etc/kubernetes/kubelet-pause-image-override
+"""
+KUBELET_SCRIPT = """\
+#!/usr/bin/env bash
+/usr/bin/kubelet \\
+    --anonymous-auth=false \\
+    --container-runtime-endpoint=/var/run/crio/crio.sock \\
+    --runtime-request-timeout=10m \\
+    --pod-manifest-path=/etc/kubernetes/manifests \\
+    --minimum-container-ttl-duration=6m0s \\
+    --cluster-domain=cluster.local \\
+    --cgroup-driver=systemd \\
+    --serialize-image-pulls=false \\
+    --volume-plugin-dir=/etc/kubernetes/kubelet-plugins/volume/exec \\
+    --v=2$pause_flag
+"""
+KUBELET_UNIT = """\
+[Unit]
+Description=Kubernetes Kubelet
+Wants=rpc-statd.service crio.service release-image.service
+After=crio.service release-image.service
+
+[Service]
+Type=notify
+NotifyAccess=all
+ExecStartPre=/bin/mkdir --parents /etc/kubernetes/manifests
+ExecStartPre=/bin/mkdir --parents /etc/kubernetes/kubelet-plugins/volume/exec
+$pause_step
+EnvironmentFile=-/etc/kubernetes/kubelet-pause-image-override
+ExecStart=/usr/local/bin/kubelet.sh
+Restart=always
+RestartSec=10
+
+[Install]
+WantedBy=multi-user.target
+"""
+BOOTKUBE_SCRIPT = """\
+#!/usr/bin/env bash
+set -euoE pipefail
+. /usr/local/bin/release-image.sh
+image=$$(image_for pod)
+cat >/etc/kubernetes/manifests/$pod.json <<END
+{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "$pod", "namespace": "kube-system"},
+ "spec": {"hostNetwork": true, "automountServiceAccountToken": false,
+  "containers": [{"name": "one", "image": "$$image", "imagePullPolicy": "IfNotPresent"}]}}
+END
+names='.containers[].labels["io.kubernetes.pod.name"]'
+until crictl ps --output=json | jq --raw-output "$$names" | grep --quiet '^$pod-'; do
+    echo 'No pod yet. Retrying in 5 seconds...'
+    sleep 5
+done
+touch .bootkube.done
+echo 'bootkube.service complete'
+"""
+BOOTKUBE_UNIT = """\
+[Unit]
+Description=Bootstrap a Kubernetes cluster
+Requires=crio-configure.service
+Wants=kubelet.service
+After=kubelet.service crio-configure.service
+ConditionPathExists=!/opt/openshift/.bootkube.done
+
+[Service]
+WorkingDirectory=/opt/openshift
+ExecStart=/usr/local/bin/bootkube.sh
+Restart=on-failure
+RestartSec=5s
+
+[Install]
+WantedBy=multi-user.target
+"""
