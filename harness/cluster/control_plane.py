@@ -12,7 +12,7 @@ import ssl
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -36,6 +36,27 @@ _LOG_TAIL = 2000
 _PORT_TAKEN = "address already in use"
 
 
+class _PortTakenError(RigError):
+    """Another program took a port between our choice and the start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A process of the control plane and where it writes."""
+
+    name: str
+    child: subprocess.Popen[bytes]
+    log: Path
+
+    def insist_alive(self) -> None:
+        """Return while it runs; raise `RigError` with the end of its log if it ended."""
+        if self.child.poll() is None:
+            return
+        said = self.log.read_text(errors="replace")[-_LOG_TAIL:]
+        kind = _PortTakenError if _PORT_TAKEN in said else RigError
+        raise kind(f"{self.name} ended with status {self.child.returncode}: {said}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlPlane:
     """An API server that answers; `folder` has its logs."""
@@ -43,6 +64,21 @@ class ControlPlane:
     port: int
     pki: Pki
     folder: Path
+    programs: tuple[Program, ...] = ()
+
+    @property
+    def logs(self) -> tuple[Path, ...]:
+        """The files that its processes write to."""
+        return tuple(program.log for program in self.programs)
+
+    def insist_alive(self) -> None:
+        """Return while its processes run.
+
+        Raises:
+            RigError: one ended; carries the end of its log.
+        """
+        for program in self.programs:
+            program.insist_alive()
 
     @property
     def url_in_guest(self) -> str:
@@ -58,26 +94,6 @@ class ControlPlane:
     def api(self) -> Api:
         """The API as guests reach it."""
         return Api(pki=self.pki, url=self.url_in_guest)
-
-
-class _PortTakenError(RigError):
-    """Another program took a port between our choice and the start."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Program:
-    """A process of the control plane and where it writes."""
-
-    name: str
-    child: subprocess.Popen[bytes]
-    log: Path
-
-    def insist_alive(self) -> None:
-        if self.child.poll() is None:
-            return
-        said = self.log.read_text(errors="replace")[-_LOG_TAIL:]
-        kind = _PortTakenError if _PORT_TAKEN in said else RigError
-        raise kind(f"{self.name} ended with status {self.child.returncode}: {said}")
 
 
 @contextmanager
@@ -134,7 +150,7 @@ def _start(
             except _PortTakenError:
                 continue
             stack.enter_context(attempt.pop_all())
-            return ready
+            return replace(ready, programs=tuple(started))
     raise RigError(f"no free ports for the control plane after {_PORT_TRIES} tries")
 
 
@@ -148,16 +164,16 @@ def _layout(folder: Path, number: int) -> Layout:
 
 
 @contextmanager
-def _running(name: str, argv: Sequence[str], folder: Path) -> Iterator[_Program]:
+def _running(name: str, argv: Sequence[str], folder: Path) -> Iterator[Program]:
     log = folder / f"{name}.log"
     with (
         log.open("wb") as out,
         process.start(argv, cwd=folder, stdout=out.fileno(), stderr=out.fileno()) as child,
     ):
-        yield _Program(name=name, child=child, log=log)
+        yield Program(name=name, child=child, log=log)
 
 
-def _wait_until_ready(started: Sequence[_Program], plane: ControlPlane, deadline: Deadline) -> None:
+def _wait_until_ready(started: Sequence[Program], plane: ControlPlane, deadline: Deadline) -> None:
     trust = ssl.create_default_context(cadata=plane.pki.ca_pem)
     with httpx.Client(
         base_url=plane.url, verify=trust, trust_env=False, timeout=_ASK_WITHIN_S
@@ -166,7 +182,7 @@ def _wait_until_ready(started: Sequence[_Program], plane: ControlPlane, deadline
         wait_for(f"the API server at {plane.url} to be ready", ask, deadline, tick_s=0.1)
 
 
-def _ask(started: Sequence[_Program], client: httpx.Client) -> None:
+def _ask(started: Sequence[Program], client: httpx.Client) -> None:
     for program in started:
         program.insist_alive()
     try:

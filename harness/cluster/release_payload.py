@@ -14,7 +14,6 @@ from harness.cluster.payload import ARCH, RELEASE, TAG, Payload
 from harness.images.oci_layout import tar_layer, write_image
 from harness.images.reference import Reference, Transport
 from harness.images.registry import Registry
-from harness.images.release import parse_images
 from harness.images.skopeo import Source
 from harness.model.clock import Deadline
 
@@ -37,21 +36,6 @@ class ReleasePayload:
 
     release_pull_spec: str
     images: Mapping[str, str]
-
-    @classmethod
-    def of(cls, release_pull_spec: str, references: str) -> ReleasePayload:
-        """Return a published release by the text of its `image-references`.
-
-        Raises:
-            InputError: the text is no image stream.
-        """
-        images = parse_images(references, release_pull_spec)
-        return cls(release_pull_spec=release_pull_spec, images=images)
-
-    @property
-    def has_control_plane(self) -> bool:
-        """Whether it names all that a temporary control plane is made of."""
-        return {ETCD, HYPERKUBE} <= self.images.keys()
 
 
 def push_release(

@@ -14,6 +14,7 @@ import re
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from harness.diagnosis.arrival import Assembler, GuestClock
 from harness.diagnosis.console import LONGEST, plain
@@ -64,9 +65,9 @@ class JournalReader:
     _cursors: set[int] = field(init=False, default_factory=set)
 
     @property
-    def boot_ids(self) -> tuple[str, ...]:
-        """The kernel's ids of the boots seen so far, in their order."""
-        return tuple(self._boots)
+    def boot_ids(self) -> Mapping[str, int]:
+        """The boots seen so far: their numbers, by the kernel's ids."""
+        return MappingProxyType(self._boots)
 
     def feed(self, text: str, now_s: float) -> list[Entry]:
         """Return the entries that `text` ended; `now_s` is seconds since power-on.

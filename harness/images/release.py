@@ -10,7 +10,7 @@ import json
 import shutil
 import tarfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -36,29 +36,11 @@ def node_image_of(release: Source, cache: Cache, deadline: Deadline) -> Referenc
         InputError: the release cannot be read, is no release image, or names no node image.
         DeadlineError: the time is over.
     """
-    return parse_references(fetch(release, cache, deadline).references, str(release.reference))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
-    """A published release: itself, by digest, and the text of its `image-references`."""
-
-    reference: Reference
-    references: str
-
-
-def fetch(release: Source, cache: Cache, deadline: Deadline) -> Release:
-    """Return what `release` says of itself; its list is kept in `cache` by digest.
-
-    Raises:
-        InputError: the release cannot be read, or is no release image.
-        DeadlineError: the time is over.
-    """
     image = node_image.resolve(release, deadline)
     pinned = replace(release, reference=image.reference, size_bytes=image.size_bytes)
     key = f"{image.digest.removeprefix('sha256:')}-image-references"
     path = cache.get_or_make(key, partial(_fetch_references, pinned, deadline), deadline)
-    return Release(reference=image.reference, references=path.read_text())
+    return parse_references(path.read_text(), str(release.reference))
 
 
 def parse_references(text: str, subject: str) -> Reference:
@@ -67,28 +49,12 @@ def parse_references(text: str, subject: str) -> Reference:
     Raises:
         InputError: the text is no image stream, or has neither tag.
     """
-    images = parse_images(text, subject)
+    images = _images(text, subject)
     for tag in _TAGS:
         if tag in images:
             return parse(f"docker://{images[tag]}")
     problem = f"names no node image: none of {', '.join(_TAGS)} among {', '.join(sorted(images))}"
     raise InputError(subject, problem, "name the node image itself with --node-image")
-
-
-def parse_images(text: str, subject: str) -> Mapping[str, str]:
-    """Return the pull specs in an `image-references` file by their tags; errors call it `subject`.
-
-    Raises:
-        InputError: the text is no image stream.
-    """
-    try:
-        tags = json.loads(text)["spec"]["tags"]
-        return {
-            tag["name"]: tag["from"]["name"] for tag in tags if tag["from"]["kind"] == "DockerImage"
-        }
-    except (ValueError, KeyError, TypeError) as exc:
-        problem = f"has an {_REFERENCES} that is no image stream"
-        raise InputError(subject, problem, "check the release image") from exc
 
 
 def read_references(layout: Path, subject: str) -> str:
@@ -149,3 +115,14 @@ def _text(layer: tarfile.TarFile, member: tarfile.TarInfo, subject: str) -> str:
         problem = f"has an implausible {_REFERENCES} of {member.size} bytes"
         raise InputError(subject, problem, "check the release image")
     return file.read().decode(errors="replace")
+
+
+def _images(text: str, subject: str) -> Mapping[str, str]:
+    try:
+        tags = json.loads(text)["spec"]["tags"]
+        return {
+            tag["name"]: tag["from"]["name"] for tag in tags if tag["from"]["kind"] == "DockerImage"
+        }
+    except (ValueError, KeyError, TypeError) as exc:
+        problem = f"has an {_REFERENCES} that is no image stream"
+        raise InputError(subject, problem, "check the release image") from exc

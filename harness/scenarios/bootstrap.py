@@ -1,6 +1,6 @@
 """What bootstrap scenarios share: live-apply at the first boot, and a temporary control plane.
 
-The latter is made of the release's images, hence of a run on stand-ins or with `--release-image`.
+The latter is made of the stand-in's release: with other images kubelet stands alone.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from harness.diagnosis import events
 from harness.model.ignition import Config
 from harness.node import bootkube, live_apply
 from harness.node.bootkube import Limits, temporary_control_plane
-from harness.node.keys import make_run_keys
+from harness.node.keys import RunKeys, make_run_keys
+from harness.node.ssh import Session
 from harness.scenarios import installer_config, stages
 from harness.scenarios.config import node_pieces, whole
 from harness.scenarios.scenario import STANDALONE_LEVELS, AppliedNode, Inputs, Rig
@@ -36,31 +37,40 @@ def bring_up(
 def _by_our_config(
     plan: MachinePlan, switched_on: SwitchedOn, rig: Rig, inputs: Inputs
 ) -> Iterator[AppliedNode]:
-    """Hold a bootstrap machine, up to its temporary control plane if it has one."""
     keys = make_run_keys()
-    limits = live_apply.Limits().scaled(rig.timeout_factor)
-    cluster = Limits().scaled(rig.timeout_factor)
-    control_plane = control_plane_pieces(inputs, cluster)
-    overlay = live_apply.live_apply(inputs.pull_spec, limits)
-    document = whole((*node_pieces(inputs, keys), overlay, *control_plane), inputs.extra_ignition)
+    document = whole(pieces(rig, inputs, keys), inputs.extra_ignition)
     with (
         switched_on(rig, inputs, plan, document) as boot,
         stages.logged_in(boot, keys) as session,
     ):
-        stages.wait_for_live_apply(boot, limits)
-        stages.wait_until_settled(boot, session)
-        if control_plane:
-            wait_for_control_plane(boot, cluster)
-        yield stages.applied(boot, session)
+        stages.wait_for_live_apply(boot, live_apply.Limits().scaled(rig.timeout_factor))
+        yield finished(boot, session, inputs)
 
 
-def control_plane_pieces(inputs: Inputs, limits: Limits) -> tuple[Config, ...]:
-    """Return the Ignition pieces of a temporary control plane, none without a release."""
+def pieces(rig: Rig, inputs: Inputs, keys: RunKeys) -> tuple[Config, ...]:
+    """Return the Ignition pieces of a bootstrap machine; its control plane needs a release."""
+    limits = live_apply.Limits().scaled(rig.timeout_factor)
     release = inputs.release()
-    if release is None or not release.has_control_plane:
-        return ()
-    pki = make_pki((bootkube.ADDRESS,))
-    return (temporary_control_plane(release, pki, limits),)
+    control_plane: tuple[Config, ...] = ()
+    if release is not None:
+        waits = Limits().scaled(rig.timeout_factor)
+        pki = make_pki((bootkube.ADDRESS,))
+        control_plane = (temporary_control_plane(release, pki, waits),)
+    overlay = live_apply.live_apply(inputs.pull_spec, limits)
+    return (*node_pieces(inputs, keys), overlay, *control_plane)
+
+
+def finished(boot: Boot, session: Session, inputs: Inputs) -> AppliedNode:
+    """Follow the machine from multi-user.target to its end, a ready API if it has one.
+
+    Raises:
+        ProductError: a unit failed or took too long.
+        RigError: QEMU ended, or a snapshot cannot be had.
+    """
+    stages.wait_until_settled(boot, session)
+    if inputs.release() is not None:
+        wait_for_control_plane(boot, Limits().scaled(boot.rig.timeout_factor))
+    return stages.applied(boot, session)
 
 
 def wait_for_control_plane(boot: Boot, limits: Limits) -> None:

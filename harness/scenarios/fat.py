@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from harness.node.keys import make_run_keys
-from harness.node.live_apply import Limits, live_apply, snapshot_at_boot
+from harness.node.live_apply import snapshot_at_boot
 from harness.scenarios import stages, start
-from harness.scenarios.config import node_pieces, whole
+from harness.scenarios.bootstrap import LEVELS, finished, pieces
+from harness.scenarios.config import whole
 from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario, Way
 from harness.scenarios.start import MachinePlan
 
@@ -24,9 +25,7 @@ _BOOT_S = 120.0
 @contextmanager
 def _bring_up(rig: Rig, inputs: Inputs) -> Iterator[AppliedNode]:
     keys = make_run_keys()
-    limits = Limits().scaled(rig.timeout_factor)
-    pieces = (*node_pieces(inputs, keys), live_apply(inputs.pull_spec, limits), snapshot_at_boot())
-    document = whole(pieces, inputs.extra_ignition)
+    document = whole((*pieces(rig, inputs, keys), snapshot_at_boot()), inputs.extra_ignition)
     fat = replace(inputs, bootimage=inputs.fat_bootimage())
     with (
         start.switched_on(rig, fat, _PLAN, document) as boot,
@@ -35,8 +34,7 @@ def _bring_up(rig: Rig, inputs: Inputs) -> Iterator[AppliedNode]:
         stages.wait_for_multi_user(boot, _BOOT_S * rig.timeout_factor)
         if boot.watch.has_passed(stages.OVERLAY):
             raise boot.watch.failed("live-apply ran on a bootimage that has the node layer inside")
-        stages.wait_until_settled(boot, session)
-        yield stages.applied(boot, session)
+        yield finished(boot, session, inputs)
 
 
 SCENARIO = Scenario(
@@ -45,4 +43,5 @@ SCENARIO = Scenario(
     memory_mib=_PLAN.memory_mib,
     bring_up=_bring_up,
     way=Way.NONE,
+    levels=LEVELS,
 )

@@ -68,17 +68,16 @@ class Following(Returning, Shell, Protocol):
     """What asks the guest questions before and after its reboot: a `Session`, or a fake."""
 
 
-def follow_pivot(boot: Boot, session: Following) -> None:
-    """Follow the machine through its pivot and its one reboot, until it is up again.
+def follow_pivot(boot: Boot, session: Following, number: int = 1) -> None:
+    """Follow the machine through its pivot in its boot `number` and its reboot, until it is up.
 
     Raises:
         ProductError: the pivot failed or took too long, or the node does not come back.
         RigError: QEMU ended, or the harness's own part in the guest failed.
     """
     limits = Limits().scaled(boot.rig.timeout_factor)
-    number = boot.watch.boots
-    # A live system that was installed has been there already.
-    before = events.times_done(boot.watch.events, events.MULTI_USER)
+    # A live system that was installed has been there already; one that pivots never gets there.
+    before = number - 1
     stages.wait_for_stage(boot, STAGE, limits.overall_s + limits.step_s)
     boot.timings_s.update(events.durations_s(boot.watch.events))
     with boot.timed("reboot"):
@@ -95,10 +94,25 @@ def _bring_up(plan: MachinePlan, served: Served, rig: Rig, inputs: Inputs) -> It
         with (
             served(config, Deadline.after(SERVE_S)) as pointer,
             switched_on(rig, inputs, plan, pointer, config) as boot,
+            _looked_after(boot, control_plane),
             stages.logged_in(boot, keys) as session,
         ):
             follow_pivot(boot, session)
             yield stages.applied(boot, session, BEFORE)
+
+
+@contextmanager
+def _looked_after(boot: Boot, control_plane: ControlPlane | None) -> Iterator[None]:
+    """Let the machine's waits end with its control plane, and keep what that wrote."""
+    if control_plane is None:
+        yield
+        return
+    boot.watch.look_after(control_plane)
+    try:
+        yield
+    finally:
+        for log in control_plane.logs:
+            boot.evidence.keep_log(log)
 
 
 def _cluster(rig: Rig, inputs: Inputs) -> AbstractContextManager[ControlPlane | None]:

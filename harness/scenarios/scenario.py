@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -99,6 +100,10 @@ class Rig:
 class Watching(Protocol):
     """What looks after a machine from outside: a `watch.Watch`, or nobody."""
 
+    @property
+    def boots(self) -> int:
+        """How many kernels the machine has started so far."""
+
     def insist_alive(self) -> None:
         """Return while nothing fatal was seen; else raise what the diagnosis says."""
 
@@ -108,6 +113,8 @@ class Watching(Protocol):
 
 class Unwatched:
     """Looks after nothing, for nodes that are no machine of the harness."""
+
+    boots = 1
 
     def insist_alive(self) -> None:
         """Return."""
@@ -128,11 +135,7 @@ class Way(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppliedNode:
-    """A node with its node layer: still running, with its state before and after.
-
-    `boots` counts the kernels that the machine started, `boot_ids` names those that the journal
-    told of. A live medium's boots count as well.
-    """
+    """A node with its node layer: still running, with its state before and after."""
 
     machine: Machine
     session: Session
@@ -140,8 +143,6 @@ class AppliedNode:
     after: NodeState
     timings_s: tuple[tuple[str, float], ...]
     watch: Watching = field(default_factory=Unwatched)
-    boots: int = 1
-    boot_ids: tuple[str, ...] = ()
 
 
 STANDALONE_LEVELS = ("unit-active", "healthz", "cri", "static-pod")
@@ -180,6 +181,7 @@ def named(name: str) -> Scenario:
     return scenario
 
 
+@cache
 def _modules() -> dict[str, str]:
     # By their text: to import them all would load SSH and libvirt.
     return {

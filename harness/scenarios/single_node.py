@@ -39,6 +39,7 @@ REBOOTS = 2
 """Into the installed system, and into the node image."""
 LEVELS = (*STANDALONE_LEVELS, *(level.name for level in CLUSTER_LEVELS))
 _NODE_NAME = "single-node"
+_INSTALLED_BOOT = 2  # after the live system's
 _LOOPBACK = "127.0.0.1"
 
 
@@ -58,7 +59,7 @@ def single_node(rig: Rig, inputs: Inputs, options: tuple[str, ...] = ()) -> Sing
         InputError: there is no release, or `ignition-validate` refuses a config.
     """
     release = inputs.release()
-    if release is None or not release.has_control_plane:
+    if release is None:
         raise InputError(
             "scenario sno", "has no release to make a control plane of",
             "leave images out to use the stand-ins, or take another scenario",
@@ -93,7 +94,7 @@ def brought_up(rig: Rig, boot: Boot, node: SingleNode) -> Iterator[AppliedNode]:
         in_place_s = install.Limits().scaled(rig.timeout_factor).in_place_s
         stages.wait_for_stage(boot, IN_PLACE_STAGE, in_place_s)
         follow_install(boot, session)
-        follow_pivot(boot, session)
+        follow_pivot(boot, session, _INSTALLED_BOOT)
         yield stages.applied(boot, session, BEFORE)
 
 

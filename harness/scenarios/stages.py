@@ -126,12 +126,11 @@ def wait_for_boot(boot: Boot, session: Returning, number: int, limit_s: float = 
         ProductError: the machine failed, or did not get there in time.
     """
     limit = boot.deadline(limit_s)
-    # The console may tell of a kernel that starts before the journal of the last one is read.
-    old_boot_ids = boot.watch.boot_ids
     session.close()
     try:
         wait_for(f"boot {number}", partial(_has_boots, boot, number), limit, _LOOK_S)
-        session.wait_for_reboot(old_boot_ids, limit)
+        # The console tells of a kernel before the sshd of the last one is known to be gone.
+        session.wait_for_reboot(boot.watch.boot_ids_before(number), limit)
     except DeadlineError as exc:
         raise boot.watch.stuck(str(exc)) from exc
     boot.watch.say(f"logged in to boot {number} after {boot.watch.elapsed_s:.0f} s")
@@ -158,7 +157,7 @@ def wait_until_settled(boot: Boot, shell: Shell) -> None:
             boot.watch.say(f"not settled: {exc.reason}")
         except ConnectionLostError as exc:
             boot.watch.insist_alive()
-            problem = f"the SSH session opened before live-apply did not survive it: {exc}"
+            problem = f"the SSH session broke while systemd settled: {exc}"
             raise boot.watch.failed(problem) from exc
 
 
@@ -187,7 +186,6 @@ def applied(boot: Boot, session: Session, before_path: str = BEFORE) -> AppliedN
     return AppliedNode(
         machine=boot.machine, session=session, before=before, after=after,
         timings_s=tuple(boot.timings_s.items()), watch=boot.watch,
-        boots=boot.watch.boots, boot_ids=boot.watch.boot_ids,
     )  # fmt: skip
 
 

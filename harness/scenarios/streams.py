@@ -7,7 +7,7 @@ judges a boot sees the lines of all of them, in the order in which they became k
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from harness.diagnosis.arrival import GuestClock
@@ -63,8 +63,8 @@ class Streams:
         self.last_byte_s = 0.0
 
     @property
-    def boot_ids(self) -> tuple[str, ...]:
-        """The boots that the journal told of so far, in their order."""
+    def boot_ids(self) -> Mapping[str, int]:
+        """The boots that the journal told of so far, with their numbers by their ids."""
         return self._journal.boot_ids
 
     def read(self, now_s: float, limit: Deadline) -> list[Line]:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Protocol
 
 from harness.diagnosis.engine import Engine
 from harness.diagnosis.events import Event
@@ -32,6 +33,13 @@ _LAST_LINES = 6
 _KEEP_EVERY_S = 10.0
 _PROGRESS_EVERY_S = 10.0
 _PROGRESS = " progress: "
+
+
+class Living(Protocol):
+    """What can end by itself: another machine's watch, or processes of the host."""
+
+    def insist_alive(self) -> None:
+        """Return while it lives; else raise why it does not."""
 
 
 class Watch:
@@ -63,7 +71,7 @@ class Watch:
         self._last = {stream: deque[Line](maxlen=_LAST_LINES) for stream in Stream}
         self._fatal: HarnessError | None = None
         self._has_stopped = False
-        self._others: list[Watch] = []
+        self._others: list[Living] = []
         self._kept_s = self._told_progress_s = 0.0
         self._started_s = clock.monotonic()
         self._cpu_s = 0.0
@@ -83,10 +91,9 @@ class Watch:
         """How many kernels the machine has started, as far as is known by now."""
         return max(record.boot for record in self._tracker.records)
 
-    @property
-    def boot_ids(self) -> tuple[str, ...]:
-        """The kernel's ids of the boots that the journal told of, in their order."""
-        return self._streams.boot_ids
+    def boot_ids_before(self, number: int) -> tuple[str, ...]:
+        """Return the kernel's ids of boots before the boot `number`, as the journal told them."""
+        return tuple(name for name, boot in self._streams.boot_ids.items() if boot < number)
 
     def has_passed(self, phase: str) -> bool:
         """Return whether a phase has ended well, whichever stream told of it."""
@@ -125,8 +132,8 @@ class Watch:
         self._kept_s = self.elapsed_s
         self._evidence.keep_record(self.record)
 
-    def look_after(self, other: Watch) -> None:
-        """Look after another machine as well, without which this one cannot succeed."""
+    def look_after(self, other: Living) -> None:
+        """Look after something else as well, without which this machine cannot succeed."""
         self._others.append(other)
 
     def insist_alive(self) -> None:

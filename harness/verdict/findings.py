@@ -63,8 +63,12 @@ def judge(row: Row, passage: Passage) -> Finding | None:
     Where the bootimage has the node layer inside, what it brings must be there from the start.
     """
     before, after = passage.before, passage.after
-    section = _section_of(row)
-    failures = [f for state in (before, after) if (f := state.failure_of(section))]
+    failures = [
+        failure
+        for section in _sections_of(row)
+        for state in (before, after)
+        if (failure := state.failure_of(section))
+    ]
     if failures:
         observed: str | None = f"cannot be told, as the snapshot failed: {'; '.join(failures)}"
     elif isinstance(row, InvariantRow):
@@ -91,12 +95,12 @@ def _observe(
             return _presence(row.layer, not row.present, " ".join(was), " ".join(now))
 
 
-def _section_of(row: Row) -> str:
-    """Return the section of the snapshot that a row is judged by."""
+def _sections_of(row: Row) -> tuple[str, ...]:
+    """Return the sections of the snapshot that a row is judged by."""
     if isinstance(row, InvariantRow):
         return invariants.SECTIONS[row.name]
     kinds = {PackageRow: "packages", OsReleaseRow: "os-release", UnitRow: "units", FileRow: "paths"}
-    return kinds[type(row)]
+    return (kinds[type(row)],)
 
 
 def _presence(layer: Layer, absent: bool, was: str, now: str) -> str | None:

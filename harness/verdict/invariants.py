@@ -171,19 +171,19 @@ _CHECKS: Mapping[Invariant, Callable[[Passage], str | None]] = {
     Invariant.BOOTIMAGE_IS_KEPT: _kept_bootimage,
     Invariant.NOTHING_CHANGED: _nothing,
 }
-SECTIONS: Mapping[Invariant, str] = {
-    Invariant.BOOT_ID_UNCHANGED: "boot-id",
-    Invariant.KERNEL_UNCHANGED: "kernel",
-    Invariant.NO_NEW_FAILED_UNITS: "units",
-    Invariant.NO_NEW_AVC: "avc",
-    Invariant.NO_DANGLING_LINKS: "dangling",
-    Invariant.VERSION_INHERITED: "os-release",
-    Invariant.USR_IS_OVERLAID: "mounts",
-    Invariant.MODULES_KEPT: "mounts",
-    Invariant.NO_RESTART_LOOP: "units",
-    Invariant.NO_ADDITIONAL_REBOOTS: "boot-id",
-    Invariant.NODE_IMAGE_IS_BOOTED: "deployments",
-    Invariant.BOOTIMAGE_IS_KEPT: "deployments",
-    Invariant.NOTHING_CHANGED: "packages",
+SECTIONS: Mapping[Invariant, tuple[str, ...]] = {
+    Invariant.BOOT_ID_UNCHANGED: ("boot-id",),
+    Invariant.KERNEL_UNCHANGED: ("kernel",),
+    Invariant.NO_NEW_FAILED_UNITS: ("units",),
+    Invariant.NO_NEW_AVC: ("avc",),
+    Invariant.NO_DANGLING_LINKS: ("dangling",),
+    Invariant.VERSION_INHERITED: ("os-release",),
+    Invariant.USR_IS_OVERLAID: ("mounts",),
+    Invariant.MODULES_KEPT: ("mounts",),
+    Invariant.NO_RESTART_LOOP: ("units",),
+    Invariant.NO_ADDITIONAL_REBOOTS: ("boot-id",),
+    Invariant.NODE_IMAGE_IS_BOOTED: ("deployments",),
+    Invariant.BOOTIMAGE_IS_KEPT: ("deployments",),
+    Invariant.NOTHING_CHANGED: ("packages", "os-release", "mounts"),
 }
-"""The section of the snapshot that each is judged by."""
+"""The sections of the snapshot that each is judged by."""

@@ -16,6 +16,9 @@ from harness.folders import fixture
 from harness.model.node_state import NodeState
 
 _ABSENT = "-"
+# Containers' own mounts, with names that no two runs share.
+_CONTAINERS = ("/run/", "/var/lib/kubelet/", "/var/lib/containers/", "/var/lib/crio-stand-in/")
+_CONTAINER_UNITS = ("run-", "var-lib-kubelet-", "var-lib-containers-", "var-lib-crio")
 _WIDEST = 48
 
 
@@ -82,8 +85,17 @@ def _sections(state: NodeState) -> Mapping[str, Mapping[str, str]]:
         "os-release": state.os_release,
         "packages": {name: ", ".join(map(str, found)) for name, found in state.packages.items()},
         # One that is loaded and does nothing is as good as absent.
-        "units": {name: u.active for name, u in state.units.items() if u.active != "inactive"},
-        "mounts": {m.mount_point: f"{_root(m.root, state)} ({m.fstype})" for m in state.mounts},
+        "units": {
+            name: unit.active
+            for name, unit in state.units.items()
+            if unit.active != "inactive"
+            and not (name.endswith(".mount") and name.startswith(_CONTAINER_UNITS))
+        },
+        "mounts": {
+            mount.mount_point: f"{_root(mount.root, state)} ({mount.fstype})"
+            for mount in state.mounts
+            if not mount.mount_point.startswith(_CONTAINERS)
+        },
         "paths": dict.fromkeys(state.existing_paths, "present"),
         "dangling links": dict.fromkeys(state.dangling_links, "present"),
         "deployments": {d.version: "booted" * d.is_booted or "kept" for d in state.deployments},

@@ -19,7 +19,6 @@ from tempfile import TemporaryDirectory
 
 from harness import doctor
 from harness.cluster.payload import Payload
-from harness.cluster.release_payload import ReleasePayload
 from harness.folders import cache_dir
 from harness.host import Purpose
 from harness.images import bootimage, node_image, release
@@ -229,17 +228,6 @@ class Preparation:
             "a scenario from live media", "has no live ISO",
             "name one with --live-iso, or leave the scenario out",
         )  # fmt: skip
-
-    @cached_property
-    def release(self) -> ReleasePayload | None:
-        """The release that the user named, if any and if guests can pull it."""
-        if not self.settings.release_image:
-            return None
-        source = self._source(self.settings.release_image)
-        found = release.fetch(source, self._cache, Deadline.after(ACQUIRE_S))
-        if not found.reference.is_remote:
-            return None
-        return ReleasePayload.of(found.reference.rest, found.references)
 
     @property
     def payload(self) -> Payload | None:

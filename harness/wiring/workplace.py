@@ -156,9 +156,10 @@ class Workplace:
             ProductError: it does not; tells all that a reader needs.
         """
         image = self.preparation.node_image
+        node.watch.insist_alive()  # reads what came since: a reboot may be among it
         scenario = next(scenario for scenario, up in self._nodes.values() if up is node)
         passage = Passage(
-            before=node.before, after=node.after, way=scenario.way, boots=node.boots,
+            before=node.before, after=node.after, way=scenario.way, boots=node.watch.boots,
             reboots=scenario.reboots, base_version=base_version(image), digest=image.digest,
         )  # fmt: skip
         finding = judge(row, passage)
@@ -194,7 +195,7 @@ class Workplace:
     def _release(self) -> ReleasePayload | None:
         inputs, deadline = self.inputs, Deadline.after(PUSH_S)
         if inputs.payload is None:
-            return self.preparation.release
+            return None
         known = {NODE_IMAGE: inputs.pull_spec, PAUSE: inputs.pause_image}
         return push_release(inputs.registry, inputs.payload, known, deadline)
 

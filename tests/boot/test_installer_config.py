@@ -39,7 +39,7 @@ def test_installers_config_makes_a_node(
         _wait_for_bootkube(node, guest_deadline(READY_S))
 
     node_image_rig.tell("\n".join(reached))
-    passage = Passage(before=node.before, after=node.after, boots=node.boots)
+    passage = Passage(before=node.before, after=node.after, boots=node.watch.boots)
     rows = [row for row in expectations.load("stand-in").rows if applies(row, passage.way)]
     found = [finding for row in rows if (finding := judge(row, passage)) is not None]
     if not age.is_newer:

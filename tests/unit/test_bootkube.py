@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from scenario_fakes import make_inputs
+from scenario_fakes import KEYS, make_boot, make_inputs
 
 from harness.cluster.pki import make_pki
 from harness.cluster.release_payload import ReleasePayload
-from harness.model.ignition import Config, Unit
+from harness.model.ignition import Config, Unit, render
 from harness.model.secret import Secret
 from harness.node.bootkube import ADMIN_KUBECONFIG, Limits, temporary_control_plane
-from harness.scenarios.bootstrap import control_plane_pieces
+from harness.scenarios.bootstrap import pieces
+from harness.scenarios.config import whole
 
 SPEC = "10.0.2.2:5/release@sha256:0"
 RELEASE = ReleasePayload(
@@ -68,5 +71,13 @@ def test_no_image_is_known_before_the_release_image_is_asked(config: Config) -> 
     assert not any(file.path.startswith("/etc/kubernetes/manifests") for file in config.files)
 
 
-def test_without_a_release_there_is_no_control_plane() -> None:
-    assert control_plane_pieces(make_inputs(), Limits()) == ()
+@pytest.mark.parametrize("release", [None, RELEASE])
+def test_a_bootstrap_has_a_control_plane_where_there_is_a_release(
+    tmp_path: Path, release: ReleasePayload | None
+) -> None:
+    boot, _ = make_boot(tmp_path)
+    inputs = replace(make_inputs(), release=lambda: release)
+
+    config = render(whole(pieces(boot.rig, inputs, KEYS), ()))
+
+    assert ("bootkube.service" in config) is (release is not None)

@@ -15,7 +15,6 @@ OSTREE = """\
 echo "$*" >>{folder}/asked
 case "$1 $2" in
     "refs --repo={folder}/repo") echo ostree/container/image/docker_x;;
-    "refs --repo=/ostree/repo") echo ostree/container/blob/a; echo ostree/0/1/0;;
     init*) mkdir {folder}/repo;;
     checkout*) mkdir {folder}/checkout;;
 esac
@@ -39,11 +38,15 @@ def pull(folder: Path, cmdline: str) -> None:
         (folder / name).chmod(0o755)
     (folder / "cmdline").write_text(f"{cmdline}\n")
     (folder / "ostree-live").touch()
+    for ref in ("ostree/container/blob/a", "ostree/0/1/0"):
+        (folder / "booted/refs/heads" / ref).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "booted/refs/heads" / ref).touch()
     script = PULL.read_text()
     for place in ("/usr/local/bin/", "/run/node-image-harness/", "/run/ostree-", "/proc/"):
         kept = place.rpartition("/")[2]
         script = script.replace(place, f"{folder}/{kept}")
     script = script.replace("/var/ostreecontainer", str(folder))
+    script = script.replace("booted_repo=/ostree/repo", f"booted_repo={folder}/booted")
     env = {
         "PATH": f"{folder}:/usr/bin:/bin", "NODE_IMAGE": "h/n@sha256:1", "PULL_TRIES": "1",
         "PULL_PAUSE_S": "0", "NETWORK_WAIT_S": "0",
@@ -59,7 +62,7 @@ def test_booted_commit_and_its_layers_are_taken_over_and_nothing_is_remounted(
     asked = (tmp_path / "asked").read_text()
     repo = f"--repo={tmp_path}/repo"
     assert f"init {repo} --mode=bare\n" in asked
-    assert f"pull-local {repo} /ostree/repo c0ffee ostree/container/blob/a\n" in asked
+    assert f"pull-local {repo} {tmp_path}/booted c0ffee ostree/container/blob/a\n" in asked
     assert f"container image pull {tmp_path}/repo " in asked
     assert f"coreos/node-image {tmp_path}/checkout\n" in asked
     assert "mount" not in asked
