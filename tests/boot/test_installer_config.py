@@ -43,7 +43,7 @@ def test_installers_config_makes_a_node(
     rows = [row for row in expectations.load("stand-in").rows if applies(row, passage.way)]
     found = [finding for row in rows if (finding := judge(row, passage)) is not None]
     if not age.is_newer:
-        # Without KillMode=none the isolate may kill the unit that asked for it: okd-project/okd#2288.
+        # Without KillMode=none the isolate may kill the unit that asked for it (okd#2288).
         found = [finding for finding in found if "node-image-finish" not in finding.observed]
     assert not found, "\n".join(finding.render() for finding in found)
     record = json.loads(
