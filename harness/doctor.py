@@ -14,7 +14,8 @@ from enum import StrEnum
 from typing import TypeVar
 
 from harness.folders import cache_dir
-from harness.host import NEEDS, OPTIONAL, Host, Need, Purpose
+from harness.host import Host
+from harness.host_needs import NEEDS, OPTIONAL, Need, Purpose
 from harness.model.errors import InputError
 
 MEMORY_FOR_A_MACHINE_MIB = 3072

@@ -16,6 +16,7 @@ from harness.wiring import fixtures, hooks, notes, options
 from harness.wiring.collection import (
     LEVEL,
     NODE,
+    insist_installer_config_is_taken,
     is_possible,
     parametrise_levels,
     parametrise_nodes,
@@ -94,8 +95,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     try:
         if uses_node:
-            wanted = settings_of(metafunc.config).scenarios
-            parametrise_nodes(metafunc, catalogue_of(metafunc.config).chosen(wanted))
+            settings, catalogue = settings_of(metafunc.config), catalogue_of(metafunc.config)
+            names = catalogue.chosen(settings.scenarios)
+            if settings.bootstrap_ignition is not None:
+                insist_installer_config_is_taken([catalogue.named(name) for name in names])
+            parametrise_nodes(metafunc, names)
         for kind in kinds:
             parametrise_rows(metafunc, kind, workplace_of(metafunc.config).preparation.expectations)
         if LEVEL in metafunc.fixturenames:

@@ -25,6 +25,7 @@ from harness.cluster.pki import HOST_IN_GUEST, Api, Pki
 from harness.images.registry import free_port
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.errors import RigError
+from harness.model.readyz import why_not_ready
 from harness.model.secret import Secret
 
 _LOOPBACK = "127.0.0.1"
@@ -191,9 +192,3 @@ def _ask(started: Sequence[Program], client: httpx.Client) -> None:
         raise NotYet(str(exc) or type(exc).__name__) from exc
     if not answer.is_success:
         raise NotYet(f"it answers {answer.status_code}: {why_not_ready(answer.text)}")
-
-
-def why_not_ready(text: str) -> str:
-    """Return the checks that fail in what `/readyz?verbose` says, or its beginning."""
-    failing = [line for line in text.splitlines() if line.startswith("[-]")]
-    return "; ".join(failing) or text.strip()[:_LOG_TAIL]

@@ -15,25 +15,21 @@ from http import HTTPStatus
 from harness.cluster.pointer import pointer
 from harness.cluster.web import HOST_IN_GUEST, LOOPBACK, Answer, Request, refusal, serve
 from harness.images.certificates import issue
-from harness.model.clock import Deadline
 from harness.model.ignition import Document, render
 
 _PATH = "/ignition"
 
 
 @contextmanager
-def served(config: Document, deadline: Deadline) -> Iterator[Document]:
+def served(config: Document) -> Iterator[Document]:
     """Serve `config` over HTTPS while the block runs; give the user-data that leads to it.
 
     CA and token are made for this server alone.
-
-    Raises:
-        RigError: the server does not listen.
     """
     certificate = issue((HOST_IN_GUEST, LOOPBACK), ())
     token = base64.b64encode(secrets.token_bytes(24)).decode("ascii")
     routes = {_PATH: partial(_answer, config, f"Bearer {token}")}
-    with serve(routes, deadline, certificate=certificate) as web:
+    with serve(routes, certificate) as web:
         headers = {"Authorization": f"Bearer {token}"}
         yield pointer(web.url_in_guest + _PATH, certificate.ca_pem, headers)
 

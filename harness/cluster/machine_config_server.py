@@ -18,7 +18,6 @@ from http import HTTPStatus
 from harness.cluster.pointer import pointer
 from harness.cluster.web import HOST_IN_GUEST, LOOPBACK, Answer, Request, WebServer, refusal, serve
 from harness.images.certificates import issue
-from harness.model.clock import Deadline
 from harness.model.ignition import Document, render
 
 __all__ = ["MASTER", "WORKER", "MachineConfigServer", "pointer", "serve_machine_configs"]
@@ -47,19 +46,14 @@ class MachineConfigServer:
 
 
 @contextmanager
-def serve_machine_configs(
-    configs: Mapping[str, Document], deadline: Deadline
-) -> Iterator[MachineConfigServer]:
+def serve_machine_configs(configs: Mapping[str, Document]) -> Iterator[MachineConfigServer]:
     """Serve `configs`, by role, over HTTPS while the block runs; secrets in them are revealed.
 
     The CA is made for this server alone. Roles are looked up at each request.
-
-    Raises:
-        RigError: the server does not listen.
     """
     certificate = issue((HOST_IN_GUEST, LOOPBACK), ("localhost",))
     routes = {f"/config/{role}": partial(_answer, configs, role) for role in (MASTER, WORKER)}
-    with serve({"/healthz": b"", **routes}, deadline, certificate=certificate) as web:
+    with serve({"/healthz": b"", **routes}, certificate) as web:
         yield MachineConfigServer(web=web, ca_pem=certificate.ca_pem)
 
 

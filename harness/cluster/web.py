@@ -7,6 +7,7 @@ never ends the server. What the routes mean is known to their owners.
 from __future__ import annotations
 
 import logging
+import secrets
 import socket
 import ssl
 import sys
@@ -23,7 +24,6 @@ from urllib.parse import urlsplit
 
 from harness.cluster.exchange import Answer, Request, Route, answer_of, refusal, span_of
 from harness.images.certificates import ServerCertificate
-from harness.model.clock import Deadline
 from harness.model.errors import RigError
 
 __all__ = [
@@ -50,11 +50,13 @@ _LOOK_S = 0.02
 class WebServer:
     """A server that listens. `requests` and `troubles` grow while it runs, in their order.
 
+    Every path begins with `token`: what is served may hold secrets, and the loopback is everybody's.
     `troubles` are clients that came to no request, as by a TLS handshake that they broke off.
     """
 
     port: int
     is_tls: bool
+    token: str = field(default_factory=lambda: secrets.token_hex(8), repr=False)
     requests: list[Request] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
 
@@ -69,40 +71,32 @@ class WebServer:
         return self._url(LOOPBACK)
 
     def _url(self, host: str) -> str:
-        return f"{'https' if self.is_tls else 'http'}://{host}:{self.port}"
+        return f"{'https' if self.is_tls else 'http'}://{host}:{self.port}/{self.token}"
 
 
 @contextmanager
 def serve(
-    routes: Mapping[str, Route], deadline: Deadline, *, certificate: ServerCertificate | None = None
+    routes: Mapping[str, Route], certificate: ServerCertificate | None = None
 ) -> Iterator[WebServer]:
     """Answer `routes`, by path, on any free port of the loopback while the block runs.
 
     Routes are looked up at each request, so that a mapping may still grow. On leaving, open
-    connections are cut. `deadline` is for the start alone.
+    connections are cut.
 
     Raises:
-        RigError: it does not listen, or the certificate cannot be used.
+        RigError: the certificate cannot be used.
     """
     context = None if certificate is None else _tls(certificate)
     server = _Server(routes, context)
     thread = threading.Thread(target=server.serve_forever, args=(_LOOK_S,), name="web")
     thread.start()
     try:
-        _insist_listening(server.web.port, deadline)
         yield server.web
     finally:
         server.shutdown()
         thread.join()
         server.cut_off()
         server.server_close()  # joins the threads of the connections
-
-
-def _insist_listening(port: int, deadline: Deadline) -> None:
-    try:
-        socket.create_connection((LOOPBACK, port), max(deadline.remaining_s, 0.1)).close()
-    except OSError as exc:
-        raise RigError(f"the web server at {LOOPBACK}:{port} does not listen: {exc}") from exc
 
 
 def _tls(certificate: ServerCertificate) -> ssl.SSLContext:
@@ -185,6 +179,11 @@ class _Connection(BaseHTTPRequestHandler):
     timeout = _IDLE_S
     server: _Server
 
+    def _path(self) -> str:
+        """Return the path that is asked for; without the token there is none."""
+        path, token = urlsplit(self.path).path, f"/{self.server.web.token}/"
+        return path.removeprefix(token[:-1]) if path.startswith(token) else ""
+
     def answer(self) -> None:
         """Answer one request, of any method."""
         length = self.headers.get("content-length", "0")
@@ -192,7 +191,7 @@ class _Connection(BaseHTTPRequestHandler):
             self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             return
         asked = Request(
-            method=self.command, path=urlsplit(self.path).path, body=self.rfile.read(int(length)),
+            method=self.command, path=self._path(), body=self.rfile.read(int(length)),
             headers={name.lower(): value for name, value in self.headers.items()},
         )  # fmt: skip
         answer = answer_of(self.server.routes.get(asked.path), asked)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from harness.host import Purpose
+from harness.host_needs import Purpose
 from harness.model.errors import InputError
 
 

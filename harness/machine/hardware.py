@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.host import Purpose
+from harness.host_needs import Purpose
 from harness.machine.architecture import Architecture, Firmware
 from harness.machine.storage import SECTOR_BYTES
 from harness.model.errors import InputError

@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from harness.cluster.web import serve
-from harness.model.clock import Deadline
 from harness.model.ignition import render
 from harness.node.assisted import assisted
 from harness.node.keys import make_run_keys
 from harness.scenarios.medium import live_plan
 from harness.scenarios.on_demand import agent_of, bootstrap_config, brought_up
-from harness.scenarios.remote_config import SERVE_S
 from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario
 
 _PLAN = live_plan("assisted", 4096)
@@ -23,7 +21,7 @@ _PATH = "/api/assisted-install/v2/infra-envs/run/downloads/files/bootstrap.ign"
 def _bring_up(rig: Rig, inputs: Inputs) -> Iterator[AppliedNode]:
     keys = make_run_keys()
     text = render(bootstrap_config(rig, inputs))
-    with serve({_PATH: text.encode()}, Deadline.after(SERVE_S)) as service:
+    with serve({_PATH: text.encode()}) as service:
         agent = assisted(agent_of(rig), f"{service.url_in_guest}{_PATH}")
         with brought_up(rig, inputs, _PLAN, keys, agent) as node:
             yield node

@@ -51,7 +51,7 @@ def bring_up(
     if variant.is_in_place:
         raise InputError(
             "--bootstrap-ignition", f"is of a single node, which {plan.name} cannot install",
-            "use the scenario sno, or give the bootstrap.ign of a cluster",
+            "give the bootstrap.ign of a cluster; a single node's own config is not booted yet",
         )  # fmt: skip
     keys = make_run_keys()
     merged = whole(pieces(inputs, keys, variant), (document, *inputs.extra_ignition))

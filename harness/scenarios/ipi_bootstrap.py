@@ -22,4 +22,5 @@ SCENARIO = Scenario(
     memory_mib=_PLAN.memory_mib,
     bring_up=partial(bring_up, _PLAN, start.switched_on),
     levels=LEVELS,
+    takes_installer_config=True,
 )

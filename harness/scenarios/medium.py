@@ -14,14 +14,12 @@ from harness.cluster.web import Route, serve
 from harness.diagnosis import events
 from harness.images.live_iso import pack, with_ignition
 from harness.images.live_media import LiveMedia
-from harness.model.clock import Deadline
 from harness.model.ignition import Document, render
 from harness.node import install
 from harness.node.install import STAGE
 from harness.node.ssh import Session
 from harness.scenarios import stages, start
 from harness.scenarios.config import insist_valid
-from harness.scenarios.remote_config import SERVE_S
 from harness.scenarios.scenario import Inputs, Rig
 from harness.scenarios.start import Boot, MachinePlan
 
@@ -92,7 +90,7 @@ def booted_from_network(
     text = render(document)
     insist_valid(text, rig.run.folder)
     routes = _routes(inputs.live(), text)
-    with serve(routes, Deadline.after(SERVE_S)) as web:
+    with serve(routes) as web:
         routes[_SCRIPT] = ipxe_script(web.url_in_guest, routes).encode()
         plan = replace(plan, netboot=f"{web.url_in_guest}{_SCRIPT}")
         with start.switched_on(rig, inputs, plan, None) as boot:

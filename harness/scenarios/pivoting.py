@@ -28,7 +28,7 @@ from harness.node.pivot import BEFORE, STAGE, pivot
 from harness.node.ssh import Shell
 from harness.scenarios import stages
 from harness.scenarios.config import node_pieces, whole
-from harness.scenarios.remote_config import SERVE_S, switched_on
+from harness.scenarios.remote_config import switched_on
 from harness.scenarios.scenario import (
     STANDALONE_LEVELS,
     AppliedNode,
@@ -44,7 +44,7 @@ _CONTROL_PLANE_S = 90.0
 _BACK_S = 120.0
 
 
-Served = Callable[[Document, Deadline], AbstractContextManager[Document]]
+Served = Callable[[Document], AbstractContextManager[Document]]
 """Serves a config, and gives the pointer that leads to it."""
 
 
@@ -58,9 +58,9 @@ def pivoting(plan: MachinePlan, served: Served, title: str) -> Scenario:
 
 
 @contextmanager
-def as_role(role: str, config: Document, deadline: Deadline) -> Iterator[Document]:
+def as_role(role: str, config: Document) -> Iterator[Document]:
     """Serve `config` by a machine-config server, and give the pointer of `role`."""
-    with serve_machine_configs({role: config}, deadline) as server:
+    with serve_machine_configs({role: config}) as server:
         yield server.pointer(role)
 
 
@@ -92,7 +92,7 @@ def _bring_up(plan: MachinePlan, served: Served, rig: Rig, inputs: Inputs) -> It
     with _cluster(rig, inputs) as control_plane:
         config = _config(rig, inputs, keys, _joining(plan, inputs, control_plane))
         with (
-            served(config, Deadline.after(SERVE_S)) as pointer,
+            served(config) as pointer,
             switched_on(rig, inputs, plan, pointer, config) as boot,
             _looked_after(boot, control_plane),
             stages.logged_in(boot, keys) as session,

@@ -8,15 +8,12 @@ from contextlib import contextmanager
 from harness.cluster.pointer import pointer
 from harness.cluster.web import HOST_IN_GUEST, serve
 from harness.images.certificates import issue
-from harness.model.clock import Deadline
 from harness.model.ignition import Document, render
 from harness.scenarios import start
 from harness.scenarios.config import insist_valid
 from harness.scenarios.scenario import Inputs, Rig
 from harness.scenarios.start import Boot, MachinePlan
 
-SERVE_S = 10.0
-"""How long a server of the harness may take to listen."""
 _PATH = "/bootstrap.ign"
 _KEPT = "fetched-config.json"
 
@@ -52,7 +49,7 @@ def by_pointer(
     ca_pem = certificate.ca_pem if certificate else None
     routes = {_PATH: render(config).encode()}
     with (
-        serve(routes, Deadline.after(SERVE_S), certificate=certificate) as web,
+        serve(routes, certificate) as web,
         switched_on(rig, inputs, plan, pointer(web.url_in_guest + _PATH, ca_pem), config) as boot,
     ):
         yield boot

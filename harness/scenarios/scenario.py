@@ -155,6 +155,7 @@ class Scenario:
 
     `reboots` is how often a bootimage with the node layer inside would reboot on this way: one more
     is too many. `levels` names the levels of readiness that the node has to reach at its end.
+    With `takes_installer_config` it boots the installer's own bootstrap config if one is given.
 
     Raises (from `bring_up`):
         ProductError: the bootimage or the node image failed.
@@ -168,6 +169,7 @@ class Scenario:
     way: Way = Way.LIVE_APPLY
     reboots: int = 0
     levels: tuple[str, ...] = STANDALONE_LEVELS
+    takes_installer_config: bool = False
 
 
 def names() -> tuple[str, ...]:

@@ -17,4 +17,5 @@ SCENARIO = Scenario(
     memory_mib=_PLAN.memory_mib,
     bring_up=partial(bring_up, _PLAN, by_pointer),
     levels=LEVELS,
+    takes_installer_config=True,
 )

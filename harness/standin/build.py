@@ -19,7 +19,7 @@ from pathlib import Path
 from harness import doctor, process
 from harness.cluster.payload import Payload
 from harness.folders import cache_dir
-from harness.host import Purpose
+from harness.host_needs import Purpose
 from harness.images.live_media import LiveMedia
 from harness.machine.locks import lock
 from harness.model.clock import Deadline

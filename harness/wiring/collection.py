@@ -56,6 +56,20 @@ class Catalogue:
         return tuple(wanted)
 
 
+def insist_installer_config_is_taken(chosen: Sequence[Scenario]) -> None:
+    """Do nothing if each of the scenarios boots the config given with --bootstrap-ignition.
+
+    Raises:
+        InputError: one would pass it over.
+    """
+    deaf = [scenario.name for scenario in chosen if not scenario.takes_installer_config]
+    if deaf:
+        raise InputError(
+            "--bootstrap-ignition", f"is not for the scenario {', '.join(deaf)}",
+            "leave the option out for it, or run ipi_bootstrap, upi or upi_https",
+        )  # fmt: skip
+
+
 def row_kinds(fixture_names: Iterable[str], kinds: Iterable[str]) -> tuple[str, ...]:
     """Return the kinds of rows that are asked for by an argument such as `package_row`."""
     asked = set(fixture_names)

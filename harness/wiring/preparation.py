@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from harness import doctor
 from harness.cluster.payload import Payload
 from harness.folders import cache_dir
-from harness.host import Purpose
+from harness.host_needs import Purpose
 from harness.images import bootimage, node_image, release
 from harness.images.bootimage import BootImage
 from harness.images.cache import Cache

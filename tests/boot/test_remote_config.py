@@ -14,7 +14,6 @@ from harness.cluster.machine_config_server import (
     serve_machine_configs,
 )
 from harness.images.certificates import issue
-from harness.model.clock import Deadline
 from harness.model.errors import HarnessError
 from harness.model.ignition import Document
 from harness.node.keys import make_run_keys
@@ -60,7 +59,7 @@ def test_a_pointer_that_leads_nowhere_is_told_by_name(
 ) -> None:
     plan = MachinePlan(name="pointer", memory_mib=1536)
     with (
-        serve_machine_configs({MASTER: CONFIG}, Deadline.after(5)) as server,
+        serve_machine_configs({MASTER: CONFIG}) as server,
         start.switched_on(node_image_rig, node_image_inputs, plan, case.document(server)) as boot,
         pytest.raises(HarnessError) as caught,
         stages.logged_in(boot, make_run_keys()),

@@ -16,6 +16,7 @@ from harness.cluster.manifests import (
 )
 from harness.cluster.payload import Payload
 from harness.cluster.pki import make_pki
+from harness.model import readyz
 
 AT = Layout(tls="/t", data="/d", listen="127.0.0.1", advertised="10.0.2.2", api_port=1, etcd_port=2)
 
@@ -82,5 +83,5 @@ def test_the_host_runs_etcd_with_its_own_libraries() -> None:
 def test_what_keeps_the_api_from_being_ready_is_told_alone() -> None:
     said = "[+]ping ok\n[-]etcd failed: reason withheld\n[+]log ok\nreadyz check failed\n"
 
-    assert control_plane.why_not_ready(said) == "[-]etcd failed: reason withheld"
-    assert control_plane.why_not_ready("Unauthorized\n") == "Unauthorized"
+    assert readyz.why_not_ready(said) == "[-]etcd failed: reason withheld"
+    assert readyz.why_not_ready("Unauthorized\n") == "Unauthorized"

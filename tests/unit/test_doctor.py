@@ -9,7 +9,8 @@ import pytest
 
 from harness import doctor, folders
 from harness.doctor import Observed, Verdict
-from harness.host import NEEDS, Host, Purpose
+from harness.host import Host
+from harness.host_needs import NEEDS, Purpose
 from harness.model.errors import InputError
 
 MISSING = tuple(need for need in NEEDS if need.name in ("skopeo", "mmdebstrap"))

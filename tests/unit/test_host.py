@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from harness import host
-from harness.host import NEEDS, Family, Host, Need, Purpose
+from harness.host import Host
+from harness.host_needs import NEEDS, Family, Need, Purpose
 
 DEBIAN = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nID=debian\n'
 UBUNTU = "ID=ubuntu\nID_LIKE=debian\n"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.host import Purpose
+from harness.host_needs import Purpose
 from harness.machine.architecture import Firmware, architecture
 from harness.machine.hardware import PLAIN, Hardware, firmware_for, needs, parse
 from harness.model.errors import InputError

@@ -14,7 +14,6 @@ import pytest
 
 from harness.cluster.web import Answer, Request, Route, WebServer, serve
 from harness.images.certificates import ServerCertificate, issue
-from harness.model.clock import Deadline
 
 CONTENT = bytes(range(256)) * 4
 
@@ -28,7 +27,7 @@ def web(tmp_path: Path) -> Iterator[WebServer]:
     file = tmp_path / "rootfs"
     file.write_bytes(CONTENT)
     routes: dict[str, Route] = {"/text": b"hello", "/rootfs": file, "/echo": _echo}
-    with serve(routes, Deadline.after(5)) as server:
+    with serve(routes) as server:
         yield server
 
 
@@ -36,7 +35,7 @@ def ask(
     web: WebServer, path: str, method: str = "GET", body: bytes | None = None, **headers: str
 ) -> tuple[int, bytes, dict[str, str]]:
     connection = HTTPConnection("127.0.0.1", web.port, timeout=5)
-    connection.request(method, path, body, headers)
+    connection.request(method, f"/{web.token}{path}", body, headers)
     answer = connection.getresponse()
     read = answer.read()
     connection.close()
@@ -75,7 +74,7 @@ def test_requests_are_recorded_with_what_they_got(web: WebServer) -> None:
         ("HEAD", "/text", 200), ("GET", "/none", 404), ("POST", "/text", 405),
     ]  # fmt: skip
     assert web.requests[0].headers["accept"] == "text/*"
-    assert web.url_in_guest == f"http://10.0.2.2:{web.port}"
+    assert web.url_in_guest == f"http://10.0.2.2:{web.port}/{web.token}"
 
 
 def test_a_function_answers_any_method(web: WebServer) -> None:
@@ -91,7 +90,7 @@ def test_head_has_the_length_and_no_body(web: WebServer) -> None:
 
 
 def test_leaving_cuts_off_a_client_that_says_nothing_more() -> None:
-    with serve({}, Deadline.after(5)) as web:
+    with serve({}) as web:
         client = socket.create_connection(("127.0.0.1", web.port), timeout=5)
         client.sendall(b"GET / HT")
 
@@ -108,25 +107,36 @@ def certificate() -> ServerCertificate:
 def _get(web: WebServer, ca_pem: str) -> bytes:
     trust = ssl.create_default_context(cadata=ca_pem)
     connection = HTTPSConnection("127.0.0.1", web.port, timeout=5, context=trust)
-    connection.request("GET", "/")
+    connection.request("GET", f"/{web.token}/")
     read = connection.getresponse().read()
     connection.close()
     return read
 
 
 def test_tls_clients_are_served_by_the_certificate(certificate: ServerCertificate) -> None:
-    with serve({"/": b"hello"}, Deadline.after(5), certificate=certificate) as web:
+    with serve({"/": b"hello"}, certificate) as web:
         # One that does not even begin a handshake keeps nobody out.
         with socket.create_connection(("127.0.0.1", web.port)):
             assert _get(web, certificate.ca_pem) == b"hello"
 
-        assert web.url_in_guest == f"https://10.0.2.2:{web.port}"
+        assert web.url_in_guest == f"https://10.0.2.2:{web.port}/{web.token}"
+
+
+def test_who_does_not_know_the_token_gets_nothing(web: WebServer) -> None:
+    connection = HTTPConnection("127.0.0.1", web.port, timeout=5)
+
+    for path in ("/text", "/", f"/{'0' * len(web.token)}/text", f"/{web.token}text"):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == 404, path
+    connection.close()
 
 
 def test_a_client_that_does_not_trust_us_is_kept_as_trouble(certificate: ServerCertificate) -> None:
     stranger = issue(("127.0.0.1",), ()).ca_pem
     with (
-        serve({"/": b"hello"}, Deadline.after(5), certificate=certificate) as web,
+        serve({"/": b"hello"}, certificate) as web,
         pytest.raises(ssl.SSLCertVerificationError),
     ):
         _get(web, stranger)

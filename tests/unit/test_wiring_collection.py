@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from harness.model.errors import InputError
 from harness.node.cluster_readiness import CLUSTER_LEVELS
 from harness.node.readiness import LEVELS, Level
 from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario, Way
 from harness.verdict.rows import Invariant, InvariantRow, Layer, PackageRow, Row
-from harness.wiring.collection import Catalogue, is_possible, scenario_of
+from harness.wiring.collection import (
+    Catalogue,
+    insist_installer_config_is_taken,
+    is_possible,
+    scenario_of,
+)
 
 PACKAGE = PackageRow(name="runc", layer=Layer.NODE, source="s")
 SAME_BOOT = InvariantRow(name=Invariant.BOOT_ID_UNCHANGED, source="s")
@@ -66,6 +73,14 @@ def test_what_a_scenarios_way_rules_out_is_no_test(
     name: str | None, parameters: dict[str, Any], *, expected: bool
 ) -> None:
     assert is_possible(item(name, **parameters), CATALOGUE) is expected
+
+
+def test_installers_config_is_refused_by_name_where_it_would_be_passed_over() -> None:
+    takes = replace(scenario("bootstrap", Way.LIVE_APPLY), takes_installer_config=True)
+
+    insist_installer_config_is_taken([takes])
+    with pytest.raises(InputError, match="not for the scenario applied"):
+        insist_installer_config_is_taken([takes, CATALOGUE.named("applied")])
 
 
 def test_test_without_parameters_has_no_scenario() -> None:
