@@ -50,7 +50,7 @@ _LOOK_S = 0.02
 class WebServer:
     """A server that listens. `requests` and `troubles` grow while it runs, in their order.
 
-    Every path begins with `token`: what is served may hold secrets, and the loopback is open to all.
+    Every path begins with `token`: what is served may hold secrets, and all users see it.
     `troubles` are clients that came to no request, as by a TLS handshake that they broke off.
     """
 
