@@ -26,10 +26,11 @@ from harness.scenarios.start import Boot, MachinePlan
 _AGENT_S = 180.0
 _ASK_S = 30.0
 _STARTS = ("kubelet.service",)
-_LOOK = """\
+# For the guest's sh, which need not be bash.
+LOOK = """\
 systemctl is-active node-image-pull.service node-image-overlay.service | tr '\\n' ' '
 printf '%s ' "$(systemctl get-default)"
-if [[ -e /usr/bin/oc ]]; then printf 'oc '; fi
+if [ -e /usr/bin/oc ]; then printf 'oc '; fi
 systemctl list-unit-files --no-legend node-image-finish.service | wc -l
 """
 _END_MARKS = "active active multi-user.target oc 0"
@@ -77,7 +78,7 @@ def insist_on_end_marks(boot: Boot, shell: Shell) -> None:
     Raises:
         ProductError: a unit is not active any more, oc is not there, or default.target changed.
     """
-    seen = shell.run(_LOOK, boot.deadline(_ASK_S)).stdout.strip()
+    seen = shell.run(LOOK, boot.deadline(_ASK_S), check=True).stdout.strip()
     if seen != _END_MARKS:
         raise boot.watch.failed(
             "after the agent's live-apply: pull, overlay, default.target, oc and units of a way "

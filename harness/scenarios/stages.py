@@ -163,7 +163,8 @@ def wait_until_settled(boot: Boot, shell: Shell) -> None:
 
 def _no_jobs(boot: Boot, shell: Shell) -> None:
     try:
-        listed = shell.run("systemctl list-jobs --no-legend --plain", boot.deadline(_ASK_S))
+        command = "systemctl list-jobs --no-legend --plain"
+        listed = shell.run(command, boot.deadline(_ASK_S), check=True)
     except DeadlineError as exc:
         raise NotYet(str(exc)) from exc
     jobs = [line.split()[1:3] for line in listed.stdout.splitlines() if line.strip()]

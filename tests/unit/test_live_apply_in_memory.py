@@ -27,6 +27,7 @@ PROGRAMS = {
     "sleep": "exit 1",
     "df": "echo Used; echo 700; echo 20",
     "ostree": OSTREE,
+    "rsync": "echo /usr/etc/ssh/; echo /usr/etc/passwd",
     "node-image-harness-tell": 'echo "$*" >>{folder}/told',
 }
 
@@ -66,6 +67,13 @@ def test_booted_commit_and_its_layers_are_taken_over_and_nothing_is_remounted(
     assert f"container image pull {tmp_path}/repo " in asked
     assert f"coreos/node-image {tmp_path}/checkout\n" in asked
     assert "mount" not in asked
+
+
+def test_what_was_changed_in_etc_is_left_out_of_the_checkout(tmp_path: Path) -> None:
+    pull(tmp_path, "coreos.liveiso=x")
+
+    assert (tmp_path / "etc-kept").read_text() == "/usr/etc/passwd\n"
+    assert f"--skip-list={tmp_path}/etc-kept " in (tmp_path / "asked").read_text()
 
 
 @pytest.mark.parametrize(
