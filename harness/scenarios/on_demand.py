@@ -77,9 +77,10 @@ def insist_on_end_marks(boot: Boot, shell: Shell) -> None:
     Raises:
         ProductError: a unit is not active any more, oc is not there, or default.target changed.
     """
-    seen = shell.run(_LOOK, boot.deadline(_ASK_S)).stdout.strip()
+    answer = shell.run(_LOOK, boot.deadline(_ASK_S))
+    seen = answer.stdout.strip()
     if seen != _END_MARKS:
         raise boot.watch.failed(
             "after the agent's live-apply: pull, overlay, default.target, oc and units of a way "
-            f"back are {seen!r} instead of {_END_MARKS!r}"
+            f"back are {seen!r} instead of {_END_MARKS!r} {answer.stderr.strip()}".rstrip()
         )
