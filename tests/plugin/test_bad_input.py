@@ -45,6 +45,10 @@ CASES = {
     "missing-bootstrap-config": (
         ["--bootstrap-ignition=nowhere.ign"], "nowhere.ign: cannot be read: No such file*",
     ),
+    "bootstrap-config-of-no-use": (
+        ["--bootstrap-ignition=nowhere.ign", "--scenario=other_fake"],
+        "--bootstrap-ignition: is not for the scenario other_fake",
+    ),
     "missing-authfile": (["--authfile=nowhere.json"], "nowhere.json: cannot be read: *"),
     "missing-allow-list": (
         ["--allow=nowhere.toml"], "allow-list nowhere.toml: cannot be read: No such file*",

@@ -94,7 +94,10 @@ def scenario(name):
                 )
             finally:
                 note(f"down {name}")
-    return Scenario(name=name, title=name, memory_mib=512, bring_up=bring_up)
+    return Scenario(
+        name=name, title=name, memory_mib=512, bring_up=bring_up,
+        takes_installer_config=name == "fake",
+    )
 
 def pytest_node_image_scenarios(config):
     return [scenario("fake"), scenario("other_fake")]
