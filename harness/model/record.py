@@ -7,7 +7,7 @@ or removed needs another `SCHEMA`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 SCHEMA = 1
@@ -129,6 +129,7 @@ class MachineRecord:
     """One machine that was switched on. `folder` holds its evidence, relative to the run's.
 
     `installer` tells of the installer's own config that it was given, empty if it was none.
+    `memory_peaks_mib` is what a live system kept in memory at most, by where it lay.
     """
 
     name: str
@@ -145,6 +146,7 @@ class MachineRecord:
     after: LayerRecord | None = None
     timings_s: dict[str, float]
     installer: str = ""
+    memory_peaks_mib: dict[str, int] = field(default_factory=dict)
     qemu_peak_bytes: int = 0
     evidence_bytes: int = 0
     evidence_cpu_s: float = 0.0

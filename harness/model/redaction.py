@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote, unquote, unquote_to_bytes
@@ -211,12 +212,25 @@ def _secrets_in(value: Json, *, is_hidden: bool) -> Iterator[str]:
 
 def _secrets_in_text(text: str, *, is_hidden: bool) -> Iterator[str]:
     if text.startswith("data:"):
+        contents = _decoded(text)
         if is_hidden:
-            yield _decoded(text)
+            yield contents
+        yield from _secrets_in(_config_in(contents), is_hidden=False)
         return
     for login in LOGIN_IN_URL.findall(text):
         yield login
         yield unquote(login.partition(":")[2])
+
+
+def _config_in(text: str) -> Json:
+    """Return the config that a file holds for another machine or a later boot, None if none."""
+    if not text.lstrip().startswith("{") or '"ignition"' not in text:
+        return None
+    try:
+        found: Json = json.loads(text)
+    except ValueError:
+        return None
+    return found
 
 
 def _clean(value: Json) -> Json:

@@ -15,6 +15,8 @@ from harness.images.certificates import ServerCertificate
 from harness.model.ignition import Config, Document, Dropin, File, Unit, render
 from harness.model.secret import Secret
 
+# Scripts give up by themselves and say why; systemd ends only those that hang.
+_MARGIN_S = 60.0
 STAGE = "install"
 """The stage that the guest tells as done before it reboots into the installed system."""
 IN_PLACE_STAGE = "in-place"
@@ -43,50 +45,43 @@ class Limits:
         return Limits(install_s=self.install_s * factor, in_place_s=self.in_place_s * factor)
 
 
-def install_to_disk(installed: Document, limits: Limits, options: tuple[str, ...] = ()) -> Config:
-    """Install at once, with `installed` as the disk's config, and reboot.
-
-    `options` are more of coreos-installer's.
-    """
+def install_to_disk(installed: Document, limits: Limits) -> Config:
+    """Install at once, with `installed` as the disk's config, and reboot."""
     config = File(path=_CONFIG, contents=Secret(render(installed)), mode=0o600, overwrite=True)
     return Config(
         files=(config, *_programs("install-to-disk.sh")),
-        units=(_install_unit(_CONFIG, limits, options), _failed_unit()),
+        units=(_install_unit(_CONFIG, limits), _failed_unit()),
     )
 
 
-def bootstrap_in_place(
-    certificate: ServerCertificate, limits: Limits, options: tuple[str, ...] = ()
-) -> Config:
+def bootstrap_in_place(certificate: ServerCertificate, limits: Limits) -> Config:
     """Install when the temporary control plane is up, with what its machine-config server gives.
 
     The server answers on localhost under `certificate`.
     """
     authority = File(path=_AUTHORITY, contents=certificate.ca_pem, overwrite=True)
+    wait_s = limits.in_place_s
     in_place = Unit(
         name=_IN_PLACE_UNIT, contents=_text(f"install/{_IN_PLACE_UNIT}"),
-        dropins=(_dropin(limits.in_place_s, {"IN_PLACE_WAIT_S": f"{limits.in_place_s:.0f}"}),),
+        dropins=(_dropin(wait_s + _MARGIN_S, {"IN_PLACE_WAIT_S": f"{wait_s:.0f}"}),),
     )  # fmt: skip
     return Config(
         files=(authority, *_programs("install-to-disk.sh", "bootstrap-in-place.sh")),
-        units=(in_place, _install_unit(_MASTER, limits, options, _IN_PLACE_UNIT), _failed_unit()),
+        units=(in_place, _install_unit(_MASTER, limits, _IN_PLACE_UNIT), _failed_unit()),
     )
 
 
-def _install_unit(
-    config: str, limits: Limits, options: tuple[str, ...], wants: str | None = None
-) -> Unit:
+def _install_unit(config: str, limits: Limits, wants: str | None = None) -> Unit:
     wait_s = 0.0 if wants is None else limits.in_place_s
     values = {
         "INSTALL_DEVICE": DEVICE,
         "INSTALL_CONFIG": config,
-        "INSTALL_OPTIONS": " ".join(options),
         "INSTALL_WAIT_S": f"{wait_s:.0f}",
     }
     needs = "" if wants is None else f"[Unit]\nWants={wants}\n"
     return Unit(
         name=_UNIT, contents=_text(f"install/{_UNIT}"), enabled=True,
-        dropins=(_dropin(wait_s + limits.install_s, values, needs),),
+        dropins=(_dropin(wait_s + limits.install_s + _MARGIN_S, values, needs),),
     )  # fmt: skip
 
 

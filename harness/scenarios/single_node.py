@@ -45,15 +45,14 @@ _LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SingleNode:
-    """One run's cluster of one machine: what is in its medium's config and in its disk's."""
+    """One run's cluster of one machine: who may log in, and what is in its medium's config."""
 
     keys: RunKeys
     live: Document
-    installed: Document
 
 
-def single_node(rig: Rig, inputs: Inputs, options: tuple[str, ...] = ()) -> SingleNode:
-    """Return the configs; `options` are coreos-installer's.
+def single_node(rig: Rig, inputs: Inputs) -> SingleNode:
+    """Return the configs.
 
     Raises:
         InputError: there is no release, or `ignition-validate` refuses a config.
@@ -73,9 +72,9 @@ def single_node(rig: Rig, inputs: Inputs, options: tuple[str, ...] = ()) -> Sing
         live_apply(inputs.pull_spec, Limits().scaled(rig.timeout_factor)),
         temporary_control_plane(release, pki, bootkube.Limits().scaled(rig.timeout_factor)),
         machine_config_server({MASTER: installed}, certificate),
-        bootstrap_in_place(certificate, install.Limits().scaled(rig.timeout_factor), options),
+        bootstrap_in_place(certificate, install.Limits().scaled(rig.timeout_factor)),
     )
-    return SingleNode(keys=keys, live=whole(pieces, inputs.extra_ignition), installed=installed)
+    return SingleNode(keys=keys, live=whole(pieces, inputs.extra_ignition))
 
 
 @contextmanager

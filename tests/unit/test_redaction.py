@@ -35,6 +35,27 @@ def packed(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
+def test_secrets_of_a_config_within_a_config_are_known() -> None:
+    key = private_key()
+    inner = {
+        "ignition": {"version": "3.2.0"},
+        "storage": {"files": [{"path": "/k", "mode": 384, "contents": {"source": data_url(key)}}]},
+    }
+    for mode in (0o600, 0o644):
+        entry = {"path": "/c", "mode": mode, "contents": {"source": data_url(json.dumps(inner))}}
+        outer = {"ignition": {"version": "3.2.0"}, "storage": {"files": [entry]}}
+
+        known = list(secrets_in(parse(json.dumps(outer), "outer")))
+
+        assert key in known
+        redactor = knowing(*known)
+        assert all(line not in redactor(line) for line in key.splitlines()[1:-1])
+
+
+def data_url(text: str) -> str:
+    return f"data:;base64,{packed(text)}"
+
+
 def in_json(text: str) -> str:
     return json.dumps(text)[1:-1]
 

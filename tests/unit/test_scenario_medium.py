@@ -80,13 +80,12 @@ def test_every_program_that_a_unit_starts_comes_along(config: Config) -> None:
     assert started - {"/usr/local/bin/node-image-harness-observe"} <= delivered
 
 
-def test_installed_config_is_installed_with_the_device_and_options() -> None:
-    config = install_to_disk({"ignition": {"version": "3.2.0"}}, Limits(), ("--offline",))
+def test_installed_config_is_installed_to_the_device() -> None:
+    config = install_to_disk({"ignition": {"version": "3.2.0"}}, Limits())
 
     text = text_of(unit_of(config, "install-to-disk.service"))
     assert f'"INSTALL_DEVICE={DEVICE}"' in text
-    assert '"INSTALL_OPTIONS=--offline"' in text
-    assert "RuntimeMaxSec=300\n" in text
+    assert "RuntimeMaxSec=360\n" in text
     assert "INSTALL_WAIT_S=0" in text
     (place,) = (line for line in text.splitlines() if "INSTALL_CONFIG" in line)
     path = place.partition("INSTALL_CONFIG=")[2].rstrip('"')
