@@ -24,9 +24,10 @@ _VAR_LINKS = {
     "usr/local": "../var/usrlocal",
 }
 _EMPTY = ("dev", "proc", "run", "sys", "sysroot", "boot", "var", "media", "tmp")
+_UNMOUNT_S = 60.0
 _DRIVERS = (
     "virtio_blk virtio_pci virtio_console virtio_net virtio_rng virtio_scsi ext4 qemu_fw_cfg "
-    "iso9660 sr_mod overlay loop squashfs"
+    "iso9660 sd_mod sr_mod overlay loop squashfs"
 )
 _OMIT = (
     "lvm crypt dm dmraid mdraid nfs iscsi nbd cifs fcoe plymouth btrfs zfs multipath biosdevname"
@@ -127,8 +128,13 @@ def mounted(tree: Path, deadline: Deadline) -> Iterator[None]:
     with ExitStack() as stack:
         for kind, source, name in binds:
             process.run(["mount", kind, source, tree / name], deadline)
-            stack.callback(process.run, ["umount", "--lazy", tree / name], Deadline.after(60.0))
+            stack.callback(_unmount, tree / name)
         yield
+
+
+def _unmount(path: Path) -> None:
+    # Its own time, from now: also when that of the work is over.
+    process.run(["umount", "--lazy", path], Deadline.after(_UNMOUNT_S))
 
 
 def shape(tree: Path) -> None:
