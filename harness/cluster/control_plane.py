@@ -21,14 +21,14 @@ import httpx
 from harness import process
 from harness.cluster.manifests import Layout, apiserver_arguments, etcd_arguments
 from harness.cluster.payload import Payload
-from harness.cluster.pki import HOST_IN_GUEST, Api, Pki
+from harness.cluster.pki import Api, Pki
 from harness.images.registry import free_port
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.errors import RigError
+from harness.model.guest_network import HOST_IN_GUEST, LOOPBACK
 from harness.model.readyz import why_not_ready
 from harness.model.secret import Secret
 
-_LOOPBACK = "127.0.0.1"
 _LOADER = "lib64/ld-linux-x86-64.so.2"
 _LIBRARIES = "lib/x86_64-linux-gnu"
 _PORT_TRIES = 5
@@ -89,7 +89,7 @@ class ControlPlane:
     @property
     def url(self) -> str:
         """The API's URL for this host."""
-        return f"https://{_LOOPBACK}:{self.port}"
+        return f"https://{LOOPBACK}:{self.port}"
 
     @property
     def api(self) -> Api:
@@ -159,7 +159,7 @@ def _layout(folder: Path, number: int) -> Layout:
     # A data folder of its own for each try: etcd keeps the ports of the last one in it.
     return Layout(
         tls=os.fspath(folder / "tls"), data=os.fspath(folder / f"etcd-{number}"),
-        listen=_LOOPBACK, advertised=HOST_IN_GUEST,
+        listen=LOOPBACK, advertised=HOST_IN_GUEST,
         api_port=free_port(), etcd_port=free_port(), etcd_peer_port=free_port(),
     )  # fmt: skip
 

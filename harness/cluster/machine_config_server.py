@@ -16,8 +16,9 @@ from functools import partial
 from http import HTTPStatus
 
 from harness.cluster.pointer import pointer
-from harness.cluster.web import HOST_IN_GUEST, LOOPBACK, Answer, Request, WebServer, refusal, serve
+from harness.cluster.web import Answer, Request, WebServer, refusal, serve
 from harness.images.certificates import issue
+from harness.model.guest_network import HOST_IN_GUEST, LOOPBACK
 from harness.model.ignition import Document, render
 
 __all__ = ["MASTER", "WORKER", "MachineConfigServer", "pointer", "serve_machine_configs"]

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.cluster.pki import SERVICE_NETWORK
+from harness.model.guest_network import LOOPBACK
 
 API_PORT = 6443
 MCS_PORT = 22623
@@ -26,7 +27,6 @@ MCS_TLS = "/etc/ssl/mcs"
 Source: openshift/machine-config-operator manifests/bootstrap-pod-v2.yaml.
 """
 
-_LOOPBACK = "127.0.0.1"
 _ETCD_PEER_OFFSET = 1
 
 
@@ -48,7 +48,7 @@ class Layout:
     @property
     def etcd_url(self) -> str:
         """The URL of etcd for the API server beside it."""
-        return f"https://{_LOOPBACK}:{self.etcd_port}"
+        return f"https://{LOOPBACK}:{self.etcd_port}"
 
 
 def etcd_arguments(at: Layout) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ def etcd_arguments(at: Layout) -> tuple[str, ...]:
     Source: etcd 3.4, Documentation/op-guide/configuration.md
     """
     # One member never talks to a peer; the port is opened all the same.
-    peer = f"http://{_LOOPBACK}:{at.etcd_peer_port}"
+    peer = f"http://{LOOPBACK}:{at.etcd_peer_port}"
     return (
         "--name=bootstrap", f"--data-dir={at.data}", "--logger=zap",
         f"--listen-client-urls={at.etcd_url}", f"--advertise-client-urls={at.etcd_url}",

@@ -14,15 +14,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from harness.images.certificates import Authority, Purpose, ServerCertificate, private_pem
+from harness.model.guest_network import HOST_IN_GUEST, LOOPBACK
 from harness.model.secret import Secret
 
 SERVICE_NETWORK = "172.30.0.0/16"
 """Source: openshift/installer, pkg/types/defaults/installconfig.go."""
-HOST_IN_GUEST = "10.0.2.2"
-"""The host as guests in QEMU's user-mode network see it."""
 
 _KUBERNETES_SERVICE = "172.30.0.1"
-_LOOPBACK = "127.0.0.1"
 _API_NAMES = (
     "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
     "kubernetes.default.svc.cluster.local",
@@ -110,12 +108,12 @@ def make_pki(addresses: tuple[str, ...] = (), names: tuple[str, ...] = ()) -> Pk
     etcd = Authority.new("pytest-node-image etcd CA of one run")
     api_server = Purpose(
         name="kube-apiserver", is_server=True,
-        addresses=(_LOOPBACK, HOST_IN_GUEST, _KUBERNETES_SERVICE, *addresses),
+        addresses=(LOOPBACK, HOST_IN_GUEST, _KUBERNETES_SERVICE, *addresses),
         names=(*_API_NAMES, *names),
     )  # fmt: skip
     # etcd presents one certificate to clients and to itself: its gateway is a client of its own.
     etcd_server = Purpose(
-        name="etcd", addresses=(_LOOPBACK,), names=("localhost",), is_server=True, is_client=True
+        name="etcd", addresses=(LOOPBACK,), names=("localhost",), is_server=True, is_client=True
     )
     to_kubelets = Purpose(name="kube-apiserver", groups=("kube-master",), is_client=True)
     return Pki(

@@ -25,10 +25,9 @@ from urllib.parse import urlsplit
 from harness.cluster.exchange import Answer, Request, Route, answer_of, refusal, span_of
 from harness.images.certificates import ServerCertificate
 from harness.model.errors import RigError
+from harness.model.guest_network import HOST_IN_GUEST, LOOPBACK
 
 __all__ = [
-    "HOST_IN_GUEST",
-    "LOOPBACK",
     "Answer",
     "Request",
     "Route",
@@ -38,8 +37,6 @@ __all__ = [
 ]
 
 LOG = logging.getLogger(__name__)
-LOOPBACK = "127.0.0.1"
-HOST_IN_GUEST = "10.0.2.2"
 _IDLE_S = 60.0
 _CHUNK_BYTES = 1 << 18
 _LONGEST_BODY_BYTES = 64 << 20

@@ -28,11 +28,10 @@ from harness.images.reference import Reference, Transport
 from harness.images.skopeo import Source, Target
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.errors import RigError
+from harness.model.guest_network import HOST_IN_GUEST, LOOPBACK
 
 LOG = logging.getLogger(__name__)
 _PROGRAMS = ("docker-registry", "docker-distribution", "registry")
-_LOOPBACK = "127.0.0.1"
-_HOST_IN_GUEST = "10.0.2.2"
 _PORT_TRIES = 5
 _ASK_WITHIN_S = 5.0
 _LOG_TAIL = 2000
@@ -51,7 +50,7 @@ class Registry:
     @property
     def address_in_guest(self) -> str:
         """Host and port by which guests reach it."""
-        return f"{_HOST_IN_GUEST}:{self.port}"
+        return f"{HOST_IN_GUEST}:{self.port}"
 
     def push(self, source: Source, name: str, deadline: Deadline) -> str:
         """Copy an image in and return the pull spec, by digest, as guests see it.
@@ -62,7 +61,7 @@ class Registry:
             InputError: the image cannot be read; carries what skopeo said.
             DeadlineError: the time is over.
         """
-        here = Reference(transport=Transport.DOCKER, rest=f"{_LOOPBACK}:{self.port}/{name}:latest")
+        here = Reference(transport=Transport.DOCKER, rest=f"{LOOPBACK}:{self.port}/{name}:latest")
         target = Target(
             reference=here, cert_dir=self.folder / "trust", grows=self.folder / "storage"
         )
@@ -77,7 +76,7 @@ class _PortTakenError(RigError):
 def free_port() -> int:
     """Return a TCP port of the loopback that is free now."""
     with socket.socket() as probe:
-        probe.bind((_LOOPBACK, 0))
+        probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
 
 
@@ -108,7 +107,7 @@ def configuration(folder: Path, port: int) -> str:
         "log": {"level": "info", "formatter": "text"},
         "storage": {"filesystem": {"rootdirectory": os.fspath(folder / "storage")}},
         "http": {
-            "addr": f"{_LOOPBACK}:{port}",
+            "addr": f"{LOOPBACK}:{port}",
             "secret": secrets.token_hex(16),
             "tls": {
                 "certificate": os.fspath(folder / "server.crt"),
@@ -152,7 +151,7 @@ def _start(
 
 
 def _prepare(run_dir: Path) -> tuple[Path, ServerCertificate]:
-    certificate = issue((_HOST_IN_GUEST, _LOOPBACK), ("localhost",))
+    certificate = issue((HOST_IN_GUEST, LOOPBACK), ("localhost",))
     folder = run_dir / "registry"
     (folder / "trust").mkdir(mode=0o700, parents=True)
     (folder / "trust" / "ca.crt").write_text(certificate.ca_pem)
@@ -179,7 +178,7 @@ def _wait_until_it_answers(
     child: subprocess.Popen[bytes], registry: Registry, log: Path, deadline: Deadline
 ) -> None:
     trust = ssl.create_default_context(cadata=registry.ca_pem)
-    base = f"https://{_LOOPBACK}:{registry.port}"
+    base = f"https://{LOOPBACK}:{registry.port}"
     with httpx.Client(
         base_url=base, verify=trust, trust_env=False, timeout=_ASK_WITHIN_S
     ) as client:

@@ -14,6 +14,7 @@ from harness import folders
 from harness.cluster.manifests import API_PORT, TLS_IN_GUEST, apiserver_pod, etcd_pod, guest_layout
 from harness.cluster.pki import Pki
 from harness.cluster.release_payload import ReleasePayload
+from harness.model.guest_network import GUEST
 from harness.model.ignition import Config, Dropin, File, Unit
 from harness.model.secret import Secret
 
@@ -21,8 +22,6 @@ STAGE = "control-plane"
 """The stage that the guest tells as done when its API is ready."""
 ADMIN_KUBECONFIG = "/opt/openshift/auth/kubeconfig"
 """Where a bootstrap machine keeps the administrator's kubeconfig."""
-ADDRESS = "10.0.2.15"
-"""A guest's own address in QEMU's user-mode network."""
 
 _OPENSHIFT = "/opt/openshift"
 _SCRIPTS = ("release-image.sh", "release-image-download.sh", "bootkube.sh")
@@ -59,7 +58,7 @@ class Limits:
 
 
 def temporary_control_plane(
-    release: ReleasePayload, pki: Pki, limits: Limits, advertised: str = ADDRESS
+    release: ReleasePayload, pki: Pki, limits: Limits, advertised: str = GUEST
 ) -> Config:
     """Bring up etcd and the API server out of `release`, once the node layer is in place.
 

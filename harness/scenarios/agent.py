@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from harness.model.guest_network import GUEST
 from harness.node.assisted import agent_based
-from harness.node.bootkube import ADDRESS
 from harness.node.keys import make_run_keys
 from harness.scenarios.medium import live_plan
 from harness.scenarios.on_demand import agent_of, bootstrap_config, brought_up
@@ -17,7 +17,7 @@ _PLAN = live_plan("agent", 4096)
 
 @contextmanager
 def _bring_up(rig: Rig, inputs: Inputs) -> Iterator[AppliedNode]:
-    agent = agent_based(agent_of(rig), bootstrap_config(rig, inputs), ADDRESS)
+    agent = agent_based(agent_of(rig), bootstrap_config(rig, inputs), GUEST)
     with brought_up(rig, inputs, _PLAN, make_run_keys(), agent) as node:
         yield node
 

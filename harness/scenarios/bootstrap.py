@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from harness.cluster.pki import make_pki
 from harness.diagnosis import events
+from harness.model.guest_network import GUEST
 from harness.model.ignition import Config
 from harness.node import bootkube, live_apply
 from harness.node.bootkube import Limits, temporary_control_plane
@@ -54,7 +55,7 @@ def pieces(rig: Rig, inputs: Inputs, keys: RunKeys) -> tuple[Config, ...]:
     control_plane: tuple[Config, ...] = ()
     if release is not None:
         waits = Limits().scaled(rig.timeout_factor)
-        pki = make_pki((bootkube.ADDRESS,))
+        pki = make_pki((GUEST,))
         control_plane = (temporary_control_plane(release, pki, waits),)
     overlay = live_apply.live_apply(inputs.pull_spec, limits)
     return (*node_pieces(inputs, keys), overlay, *control_plane)

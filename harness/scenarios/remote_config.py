@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from harness.cluster.pointer import pointer
-from harness.cluster.web import HOST_IN_GUEST, serve
+from harness.cluster.web import serve
 from harness.images.certificates import issue
+from harness.model.guest_network import HOST_IN_GUEST
 from harness.model.ignition import Document, render
 from harness.scenarios import start
 from harness.scenarios.config import insist_valid

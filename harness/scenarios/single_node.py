@@ -17,6 +17,7 @@ from harness.cluster.pki import Api, Pki, make_pki
 from harness.cluster.release_payload import ReleasePayload
 from harness.images.certificates import issue
 from harness.model.errors import InputError
+from harness.model.guest_network import GUEST, LOOPBACK
 from harness.model.ignition import Document, render
 from harness.node import bootkube, install
 from harness.node.bootkube import temporary_control_plane
@@ -40,7 +41,6 @@ REBOOTS = 2
 LEVELS = (*STANDALONE_LEVELS, *(level.name for level in CLUSTER_LEVELS))
 _NODE_NAME = "single-node"
 _INSTALLED_BOOT = 2  # after the live system's
-_LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +63,10 @@ def single_node(rig: Rig, inputs: Inputs) -> SingleNode:
             "scenario sno", "has no release to make a control plane of",
             "leave images out to use the stand-ins, or take another scenario",
         )  # fmt: skip
-    keys, pki = make_run_keys(), make_pki((bootkube.ADDRESS,))
+    keys, pki = make_run_keys(), make_pki((GUEST,))
     installed = _installed(rig, inputs, keys, release, pki)
     insist_valid(render(installed), rig.run.folder)
-    certificate = issue((_LOOPBACK,), ("localhost",))
+    certificate = issue((LOOPBACK,), ("localhost",))
     pieces = (
         *node_pieces(inputs, keys),
         live_apply(inputs.pull_spec, Limits().scaled(rig.timeout_factor)),
@@ -101,7 +101,7 @@ def _installed(
     rig: Rig, inputs: Inputs, keys: RunKeys, release: ReleasePayload, pki: Pki
 ) -> Document:
     """Return the config of the disk: a node that runs its own control plane."""
-    api = Api(pki=pki, url=f"https://{_LOOPBACK}:{API_PORT}")
+    api = Api(pki=pki, url=f"https://{LOOPBACK}:{API_PORT}")
     pieces = (
         *node_pieces(inputs, keys),
         joining_kubelet(api, _NODE_NAME, inputs.pause_image),
