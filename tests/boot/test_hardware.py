@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from owned import Place, owner_of, private_place, wait_for_words
+from owned import Place, owner_of, private_place, serving, wait_for_words
 
 from harness.model.clock import Deadline
 from harness.model.ignition import Config, File, Unit, render
@@ -88,6 +88,36 @@ def test_guest_sees_uefi_tpm_second_card_and_both_paths_to_its_disk(
     first, second = guest.parts("disk")
     assert first[0] != second[0]
     assert first[1:] == second[1:] == ["0x5525400000000001", "root", "512"]
+
+
+# The initramfs alone is enough to look at a disk: its shell is the first process.
+LOOK = (
+    "modprobe virtio_pci; modprobe virtio_blk; mount -t sysfs none /sys; sleep 1; "
+    f"echo {SEEN} sectors $(cat /sys/block/vda/queue/logical_block_size); sleep 9999"
+)
+NETBOOT = f"""\
+#!ipxe
+kernel vmlinuz initrd=initrd.img console=ttyS0 8250.nr_uarts=1 rdinit=/bin/bash -- -c "{LOOK}"
+initrd initrd.img
+boot
+"""
+
+
+def test_guest_booted_by_uefi_from_the_network_sees_big_sectors(
+    place: Place, stand_in: StandIn
+) -> None:
+    (place.folder / "vmlinuz").symlink_to(stand_in.live.kernel)
+    (place.folder / "initrd.img").symlink_to(stand_in.live.initramfs)
+    (place.folder / "boot.ipxe").write_text(NETBOOT)
+    words = ("--hardware", "4k", "--memory-mib", "768")
+
+    with (
+        serving(place.folder) as address,
+        owner_of(place, "hold", "blank", *words, "--netboot", f"{address}/boot.ipxe") as started,
+    ):
+        console = wait_for_words(started.console, f"{SEEN} sectors 4096\n", BOOT_S)
+
+    assert "efi: EFI v" in console
 
 
 def test_secure_boot_refuses_the_unsigned_loader(place: Place, stand_in: StandIn) -> None:
