@@ -45,6 +45,11 @@ class Paths:
     serial: str
     sector_bytes: int = SECTOR_BYTES
 
+    @property
+    def path(self) -> Path:
+        """Where it is served; other disks have their file there."""
+        return self.nbd
+
     def qemu_words(self, arch: Architecture) -> Iterator[str]:
         """Yield the words that make a controller and a disk for either path."""
         for number, slot in enumerate(_PATH_SLOTS):

@@ -127,12 +127,10 @@ def insist_on_budget(boot: Boot, budget: MemoryBudget) -> None:
         ProductError: it was more, or the machine told nothing of it.
     """
     boot.watch.insist_alive()
-    told = (_PEAKS.search(event.detail) for event in boot.watch.events)
-    peaks = next((match for match in told if match), None)
-    if peaks is None:
+    told = [match for event in boot.watch.events if (match := _PEAKS.search(event.detail))]
+    if not told:
         raise boot.watch.failed("the live system told nothing of what it keeps in memory")
-    image, writable = (-(-int(peaks[number]) // _MIB) for number in (1, 2))
-    boot.watch.note(memory_peaks_mib={"/var/ostreecontainer": image, "/run/ephemeral": writable})
+    image, writable = (max(-(-int(match[number]) // _MIB) for match in told) for number in (1, 2))
     boot.watch.say(f"in memory at most: node image {image} MiB, /etc and /var {writable} MiB")
     if image > budget.node_image_mib or writable > budget.writable_mib:
         raise boot.watch.failed(

@@ -39,6 +39,8 @@ from harness.scenarios.start import Boot
 REBOOTS = 2
 """Into the installed system, and into the node image."""
 LEVELS = (*STANDALONE_LEVELS, *(level.name for level in CLUSTER_LEVELS))
+# The images of the temporary control plane are in memory as well.
+_BUDGET = MemoryBudget(writable_mib=1536)
 _NODE_NAME = "single-node"
 _INSTALLED_BOOT = 2  # after the live system's
 
@@ -88,11 +90,12 @@ def brought_up(rig: Rig, boot: Boot, node: SingleNode) -> Iterator[AppliedNode]:
     limits = Limits().scaled(rig.timeout_factor)
     with stages.logged_in(boot, node.keys) as session:
         stages.wait_for_live_apply(boot, limits)
-        insist_on_budget(boot, MemoryBudget())
+        insist_on_budget(boot, _BUDGET)
         wait_for_control_plane(boot, bootkube.Limits().scaled(rig.timeout_factor))
         in_place_s = install.Limits().scaled(rig.timeout_factor).in_place_s
         stages.wait_for_stage(boot, IN_PLACE_STAGE, in_place_s)
         follow_install(boot, session)
+        insist_on_budget(boot, _BUDGET)
         follow_pivot(boot, session, _INSTALLED_BOOT)
         yield stages.applied(boot, session, BEFORE)
 

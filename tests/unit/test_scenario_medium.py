@@ -172,6 +172,8 @@ def test_memory_within_the_budget_is_told(tmp_path: Path) -> None:
     [
         (told(701 * MIB, 0), r"node image 701 MiB of 700"),
         (told(0, 22 * MIB), r"/etc and /var 22 MiB of 21"),
+        (told(701 * MIB, 0) + told(0, 0), r"node image 701 MiB of 700"),
+        (told(0, 0) + told(0, 22 * MIB), r"/etc and /var 22 MiB of 21"),
         ("stage=checkout state=done uptime=1.00 detail=\n", "told nothing"),
     ],
 )
