@@ -32,6 +32,11 @@ class Disk:
     is_read_only: bool = False
     sector_bytes: int = SECTOR_BYTES
 
+    @property
+    def folder(self) -> Path:
+        """A folder that is named in QEMU's arguments, and is this machine's alone."""
+        return self.path.parent
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paths:
@@ -44,6 +49,11 @@ class Paths:
     nbd: Path
     serial: str
     sector_bytes: int = SECTOR_BYTES
+
+    @property
+    def folder(self) -> Path:
+        """A folder that is named in QEMU's arguments, and is this machine's alone."""
+        return self.nbd.parent
 
     def qemu_words(self, arch: Architecture) -> Iterator[str]:
         """Yield the words that make a controller and a disk for either path."""
