@@ -117,7 +117,7 @@ class Machine:
     def peak_memory_bytes(self) -> int:
         """Return the most memory that QEMU ever had, the last known figure once it is gone."""
         # By its disk: logs are handed to QEMU opened, and a config may come by a medium.
-        for pid in processes.processes_naming(self.domain.disks[0].folder):
+        for pid in processes.processes_naming(self.domain.disks[0].path.parent):
             peak = processes.peak_bytes(processes.read_status(pid))
             self._peak_bytes = max(self._peak_bytes, peak)
         return self._peak_bytes

@@ -32,11 +32,6 @@ class Disk:
     is_read_only: bool = False
     sector_bytes: int = SECTOR_BYTES
 
-    @property
-    def folder(self) -> Path:
-        """A folder that is named in QEMU's arguments, and is this machine's alone."""
-        return self.path.parent
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paths:
@@ -51,9 +46,9 @@ class Paths:
     sector_bytes: int = SECTOR_BYTES
 
     @property
-    def folder(self) -> Path:
-        """A folder that is named in QEMU's arguments, and is this machine's alone."""
-        return self.nbd.parent
+    def path(self) -> Path:
+        """Where it is served; other disks have their file there."""
+        return self.nbd
 
     def qemu_words(self, arch: Architecture) -> Iterator[str]:
         """Yield the words that make a controller and a disk for either path."""

@@ -1,7 +1,9 @@
 """GRUB for the stand-in's disk and ISO: one configuration each, started by BIOS or by UEFI.
 
 ostree keeps a syslinux file current and GRUB reads that. Its commands `linux16` and `initrd16` are
-defined as GRUB functions which add Ignition's first-boot argument while the stamp is there.
+defined as GRUB functions which add Ignition's first-boot argument while the stamp is there. It is
+only where the platform is called `pc` that GRUB calls these and not the real ones.
+Source: GRUB 2.06, grub-core/lib/syslinux_parse.c.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ fi
 export ignition_firstboot
 function linux16 { linux "$@" $ignition_firstboot; }
 function initrd16 { initrd "$@"; }
+set grub_platform=pc
 syslinux_source -s /loader/syslinux.cfg
 boot
 """

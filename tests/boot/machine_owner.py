@@ -28,7 +28,7 @@ _NO_IGNITION = '{"ignition":{"version":"3.4.0"}}'
 
 
 def main(options: argparse.Namespace) -> None:
-    deadline = Deadline.after(options.limit_s)
+    deadline = Deadline.after(60)
     with (
         begin_run() as run,
         open_connection(options.uri, run) as connection,
@@ -93,7 +93,6 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--segment", action="store_true")
     parser.add_argument("--arch")
     parser.add_argument("--ignition", type=Path)
-    parser.add_argument("--limit-s", type=float, default=60.0)
     parser.add_argument("--memory-mib", type=int, default=128)
     return parser.parse_args()
 

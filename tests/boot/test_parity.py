@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from harness.model.node_state import NodeState
 from harness.scenarios.scenario import Rig
 from harness.verdict.parity import compare, load, table
+
+pytestmark = pytest.mark.nightly
 
 
 def test_bare_and_fat_bootimage_end_in_the_same_node(
