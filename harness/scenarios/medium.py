@@ -131,6 +131,7 @@ def insist_on_budget(boot: Boot, budget: MemoryBudget) -> None:
     if not told:
         raise boot.watch.failed("the live system told nothing of what it keeps in memory")
     image, writable = (max(-(-int(match[number]) // _MIB) for match in told) for number in (1, 2))
+    boot.watch.note(memory_peaks_mib={"/var/ostreecontainer": image, "/run/ephemeral": writable})
     boot.watch.say(f"in memory at most: node image {image} MiB, /etc and /var {writable} MiB")
     if image > budget.node_image_mib or writable > budget.writable_mib:
         raise boot.watch.failed(

@@ -159,11 +159,13 @@ def told(image_bytes: int, writable_bytes: int) -> str:
     return f"stage=checkout state=done uptime=1.00 detail=memory peaks: {peaks}\n"
 
 
-def test_memory_within_the_budget_is_told(tmp_path: Path) -> None:
+def test_memory_within_the_budget_is_told_and_kept(tmp_path: Path) -> None:
     boot, said = make_boot(tmp_path, told(700 * MIB, 20 * MIB + 1))
 
     insist_on_budget(boot, MemoryBudget(node_image_mib=700, writable_mib=21))
 
+    peaks = boot.watch.record.memory_peaks_mib
+    assert peaks == {"/var/ostreecontainer": 700, "/run/ephemeral": 21}
     assert "node image 700 MiB, /etc and /var 21 MiB" in said[-1]
 
 
