@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from harness.cluster.pki import make_pki
+from harness.cluster.release_payload import ReleasePayload
 from harness.diagnosis import events
+from harness.model.errors import InputError
 from harness.model.guest_network import GUEST
 from harness.model.ignition import Config
 from harness.node import bootkube, live_apply
@@ -72,6 +74,21 @@ def finished(boot: Boot, session: Session, inputs: Inputs) -> AppliedNode:
     if inputs.release() is not None:
         wait_for_control_plane(boot, Limits().scaled(boot.rig.timeout_factor))
     return stages.applied(boot, session)
+
+
+def release_for(scenario: str, inputs: Inputs) -> ReleasePayload:
+    """Return the release that the control plane of `scenario` is made of.
+
+    Raises:
+        InputError: the images have none.
+    """
+    release = inputs.release()
+    if release is None:
+        raise InputError(
+            f"scenario {scenario}", "has no release to make a control plane of",
+            "leave images out to use the stand-ins, or take another scenario",
+        )  # fmt: skip
+    return release
 
 
 def wait_for_control_plane(boot: Boot, limits: Limits) -> None:

@@ -11,17 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from harness.cluster.machine_config_server import MASTER, pointer
+from harness.cluster.machine_config_server import MASTER
 from harness.cluster.manifests import API_PORT, MCS_PORT
 from harness.cluster.pki import Api, Pki, make_pki
+from harness.cluster.pointer import pointer
 from harness.cluster.release_payload import ReleasePayload
 from harness.images.certificates import ServerCertificate, issue
 from harness.machine.segment import Segment, pair
-from harness.model.errors import InputError
 from harness.model.ignition import Document
 from harness.node import bootkube
 from harness.node.bootkube import temporary_control_plane
-from harness.node.cluster_readiness import CLUSTER_LEVELS
 from harness.node.joining import joining_kubelet
 from harness.node.keys import RunKeys, make_run_keys
 from harness.node.live_apply import Limits, live_apply
@@ -29,17 +28,10 @@ from harness.node.machine_configs import machine_config_server
 from harness.node.pivot import BEFORE, pivot
 from harness.node.segment_network import API_INT_NAME, API_NAME, GATEWAY, Member, segment_gateway
 from harness.scenarios import remote_config, stages, start
-from harness.scenarios.bootstrap import wait_for_control_plane
+from harness.scenarios.bootstrap import release_for, wait_for_control_plane
 from harness.scenarios.config import node_pieces, whole
-from harness.scenarios.pivoting import follow_pivot
-from harness.scenarios.scenario import (
-    STANDALONE_LEVELS,
-    AppliedNode,
-    Inputs,
-    Rig,
-    Scenario,
-    Way,
-)
+from harness.scenarios.pivoting import LEVELS, follow_pivot
+from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario, Way
 from harness.scenarios.start import Boot, MachinePlan
 
 _NODE = MachinePlan(name="ipi_cluster", memory_mib=2048)
@@ -78,12 +70,7 @@ def _bring_up(rig: Rig, inputs: Inputs) -> Iterator[AppliedNode]:
 
 
 def _cluster(rig: Rig, inputs: Inputs) -> _Cluster:
-    release = inputs.release()
-    if release is None:
-        raise InputError(
-            f"scenario {_NODE.name}", "has no release to make a control plane of",
-            "leave images out to use the stand-ins, or take another scenario",
-        )  # fmt: skip
+    release = release_for(_NODE.name, inputs)
     bootstrap, node = pair(rig.run, "bootstrap", "node")
     return _Cluster(
         release=release, pki=make_pki((GATEWAY,), (API_NAME, API_INT_NAME)),
@@ -130,5 +117,5 @@ SCENARIO = Scenario(
     bring_up=_bring_up,
     way=Way.PIVOT,
     reboots=1,
-    levels=(*STANDALONE_LEVELS, *(level.name for level in CLUSTER_LEVELS)),
+    levels=LEVELS,
 )

@@ -40,6 +40,8 @@ from harness.scenarios.scenario import (
 from harness.scenarios.stages import Returning
 from harness.scenarios.start import Boot, MachinePlan
 
+LEVELS = (*STANDALONE_LEVELS, *(level.name for level in CLUSTER_LEVELS))
+"""Levels of readiness of a node that joins a cluster; a run without one asks the first alone."""
 _CONTROL_PLANE_S = 90.0
 _BACK_S = 120.0
 
@@ -53,7 +55,7 @@ def pivoting(plan: MachinePlan, served: Served, title: str) -> Scenario:
     return Scenario(
         name=plan.name, title=title, memory_mib=plan.memory_mib,
         bring_up=partial(_bring_up, plan, served), way=Way.PIVOT, reboots=1,
-        levels=(*STANDALONE_LEVELS, *(level.name for level in CLUSTER_LEVELS)),
+        levels=LEVELS,
     )  # fmt: skip
 
 
@@ -76,13 +78,12 @@ def follow_pivot(boot: Boot, session: Following, number: int = 1) -> None:
         RigError: QEMU ended, or the harness's own part in the guest failed.
     """
     limits = Limits().scaled(boot.rig.timeout_factor)
-    # A live system that was installed has been there already; one that pivots never gets there.
-    before = number - 1
     stages.wait_for_stage(boot, STAGE, limits.overall_s + limits.step_s)
     boot.timings_s.update(events.durations_s(boot.watch.events))
     with boot.timed("reboot"):
         stages.wait_for_boot(boot, session, number + 1)
-    stages.wait_for_multi_user(boot, _BACK_S * boot.rig.timeout_factor, before + 1)
+    # All boots before got there, but the one that pivots.
+    stages.wait_for_multi_user(boot, _BACK_S * boot.rig.timeout_factor, number)
     stages.wait_until_settled(boot, session)
 
 

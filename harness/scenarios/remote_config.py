@@ -44,7 +44,7 @@ def by_pointer(
 
     Raises:
         InputError: `ignition-validate` refuses the config.
-        RigError: the server does not listen, or the host cannot start the machine.
+        RigError: the host cannot start the machine.
     """
     certificate = issue((HOST_IN_GUEST,), ()) if is_secure else None
     ca_pem = certificate.ca_pem if certificate else None

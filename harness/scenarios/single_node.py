@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 
 from harness.cluster.machine_config_server import MASTER
 from harness.cluster.manifests import API_PORT
 from harness.cluster.pki import Api, Pki, make_pki
 from harness.cluster.release_payload import ReleasePayload
 from harness.images.certificates import issue
-from harness.model.errors import InputError
 from harness.model.guest_network import GUEST, LOOPBACK
 from harness.model.ignition import Document, render
 from harness.node import bootkube, install
 from harness.node.bootkube import temporary_control_plane
-from harness.node.cluster_readiness import CLUSTER_LEVELS
 from harness.node.install import IN_PLACE_STAGE, bootstrap_in_place
 from harness.node.joining import joining_kubelet
 from harness.node.keys import RunKeys, make_run_keys
@@ -29,43 +27,58 @@ from harness.node.live_apply import Limits, live_apply
 from harness.node.machine_configs import machine_config_server
 from harness.node.pivot import BEFORE, pivot
 from harness.scenarios import stages
-from harness.scenarios.bootstrap import wait_for_control_plane
+from harness.scenarios.bootstrap import release_for, wait_for_control_plane
 from harness.scenarios.config import insist_valid, node_pieces, whole
 from harness.scenarios.medium import MemoryBudget, follow_install, insist_on_budget
-from harness.scenarios.pivoting import follow_pivot
-from harness.scenarios.scenario import STANDALONE_LEVELS, AppliedNode, Inputs, Rig
-from harness.scenarios.start import Boot
+from harness.scenarios.pivoting import LEVELS, follow_pivot
+from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario, Way
+from harness.scenarios.start import MachinePlan, SwitchedOn
 
-REBOOTS = 2
-"""Into the installed system, and into the node image."""
-LEVELS = (*STANDALONE_LEVELS, *(level.name for level in CLUSTER_LEVELS))
+_REBOOTS = 2  # into the installed system, and into the node image
 # The images of the temporary control plane are in memory as well.
 _BUDGET = MemoryBudget(writable_mib=1536)
 _NODE_NAME = "single-node"
 _INSTALLED_BOOT = 2  # after the live system's
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SingleNode:
-    """One run's cluster of one machine: who may log in, and what is in its medium's config."""
+def in_place(plan: MachinePlan, switched_on: SwitchedOn, title: str) -> Scenario:
+    """Return the scenario of a single node whose live system is `switched_on`."""
+    return Scenario(
+        name=plan.name, title=title, memory_mib=plan.memory_mib,
+        bring_up=partial(_bring_up, plan, switched_on), way=Way.PIVOT, reboots=_REBOOTS,
+        levels=LEVELS,
+    )  # fmt: skip
 
-    keys: RunKeys
-    live: Document
+
+@contextmanager
+def _bring_up(
+    plan: MachinePlan, switched_on: SwitchedOn, rig: Rig, inputs: Inputs
+) -> Iterator[AppliedNode]:
+    keys = make_run_keys()
+    medium = _medium(plan, rig, inputs, keys)
+    limits = Limits().scaled(rig.timeout_factor)
+    with (
+        switched_on(rig, inputs, plan, medium) as boot,
+        stages.logged_in(boot, keys) as session,
+    ):
+        stages.wait_for_live_apply(boot, limits)
+        insist_on_budget(boot, _BUDGET)
+        wait_for_control_plane(boot, bootkube.Limits().scaled(rig.timeout_factor))
+        in_place_s = install.Limits().scaled(rig.timeout_factor).in_place_s
+        stages.wait_for_stage(boot, IN_PLACE_STAGE, in_place_s)
+        follow_install(boot, session)
+        insist_on_budget(boot, _BUDGET)
+        follow_pivot(boot, session, _INSTALLED_BOOT)
+        yield stages.applied(boot, session, BEFORE)
 
 
-def single_node(rig: Rig, inputs: Inputs) -> SingleNode:
-    """Return the configs.
+def _medium(plan: MachinePlan, rig: Rig, inputs: Inputs, keys: RunKeys) -> Document:
+    """Return the config of the live system, which holds the one of the disk.
 
     Raises:
-        InputError: there is no release, or `ignition-validate` refuses a config.
+        InputError: there is no release, or `ignition-validate` refuses the config of the disk.
     """
-    release = inputs.release()
-    if release is None:
-        raise InputError(
-            "scenario sno", "has no release to make a control plane of",
-            "leave images out to use the stand-ins, or take another scenario",
-        )  # fmt: skip
-    keys, pki = make_run_keys(), make_pki((GUEST,))
+    release, pki = release_for(plan.name, inputs), make_pki((GUEST,))
     installed = _installed(rig, inputs, keys, release, pki)
     insist_valid(render(installed), rig.run.folder)
     certificate = issue((LOOPBACK,), ("localhost",))
@@ -76,28 +89,7 @@ def single_node(rig: Rig, inputs: Inputs) -> SingleNode:
         machine_config_server({MASTER: installed}, certificate),
         bootstrap_in_place(certificate, install.Limits().scaled(rig.timeout_factor)),
     )
-    return SingleNode(keys=keys, live=whole(pieces, inputs.extra_ignition))
-
-
-@contextmanager
-def brought_up(rig: Rig, boot: Boot, node: SingleNode) -> Iterator[AppliedNode]:
-    """Follow a machine that was switched on with the medium of `node`, and hold its node.
-
-    Raises:
-        ProductError: a stage of the way failed, or the live system took too much memory.
-        RigError: the host failed.
-    """
-    limits = Limits().scaled(rig.timeout_factor)
-    with stages.logged_in(boot, node.keys) as session:
-        stages.wait_for_live_apply(boot, limits)
-        insist_on_budget(boot, _BUDGET)
-        wait_for_control_plane(boot, bootkube.Limits().scaled(rig.timeout_factor))
-        in_place_s = install.Limits().scaled(rig.timeout_factor).in_place_s
-        stages.wait_for_stage(boot, IN_PLACE_STAGE, in_place_s)
-        follow_install(boot, session)
-        insist_on_budget(boot, _BUDGET)
-        follow_pivot(boot, session, _INSTALLED_BOOT)
-        yield stages.applied(boot, session, BEFORE)
+    return whole(pieces, inputs.extra_ignition)
 
 
 def _installed(
