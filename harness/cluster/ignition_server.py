@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
 
+from harness.cluster.exchange import Answer, Request, refusal
 from harness.cluster.pointer import pointer
-from harness.cluster.web import Answer, Request, refusal, serve
+from harness.cluster.web import serve
 from harness.images.certificates import issue
 from harness.model.guest_network import HOST_IN_GUEST, LOOPBACK
 from harness.model.ignition import Document, render

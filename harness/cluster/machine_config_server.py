@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 
+from harness.cluster.exchange import Answer, Request, refusal
 from harness.cluster.pointer import pointer
-from harness.cluster.web import Answer, Request, WebServer, refusal, serve
+from harness.cluster.web import WebServer, serve
 from harness.images.certificates import issue
 from harness.model.guest_network import HOST_IN_GUEST, LOOPBACK
 from harness.model.ignition import Document, render
-
-__all__ = ["MASTER", "WORKER", "MachineConfigServer", "pointer", "serve_machine_configs"]
 
 MASTER = "master"
 WORKER = "worker"

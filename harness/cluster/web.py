@@ -22,19 +22,10 @@ from io import SEEK_END, BytesIO
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
-from harness.cluster.exchange import Answer, Request, Route, answer_of, refusal, span_of
+from harness.cluster.exchange import Answer, Request, Route, answer_of, span_of
 from harness.images.certificates import ServerCertificate
 from harness.model.errors import RigError
 from harness.model.guest_network import HOST_IN_GUEST, LOOPBACK
-
-__all__ = [
-    "Answer",
-    "Request",
-    "Route",
-    "WebServer",
-    "refusal",
-    "serve",
-]
 
 LOG = logging.getLogger(__name__)
 _IDLE_S = 60.0
@@ -59,12 +50,12 @@ class WebServer:
 
     @property
     def url_in_guest(self) -> str:
-        """Scheme, host and port by which guests reach it."""
+        """Where guests reach the routes: scheme, host, port and token."""
         return self._url(HOST_IN_GUEST)
 
     @property
     def url(self) -> str:
-        """Scheme, host and port by which this host reaches it."""
+        """Where this host reaches the routes: scheme, host, port and token."""
         return self._url(LOOPBACK)
 
     def _url(self, host: str) -> str:

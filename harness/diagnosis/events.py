@@ -16,8 +16,6 @@ from harness.diagnosis.line import Line, Stream
 
 MULTI_USER = "multi-user"
 """The stage that is told as done when the node is back in multi-user.target."""
-FINISH = "finish"
-"""The stage that is told as done when the overlay is complete."""
 _LONGEST = 16_384
 _FAILED_PRIORITY = 3
 # A guest reads the time before it waits for its turn to write, up to 10 s: events change places.
@@ -100,11 +98,6 @@ def parse(text: str) -> tuple[Event, ...]:
     """
     parsed = (_event(line.rstrip("\r")) for line in text.split("\n")[:-1])
     return tuple(event for event in parsed if event is not None)
-
-
-def is_done(events: Iterable[Event], stage: str) -> bool:
-    """Return whether the guest told that `stage` is done."""
-    return times_done(events, stage) > 0
 
 
 def times_done(events: Iterable[Event], stage: str) -> int:

@@ -16,12 +16,9 @@ from harness.model.secret import Secret
 
 STAGE = "agent"
 """The stage that the guest tells as done when the bootstrap's units are started."""
-NODE_ZERO_STAGE = "node-zero"
-"""The stage that the guest tells as done when it knows whether it leads the installation."""
 
 _AGENT = "agent.service"
 _NODE_ZERO = "node-zero.service"
-_START = "start-cluster-installation.service"
 _FAILED = "node-image-harness-failed@.service"
 _RENDEZVOUS = "/etc/assisted/rendezvous-host.env"
 _CONFIG = "/usr/local/share/assisted-service/bootstrap.ign"
@@ -55,8 +52,7 @@ def agent_based(agent: Agent, bootstrap: Document, rendezvous: str) -> Config:
         ),
         units=(
             _agent(agent, f"file://{_CONFIG}", _ON_NODE_ZERO),
-            _enabled(_NODE_ZERO),
-            _enabled(_START),
+            Unit(name=_NODE_ZERO, contents=_text(f"assisted/{_NODE_ZERO}"), enabled=True),
             _failed(),
         ),
     )
@@ -73,10 +69,6 @@ def _agent(agent: Agent, url: str, condition: str = "") -> Unit:
     contents = f"{condition}[Service]\nRuntimeMaxSec={agent.wait_s + 60:.0f}\n{environment}"
     dropins = (Dropin(name="50-run.conf", contents=contents),)
     return Unit(name=_AGENT, contents=_text(f"assisted/{_AGENT}"), enabled=True, dropins=dropins)
-
-
-def _enabled(name: str) -> Unit:
-    return Unit(name=name, contents=_text(f"assisted/{name}"), enabled=True)
 
 
 def _failed() -> Unit:

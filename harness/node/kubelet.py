@@ -21,24 +21,16 @@ UNIT = "kubelet.service"
 _CONFIG_PATH = "/etc/kubernetes/kubelet.conf"
 _MANIFESTS = "/etc/kubernetes/manifests"
 _VOLUME_PLUGINS = "/etc/kubernetes/kubelet-plugins/volume/exec"
-_EXTRA_ARGS_PATH = "/etc/sysconfig/kubelet"
 
 
 CRI_ENDPOINT = "unix:///run/crio/crio.sock"
 """The runtime's socket as kubelet and crictl name it."""
 
 
-def standalone_kubelet(pause_image: str, extra_args: tuple[str, ...] = ()) -> Config:
-    """Run kubelet without a cluster, with one static pod of `pause_image` (a pull spec).
-
-    `extra_args` go into /etc/sysconfig/kubelet; without any, that file is left to the node layer.
-    """
-    files = [config_file(_WITHOUT_API), probe_file(pause_image)]
-    if extra_args:
-        words = " ".join(extra_args)
-        files.append(_owned(_EXTRA_ARGS_PATH, f'KUBELET_EXTRA_ARGS="{words}"\n'))
+def standalone_kubelet(pause_image: str) -> Config:
+    """Run kubelet without a cluster, with one static pod of `pause_image` (a pull spec)."""
     return Config(
-        files=tuple(files),
+        files=(config_file(_WITHOUT_API), probe_file(pause_image)),
         units=(Unit(name=UNIT, contents=unit_text(), enabled=True),),
     )
 
@@ -119,7 +111,7 @@ Type=notify
 ExecStartPre=/bin/mkdir --parents {_MANIFESTS}
 ExecStartPre=/bin/mkdir --parents {_VOLUME_PLUGINS}
 EnvironmentFile={os_release}
-EnvironmentFile=-{_EXTRA_ARGS_PATH}
+EnvironmentFile=-/etc/sysconfig/kubelet
 ExecStart={words}
 Restart=always
 RestartSec=10

@@ -31,8 +31,8 @@ def bring_up(
     plan: MachinePlan, switched_on: SwitchedOn, rig: Rig, inputs: Inputs
 ) -> AbstractContextManager[AppliedNode]:
     """Hold a bootstrap machine, made by the installer's own config if the user gave one."""
-    if inputs.bootstrap_ignition is not None:
-        return installer_config.bring_up(plan, switched_on, rig, inputs)
+    if (document := inputs.bootstrap_ignition) is not None:
+        return installer_config.bring_up(plan, switched_on, document, rig, inputs)
     return _by_our_config(plan, switched_on, rig, inputs)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from harness.model.errors import InputError
-from harness.model.ignition import Config
+from harness.model.ignition import Config, Document
 from harness.node.keys import RunKeys, make_run_keys
 from harness.node.kubelet import probe_file
 from harness.node.live_apply import reports
@@ -37,16 +37,15 @@ def pieces(inputs: Inputs, keys: RunKeys, variant: Variant) -> tuple[Config, ...
 
 @contextmanager
 def bring_up(
-    plan: MachinePlan, switched_on: SwitchedOn, rig: Rig, inputs: Inputs
+    plan: MachinePlan, switched_on: SwitchedOn, document: Document, rig: Rig, inputs: Inputs
 ) -> Iterator[AppliedNode]:
-    """Hold the node that the installer's config makes of the bootimage.
+    """Hold the node that `document`, the installer's config, makes of the bootimage.
 
     Raises:
         InputError: the config is one for another scenario, or damaged.
         ProductError: the bootimage, the config or what it pulls failed.
         RigError: the host failed.
     """
-    document = inputs.bootstrap_ignition or {}
     variant = variant_of(document)
     if variant.is_in_place:
         raise InputError(

@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from harness.cluster.web import Route, serve
+from harness.cluster.exchange import Route
+from harness.cluster.web import serve
 from harness.diagnosis import events
 from harness.images.live_iso import pack, with_ignition
 from harness.images.live_media import LiveMedia

@@ -47,9 +47,9 @@ class Inputs:
     """What is under test, the same for every scenario of a run.
 
     `fat_bootimage` gives the control's bootimage, `live` the bootimage's live media; both raise
-    `InputError` where there are none. `payload` has
-    the parts of a control plane on this host, None with images that are no stand-ins; `release` is
-    the release as guests reach it, None when the user named a node image alone.
+    `InputError` where there are none. `payload` has the parts of a control plane on this host,
+    `release` gives them as a release that guests reach; both are None with images that are no
+    stand-ins.
     `pull_spec` and `pause_image` are names by digest as the guest reaches them, without transport.
     `bootstrap_ignition` is the installer's own config, to be booted as it is.
     `package_of` names the node layer's package that brings a command, None when none does; it may

@@ -148,7 +148,7 @@ def wait_until_settled(boot: Boot, shell: Shell) -> None:
     A unit that starts over and over has a job most of the time: to judge it is not this stage's.
 
     Raises:
-        ProductError: the session that was open before live-apply is broken.
+        ProductError: the session broke.
     """
     with boot.timed("settle"), boot.watch.phase("settle", "settling of systemd's jobs"):
         try:

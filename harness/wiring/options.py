@@ -63,7 +63,7 @@ OPTIONS = (
     Option(
         name="bootstrap-ignition", metavar="PATH", path=True,
         help="bootstrap.ign of `openshift-install create ignition-configs`, which names its own "
-        "release: the scenario ipi_bootstrap boots it as it is, with logins and evidence added.",
+        "release: bootstrap scenarios boot it as it is, with logins and evidence added.",
     ),
     Option(
         name="expectations", metavar="NAME|PATH", path=True,

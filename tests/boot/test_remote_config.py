@@ -10,9 +10,9 @@ import pytest
 from harness.cluster.machine_config_server import (
     MASTER,
     MachineConfigServer,
-    pointer,
     serve_machine_configs,
 )
+from harness.cluster.pointer import pointer
 from harness.images.certificates import issue
 from harness.model.errors import HarnessError
 from harness.model.ignition import Document

@@ -5,7 +5,7 @@ from __future__ import annotations
 from diagnosis_replay import transcript
 
 from harness.diagnosis.arrival import GuestClock
-from harness.diagnosis.events import EventReader, State, durations_s, is_done, parse, times_done
+from harness.diagnosis.events import EventReader, State, durations_s, parse, times_done
 from harness.diagnosis.line import Stream
 
 GOOD = """\
@@ -47,8 +47,8 @@ def test_control_characters_of_the_guest_do_not_reach_a_terminal() -> None:
 def test_a_stage_is_done_when_it_says_so() -> None:
     events = parse(GOOD)
 
-    assert is_done(events, "multi-user")
-    assert not is_done(events[:-1], "multi-user")
+    assert times_done(events, "multi-user") == 1
+    assert times_done(events[:-1], "multi-user") == 0
 
 
 def test_durations_begin_at_the_start_or_at_the_end_of_the_stage_before() -> None:

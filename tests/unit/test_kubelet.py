@@ -62,15 +62,10 @@ def test_probe_pod_needs_neither_network_nor_service_account() -> None:
     assert [c["image"] for c in pod["spec"]["containers"]] == [PAUSE]
 
 
-def test_extra_arguments_are_written_only_when_given() -> None:
-    plain = standalone_kubelet(PAUSE)
-    extra = standalone_kubelet(PAUSE, ("--container-runtime=remote", "--v=4"))
+def test_extra_arguments_are_left_to_the_node_layer() -> None:
+    files = standalone_kubelet(PAUSE).files
 
-    assert "/etc/sysconfig/kubelet" not in [file.path for file in plain.files]
-    assert (
-        _text(extra, "/etc/sysconfig/kubelet")
-        == 'KUBELET_EXTRA_ARGS="--container-runtime=remote --v=4"\n'
-    )
+    assert "/etc/sysconfig/kubelet" not in [file.path for file in files]
 
 
 def test_crio_runs_the_pause_image_by_its_own_entrypoint() -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.cluster.web import Answer, Request, Route, WebServer, serve
+from harness.cluster.exchange import Answer, Request, Route
+from harness.cluster.web import WebServer, serve
 from harness.images.certificates import ServerCertificate, issue
 
 CONTENT = bytes(range(256)) * 4
