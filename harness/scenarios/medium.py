@@ -69,7 +69,7 @@ def booted_from_iso(
     insist_valid(text, rig.run.folder)
     copy = rig.run.scratch / f"{plan.name}.iso"
     try:
-        iso = with_ignition(inputs.live().iso, text, copy)
+        iso = with_ignition(inputs.live_iso(), text, copy)
         with start.switched_on(rig, inputs, replace(plan, cdrom=iso), None) as boot:
             # Before anything is read of the machine: its secrets are known from now on.
             boot.evidence.keep_config(document, _KEPT)
@@ -90,7 +90,7 @@ def booted_from_network(
     """
     text = render(document)
     insist_valid(text, rig.run.folder)
-    routes = _routes(inputs.live(), text)
+    routes = _routes(inputs.live(rig.run.scratch), text)
     with serve(routes) as web:
         routes[_SCRIPT] = ipxe_script(web.url_in_guest, routes).encode()
         plan = replace(plan, netboot=f"{web.url_in_guest}{_SCRIPT}")

@@ -46,10 +46,10 @@ _DEFINES = re.compile(r"^SCENARIO\b", re.MULTILINE)
 class Inputs:
     """What is under test, the same for every scenario of a run.
 
-    `fat_bootimage` gives the control's bootimage, `live` the bootimage's live media; both raise
-    `InputError` where there are none. `payload` has the parts of a control plane on this host,
-    `release` gives them as a release that guests reach; both are None with images that are no
-    stand-ins.
+    `fat_bootimage` gives the control's bootimage, `live_iso` the bootimage's live ISO and `live`
+    all its live media, some of them in the folder that it is given; all raise `InputError` where
+    there are none. `payload` has the parts of a control plane on this host, `release` gives them
+    as a release that guests reach; both are None with images that are no stand-ins.
     `pull_spec` and `pause_image` are names by digest as the guest reaches them, without transport.
     `bootstrap_ignition` is the installer's own config, to be booted as it is.
     `package_of` names the node layer's package that brings a command, None when none does; it may
@@ -58,7 +58,8 @@ class Inputs:
 
     bootimage: BootImage
     fat_bootimage: Callable[[], BootImage]
-    live: Callable[[], LiveMedia]
+    live_iso: Callable[[], Path]
+    live: Callable[[Path], LiveMedia]
     payload: Payload | None = None
     release: Callable[[], ReleasePayload | None] = lambda: None
     node_image: NodeImage

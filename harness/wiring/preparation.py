@@ -212,22 +212,32 @@ class Preparation:
         named = named or str(self._stand_in.fat_bootimage)
         return bootimage.acquire(named, None, self._cache, Deadline.after(ACQUIRE_S))
 
-    @cached_property
-    def live(self) -> LiveMedia:
-        """The live media of the bootimage's version.
+    @property
+    def live_iso(self) -> Path:
+        """The live ISO of the bootimage's version.
 
         Raises:
-            InputError: there are none for images that are no stand-ins, or it is no live ISO.
+            InputError: there is none for images that are no stand-ins.
         """
-        named = self.settings.live_iso
-        if named is not None:
-            return LiveMedia.of_iso(named, Path(self._held.enter_context(TemporaryDirectory())))
+        if self.settings.live_iso is not None:
+            return self.settings.live_iso
         if self.settings.is_stand_in:
-            return self._stand_in.live
+            return self._stand_in.live.iso
         raise InputError(
             "a scenario from live media", "has no live ISO",
             "name one with --live-iso, or leave the scenario out",
         )  # fmt: skip
+
+    def live(self, folder: Path) -> LiveMedia:
+        """Return the live media of the bootimage's version; an ISO is taken apart in `folder`.
+
+        Raises:
+            InputError: there are none for images that are no stand-ins, or it is no live ISO.
+        """
+        iso = self.live_iso
+        if self.settings.live_iso is None:
+            return self._stand_in.live
+        return LiveMedia.of_iso(iso, folder)
 
     @property
     def payload(self) -> Payload | None:

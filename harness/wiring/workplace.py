@@ -114,7 +114,8 @@ class Workplace:
             package_of=ready.package_of,
             known_package_of=ready.known_package_of,
             fat_bootimage=lambda: ready.fat_bootimage,
-            live=lambda: ready.live,
+            live_iso=lambda: ready.live_iso,
+            live=ready.live,
             payload=ready.payload,
             release=lambda: self._release,
         )

@@ -59,7 +59,8 @@ def make_inputs(authfile: Secret | None = None) -> Inputs:
     return Inputs(
         bootimage=thin,
         fat_bootimage=lambda: replace(thin, path=Path("/images/fat.qcow2")),
-        live=lambda: MEDIA,
+        live_iso=lambda: MEDIA.iso,
+        live=lambda _: MEDIA,
         node_image=NodeImage(reference=reference, digest="sha256:1", labels=NO_LABELS, layers=()),
         pull_spec="10.0.2.2:5000/node@sha256:1",
         pause_image="10.0.2.2:5000/pause@sha256:2",

@@ -63,6 +63,29 @@ def test_what_is_no_bootstrap_config_is_told(bare_host: Path, text: str, told: s
     assert "bootstrap.ign" in str(caught.value)
 
 
+IMAGES = {"bootimage": "/x.qcow2", "node_image": "oci:/x:latest"}
+
+
+def test_live_iso_is_taken_apart_for_the_network_alone(bare_host: Path) -> None:
+    iso, folder = bare_host.parent / "live.iso", bare_host.parent / "parts"
+    iso.write_bytes(b"no ISO")
+    folder.mkdir()
+    ready = make_preparation(**IMAGES, live_iso=str(iso))
+
+    assert ready.live_iso == iso
+    with pytest.raises(InputError, match=r"live\.iso.*damaged ISO"):
+        ready.live(folder)
+
+
+def test_images_without_a_live_iso_name_the_option(bare_host: Path) -> None:
+    ready = make_preparation(**IMAGES)
+
+    with pytest.raises(InputError, match="--live-iso"):
+        _ = ready.live_iso
+    with pytest.raises(InputError, match="--live-iso"):
+        ready.live(bare_host.parent)
+
+
 def test_installers_config_that_is_missing_names_its_option(bare_host: Path) -> None:
     with pytest.raises(InputError, match="correct --bootstrap-ignition"):
         _ = make_preparation(bootstrap_ignition=str(bare_host / "x.ign")).bootstrap_ignition
