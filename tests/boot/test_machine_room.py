@@ -184,7 +184,7 @@ def test_machine_ends_with_an_interrupted_owner(place: Place) -> None:
         held.child.send_signal(signal.SIGINT)
         held.child.wait(timeout=START_S)
 
-        held.wait_until_gone()
+        held.is_gone()
 
 
 def test_reaper_ends_the_machine_of_a_killed_owner(place: Place) -> None:
