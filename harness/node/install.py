@@ -1,6 +1,7 @@
 """Ignition pieces for a live system that installs itself to a disk, and for a bootstrap in place.
 
-The units and scripts lie in `fixtures/guest/install` and go by the installer's names.
+The units and scripts lie in `fixtures/guest/install` and go by the installer's names; `followed`
+leaves the installer's own as they are.
 
 Source: openshift/installer data/data/bootstrap/bootstrap-in-place.
 """
@@ -25,12 +26,14 @@ DEVICE = "/dev/disk/by-id/virtio-root"
 """The machine's disk, as a live system finds it."""
 
 _CONFIG = "/opt/openshift/installed.ign"
+_ADDED = "/etc/node-image-harness/installed.ign"
 _MASTER = "/opt/openshift/master.ign"
 _AUTHORITY = "/opt/openshift/tls/machine-config-server-ca.crt"
 _UNIT = "install-to-disk.service"
 _IN_PLACE_UNIT = "bootstrap-in-place.service"
 _FAILED = "node-image-harness-failed@.service"
 _TOLD = ("node-image-harness-tell", "node-image-harness-failed")
+_FOLLOW = "node-image-harness-install"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,25 @@ def bootstrap_in_place(certificate: ServerCertificate, limits: Limits) -> Config
     return Config(
         files=(authority, *_programs("install-to-disk.sh", "bootstrap-in-place.sh")),
         units=(in_place, _install_unit(_MASTER, limits, _IN_PLACE_UNIT), _failed_unit()),
+    )
+
+
+def followed(added: Document, disk: str) -> Config:
+    """Add to an install that others wrote: tell of it, and merge `added` into the disk's config.
+
+    `disk` is where they install to; a machine without it fails at once.
+    """
+    around = (
+        "[Service]\nTimeoutStartSec=infinity\n"
+        f"ExecStartPre=/usr/local/bin/{_FOLLOW} before {disk}\n"
+        f"ExecStopPost=/usr/local/bin/{_FOLLOW} after\n"
+    )
+    config = File(path=_ADDED, contents=Secret(render(added)), mode=0o600, overwrite=True)
+    return Config(
+        files=(config, *_programs(_FOLLOW)),
+        units=(
+            Unit(name=_UNIT, dropins=(Dropin(name="50-node-image-harness.conf", contents=around),)),
+        ),
     )
 
 

@@ -12,7 +12,7 @@ import json
 
 from harness import folders
 from harness.model.ignition import Config, Dropin, File, Unit
-from harness.node.live_apply import Limits
+from harness.node.live_apply import Limits, reports
 
 STAGE = "pivot"
 """The stage that the guest tells as done before it reboots."""
@@ -51,6 +51,21 @@ def pivot(pull_spec: str, limits: Limits) -> Config:
             _bounded(_BEFORE_UNIT, limits.step_s, limits),
             Unit(name=_FAILED, contents=_text(f"units/{_FAILED}")),
             Unit(name=_REPORTED, contents=_text(f"units/{_REPORTED}"), enabled=True),
+        ),
+    )
+
+
+def followed() -> tuple[Config, ...]:
+    """Tell of a pivot by units that others wrote, and keep the snapshot of before over it."""
+    waits = f"[Unit]\nWants={_BEFORE_UNIT}\nAfter={_BEFORE_UNIT}\n"
+    dropin = Dropin(name="50-node-image-harness-before.conf", contents=waits)
+    return (
+        reports("", (_PULL, _FIRSTBOOT)),
+        Config(
+            units=(
+                Unit(name=_BEFORE_UNIT, contents=_text(f"pivot/{_BEFORE_UNIT}")),
+                Unit(name=_FIRSTBOOT, dropins=(dropin,)),
+            )
         ),
     )
 

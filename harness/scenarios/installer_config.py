@@ -39,7 +39,7 @@ def pieces(inputs: Inputs, keys: RunKeys, variant: Variant) -> tuple[Config, ...
 def bring_up(
     plan: MachinePlan, switched_on: SwitchedOn, document: Document, rig: Rig, inputs: Inputs
 ) -> Iterator[AppliedNode]:
-    """Hold the node that `document`, the installer's config, makes of the bootimage.
+    """Hold the node that `document`, the bootstrap config of a cluster, makes of the bootimage.
 
     Raises:
         InputError: the config is one for another scenario, or damaged.
@@ -50,21 +50,31 @@ def bring_up(
     if variant.is_in_place:
         raise InputError(
             "--bootstrap-ignition", f"is of a single node, which {plan.name} cannot install",
-            "give the bootstrap.ign of a cluster; a single node's own config is not booted yet",
+            "take the scenario sno or sno_pxe, or give the bootstrap.ign of a cluster",
         )  # fmt: skip
     keys = make_run_keys()
     merged = whole(pieces(inputs, keys, variant), (document, *inputs.extra_ignition))
     with switched_on(rig, inputs, plan, merged) as boot:
-        boot.watch.say(str(variant))
-        boot.watch.note(installer=str(variant))
+        tell(boot, variant)
         with stages.logged_in(boot, keys) as session:
-            _wait_for_live_apply(boot, variant)
+            wait_for_live_apply(boot, variant)
             stages.wait_until_settled(boot, session)
             yield stages.applied(boot, session)
 
 
-def _wait_for_live_apply(boot: Boot, variant: Variant) -> None:
-    """Follow the installer's scripts to multi-user.target; how often they tried the rules count."""
+def tell(boot: Boot, variant: Variant) -> None:
+    """Tell and keep which of the installer's ways `boot` goes."""
+    boot.watch.say(str(variant))
+    boot.watch.note(installer=str(variant))
+
+
+def wait_for_live_apply(boot: Boot, variant: Variant) -> None:
+    """Follow the installer's scripts to multi-user.target; how often they tried the rules count.
+
+    Raises:
+        ProductError: the boot failed, took too long, or came there without live-apply.
+        RigError: QEMU ended, or the harness's own part in the guest failed.
+    """
     stages.wait_for_multi_user(boot, _UP_S * boot.rig.timeout_factor)
     if not boot.watch.has_passed(stages.OVERLAY):
         raise boot.watch.failed(why_without(variant))

@@ -43,6 +43,7 @@ _SPARED = re.compile(r"^KillMode=none$", re.MULTILINE)
 _ISOLATES = re.compile(r"^ExecStart=.*\bisolate multi-user\.target$", re.MULTILINE)
 _SSHD = re.compile(r"restart\s+sshd")
 _RELEASE = re.compile(r"^RELEASE_IMAGE=[\"']?([^\"'\s]+)", re.MULTILINE)
+_DISK = re.compile(r"^\s*coreos-installer install\b.*\s(/dev/\S+)\s*$", re.MULTILINE)
 _ROLE = re.compile(r"node-role\.kubernetes\.io/([a-z-]+)")
 _SERVED = re.compile(r":22623/config/([\w.-]+)$")
 
@@ -53,10 +54,11 @@ class Variant:
 
     `overlay_unit` lays the node image over /usr, empty if there is none. `reported` are the units
     of the config whose failure ends a bootstrap. `missing` names what every installer with
-    live-apply writes, and this config lacks.
+    live-apply writes, and this config lacks. `disk` is where a single node installs itself to.
     """
 
     is_in_place: bool = False
+    disk: str = ""
     has_generator: bool = False
     overlay_unit: str = ""
     has_finish: bool = False
@@ -79,6 +81,7 @@ class Variant:
             ", a tmpfs for it on live media" if self.has_tmpfs else "",
             f", sshd restarted by {self.sshd_restart}" if self.sshd_restart else "",
             f", pause image by {' and '.join(self.pause_by) or 'nothing'}",
+            f", installs to {self.disk}" if self.disk else "",
             f"; release image {self.release}" if self.release else "; no release image found",
             f"; missing: {', '.join(self.missing)}" if self.missing else "",
         ]
@@ -102,6 +105,7 @@ def variant_of(document: Document) -> Variant:
     overlay_script = files.get(_BIN + overlay.replace(".service", ".sh"), "")
     return Variant(
         is_in_place=_IN_PLACE in units or f"{_BIN}bootstrap-in-place.sh" in files,
+        disk=_disk(files),
         has_generator=any(_generator(name) in files for name in _OVERLAYS),
         overlay_unit=overlay,
         has_finish=_FINISH in units,
@@ -205,6 +209,11 @@ def _pause_by(units: Mapping[str, str], files: Mapping[str, str]) -> tuple[str, 
 
 def _release(files: Mapping[str, str]) -> str:
     found = _RELEASE.search(files.get(f"{_BIN}release-image-download.sh", ""))
+    return found[1] if found else ""
+
+
+def _disk(files: Mapping[str, str]) -> str:
+    found = _DISK.search(files.get(f"{_BIN}install-to-disk.sh", ""))
     return found[1] if found else ""
 
 

@@ -8,7 +8,7 @@ boot, and is a node of its own control plane in the end.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
 from harness.cluster.machine_config_server import MASTER
@@ -26,7 +26,7 @@ from harness.node.keys import RunKeys, make_run_keys
 from harness.node.live_apply import Limits, live_apply
 from harness.node.machine_configs import machine_config_server
 from harness.node.pivot import BEFORE, pivot
-from harness.scenarios import stages
+from harness.scenarios import installer_in_place, stages
 from harness.scenarios.bootstrap import release_for, wait_for_control_plane
 from harness.scenarios.config import insist_valid, node_pieces, whole
 from harness.scenarios.medium import MemoryBudget, follow_install, insist_on_budget
@@ -46,12 +46,20 @@ def in_place(plan: MachinePlan, switched_on: SwitchedOn, title: str) -> Scenario
     return Scenario(
         name=plan.name, title=title, memory_mib=plan.memory_mib,
         bring_up=partial(_bring_up, plan, switched_on), way=Way.PIVOT, reboots=_REBOOTS,
-        levels=LEVELS,
+        levels=LEVELS, takes_installer_config=True,
     )  # fmt: skip
 
 
-@contextmanager
 def _bring_up(
+    plan: MachinePlan, switched_on: SwitchedOn, rig: Rig, inputs: Inputs
+) -> AbstractContextManager[AppliedNode]:
+    if (document := inputs.bootstrap_ignition) is not None:
+        return installer_in_place.bring_up(plan, switched_on, document, rig, inputs)
+    return _by_our_config(plan, switched_on, rig, inputs)
+
+
+@contextmanager
+def _by_our_config(
     plan: MachinePlan, switched_on: SwitchedOn, rig: Rig, inputs: Inputs
 ) -> Iterator[AppliedNode]:
     keys = make_run_keys()

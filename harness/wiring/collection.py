@@ -66,7 +66,8 @@ def insist_installer_config_is_taken(chosen: Sequence[Scenario]) -> None:
     if deaf:
         raise InputError(
             "--bootstrap-ignition", f"is not for the scenario {', '.join(deaf)}",
-            "leave the option out for it, or run ipi_bootstrap, upi or upi_https",
+            "leave the option out for it, or run ipi_bootstrap, upi or upi_https, and for a single "
+            "node's config sno or sno_pxe",
         )  # fmt: skip
 
 

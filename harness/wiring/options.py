@@ -62,8 +62,9 @@ OPTIONS = (
     ),
     Option(
         name="bootstrap-ignition", metavar="PATH", path=True,
-        help="bootstrap.ign of `openshift-install create ignition-configs`, which names its own "
-        "release: bootstrap scenarios boot it as it is, with logins and evidence added.",
+        help="bootstrap.ign of `openshift-install create ignition-configs`, or what `create "
+        "single-node-ignition-config` wrote; it names its own release. Bootstrap scenarios, and "
+        "sno, boot it as it is, with logins and evidence added.",
     ),
     Option(
         name="expectations", metavar="NAME|PATH", path=True,

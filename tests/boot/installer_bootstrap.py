@@ -1,5 +1,8 @@
 """Bootstrap configs in the shape of the installer's: its names, places, modes and marks.
 
+The single node's is `bootstrap_ign` and what brings it to its disk, where the config of the disk
+comes of a machine-config server as it would of the cluster's.
+
 The newer one is as of installer 4.20, the older one as of the first releases that had live-apply.
 
 Source: openshift/installer pkg/asset/ignition/bootstrap/common.go
@@ -7,13 +10,19 @@ Source: openshift/installer pkg/asset/ignition/bootstrap/common.go
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from string import Template
 
 import installer_texts as texts
 
 from harness.cluster.release_payload import ReleasePayload
-from harness.model.ignition import Config, Document, File, Unit
+from harness.images.certificates import issue
+from harness.model.guest_network import LOOPBACK
+from harness.model.ignition import Config, Document, File, Unit, merge
+from harness.node.kubelet import crio_pause, standalone_kubelet
+from harness.node.machine_configs import machine_config_server
+from harness.scenarios.config import whole
 
 _PROGRAM = 0o555
 _PRIVATE = 0o600
@@ -83,6 +92,45 @@ def bootstrap_ign(release: ReleasePayload, age: Age = NEWER) -> Document:
     ).to_document()  # fmt: skip
 
 
+def single_node_ign(
+    release: ReleasePayload, node_image: str, pause_image: str, disk: str
+) -> Document:
+    """Return a config of a single node that installs itself to `disk`, and pivots there."""
+    certificate = issue((LOOPBACK,), ("localhost",))
+    served = machine_config_server({"master": _master(node_image, pause_image)}, certificate)
+    words = {"pod": POD, "disk": disk}
+    in_place = Config(
+        files=(
+            *(
+                _file(f"/usr/local/bin/{name}", _told(text, words))
+                for name, text in _IN_PLACE_SCRIPTS.items()
+            ),
+            _file("/opt/openshift/tls/machine-config-server-ca.crt", certificate.ca_pem, 0o644),
+        ),
+        units=(Unit(name="install-to-disk.service", contents=texts.INSTALL_UNIT, enabled=True),),
+    )
+    bootstrap = bootstrap_ign(release)
+    return merge(merge(bootstrap, served.to_document()), in_place.to_document())
+
+
+def _master(node_image: str, pause_image: str) -> Document:
+    """Return what the cluster's machine-config server gives, with nobody's key in it."""
+    encapsulated = json.dumps({"spec": {"osImageURL": node_image}})
+    pivot = Config(
+        files=(
+            _file("/etc/ignition-machine-config-encapsulated.json", encapsulated, 0o644),
+            _file("/usr/local/bin/firstboot.sh", _told(texts.PIVOT_SCRIPT, {})),
+        ),
+        units=(
+            Unit(
+                name="machine-config-daemon-firstboot.service", contents=texts.PIVOT_UNIT,
+                enabled=True,
+            ),
+        ),
+    )  # fmt: skip
+    return whole((pivot, standalone_kubelet(pause_image), crio_pause(pause_image)), ())
+
+
 _PLAIN_UNITS = {
     "node-image-overlay.target": texts.TARGET,
     "node-image-pull.service": texts.PULL_UNIT,
@@ -97,6 +145,11 @@ _SCRIPTS = {
     "crio-configure.sh": texts.CRIO_SCRIPT,
     "kubelet.sh": texts.KUBELET_SCRIPT,
     "bootkube.sh": texts.BOOTKUBE_SCRIPT,
+}
+_IN_PLACE_SCRIPTS = {
+    "bootkube.sh": texts.IN_PLACE_BOOTKUBE_SCRIPT,
+    "bootstrap-in-place.sh": texts.IN_PLACE_SCRIPT,
+    "install-to-disk.sh": texts.INSTALL_SCRIPT,
 }
 _UNITS = {
     "release-image.service": texts.RELEASE_UNIT,

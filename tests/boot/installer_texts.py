@@ -240,3 +240,107 @@ RestartSec=5s
 [Install]
 WantedBy=multi-user.target
 """
+IN_PLACE_BOOTKUBE_SCRIPT = """\
+#!/usr/bin/env bash
+set -euoE pipefail
+. /usr/local/bin/release-image.sh
+server=$$(image_for machine-config-operator)
+sed "s,@IMAGE@,$$server," bootstrap-manifests/machine-config-server-pod.json \\
+    >/etc/kubernetes/manifests/bootstrap-machine-config-server-pod.json
+image=$$(image_for pod)
+cat >/etc/kubernetes/manifests/etcd-member-pod.yaml <<END
+{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "$pod", "namespace": "kube-system"},
+ "spec": {"hostNetwork": true, "automountServiceAccountToken": false,
+  "containers": [{"name": "etcd", "image": "$$image", "imagePullPolicy": "IfNotPresent"}]}}
+END
+until crictl ps | grep etcd; do
+    echo 'No pod yet. Retrying in 5 seconds...'
+    sleep 5
+done
+. /usr/local/bin/bootstrap-in-place.sh
+touch .bootkube.done
+echo 'bootkube.service complete'
+"""
+IN_PLACE_SCRIPT = """\
+#!/usr/bin/env bash
+set -euoE pipefail
+if [ ! -f stop-etcd.done ]; then
+    echo 'Stop etcd static pod by moving the manifest'
+    mv /etc/kubernetes/manifests/etcd-member-pod.yaml /etc/kubernetes
+    until ! crictl ps | grep etcd; do
+        echo 'Waiting for etcd to go down'
+        sleep 5
+    done
+    touch stop-etcd.done
+fi
+if [ ! -f master-ignition.done ]; then
+    echo 'Creating master ignition and writing it to disk'
+    until curl --silent --show-error --fail --cacert tls/machine-config-server-ca.crt \\
+            --header 'Accept:application/vnd.coreos.ignition+json;version=3.2.0' \\
+            https://localhost:22623/config/master --output original-master.ign; do
+        sleep 5
+    done
+    cp original-master.ign master.ign
+    touch master-ignition.done
+fi
+"""
+INSTALL_SCRIPT = """\
+#!/usr/bin/env bash
+set -euoE pipefail
+echo 'Waiting for /opt/openshift/.bootkube.done'
+until [ -f /opt/openshift/.bootkube.done ]; do
+    sleep 5
+done
+if [ ! -f coreos-installer.done ]; then
+    coreos-installer install -n -i /opt/openshift/master.ign $disk
+    touch coreos-installer.done
+fi
+echo 'Going to reboot'
+shutdown -r +1 'Bootstrap completed, server is going to reboot.'
+touch /opt/openshift/.install-to-disk.done
+echo 'Done'
+"""
+INSTALL_UNIT = """\
+[Unit]
+Description=Install to disk
+Requires=bootkube.service
+Wants=bootkube.service
+After=bootkube.service
+ConditionPathExists=!/opt/openshift/.install-to-disk.done
+
+[Service]
+WorkingDirectory=/opt/openshift
+ExecStart=/usr/local/bin/install-to-disk.sh
+Restart=on-failure
+RestartSec=5s
+
+[Install]
+WantedBy=multi-user.target
+"""
+PIVOT_UNIT = """\
+[Unit]
+Description=Machine Config Daemon Firstboot
+ConditionPathExists=/run/ostree-booted
+ConditionPathExists=/etc/ignition-machine-config-encapsulated.json
+Wants=network-online.target
+After=network-online.target
+Before=crio.service kubelet.service
+
+[Service]
+Type=oneshot
+ExecStart=/usr/local/bin/firstboot.sh
+
+[Install]
+WantedBy=multi-user.target
+RequiredBy=crio.service kubelet.service
+"""
+PIVOT_SCRIPT = """\
+#!/usr/bin/env bash
+set -euo pipefail
+encapsulated=/etc/ignition-machine-config-encapsulated.json
+image=$$(jq --raw-output .spec.osImageURL $$encapsulated)
+rpm-ostree rebase --experimental "ostree-unverified-registry:$$image"
+mv $$encapsulated $$encapsulated.bak
+systemctl --no-block reboot
+sleep infinity
+"""

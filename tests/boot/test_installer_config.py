@@ -6,17 +6,19 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from installer_bootstrap import NEWER, OLDER, POD, Age, bootstrap_ign
+from installer_bootstrap import NEWER, OLDER, POD, Age, bootstrap_ign, single_node_ign
 
 from harness.model.clock import Deadline, NotYet, wait_for
+from harness.model.errors import ProductError
 from harness.node.readiness import LEVELS, READY_S
 from harness.scenarios import scenario
 from harness.scenarios.evidence import RECORD
-from harness.scenarios.scenario import AppliedNode, Inputs, Rig
+from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Way
 from harness.verdict import expectations
-from harness.verdict.findings import judge
+from harness.verdict.findings import Finding, judge
 from harness.verdict.passage import Passage
 from harness.verdict.rows import applies
 
@@ -40,20 +42,71 @@ def test_installers_config_makes_a_node(
 
     node_image_rig.tell("\n".join(reached))
     passage = Passage(before=node.before, after=node.after, boots=node.watch.boots)
-    rows = [row for row in expectations.load("stand-in").rows if applies(row, passage.way)]
-    found = [finding for row in rows if (finding := judge(row, passage)) is not None]
+    found = _judged(passage)
     if not age.is_newer:
         # Without KillMode=none the isolate may kill the unit that asked for it (okd#2288).
         found = [finding for finding in found if "node-image-finish" not in finding.observed]
     assert not found, "\n".join(finding.render() for finding in found)
-    record = json.loads(
-        max(node_image_rig.evidence.glob(f"ipi_bootstrap*/{RECORD}"), key=_written).read_text()
-    )
+    record = _record(node_image_rig, "ipi_bootstrap")
     assert release.release_pull_spec in record["installer"]
     assert ("KillMode=none" in record["installer"]) is age.is_newer
     assert {one["rule"] for one in record["sightings"]} <= age.warnings
     assert "missing" not in record["installer"]
     assert {"pull", "overlay"} <= dict(node.timings_s).keys()
+
+
+def test_installers_single_node_config_makes_a_node(
+    node_image_rig: Rig,
+    node_image_inputs: Inputs,
+    guest_deadline: Callable[[float], Deadline],
+) -> None:
+    release = node_image_inputs.release()
+    assert release is not None
+    given = node_image_inputs
+    document = single_node_ign(release, given.pull_spec, given.pause_image, "/dev/vda")
+    inputs = replace(given, bootstrap_ignition=document)
+
+    with scenario.named("sno").bring_up(node_image_rig, inputs) as node:
+        reached = [level.reach(node.session, guest_deadline(READY_S)) for level in LEVELS]
+
+    node_image_rig.tell("\n".join(reached))
+    found = _judged(
+        Passage(
+            before=node.before, after=node.after, way=Way.PIVOT, boots=node.watch.boots, reboots=2,
+        )
+    )  # fmt: skip
+    assert not found, "\n".join(finding.render() for finding in found)
+    record = _record(node_image_rig, "sno")
+    assert "installs to /dev/vda" in record["installer"]
+    assert record["memory_peaks_mib"]["/var/ostreecontainer"] > 0
+    assert {"install", "installed-boot", "pivot"} <= dict(node.timings_s).keys()
+
+
+def test_single_node_config_for_another_disk_is_told(
+    node_image_rig: Rig, node_image_inputs: Inputs
+) -> None:
+    release = node_image_inputs.release()
+    assert release is not None
+    given = node_image_inputs
+    document = single_node_ign(release, given.pull_spec, given.pause_image, "/dev/sdz")
+    inputs = replace(given, bootstrap_ignition=document)
+
+    with (
+        pytest.raises(ProductError, match="installs to /dev/sdz, and this machine has /dev/vda"),
+        scenario.named("sno").bring_up(node_image_rig, inputs),
+    ):
+        pass
+
+
+def _judged(passage: Passage) -> list[Finding]:
+    rows = [row for row in expectations.load("stand-in").rows if applies(row, passage.way)]
+    return [finding for row in rows if (finding := judge(row, passage)) is not None]
+
+
+def _record(rig: Rig, name: str) -> dict[str, Any]:
+    newest = max(rig.evidence.glob(f"{name}*/{RECORD}"), key=_written)
+    record: dict[str, Any] = json.loads(newest.read_text())
+    return record
 
 
 def _wait_for_bootkube(node: AppliedNode, deadline: Deadline) -> None:

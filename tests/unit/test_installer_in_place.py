@@ -1,0 +1,203 @@
+"""The installer's own config of a single node: what is added, and how the disk's config is made."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scenario_fakes import KEYS, make_inputs
+
+from harness import folders, process
+from harness.model.clock import Deadline
+from harness.model.errors import InputError
+from harness.model.ignition import Config, Document, File, Unit, render
+from harness.scenarios import sno
+from harness.scenarios.config import whole
+from harness.scenarios.installer_in_place import pieces
+from harness.scenarios.installer_variant import variant_of
+
+INSTALL = "coreos-installer install -n -i /opt/openshift/master.ign"
+FOLLOW = folders.fixture("guest/install/node-image-harness-install")
+
+
+def config(install: str = f"{INSTALL} /dev/vda") -> Document:
+    script = f"if true; then\n  {install}\nfi\n"
+    return Config(
+        files=(
+            File(path="/usr/local/bin/install-to-disk.sh", contents=script),
+            File(path="/usr/local/bin/bootstrap-in-place.sh", contents="#"),
+        ),
+        units=(
+            Unit(name="install-to-disk.service", contents="#"),
+            Unit(name="bootkube.service", contents="#"),
+        ),
+    ).to_document()  # fmt: skip
+
+
+def merged(document: Document) -> dict[str, Any]:
+    added = pieces(make_inputs(), KEYS, variant_of(document))
+    result: dict[str, Any] = json.loads(render(whole(added, (document,))))
+    return result
+
+
+def contents(document: dict[str, Any], path: str) -> str:
+    (file,) = (file for file in document["storage"]["files"] if file["path"] == path)
+    return base64.b64decode(file["contents"]["source"].partition(",")[2]).decode()
+
+
+@pytest.mark.parametrize(
+    ("install", "disk"),
+    [
+        (f"{INSTALL} /dev/vda", "/dev/vda"),
+        (f"{INSTALL} --copy-network /dev/disk/by-id/wwn-0x5", "/dev/disk/by-id/wwn-0x5"),
+        ("echo nothing", ""),
+    ],
+)
+def test_disk_is_read_from_the_script(install: str, disk: str) -> None:
+    variant = variant_of(config(install))
+
+    assert variant.disk == disk
+    assert (f"installs to {disk}" in str(variant)) is bool(disk)
+
+
+def test_install_is_followed_and_stays_theirs() -> None:
+    document = config()
+    units = {unit["name"]: unit for unit in merged(document)["systemd"]["units"]}
+
+    unit = units["install-to-disk.service"]
+    assert unit["contents"] == "#"
+    (dropin,) = unit["dropins"]
+    assert "ExecStartPre=/usr/local/bin/node-image-harness-install before /dev/vda\n" in dropin[
+        "contents"
+    ]  # fmt: skip
+    assert "ExecStart=" not in dropin["contents"]
+
+
+def test_disk_gets_the_way_in_and_the_snapshot_over_the_reboot() -> None:
+    added = json.loads(contents(merged(config()), "/etc/node-image-harness/installed.ign"))
+
+    (user,) = added["passwd"]["users"]
+    assert user["sshAuthorizedKeys"] == [KEYS.client.public]
+    assert "/etc/containers/certs.d/10.0.2.2:5000/ca.crt" in {
+        file["path"] for file in added["storage"]["files"]
+    }
+    units = {unit["name"]: unit for unit in added["systemd"]["units"]}
+    told = [
+        dropin["contents"] for dropin in units["machine-config-daemon-firstboot.service"]["dropins"]
+    ]
+    assert any("OnFailure=node-image-harness-failed@%n.service" in text for text in told)
+    assert any("After=node-image-harness-before-pivot.service" in text for text in told)
+    assert "contents" not in units["machine-config-daemon-firstboot.service"]
+
+
+def test_config_of_a_cluster_is_refused_before_a_machine_starts() -> None:
+    units = (Unit(name="bootkube.service", contents="#"),)
+    inputs = replace(make_inputs(), bootstrap_ignition=Config(units=units).to_document())
+    rig: Any = None
+    bring_up: Callable[..., AbstractContextManager[object]] = sno.SCENARIO.bring_up
+
+    with (
+        pytest.raises(InputError, match="is of a bootstrap machine, and sno is a single node"),
+        bring_up(rig, inputs),
+    ):
+        pass
+
+
+# --- the guest's part
+
+
+class Guest:
+    """A live system that stands in a folder, with the config of the cluster to be."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.theirs = folder / "openshift/master.ign"
+        self.theirs.parent.mkdir()
+        (folder / "node-image-harness").mkdir()
+        (folder / "installed.ign").write_text('{"ours": 1}')
+        self._program("node-image-harness-tell", f'echo "$*" >>{folder}/told')
+        self._program("mountpoint", "exit 0")
+        self._program("df", "echo Used; echo 700; echo 20")
+        self._program("lsblk", "echo /dev/vda disk; echo /dev/sr0 rom")
+        self._program("journalctl", "echo said one; echo said two")
+        self._program("sleep", f"touch {folder}/openshift/.bootkube.done")
+
+    def _program(self, name: str, text: str) -> None:
+        (self.folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (self.folder / name).chmod(0o755)
+
+    @property
+    def told(self) -> list[str]:
+        return (self.folder / "told").read_text().splitlines()
+
+    def run(self, *words: str, result: str = "") -> int:
+        script = FOLLOW.read_text()
+        for place, at in {
+            "/opt/openshift": self.theirs.parent,
+            "/etc/node-image-harness": self.folder,
+            "/run/node-image-harness": self.folder / "node-image-harness",
+            "/usr/local/bin": self.folder,
+        }.items():
+            script = script.replace(place, str(at))
+        env = {"PATH": f"{self.folder}:/usr/bin:/bin", "SERVICE_RESULT": result}
+        command = ("bash", "-c", script, "follow", *words)
+        return process.run(command, Deadline.after(10), env=env, check=False).status
+
+
+@pytest.fixture
+def guest(tmp_path: Path) -> Guest:
+    return Guest(tmp_path)
+
+
+def test_both_configs_are_merged_by_ignition_once(guest: Guest) -> None:
+    guest.theirs.write_text('{"theirs": 1}')
+
+    assert guest.run("before") == 0
+    assert guest.run("before") == 0
+
+    document = json.loads(guest.theirs.read_text())
+    sources = [one["source"] for one in document["ignition"]["config"]["merge"]]
+    texts = [base64.b64decode(source.removeprefix("data:;base64,")) for source in sources]
+    assert texts == [b'{"theirs": 1}', b'{"ours": 1}']
+    assert guest.theirs.stat().st_mode & 0o777 == 0o600
+    assert guest.told == [
+        "install started ",
+        "install progress memory peaks: /var/ostreecontainer 700 bytes, /run/ephemeral 20 bytes",
+    ]
+
+
+def test_disk_that_is_not_there_is_told_at_once(guest: Guest) -> None:
+    assert guest.run("before", "/dev/nowhere") == 1
+
+    (told,) = guest.told
+    assert told.startswith(
+        "install failed the config installs to /dev/nowhere, and this machine has /dev/vda:"
+    )
+    assert not (guest.theirs.parent / ".bootkube.done").exists()
+
+
+def test_config_that_is_missing_fails_the_install(guest: Guest) -> None:
+    assert guest.run("before") != 0
+
+
+def test_end_of_the_install_is_told(guest: Guest) -> None:
+    guest.run("after", result="success")
+
+    assert guest.told == ["install done the live system reboots into the installed one"]
+
+
+def test_failed_tries_are_told_and_the_last_one_ends_it(guest: Guest) -> None:
+    for _ in range(3):
+        guest.run("after", result="exit-code")
+
+    assert [line.split(":")[0] for line in guest.told] == [
+        "install progress try 1 failed", "install progress try 2 failed",
+        "install failed try 3 failed, result exit-code",
+    ]  # fmt: skip
+    assert "said one said two" in guest.told[0]
