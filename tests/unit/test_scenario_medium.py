@@ -5,15 +5,17 @@ from __future__ import annotations
 import base64
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from scenario_fakes import FakeShell, make_boot
+from scenario_fakes import FakeShell, make_boot, make_inputs
 from test_images_live_iso import iso
 
 from harness import folders, process
 from harness.images.certificates import issue
 from harness.images.live_iso import extract
+from harness.machine.hardware import Hardware
 from harness.model.clock import Deadline
 from harness.model.errors import InputError, ProductError
 from harness.model.ignition import Config, Unit, render
@@ -21,9 +23,10 @@ from harness.node.assisted import Agent, agent_based, assisted
 from harness.node.install import DEVICE, Limits, bootstrap_in_place, install_to_disk
 from harness.node.live_apply import Limits as ApplyLimits
 from harness.node.live_apply import live_apply, on_demand
-from harness.scenarios import medium
+from harness.scenarios import medium, sno, sno_pxe, upi_install
 from harness.scenarios.medium import MemoryBudget, insist_on_budget, ipxe_script
 from harness.scenarios.on_demand import insist_on_end_marks
+from harness.scenarios.scenario import Scenario
 from harness.standin import live
 
 AGENT = Agent(wait_s=100.0, starts=("kubelet.service",))
@@ -152,6 +155,20 @@ def test_host_leads_when_the_rendezvous_is_its_own_address(
     process.run(("bash", "-c", script), Deadline.after(10), env=env)
 
     assert (tmp_path / "node0").exists() is leads
+
+
+@pytest.mark.parametrize("scenario", [sno.SCENARIO, sno_pxe.SCENARIO, upi_install.SCENARIO])
+def test_disk_with_two_paths_is_refused_before_a_machine_starts(
+    tmp_path: Path, scenario: Scenario
+) -> None:
+    boot, _ = make_boot(tmp_path)
+    rig = replace(boot.rig, hardware=Hardware(is_multipath=True))
+
+    with (
+        pytest.raises(InputError, match=f"two paths to the disk, and {scenario.name} installs"),
+        scenario.bring_up(rig, make_inputs()),
+    ):
+        pass
 
 
 def told(image_bytes: int, writable_bytes: int) -> str:
