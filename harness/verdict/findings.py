@@ -30,7 +30,7 @@ _SEED_TOLD = r"\g<0> (openshift/enhancements, split-rhcos-into-layers.md)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A row that does not hold, and what was seen instead."""
+    """A row that does not hold, as it was held to the node, and what was seen instead."""
 
     row: Row
     observed: str
@@ -63,6 +63,7 @@ def judge(row: Row, passage: Passage) -> Finding | None:
     Where the bootimage has the node layer inside, what it brings must be there from the start.
     """
     before, after = passage.before, passage.after
+    held = _held(row, passage.way)
     failures = [
         failure
         for section in _sections_of(row)
@@ -71,13 +72,18 @@ def judge(row: Row, passage: Passage) -> Finding | None:
     ]
     if failures:
         observed: str | None = f"cannot be told, as the snapshot failed: {'; '.join(failures)}"
-    elif isinstance(row, InvariantRow):
-        observed = invariants.broken(row.name, passage)
+    elif isinstance(held, InvariantRow):
+        observed = invariants.broken(held.name, passage)
     else:
-        held = replace(row, layer=Layer.COREOS) if passage.way is Way.NONE else row
         observed = _observe(held, before, after)
     notes = tuple(dict.fromkeys(f"snapshot: {t}" for t in before.troubles + after.troubles))
-    return None if observed is None else Finding(row=row, observed=observed, notes=notes)
+    return None if observed is None else Finding(row=held, observed=observed, notes=notes)
+
+
+def _held(row: Row, way: Way) -> Row:
+    if way is not Way.NONE or isinstance(row, InvariantRow):
+        return row
+    return replace(row, layer=Layer.COREOS)
 
 
 def _observe(

@@ -19,6 +19,7 @@ _ABSENT = "-"
 # Containers' own mounts, with names that no two runs share.
 _CONTAINERS = ("/run/", "/var/lib/kubelet/", "/var/lib/containers/", "/var/lib/crio-stand-in/")
 _CONTAINER_UNITS = ("run-", "var-lib-kubelet-", "var-lib-containers-", "var-lib-crio")
+_TOLD_AS = {"dangling links": "dangling"}
 _WIDEST = 48
 
 
@@ -51,14 +52,24 @@ def load(path: Path | None = None) -> tuple[Allowance, ...]:
 def compare(
     thin: NodeState, fat: NodeState, allowances: tuple[Allowance, ...]
 ) -> tuple[Difference, ...]:
-    """Return all differences of two end states, those that may not be first."""
+    """Return all differences of two end states, those that may not be first.
+
+    A section whose command failed on either side is one that may not be: it is no evidence.
+    """
     was, now = _sections(thin), _sections(fat)
+    failures = {section: _failures(section, thin, fat) for section in was}
     found = [
+        Difference(section=section, name="snapshot", thin=failed[0], fat=failed[1], source=None)
+        for section, failed in failures.items()
+        if failed is not None
+    ]
+    found += [
         Difference(
             section=section, name=name, thin=was[section].get(name, _ABSENT),
             fat=now[section].get(name, _ABSENT), source=_source(section, name, allowances),
         )
         for section in was
+        if failures[section] is None
         for name in sorted(was[section].keys() | now[section].keys())
         if was[section].get(name) != now[section].get(name)
     ]  # fmt: skip
@@ -100,6 +111,11 @@ def _sections(state: NodeState) -> Mapping[str, Mapping[str, str]]:
         "dangling links": dict.fromkeys(state.dangling_links, "present"),
         "deployments": {d.version: "booted" * d.is_booted or "kept" for d in state.deployments},
     }
+
+
+def _failures(section: str, thin: NodeState, fat: NodeState) -> tuple[str, str] | None:
+    told = [state.failure_of(_TOLD_AS.get(section, section)) for state in (thin, fat)]
+    return (told[0] or _ABSENT, told[1] or _ABSENT) if any(told) else None
 
 
 def _root(root: str, state: NodeState) -> str:

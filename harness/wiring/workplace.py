@@ -26,10 +26,10 @@ from harness.machine.ownership import Run, begin_run
 from harness.model.clock import Deadline
 from harness.model.errors import HarnessError, ProductError
 from harness.model.node_state import NodeState
-from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario
+from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario, Way
 from harness.verdict.findings import judge
 from harness.verdict.passage import Passage
-from harness.verdict.rows import Row
+from harness.verdict.rows import Invariant, InvariantRow, Row
 from harness.wiring.artifacts import Artifacts
 from harness.wiring.options import Settings
 from harness.wiring.preparation import Preparation
@@ -157,11 +157,17 @@ class Workplace:
             ProductError: it does not; tells all that a reader needs.
         """
         image = self.preparation.node_image
-        node.watch.insist_alive()  # reads what came since: a reboot may be among it
-        scenario = next(scenario for scenario, up in self._nodes.values() if up is node)
+        if isinstance(row, InvariantRow) and row.name is Invariant.NO_ADDITIONAL_REBOOTS:
+            # Reads what came since the snapshots: a reboot may be among it.
+            node.watch.insist_alive()
+        # A project's own node is of no scenario, and held to what most are.
+        known = (scenario for scenario, up in self._nodes.values() if up is node)
+        scenario = next(known, None)
         passage = Passage(
-            before=node.before, after=node.after, way=scenario.way, boots=node.watch.boots,
-            reboots=scenario.reboots, base_version=base_version(image), digest=image.digest,
+            before=node.before, after=node.after, boots=node.watch.boots,
+            way=scenario.way if scenario else Way.LIVE_APPLY,
+            reboots=scenario.reboots if scenario else 0,
+            base_version=base_version(image), digest=image.digest,
         )  # fmt: skip
         finding = judge(row, passage)
         if finding is not None:

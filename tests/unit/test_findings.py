@@ -77,7 +77,7 @@ def test_fat_bootimage_without_a_package_of_the_node_layer_is_told() -> None:
 
     assert finding is not None
     assert "before: absent" in finding.observed
-    assert finding.row is row, "told as the table has it"
+    assert finding.expected == "package runc present in the bootimage and in the node"
 
 
 def test_what_live_apply_does_is_not_asked_of_a_pivot() -> None:

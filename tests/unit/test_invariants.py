@@ -134,6 +134,12 @@ CASES: list[tuple[str, Invariant, NodeState, NodeState, str | None]] = [
         with_unit(AFTER, "a.service", "active", restarts=9), None,
     ),
     (
+        "restarts of another boot are not those of this one",
+        Invariant.NO_RESTART_LOOP, with_unit(BEFORE, "a.service", "active", restarts=4),
+        dataclasses.replace(with_unit(AFTER, "a.service", "active", restarts=6), boot_id="other"),
+        "restarted 6",
+    ),
+    (
         "version of another build",
         Invariant.VERSION_INHERITED, BEFORE,
         with_os_release(AFTER, OSTREE_VERSION="9.6.20250204-0"),

@@ -68,6 +68,22 @@ def test_what_it_does_not_name_may_not(thin: NodeState, name: str) -> None:
     assert any(name in f"{d.section} {d.name}" for d in found if d.source is None)
 
 
+@pytest.mark.parametrize(
+    ("command", "section"),
+    [("packages", "packages"), ("dangling", "dangling links"), ("units", "units")],
+)
+@pytest.mark.parametrize("both", [True, False])
+def test_failed_snapshot_is_no_evidence_of_parity(command: str, section: str, both: bool) -> None:
+    failure = f"{command}: it ended with status 1"
+    failed = dataclasses.replace(THIN, packages={}, units={}, troubles=(failure,))
+
+    found = compare(failed, failed if both else THIN, load())
+
+    (told,) = (d for d in found if d.section == section)
+    assert (told.thin, told.fat) == (failure, failure if both else "-")
+    assert told.source is None
+
+
 def test_findings_lead_the_table_and_are_told_with_both_sides() -> None:
     runc = Nevra(name="runc", epoch=0, version="9", release="1", arch="x86_64")
     other = with_mount(THIN, "/usr")
