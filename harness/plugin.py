@@ -154,14 +154,15 @@ def pytest_runtest_protocol(item: pytest.Item) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Note what is under test in the report, and refuse to talk to a machine that has died."""
     place = workplace_if_any(item.config)
-    scenario = scenario_of(item)
-    if place is None or scenario is None:
+    if place is None or not item.get_closest_marker(MARKER):
         return
     from harness.wiring.reports import set_properties
 
-    set_properties(item, {"scenario": scenario, **dict(place.preparation.provenance())})
+    scenario = scenario_of(item)
+    named = {} if scenario is None else {"scenario": scenario}
+    set_properties(item, {**named, **dict(place.preparation.provenance())})
     talks = not _TALKING_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
-    if talks and (error := place.why_dead(scenario)) is not None:
+    if scenario and talks and (error := place.why_dead(scenario)) is not None:
         raise error
 
 
@@ -185,7 +186,7 @@ def pytest_runtest_makereport(
         from harness.wiring.reports import Judge, add_properties
 
         place = workplace_if_any(item.config)
-        facts = place.facts() if place and scenario_of(item) else ()
+        facts = place.facts() if place and item.get_closest_marker(MARKER) else ()
         judge = Judge(
             artifacts=artifacts_of(item.config), allowed=allow_list_of(item.config), facts=facts
         )

@@ -87,8 +87,9 @@ def _published_sum(url: str, deadline: Deadline) -> Sha256:
     if digest is None:
         problem = f"has no sha256 to be verified by, and {shown_url(sidecar)} gives none"
         raise InputError(
-            shown_url(url), problem, "give the sum with the image (--bootimage-sha256)"
-        )
+            shown_url(url), problem,
+            f"put it beside it as {name}.sha256; a bootimage's may be given by --bootimage-sha256",
+        )  # fmt: skip
     return digest
 
 

@@ -83,6 +83,10 @@ def fetch_text(url: str, deadline: Deadline) -> str | None:
                 raise InputError(shown_url(url), _said(answer), "try again later, or check the URL")
             return _read_text(answer, shown_url(url), deadline)
     except httpx.RequestError as exc:
+        if deadline.is_over:  # what is left of it bounds each wait for the server as well
+            raise DeadlineError(
+                f"the text at {shown_url(url)}", deadline.limit_s, str(exc) or type(exc).__name__
+            ) from exc
         raise _unreachable(url, exc) from exc
 
 

@@ -13,13 +13,14 @@ import json
 import lzma
 import shutil
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from harness.images import cpio
-from harness.model.errors import InputError
+from harness.model.errors import InputError, RigError
 
 _SECTOR = 2048
 _DESCRIPTOR_AT = 16 * _SECTOR
@@ -39,6 +40,16 @@ class Area:
     size: int
 
 
+def insist_live_iso(iso: Path) -> None:
+    """Do nothing if the file at `iso` is a live ISO with room for an Ignition config.
+
+    Raises:
+        InputError: it is none, or cannot be read.
+    """
+    with _opened(iso) as stream:
+        ignition_area(stream, iso)
+
+
 def with_ignition(iso: Path, config: str, target: Path) -> Path:
     """Copy a live ISO to `target` and embed an Ignition config's text there; return `target`.
 
@@ -46,18 +57,20 @@ def with_ignition(iso: Path, config: str, target: Path) -> Path:
 
     Raises:
         InputError: no ISO, none with a place for a config, or the config is too large for it.
+        RigError: it cannot be copied, as when the disk is full.
     """
-    with iso.open("rb") as stream:
+    with _opened(iso) as stream:
         area = ignition_area(stream, iso)
     packed = pack(config)
     if len(packed) > area.size:
         problem = f"no room for the config: {len(packed)} bytes packed, {area.size} are there"
         raise InputError(str(iso), problem, "make the config smaller, or have it merge one by URL")
-    target.touch(mode=0o600)
-    shutil.copyfile(iso, target)
-    with target.open("r+b") as stream:
-        stream.seek(area.offset)
-        stream.write(packed.ljust(area.size, b"\0"))
+    with _written(iso, target):
+        target.touch(mode=0o600)
+        shutil.copyfile(iso, target)
+        with target.open("r+b") as stream:
+            stream.seek(area.offset)
+            stream.write(packed.ljust(area.size, b"\0"))
     return target
 
 
@@ -65,9 +78,10 @@ def extract(iso: Path, path: str, target: Path) -> Path:
     """Copy the file at `path` in an ISO to `target`, and return that.
 
     Raises:
-        InputError: no ISO, or it has no such file.
+        InputError: no ISO, one that ends within the file, or it has no such file.
+        RigError: it cannot be copied, as when the disk is full.
     """
-    with iso.open("rb") as stream, target.open("wb") as copy:
+    with _opened(iso) as stream:
         try:
             root = _root(stream)
             area = _find(stream, root, path.upper())
@@ -75,11 +89,14 @@ def extract(iso: Path, path: str, target: Path) -> Path:
             raise InputError(str(iso), f"a damaged ISO image: {exc}", _REMEDY) from exc
         if area is None:
             raise InputError(str(iso), f"has no {path}", _REMEDY)
-        stream.seek(area.offset)
-        left = area.size
-        while left and (block := stream.read(min(left, _COPY_BYTES))):
-            copy.write(block)
-            left -= len(block)
+        with _written(iso, target), target.open("wb") as copy:
+            stream.seek(area.offset)
+            left = area.size
+            while left and (block := stream.read(min(left, _COPY_BYTES))):
+                copy.write(block)
+                left -= len(block)
+    if left:
+        raise InputError(str(iso), f"ends within {path}", _REMEDY)
     return target
 
 
@@ -124,19 +141,46 @@ def mark_ignition_area(iso: Path) -> None:
         stream.write(_MAGIC + struct.pack("<QQ", area.offset, area.size))
 
 
+@contextmanager
+def _opened(iso: Path) -> Iterator[BinaryIO]:
+    try:
+        stream = iso.open("rb")
+    except OSError as exc:
+        raise InputError(str(iso), f"cannot be read: {exc.strerror}", _REMEDY) from exc
+    with stream:
+        yield stream
+
+
+@contextmanager
+def _written(iso: Path, target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise RigError(f"{iso} cannot be copied to {target}: {exc.strerror}") from exc
+
+
 def _area(stream: BinaryIO) -> Area | None:
     root = _root(stream)
     if (info := _find(stream, root, _INFO)) is not None:
         named = json.loads(_read(stream, info))
+        if not isinstance(named, dict):
+            raise ValueError("igninfo.json is no object")
         whole = _find(stream, root, str(named.get("file", _DEFAULT)).upper())
         if whole is None:
             raise ValueError(f"no {named.get('file')}, which igninfo.json names")
-        skipped = int(named.get("offset", 0))
+        skipped = _bytes(named, "offset", 0)
         return Area(
-            offset=whole.offset + skipped, size=int(named.get("length", whole.size - skipped))
+            offset=whole.offset + skipped, size=_bytes(named, "length", whole.size - skipped)
         )
     magic, offset, size = struct.unpack("<8sQQ", _read(stream, Area(offset=_HEADER_AT, size=24)))
     return Area(offset=offset, size=size) if magic == _MAGIC else None
+
+
+def _bytes(named: Mapping[str, object], key: str, default: int) -> int:
+    found = named.get(key, default)
+    if not isinstance(found, int) or found < 0:
+        raise ValueError(f"igninfo.json has {key} {found!r}, which is no number of bytes")
+    return found
 
 
 def _root(stream: BinaryIO) -> Area:

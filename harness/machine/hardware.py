@@ -27,6 +27,14 @@ class Hardware:
     has_tpm: bool = False
     has_second_nic: bool = False
 
+    def __str__(self) -> str:
+        words = {
+            "secure-boot": self.secure_boot, "4k": self.sector_bytes != SECTOR_BYTES,
+            "multipath": self.is_multipath, "tpm": self.has_tpm, "second-nic": self.has_second_nic,
+        }  # fmt: skip
+        firmware = [] if self.firmware is None else [str(self.firmware)]
+        return ",".join([*firmware, *(word for word, is_it in words.items() if is_it)]) or "plain"
+
     @property
     def needs_uefi(self) -> bool:
         """Whether a PC's BIOS could not start it: BIOS reads sectors of 512 bytes only."""

@@ -198,7 +198,7 @@ def read(
         require_kvm=places.switch("require-kvm"),
         timeout_factor=places.factor("timeout-factor") or 1.0,
         memory_mib=places.memory_mib("memory-mib"),
-        hardware=parse_hardware(places.text("hardware") or ""),
+        hardware=_hardware(places),
         artifacts_dir=places.file("artifacts-dir") or _artifact_dir(environment),
         allow=places.file("allow"),
         history=places.file("history"),
@@ -206,6 +206,14 @@ def read(
     )
     _check_images(found)
     return found
+
+
+def _hardware(places: Places) -> Hardware:
+    where, text = places.given("hardware")
+    try:
+        return parse_hardware(text or "")
+    except InputError as exc:
+        raise InputError(f"{where} {exc.subject}", exc.problem, exc.remedy) from exc
 
 
 def _artifact_dir(environment: Mapping[str, str]) -> Path | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
@@ -25,6 +25,7 @@ from harness.images import bootimage, node_image, release
 from harness.images.bootimage import BootImage
 from harness.images.cache import Cache
 from harness.images.contents import Contents, contents_of
+from harness.images.live_iso import insist_live_iso
 from harness.images.live_media import LiveMedia
 from harness.images.node_image import NodeImage
 from harness.images.reference import parse as parse_reference
@@ -32,6 +33,7 @@ from harness.images.skopeo import Source
 from harness.machine import acceleration, hardware
 from harness.machine.acceleration import Acceleration
 from harness.machine.emulator import Emulator, find_emulator
+from harness.machine.hardware import PLAIN
 from harness.model import ignition
 from harness.model.clock import Deadline
 from harness.model.errors import HarnessError, InputError
@@ -69,10 +71,14 @@ class Preparation:
         """
         if self.settings.expectations:
             _ = self.expectations
+        if self.settings.live_iso is not None:
+            insist_live_iso(self.settings.live_iso)
         doctor.demand(self._purposes())
         doctor.demand(hardware.needs(self.emulator.arch, self.settings.hardware))
         _ = (self.authfile, self.extra_ignition, self.bootstrap_ignition, self.acceleration)
         _ = (self.node_image, self.expectations, self.bootimage)
+        if self.settings.fat_bootimage is not None:
+            _ = self.fat_bootimage
         self.is_checked = True
 
     def provenance(self) -> tuple[tuple[str, str], ...]:
@@ -89,7 +95,20 @@ class Preparation:
             ("expectations", self.expectations.name),
             ("acceleration", str(self.acceleration.kind)),
             ("stand_in", "yes" if self.node_image.is_stand_in else "no"),
+            *self._more_provenance(),
         )
+
+    def _more_provenance(self) -> Iterator[tuple[str, str]]:
+        settings = self.settings
+        if settings.hardware != PLAIN:
+            yield "hardware", str(settings.hardware)
+        if "fat_bootimage" in vars(self):
+            yield "fat_bootimage", self.fat_bootimage.origin
+            yield "fat_bootimage_sha256", self.fat_bootimage.sha256
+        if settings.live_iso is not None:
+            yield "live_iso", str(settings.live_iso)
+        if settings.bootstrap_ignition is not None:
+            yield "bootstrap_ignition", str(settings.bootstrap_ignition)
 
     def host(self) -> dict[str, str]:
         """Return where machines run, as name and value."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -187,6 +188,14 @@ def test_a_text_that_is_not_done_by_the_deadline_is_given_up(web: Web) -> None:
 
     with pytest.raises(DeadlineError, match="the text at http"):
         fetch_text(f"{web.url}/disk.sha256", over)
+
+
+def test_server_that_answers_too_late_is_the_deadlines_affair() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        over = Deadline(limit_s=5, ends_at=0, clock=FakeClock())
+
+        with pytest.raises(DeadlineError, match="the text at http"):
+            fetch_text(f"http://127.0.0.1:{silent.getsockname()[1]}/sum", over)
 
 
 def test_only_the_start_of_a_long_text_is_read(web: Web) -> None:

@@ -11,8 +11,16 @@ from pathlib import Path
 import pytest
 
 from harness.images import cpio
-from harness.images.live_iso import Area, ignition_area, mark_ignition_area, pack, with_ignition
-from harness.model.errors import InputError
+from harness.images.live_iso import (
+    Area,
+    extract,
+    ignition_area,
+    insist_live_iso,
+    mark_ignition_area,
+    pack,
+    with_ignition,
+)
+from harness.model.errors import InputError, RigError
 
 SECTOR = 2048
 AREA_SECTOR, AREA_BYTES = 24, 1024
@@ -25,7 +33,7 @@ def record(name: bytes, sector: int, size: int) -> bytes:
     return bytes([len(padded)]) + padded[1:]
 
 
-def iso(info: dict[str, object] | None, header: bool = False, legacy_only: bool = False) -> bytes:
+def iso(info: object, header: bool = False, legacy_only: bool = False) -> bytes:
     """Return an ISO with the folders COREOS and IMAGES, each in a sector of its own."""
     image = bytearray(SECTOR * (AREA_SECTOR + 1))
     text = json.dumps(info or {}).encode()
@@ -76,14 +84,36 @@ def test_area_is_found_by_info_and_by_header(image: bytes, area: Area) -> None:
         (iso({"file": "images/ignition.img", "length": 1 << 30}), "past its end"),
         (bytes(40000), "no volume descriptor"),
         (b"short", "no volume descriptor"),
+        (iso({"offset": None}), "has offset None, which is no number of bytes"),
+        (iso({"length": -1}), "has length -1, which is no number of bytes"),
+        (iso([1]), "igninfo.json is no object"),
     ],
-    ids=["no area", "no such file", "past the end", "zeros", "short"],
+    ids=["no area", "no such file", "past the end", "zeros", "short", "null", "negative", "list"],
 )
 def test_what_has_no_area_is_refused_by_name(image: bytes, problem: str) -> None:
     with pytest.raises(InputError, match=problem) as refused:
         ignition_area(io.BytesIO(image), Path("x.iso"))
 
     assert "x.iso" in str(refused.value)
+
+
+def test_iso_is_looked_at_before_anything_is_made_of_it(tmp_path: Path) -> None:
+    image = tmp_path / "a.iso"
+    with pytest.raises(InputError, match=r"a\.iso: cannot be read: No such file"):
+        insist_live_iso(image)
+
+    image.write_bytes(iso({}))
+    insist_live_iso(image)
+    with pytest.raises(RigError, match="cannot be copied"):
+        with_ignition(image, "{}", tmp_path)
+
+
+def test_iso_that_ends_within_a_file_is_refused(tmp_path: Path) -> None:
+    image = tmp_path / "a.iso"
+    image.write_bytes(iso({})[:-1948])
+
+    with pytest.raises(InputError, match=r"ends within images/ignition\.img"):
+        extract(image, "images/ignition.img", tmp_path / "copy")
 
 
 def test_config_is_embedded_in_a_private_copy(tmp_path: Path) -> None:

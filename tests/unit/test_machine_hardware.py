@@ -21,6 +21,7 @@ from harness.model.errors import InputError
 )
 def test_words_name_the_hardware(text: str, hardware: Hardware) -> None:
     assert parse(text) == hardware
+    assert parse(str(hardware).replace("plain", "")) == hardware
 
 
 def test_unknown_words_are_told_with_the_known_ones() -> None:

@@ -77,6 +77,13 @@ def test_live_iso_is_taken_apart_for_the_network_alone(bare_host: Path) -> None:
         ready.live(folder)
 
 
+def test_live_iso_that_is_none_is_told_before_anything_boots(bare_host: Path) -> None:
+    ready = make_preparation(**IMAGES, live_iso=str(bare_host / "none.iso"))
+
+    with pytest.raises(InputError, match=r"none\.iso: cannot be read"):
+        ready.check()
+
+
 def test_images_without_a_live_iso_name_the_option(bare_host: Path) -> None:
     ready = make_preparation(**IMAGES)
 
