@@ -98,7 +98,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             settings, catalogue = settings_of(metafunc.config), catalogue_of(metafunc.config)
             names = catalogue.chosen(settings.scenarios)
             if settings.bootstrap_ignition is not None:
-                insist_installer_config_is_taken([catalogue.named(name) for name in names])
+                insist_installer_config_is_taken(names, catalogue)
             parametrise_nodes(metafunc, names)
         for kind in kinds:
             parametrise_rows(metafunc, kind, workplace_of(metafunc.config).preparation.expectations)

@@ -125,6 +125,7 @@ def _told(bootimage: BootImage, rig: Rig) -> str:
         base=bootimage.path, base_format=bootimage.format.value,
         ignition=_ignition(evidence), memory_mib=rig.memory_mib or _MEMORY_MIB,
         cpu_level=CpuLevel.V3,  # for any RHEL: which one it is will be told
+        hardware=rig.hardware,
     )  # fmt: skip
     with start.watched(rig, spec, evidence) as watch:
         text = _waited_for(watch, Deadline.after(_BOOT_S * rig.timeout_factor))

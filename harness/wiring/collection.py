@@ -19,6 +19,7 @@ from harness.scenarios.scenario import Scenario
 from harness.wiring.options import EVERY_SCENARIO
 
 if TYPE_CHECKING:
+    from harness.node.readiness import Level
     from harness.verdict.expectations import Expectations
 
 NODE = "applied_node"
@@ -38,8 +39,19 @@ class Catalogue:
         return tuple(sorted({*scenarios.names(), *self._added}))
 
     def named(self, name: str) -> Scenario:
-        """Return the scenario `name`, one of `names`."""
-        return self._added.get(name) or scenarios.named(name)
+        """Return the scenario `name`, one of `names`.
+
+        Raises:
+            InputError: it is a project's own, and names a level of readiness that is unknown.
+        """
+        added = self._added.get(name)
+        if added is None:
+            return scenarios.named(name)
+        known = [level.name for level in _known_levels()]
+        if unknown := [level for level in added.levels if level not in known]:
+            problem = f"names the unknown level of readiness {', '.join(unknown)}"
+            raise InputError(f"scenario {name}", problem, f"use some of: {', '.join(known)}")
+        return added
 
     def chosen(self, wanted: Sequence[str]) -> tuple[str, ...]:
         """Return the names that `wanted` stands for.
@@ -56,18 +68,18 @@ class Catalogue:
         return tuple(wanted)
 
 
-def insist_installer_config_is_taken(chosen: Sequence[Scenario]) -> None:
+def insist_installer_config_is_taken(names: Sequence[str], catalogue: Catalogue) -> None:
     """Do nothing if each of the scenarios boots the config given with --bootstrap-ignition.
 
     Raises:
         InputError: one would pass it over.
     """
-    deaf = [scenario.name for scenario in chosen if not scenario.takes_installer_config]
+    deaf = [name for name in names if not catalogue.named(name).takes_installer_config]
     if deaf:
+        hearing = [name for name in catalogue.names if catalogue.named(name).takes_installer_config]
         raise InputError(
             "--bootstrap-ignition", f"is not for the scenario {', '.join(deaf)}",
-            "leave the option out for it, or run ipi_bootstrap, upi or upi_https, and for a single "
-            "node's config sno or sno_pxe",
+            f"leave the option out for it, or run one of {', '.join(hearing)}",
         )  # fmt: skip
 
 
@@ -95,10 +107,9 @@ def parametrise_levels(metafunc: pytest.Metafunc, *, has_control_plane: bool) ->
 
     Those of a cluster are left out where nothing makes a control plane.
     """
-    from harness.node.cluster_readiness import CLUSTER_LEVELS
     from harness.node.readiness import LEVELS
 
-    levels = (*LEVELS, *(CLUSTER_LEVELS if has_control_plane else ()))
+    levels = _known_levels() if has_control_plane else LEVELS
     if not _is_taken(metafunc, LEVEL):
         metafunc.parametrize(LEVEL, levels, ids=[level.name for level in levels])
 
@@ -112,8 +123,18 @@ def is_possible(item: pytest.Item, catalogue: Catalogue) -> bool:
 
     scenario, given = catalogue.named(name), _parameters(item)
     rows = [value for key, value in given.items() if key.endswith(_SUFFIX)]
-    levels = [value.name for key, value in given.items() if key == LEVEL]
-    return set(levels) <= set(scenario.levels) and all(applies(row, scenario.way) for row in rows)
+    level = given.get(LEVEL)
+    if level in _known_levels() and level.name not in scenario.levels:
+        return False
+    return all(applies(row, scenario.way) for row in rows)
+
+
+def _known_levels() -> tuple[Level, ...]:
+    """Return the levels that scenarios speak of; others are a project's own, asked everywhere."""
+    from harness.node.cluster_readiness import CLUSTER_LEVELS
+    from harness.node.readiness import LEVELS
+
+    return (*LEVELS, *CLUSTER_LEVELS)
 
 
 def scenario_of(item: pytest.Item) -> str | None:

@@ -55,7 +55,7 @@ def node_image_inputs(request: pytest.FixtureRequest) -> Inputs:
 
 @pytest.fixture(scope="session")
 def applied_node(request: pytest.FixtureRequest) -> Iterator[AppliedNode]:
-    """A node after live-apply, still running; the test runs once for each scenario asked for."""
+    """A node with its node layer, still running; runs once for each scenario asked for."""
     with workplace_of(request.config).node(
         catalogue_of(request.config).named(request.param)
     ) as node:
@@ -64,13 +64,13 @@ def applied_node(request: pytest.FixtureRequest) -> Iterator[AppliedNode]:
 
 @pytest.fixture(scope="session")
 def node_before(applied_node: AppliedNode) -> NodeState:
-    """The bare bootimage, booted: what was there before live-apply."""
+    """The booted bootimage: what was there before the node layer came."""
     return applied_node.before
 
 
 @pytest.fixture(scope="session")
 def node_after(applied_node: AppliedNode) -> NodeState:
-    """The same node after live-apply."""
+    """The same node at the scenario's end."""
     return applied_node.after
 
 
@@ -78,10 +78,10 @@ def node_after(applied_node: AppliedNode) -> NodeState:
 def end_state(request: pytest.FixtureRequest) -> Callable[[str], NodeState]:
     """Give the state in which a scenario's node ended, by the scenario's name.
 
-    A scenario that did not come up in this run is brought up for it.
+    A scenario that did not come up in this process is brought up for it.
     """
     place, catalogue = workplace_of(request.config), catalogue_of(request.config)
-    return lambda name: place.end_state(catalogue.named(name))
+    return lambda name: place.end_state(catalogue.named(*catalogue.chosen((name,))))
 
 
 @pytest.fixture(scope="session")

@@ -132,7 +132,7 @@ class Workplace:
                 del self._nodes[scenario.name]
 
     def end_state(self, scenario: Scenario) -> NodeState:
-        """Return the state in which a node ended that came up in this run, or comes up now."""
+        """Return the state in which a node ended that came up in this process, or comes up now."""
         if scenario.name not in self._ended:
             with self.node(scenario):
                 pass

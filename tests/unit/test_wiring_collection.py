@@ -66,6 +66,8 @@ def item(name: str | None, **parameters: Row | Level) -> pytest.Item:
         ("pivoted", {"readiness_level": NODE_READY}, True),
         ("of-a-project", {"invariant_row": SAME_BOOT}, True),
         (None, {"invariant_row": SAME_BOOT}, True),
+        ("applied", {"readiness_level": replace(NODE_READY, name="of-a-project")}, True),
+        ("applied", {"readiness_level": "a word"}, True),
         ("applied", {}, True),
     ],
 )
@@ -77,10 +79,19 @@ def test_what_a_scenarios_way_rules_out_is_no_test(
 
 def test_installers_config_is_refused_by_name_where_it_would_be_passed_over() -> None:
     takes = replace(scenario("bootstrap", Way.LIVE_APPLY), takes_installer_config=True)
+    catalogue = Catalogue([takes, CATALOGUE.named("applied")])
 
-    insist_installer_config_is_taken([takes])
-    with pytest.raises(InputError, match="not for the scenario applied"):
-        insist_installer_config_is_taken([takes, CATALOGUE.named("applied")])
+    insist_installer_config_is_taken(["bootstrap"], catalogue)
+    with pytest.raises(InputError, match="not for the scenario applied") as refused:
+        insist_installer_config_is_taken(["bootstrap", "applied"], catalogue)
+    assert "run one of bootstrap, ipi_bootstrap, sno, sno_pxe, upi" in refused.value.remedy
+
+
+def test_level_that_a_projects_scenario_makes_up_is_told() -> None:
+    catalogue = Catalogue([scenario("odd", Way.PIVOT, "node-raedy")])
+
+    with pytest.raises(InputError, match="unknown level of readiness node-raedy"):
+        catalogue.named("odd")
 
 
 def test_test_without_parameters_has_no_scenario() -> None:
