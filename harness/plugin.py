@@ -287,7 +287,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int,
     """Start no more workers than have memory for their machines."""
     found = yield
     if not settings_of(config).has_many_scenarios:
-        return found  # only one worker ever boots
+        return found  # one worker has the scenario's tests
     from harness.wiring.scheduling import workers_that_fit
 
     return workers_that_fit(found, settings_of(config), catalogue_of(config))

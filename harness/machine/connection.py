@@ -52,7 +52,8 @@ remember_owner = 0
 namespaces = []
 cgroup_controllers = []
 """
-# Without these lines libvirt as root asks QEMU for its capabilities 21 times at every start.
+# Without the first two libvirt as root asks QEMU for its capabilities 21 times at every start;
+# without the others swtpm runs as a user of its own, who cannot write to the run's folder.
 _QEMU_CONF_ROOT = """\
 user = "root"
 group = "root"

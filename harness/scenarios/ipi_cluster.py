@@ -118,4 +118,5 @@ SCENARIO = Scenario(
     way=Way.PIVOT,
     reboots=1,
     levels=LEVELS,
+    machines=2,
 )

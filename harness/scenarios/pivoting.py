@@ -8,7 +8,7 @@ kubelet joins one that runs on this host; else kubelet stands alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
@@ -18,6 +18,7 @@ from harness.cluster.control_plane import ControlPlane, hosted
 from harness.cluster.machine_config_server import serve_machine_configs
 from harness.cluster.pki import make_pki
 from harness.diagnosis import events
+from harness.machine.memory import reserve
 from harness.model.clock import Deadline
 from harness.model.ignition import Config, Document
 from harness.node.cluster_readiness import CLUSTER_LEVELS
@@ -43,6 +44,8 @@ from harness.scenarios.start import Boot, MachinePlan
 LEVELS = (*STANDALONE_LEVELS, *(level.name for level in CLUSTER_LEVELS))
 """Levels of readiness of a node that joins a cluster; a run without one asks the first alone."""
 _CONTROL_PLANE_S = 90.0
+# etcd and the API server take 370 MiB until they are ready.
+_CONTROL_PLANE_MIB = 512
 _BACK_S = 120.0
 
 
@@ -116,13 +119,19 @@ def _looked_after(boot: Boot, control_plane: ControlPlane | None) -> Iterator[No
             boot.evidence.keep_log(log)
 
 
-def _cluster(rig: Rig, inputs: Inputs) -> AbstractContextManager[ControlPlane | None]:
+@contextmanager
+def _cluster(rig: Rig, inputs: Inputs) -> Iterator[ControlPlane | None]:
     if inputs.payload is None:
-        return nullcontext()
+        yield None
+        return
     # A rerun of the scenario gets another folder.
     folder = Path(mkdtemp(prefix="control-plane-", dir=rig.run.folder)) / "files"
     limit = Deadline.after(_CONTROL_PLANE_S * max(1.0, rig.timeout_factor))
-    return hosted(folder, inputs.payload, make_pki(), limit)
+    with (
+        reserve(rig.run, folder.parent.name, _CONTROL_PLANE_MIB),
+        hosted(folder, inputs.payload, make_pki(), limit) as control_plane,
+    ):
+        yield control_plane
 
 
 def _joining(

@@ -156,6 +156,7 @@ class Scenario:
 
     `reboots` is how often a bootimage with the node layer inside would reboot on this way: one more
     is too many. `levels` names the levels of readiness that the node has to reach at its end.
+    `memory_mib` is that of all its `machines` together.
     With `takes_installer_config` it boots the installer's own bootstrap config if one is given.
 
     Raises (from `bring_up`):
@@ -170,6 +171,7 @@ class Scenario:
     way: Way = Way.LIVE_APPLY
     reboots: int = 0
     levels: tuple[str, ...] = STANDALONE_LEVELS
+    machines: int = 1
     takes_installer_config: bool = False
 
 

@@ -15,6 +15,7 @@ from xdist.scheduler import LoadScheduling, LoadScopeScheduling
 
 from harness.machine import memory
 from harness.machine.machine import EMULATOR_MIB
+from harness.scenarios.scenario import Scenario
 from harness.wiring.collection import Catalogue
 from harness.wiring.options import Settings
 
@@ -88,12 +89,18 @@ class WhenNeeded:
 
 
 def workers_that_fit(found: int, settings: Settings, catalogue: Catalogue) -> int:
-    """Return how many of `found` workers have memory for a machine each; at least one.
+    """Return how many of `found` workers have memory for a scenario's machines; at least one.
 
     Raises:
         InputError: a scenario is unknown.
     """
     chosen = [catalogue.named(name) for name in catalogue.chosen(settings.scenarios)]
-    each_mib = settings.memory_mib or max(scenario.memory_mib for scenario in chosen)
+    each_mib = max(_memory_mib(scenario, settings) for scenario in chosen)
     free_mib = memory.survey().available_bytes // memory.MIB
-    return max(1, min(found, free_mib // (each_mib + EMULATOR_MIB)))
+    return max(1, min(found, free_mib // each_mib))
+
+
+def _memory_mib(scenario: Scenario, settings: Settings) -> int:
+    asked = settings.memory_mib
+    own = scenario.memory_mib if asked is None else asked * scenario.machines
+    return own + EMULATOR_MIB * scenario.machines

@@ -140,6 +140,7 @@ def test_hardware_that_the_host_cannot_give_is_refused_before_anything_is_taken(
     assert "lacks swtpm" in caught.value.problem
     assert "needed to give machines a TPM" in caught.value.problem
     assert remains_of(run) == []
+    assert not (run.folder / spec.name).exists()
 
 
 def test_sectors_and_segment_reach_the_domain(run: Run) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from harness.wiring.scheduling import scenario_in
+from harness.machine import memory
+from harness.wiring.collection import Catalogue
+from harness.wiring.options import read
+from harness.wiring.scheduling import scenario_in, workers_that_fit
 
 NAMES = ("ipi", "ipi_bootstrap", "sno")
 
@@ -27,3 +32,25 @@ def test_scenario_leads_the_parameters(node_id: str, expected: str | None) -> No
 
 def test_a_scenario_whose_name_begins_another_is_not_taken_for_it() -> None:
     assert scenario_in("t.py::t[sno-ha-x]", ("sno", "sno-ha")) == "sno-ha"
+
+
+@pytest.mark.parametrize(
+    ("names", "asked_mib", "workers"),
+    [
+        (["ipi_bootstrap"], None, 5),
+        (["ipi_bootstrap", "ipi_cluster"], None, 2),
+        (["ipi_bootstrap"], 6000, 2),
+        (["ipi_bootstrap", "ipi_cluster"], 6000, 1),
+        (["ipi_cluster"], 100_000, 1),
+    ],
+)
+def test_workers_have_room_for_all_machines_of_a_scenario(
+    monkeypatch: pytest.MonkeyPatch, names: list[str], asked_mib: int | None, workers: int
+) -> None:
+    survey = memory.Survey(host_bytes=13_500 * memory.MIB, cgroup=None)
+    monkeypatch.setattr(memory, "survey", lambda: survey)
+    given = {"node_image_scenario": names, "node_image_memory_mib": asked_mib}
+
+    fitting = workers_that_fit(8, read(given, {}, {}, Path()), Catalogue([]))
+
+    assert fitting == workers
