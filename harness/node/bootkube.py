@@ -10,23 +10,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness import folders
 from harness.cluster.manifests import API_PORT, TLS_IN_GUEST, apiserver_pod, etcd_pod, guest_layout
 from harness.cluster.pki import Pki
 from harness.cluster.release_payload import ReleasePayload
 from harness.model.guest_network import GUEST
-from harness.model.ignition import Config, Dropin, File, Unit
+from harness.model.ignition import Config, Dropin, File
 from harness.model.secret import Secret
+from harness.node.guest_files import program, run_dropin, unit
 
 STAGE = "control-plane"
 """The stage that the guest tells as done when its API is ready."""
 ADMIN_KUBECONFIG = "/opt/openshift/auth/kubeconfig"
 """Where a bootstrap machine keeps the administrator's kubeconfig."""
 
-_OPENSHIFT = "/opt/openshift"
 _SCRIPTS = ("release-image.sh", "release-image-download.sh", "bootkube.sh")
-_RELEASE_UNIT = "release-image.service"
-_BOOTKUBE_UNIT = "bootkube.service"
 IMAGE = "@IMAGE@"
 """Stands for an image in a manifest, until bootkube.sh has asked the release image."""
 MANIFESTS = "/opt/openshift/bootstrap-manifests"
@@ -65,25 +62,18 @@ def temporary_control_plane(
     `advertised` is the machine's address for others; `pki` has to be valid for it.
     """
     return Config(
-        files=(*_scripts(), *_manifests(advertised), *_keys(pki), _stage()),
+        files=(
+            *(program(f"control-plane/{name}") for name in _SCRIPTS),
+            *_manifests(advertised), *_keys(pki), _stage(),
+        ),
         units=(
-            Unit(
-                name=_RELEASE_UNIT, contents=_text(_RELEASE_UNIT),
-                dropins=(_dropin(release, limits, f"TimeoutStartSec={limits.release_s:.0f}\n"),),
+            unit(
+                "control-plane/release-image.service",
+                _dropin(release, limits, f"TimeoutStartSec={limits.release_s:.0f}\n"),
             ),
-            Unit(
-                name=_BOOTKUBE_UNIT, contents=_text(_BOOTKUBE_UNIT), enabled=True,
-                dropins=(_dropin(release, limits),),
-            ),
+            unit("control-plane/bootkube.service", _dropin(release, limits), enabled=True),
         ),
     )  # fmt: skip
-
-
-def _scripts() -> tuple[File, ...]:
-    return tuple(
-        File(path=f"/usr/local/bin/{name}", contents=_text(name), mode=0o755, overwrite=True)
-        for name in _SCRIPTS
-    )
 
 
 def _manifests(advertised: str) -> tuple[File, ...]:
@@ -112,16 +102,11 @@ def _stage() -> File:
     return File(path=_STAGE_FILES, contents=line, overwrite=True)
 
 
-def _dropin(release: ReleasePayload, limits: Limits, more: str = "") -> Dropin:
+def _dropin(release: ReleasePayload, limits: Limits, settings: str = "") -> Dropin:
     values = {
-        "RELEASE_IMAGE": release.release_pull_spec.replace("%", "%%"),
+        "RELEASE_IMAGE": release.release_pull_spec,
         "RELEASE_TRIES": f"{limits.tries}",
         "RELEASE_PAUSE_S": f"{limits.pause_s:.0f}",
         "CONTROL_PLANE_WAIT_S": f"{limits.ready_s:.0f}",
     }
-    environment = "".join(f'Environment="{name}={value}"\n' for name, value in values.items())
-    return Dropin(name="50-run.conf", contents=f"[Service]\n{environment}{more}")
-
-
-def _text(name: str) -> str:
-    return folders.fixture(f"guest/control-plane/{name}").read_text(encoding="utf-8")
+    return run_dropin(settings, values)

@@ -8,13 +8,12 @@ Source: openshift/installer data/data/bootstrap/bootstrap-in-place.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness import folders
 from harness.images.certificates import ServerCertificate
 from harness.model.ignition import Config, Document, Dropin, File, Unit, render
 from harness.model.secret import Secret
+from harness.node.guest_files import BIN, failed_unit, programs, run_dropin, unit
 
 # Scripts give up by themselves and say why; systemd ends only those that hang.
 _MARGIN_S = 60.0
@@ -31,8 +30,7 @@ _MASTER = "/opt/openshift/master.ign"
 _AUTHORITY = "/opt/openshift/tls/machine-config-server-ca.crt"
 _UNIT = "install-to-disk.service"
 _IN_PLACE_UNIT = "bootstrap-in-place.service"
-_FAILED = "node-image-harness-failed@.service"
-_TOLD = ("node-image-harness-tell", "node-image-harness-failed")
+_INSTALL = "install/install-to-disk.sh"
 _FOLLOW = "node-image-harness-install"
 
 
@@ -52,8 +50,8 @@ def install_to_disk(installed: Document, limits: Limits) -> Config:
     """Install at once, with `installed` as the disk's config, and reboot."""
     config = File(path=_CONFIG, contents=Secret(render(installed)), mode=0o600, overwrite=True)
     return Config(
-        files=(config, *_programs("install-to-disk.sh")),
-        units=(_install_unit(_CONFIG, limits), _failed_unit()),
+        files=(config, *programs(_INSTALL)),
+        units=(_install_unit(_CONFIG, limits), failed_unit()),
     )
 
 
@@ -64,13 +62,13 @@ def bootstrap_in_place(certificate: ServerCertificate, limits: Limits) -> Config
     """
     authority = File(path=_AUTHORITY, contents=certificate.ca_pem, overwrite=True)
     wait_s = limits.in_place_s
-    in_place = Unit(
-        name=_IN_PLACE_UNIT, contents=_text(f"install/{_IN_PLACE_UNIT}"),
-        dropins=(_dropin(wait_s + _MARGIN_S, {"IN_PLACE_WAIT_S": f"{wait_s:.0f}"}),),
-    )  # fmt: skip
+    dropin = run_dropin(
+        f"RuntimeMaxSec={wait_s + _MARGIN_S:.0f}\n", {"IN_PLACE_WAIT_S": f"{wait_s:.0f}"}
+    )
+    in_place = unit(f"install/{_IN_PLACE_UNIT}", dropin)
     return Config(
-        files=(authority, *_programs("install-to-disk.sh", "bootstrap-in-place.sh")),
-        units=(in_place, _install_unit(_MASTER, limits, _IN_PLACE_UNIT), _failed_unit()),
+        files=(authority, *programs(_INSTALL, "install/bootstrap-in-place.sh")),
+        units=(in_place, _install_unit(_MASTER, limits, _IN_PLACE_UNIT), failed_unit()),
     )
 
 
@@ -81,12 +79,12 @@ def followed(added: Document, disk: str) -> Config:
     """
     around = (
         "[Service]\nTimeoutStartSec=infinity\n"
-        f"ExecStartPre=/usr/local/bin/{_FOLLOW} before {disk}\n"
-        f"ExecStopPost=/usr/local/bin/{_FOLLOW} after\n"
+        f"ExecStartPre={BIN}/{_FOLLOW} before {disk}\n"
+        f"ExecStopPost={BIN}/{_FOLLOW} after\n"
     )
     config = File(path=_ADDED, contents=Secret(render(added)), mode=0o600, overwrite=True)
     return Config(
-        files=(config, *_programs(_FOLLOW)),
+        files=(config, *programs(f"install/{_FOLLOW}")),
         units=(
             Unit(name=_UNIT, dropins=(Dropin(name="50-node-image-harness.conf", contents=around),)),
         ),
@@ -101,29 +99,5 @@ def _install_unit(config: str, limits: Limits, wants: str | None = None) -> Unit
         "INSTALL_WAIT_S": f"{wait_s:.0f}",
     }
     needs = "" if wants is None else f"[Unit]\nWants={wants}\n"
-    return Unit(
-        name=_UNIT, contents=_text(f"install/{_UNIT}"), enabled=True,
-        dropins=(_dropin(wait_s + limits.install_s + _MARGIN_S, values, needs),),
-    )  # fmt: skip
-
-
-def _dropin(limit_s: float, values: Mapping[str, str], before: str = "") -> Dropin:
-    environment = "".join(f'Environment="{name}={value}"\n' for name, value in values.items())
-    contents = f"{before}[Service]\nRuntimeMaxSec={limit_s:.0f}\n{environment}"
-    return Dropin(name="50-run.conf", contents=contents)
-
-
-def _failed_unit() -> Unit:
-    return Unit(name=_FAILED, contents=_text(f"units/{_FAILED}"))
-
-
-def _programs(*names: str) -> tuple[File, ...]:
-    sources = {name: f"install/{name}" for name in names} | {name: name for name in _TOLD}
-    return tuple(
-        File(path=f"/usr/local/bin/{name}", contents=_text(at), mode=0o755, overwrite=True)
-        for name, at in sources.items()
-    )
-
-
-def _text(name: str) -> str:
-    return folders.fixture(f"guest/{name}").read_text(encoding="utf-8")
+    limit = f"RuntimeMaxSec={wait_s + limits.install_s + _MARGIN_S:.0f}\n"
+    return unit(f"install/{_UNIT}", run_dropin(limit, values, needs), enabled=True)

@@ -11,8 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from harness import folders
 from harness.model.ignition import Config, Dropin, File, Link, Unit
+from harness.node.guest_files import (
+    failed_unit,
+    multi_user_unit,
+    program,
+    programs,
+    run_dropin,
+    unit,
+)
 
 OBSERVE = "/usr/local/bin/node-image-harness-observe"
 """The guest's command that prints a snapshot for `model.node_state`."""
@@ -22,19 +29,16 @@ BEFORE = "/run/node-image-harness/before.txt"
 _PATHS = "/etc/node-image-harness/paths"
 _TMPFILES = "/etc/tmpfiles.d/node-image-harness.conf"
 _GENERATOR = "node-image-overlay-generator"
-_REPORTERS = ("node-image-harness-tell", "node-image-harness-failed")
-_PROGRAMS = ("node-image-pull", "node-image-overlay", *_REPORTERS)
+_PROGRAMS = ("node-image-pull", "node-image-overlay")
 _PULL = "node-image-pull.service"
 _BEFORE_UNIT = "node-image-harness-before.service"
-_REPORTER_UNITS = (_BEFORE_UNIT, "node-image-harness-failed@.service")
 # The installer enables none of its units: the generator's link brings them in.
 _UNITS = (
     "node-image-overlay.target", _PULL, "node-image-overlay.service", "node-image-finish.service",
-    *_REPORTER_UNITS, "var-ostreecontainer.mount",
+    _BEFORE_UNIT, "var-ostreecontainer.mount",
 )  # fmt: skip
 # What the generator boots into, and the way back from there.
 _BY_GENERATOR = ("node-image-overlay.target", "node-image-finish.service")
-_REPORTED = "node-image-harness-multi-user.service"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +68,13 @@ def live_apply(pull_spec: str, limits: Limits) -> Config:
     """Overlay the node image `pull_spec` at boot, when the bootimage lacks the node layer."""
     return Config(
         files=(
-            _program(_GENERATOR, f"/etc/systemd/system-generators/{_GENERATOR}"),
-            *(_program(name, f"/usr/local/bin/{name}") for name in _PROGRAMS),
+            program(_GENERATOR, f"/etc/systemd/system-generators/{_GENERATOR}"),
+            *programs(*_PROGRAMS),
         ),
         units=(
             *(_unit(name, limits, pull_spec) for name in _UNITS),
-            Unit(name=_REPORTED, contents=_text(f"units/{_REPORTED}"), enabled=True),
+            failed_unit(),
+            multi_user_unit(),
         ),
     )
 
@@ -80,8 +85,11 @@ def on_demand(pull_spec: str, limits: Limits) -> Config:
     There is no way back to multi-user.target, since nothing leaves it.
     """
     return Config(
-        files=tuple(_program(name, f"/usr/local/bin/{name}") for name in _PROGRAMS),
-        units=tuple(_unit(name, limits, pull_spec) for name in _UNITS if name not in _BY_GENERATOR),
+        files=programs(*_PROGRAMS),
+        units=(
+            *(_unit(name, limits, pull_spec) for name in _UNITS if name not in _BY_GENERATOR),
+            failed_unit(),
+        ),
     )
 
 
@@ -99,10 +107,11 @@ def reports(overlay_unit: str, watched: Iterable[str]) -> Config:
     tells_failure = "OnFailure=node-image-harness-failed@%n.service\n"
     waits = f"Wants={_BEFORE_UNIT}\nAfter={_BEFORE_UNIT}\n"
     return Config(
-        files=tuple(_program(name, f"/usr/local/bin/{name}") for name in _REPORTERS),
+        files=programs(),
         units=(
-            *(Unit(name=name, contents=_text(f"units/{name}")) for name in _REPORTER_UNITS),
-            Unit(name=_REPORTED, contents=_text(f"units/{_REPORTED}"), enabled=True),
+            unit(f"units/{_BEFORE_UNIT}"),
+            failed_unit(),
+            multi_user_unit(),
             *(
                 _extended(name, tells_failure + (waits if name == overlay_unit else ""))
                 for name in dict.fromkeys((*watched, *filter(None, (overlay_unit,))))
@@ -121,7 +130,7 @@ def observation(paths: tuple[str, ...]) -> Config:
     listing = "".join(f"{path}\n" for path in paths)
     return Config(
         files=(
-            _program("observe", OBSERVE),
+            program("observe", OBSERVE),
             File(path=_PATHS, contents=listing, overwrite=True),
             File(
                 path=_TMPFILES, contents="d /run/node-image-harness 0755 root root -\n",
@@ -134,30 +143,20 @@ def observation(paths: tuple[str, ...]) -> Config:
 def _unit(name: str, limits: Limits, pull_spec: str) -> Unit:
     dropins: tuple[Dropin, ...] = ()
     if name == _PULL:
-        dropins = (_dropin(limits.pull_s, _environment(pull_spec, limits)),)
-    elif name.endswith(".service") and "@" not in name:
-        dropins = (_dropin(limits.step_s),)
-    return Unit(name=name, contents=_text(f"units/{name}"), dropins=dropins)
+        dropins = (run_dropin(_limit(limits.pull_s), _environment(pull_spec, limits)),)
+    elif name.endswith(".service"):
+        dropins = (run_dropin(_limit(limits.step_s), {}),)
+    return unit(f"units/{name}", *dropins)
 
 
-def _dropin(limit_s: float, more: str = "") -> Dropin:
-    contents = f"[Service]\nTimeoutStartSec={limit_s:.0f}\n{more}"
-    return Dropin(name="50-run.conf", contents=contents)
+def _limit(limit_s: float) -> str:
+    return f"TimeoutStartSec={limit_s:.0f}\n"
 
 
-def _environment(pull_spec: str, limits: Limits) -> str:
-    values = {
-        "NODE_IMAGE": pull_spec.replace("%", "%%"),
+def _environment(pull_spec: str, limits: Limits) -> dict[str, str]:
+    return {
+        "NODE_IMAGE": pull_spec,
         "PULL_TRIES": f"{limits.tries}",
         "PULL_PAUSE_S": f"{limits.pause_s:.0f}",
         "NETWORK_WAIT_S": f"{limits.network_s:.0f}",
     }
-    return "".join(f'Environment="{name}={value}"\n' for name, value in values.items())
-
-
-def _program(name: str, path: str) -> File:
-    return File(path=path, contents=_text(name), mode=0o755, overwrite=True)
-
-
-def _text(name: str) -> str:
-    return folders.fixture(f"guest/{name}").read_text(encoding="utf-8")

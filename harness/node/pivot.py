@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 
-from harness import folders
 from harness.model.ignition import Config, Dropin, File, Unit
+from harness.node.guest_files import failed_unit, multi_user_unit, programs, run_dropin, unit
 from harness.node.live_apply import Limits, reports
 
 STAGE = "pivot"
@@ -24,14 +24,6 @@ ENCAPSULATED = "/etc/ignition-machine-config-encapsulated.json"
 _PULL = "machine-config-daemon-pull.service"
 _FIRSTBOOT = "machine-config-daemon-firstboot.service"
 _BEFORE_UNIT = "node-image-harness-before-pivot.service"
-_REPORTED = "node-image-harness-multi-user.service"
-_FAILED = "node-image-harness-failed@.service"
-_PROGRAMS = {
-    "node-image-pivot": "pivot/node-image-pivot",
-    "node-image-pivot-pull": "pivot/node-image-pivot-pull",
-    "node-image-harness-tell": "node-image-harness-tell",
-    "node-image-harness-failed": "node-image-harness-failed",
-}
 
 
 def pivot(pull_spec: str, limits: Limits) -> Config:
@@ -39,18 +31,15 @@ def pivot(pull_spec: str, limits: Limits) -> Config:
     return Config(
         files=(
             File(path=ENCAPSULATED, contents=_machine_config(pull_spec), overwrite=True),
-            *(
-                File(path=f"/usr/local/bin/{name}", contents=_text(at), mode=0o755, overwrite=True)
-                for name, at in _PROGRAMS.items()
-            ),
+            *programs("pivot/node-image-pivot", "pivot/node-image-pivot-pull"),
         ),
         units=(
             _bounded(_PULL, limits.pull_s, limits, enabled=True),
             # Pulls and deploys.
             _bounded(_FIRSTBOOT, limits.overall_s, limits, enabled=True),
             _bounded(_BEFORE_UNIT, limits.step_s, limits),
-            Unit(name=_FAILED, contents=_text(f"units/{_FAILED}")),
-            Unit(name=_REPORTED, contents=_text(f"units/{_REPORTED}"), enabled=True),
+            failed_unit(),
+            multi_user_unit(),
         ),
     )
 
@@ -63,7 +52,7 @@ def followed() -> tuple[Config, ...]:
         reports("", (_PULL, _FIRSTBOOT)),
         Config(
             units=(
-                Unit(name=_BEFORE_UNIT, contents=_text(f"pivot/{_BEFORE_UNIT}")),
+                unit(f"pivot/{_BEFORE_UNIT}"),
                 Unit(name=_FIRSTBOOT, dropins=(dropin,)),
             )
         ),
@@ -87,13 +76,6 @@ def _bounded(name: str, limit_s: float, limits: Limits, *, enabled: bool | None 
         "PIVOT_PAUSE_S": f"{limits.pause_s:.0f}",
         "NETWORK_WAIT_S": f"{limits.network_s:.0f}",
     }
-    environment = "".join(f"Environment={key}={value}\n" for key, value in values.items())
-    contents = f"[Service]\nTimeoutStartSec={limit_s:.0f}\n{environment}"
-    return Unit(
-        name=name, contents=_text(f"pivot/{name}"), enabled=enabled,
-        dropins=(Dropin(name="50-run.conf", contents=contents),),
-    )  # fmt: skip
-
-
-def _text(name: str) -> str:
-    return folders.fixture(f"guest/{name}").read_text(encoding="utf-8")
+    return unit(
+        f"pivot/{name}", run_dropin(f"TimeoutStartSec={limit_s:.0f}\n", values), enabled=enabled
+    )

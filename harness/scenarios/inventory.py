@@ -21,9 +21,9 @@ from harness.model import os_release
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.command import candidates
 from harness.model.errors import DeadlineError, RigError
-from harness.model.ignition import Config, File, Unit, render
+from harness.model.ignition import Config, render
 from harness.model.record import State
-from harness.node import access
+from harness.node import access, guest_files
 from harness.scenarios import start
 from harness.scenarios.config import whole
 from harness.scenarios.evidence import Evidence
@@ -112,8 +112,8 @@ def parse(text: str) -> Inventory:
 def config() -> Config:
     """Return the Ignition pieces that make a bootimage tell what it has."""
     return Config(
-        files=(File(path=_PROGRAM, contents=_guest_text("inventory"), mode=0o755, overwrite=True),),
-        units=(Unit(name=_UNIT, contents=_guest_text(f"units/{_UNIT}"), enabled=True),),
+        files=(guest_files.program("inventory", _PROGRAM),),
+        units=(guest_files.unit(f"units/{_UNIT}", enabled=True),),
     )
 
 
@@ -157,10 +157,6 @@ def _whole(watch: Watch) -> str:
 
 def _kept(bootimage: BootImage) -> Path:
     """Return where the answer is kept; another way of asking has another place."""
-    asked = _guest_text("inventory")
+    asked = guest_files.text("inventory")
     key = hashlib.sha256(f"{bootimage.sha256}\n{asked}".encode()).hexdigest()
     return folders.cache_dir() / "inventories" / f"{key}.json"
-
-
-def _guest_text(name: str) -> str:
-    return folders.fixture(f"guest/{name}").read_text(encoding="utf-8")

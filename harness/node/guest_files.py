@@ -1,0 +1,59 @@
+"""What lies in `fixtures/guest`, as parts of Ignition configs: programs, units, and who tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from harness import folders
+from harness.model.ignition import Dropin, File, Unit
+
+BIN = "/usr/local/bin"
+"""Where the guest's programs are."""
+MULTI_USER = "node-image-harness-multi-user.service"
+"""The unit that tells of multi-user.target."""
+
+_REPORTERS = ("node-image-harness-tell", "node-image-harness-failed")
+_FAILED = "units/node-image-harness-failed@.service"
+
+
+def text(name: str) -> str:
+    """Return the text of the file `name`, relative to the folder."""
+    return folders.fixture(f"guest/{name}").read_text(encoding="utf-8")
+
+
+def program(name: str, path: str | None = None) -> File:
+    """Return the program `name` at `path`, or under its own name in `BIN`."""
+    where = path or f"{BIN}/{PurePosixPath(name).name}"
+    return File(path=where, contents=text(name), mode=0o755, overwrite=True)
+
+
+def programs(*names: str) -> tuple[File, ...]:
+    """Return programs in `BIN`, and those by which they and systemd tell the host."""
+    return tuple(program(name) for name in (*names, *_REPORTERS))
+
+
+def unit(name: str, *dropins: Dropin, enabled: bool | None = None) -> Unit:
+    """Return the unit `name`, under its own name, with drop-ins."""
+    own = PurePosixPath(name).name
+    return Unit(name=own, contents=text(name), enabled=enabled, dropins=dropins)
+
+
+def failed_unit() -> Unit:
+    """Return what units name as OnFailure=, with their own name, to have it told."""
+    return unit(_FAILED)
+
+
+def multi_user_unit() -> Unit:
+    """Return the unit that tells of multi-user.target."""
+    return unit(f"units/{MULTI_USER}", enabled=True)
+
+
+def run_dropin(settings: str, values: Mapping[str, str], before: str = "") -> Dropin:
+    """Return the drop-in with a run's own values: a service's settings and its environment.
+
+    `before` is what stands before the section of the service.
+    """
+    quoted = {name: value.replace("%", "%%") for name, value in values.items()}
+    environment = "".join(f'Environment="{name}={value}"\n' for name, value in quoted.items())
+    return Dropin(name="50-run.conf", contents=f"{before}[Service]\n{settings}{environment}")
