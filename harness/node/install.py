@@ -31,6 +31,7 @@ _AUTHORITY = "/opt/openshift/tls/machine-config-server-ca.crt"
 _UNIT = "install-to-disk.service"
 _IN_PLACE_UNIT = "bootstrap-in-place.service"
 _INSTALL = "install/install-to-disk.sh"
+_MEMORY = "node-image-harness-memory"
 _FOLLOW = "node-image-harness-install"
 
 
@@ -50,7 +51,7 @@ def install_to_disk(installed: Document, limits: Limits) -> Config:
     """Install at once, with `installed` as the disk's config, and reboot."""
     config = File(path=_CONFIG, contents=Secret(render(installed)), mode=0o600, overwrite=True)
     return Config(
-        files=(config, *programs(_INSTALL)),
+        files=(config, *programs(_INSTALL, _MEMORY)),
         units=(_install_unit(_CONFIG, limits), failed_unit()),
     )
 
@@ -67,25 +68,26 @@ def bootstrap_in_place(certificate: ServerCertificate, limits: Limits) -> Config
     )
     in_place = unit(f"install/{_IN_PLACE_UNIT}", dropin)
     return Config(
-        files=(authority, *programs(_INSTALL, "install/bootstrap-in-place.sh")),
+        files=(authority, *programs(_INSTALL, _MEMORY, "install/bootstrap-in-place.sh")),
         units=(in_place, _install_unit(_MASTER, limits, _IN_PLACE_UNIT), failed_unit()),
     )
 
 
 def followed(added: Document, disk: str) -> Config:
-    """Add to an install that others wrote: tell of it, and merge `added` into the disk's config.
+    """Add to an install that others wrote: tell of it, and merge the disk's config over `added`.
 
     `disk` is where they install to; a machine without it fails at once.
     """
+    # Not by ExecStartPre=, which multi-user.target would wait for.
     around = (
-        "[Service]\nTimeoutStartSec=infinity\n"
-        f"ExecStartPre={BIN}/{_FOLLOW} before {disk}\n"
-        f"ExecStopPost={BIN}/{_FOLLOW} after\n"
+        f"[Service]\nExecStart=\nExecStart={BIN}/{_FOLLOW} run {disk}\n"
+        f"ExecStopPost={BIN}/{_FOLLOW} ended\n"
     )
     config = File(path=_ADDED, contents=Secret(render(added)), mode=0o600, overwrite=True)
     return Config(
-        files=(config, *programs(f"install/{_FOLLOW}")),
+        files=(config, *programs(f"install/{_FOLLOW}", _MEMORY)),
         units=(
+            unit("install/node-image-harness-memory.service", enabled=True),
             Unit(name=_UNIT, dropins=(Dropin(name="50-node-image-harness.conf", contents=around),)),
         ),
     )

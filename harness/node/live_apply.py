@@ -29,7 +29,7 @@ BEFORE = "/run/node-image-harness/before.txt"
 _PATHS = "/etc/node-image-harness/paths"
 _TMPFILES = "/etc/tmpfiles.d/node-image-harness.conf"
 _GENERATOR = "node-image-overlay-generator"
-_PROGRAMS = ("node-image-pull", "node-image-overlay")
+_PROGRAMS = ("node-image-pull", "node-image-overlay", "node-image-harness-memory")
 _PULL = "node-image-pull.service"
 _BEFORE_UNIT = "node-image-harness-before.service"
 # The installer enables none of its units: the generator's link brings them in.

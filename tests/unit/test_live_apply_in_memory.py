@@ -10,6 +10,7 @@ from harness import folders, process
 from harness.model.clock import Deadline
 
 PULL = folders.fixture("guest/node-image-pull")
+MEMORY = folders.fixture("guest/node-image-harness-memory")
 # Logs what it is asked, and makes the repository and the checkout.
 OSTREE = """\
 echo "$*" >>{folder}/asked
@@ -25,27 +26,39 @@ PROGRAMS = {
     "mount": 'echo "mount $*" >>{folder}/asked',
     "nm-online": "",
     "sleep": "exit 1",
-    "df": "echo Used; echo 700; echo 20",
+    "df": 'echo Used; case "$3" in /run/ephemeral) echo 20;; *) echo 700;; esac',
+    "mountpoint": '[ "$2" = {folder} ]',
     "ostree": OSTREE,
     "node-image-harness-tell": 'echo "$*" >>{folder}/told',
 }
 
 
+def placed(program: Path, folder: Path) -> str:
+    """Return the script of `program`, for a live system that stands in `folder`."""
+    script = program.read_text()
+    for place in ("/usr/local/bin/", "/run/node-image-harness/", "/run/ostree-", "/proc/"):
+        kept = place.rpartition("/")[2]
+        script = script.replace(place, f"{folder}/{kept}")
+    return script.replace("(/var/ostreecontainer ", f"({folder} ").replace(
+        "in_memory=/var/ostreecontainer", f"in_memory={folder}"
+    )
+
+
 def pull(folder: Path, cmdline: str) -> None:
     """Run the script on a live system that stands in `folder`."""
-    for name, text in PROGRAMS.items():
-        (folder / name).write_text(f"#!/bin/sh\n{text.format(folder=folder)}\n")
+    programs = {
+        name: f"#!/bin/sh\n{text.format(folder=folder)}\n" for name, text in PROGRAMS.items()
+    }
+    programs[MEMORY.name] = placed(MEMORY, folder)
+    for name, text in programs.items():
+        (folder / name).write_text(text)
         (folder / name).chmod(0o755)
     (folder / "cmdline").write_text(f"{cmdline}\n")
     (folder / "ostree-live").touch()
     for ref in ("ostree/container/blob/a", "ostree/0/1/0"):
         (folder / "booted/refs/heads" / ref).parent.mkdir(parents=True, exist_ok=True)
         (folder / "booted/refs/heads" / ref).touch()
-    script = PULL.read_text()
-    for place in ("/usr/local/bin/", "/run/node-image-harness/", "/run/ostree-", "/proc/"):
-        kept = place.rpartition("/")[2]
-        script = script.replace(place, f"{folder}/{kept}")
-    script = script.replace("/var/ostreecontainer", str(folder))
+    script = placed(PULL, folder)
     script = script.replace("booted_repo=/ostree/repo", f"booted_repo={folder}/booted")
     env = {
         "PATH": f"{folder}:/usr/bin:/bin", "NODE_IMAGE": "h/n@sha256:1", "PULL_TRIES": "1",
@@ -94,4 +107,34 @@ def test_what_lay_in_memory_at_most_is_told_at_the_end(tmp_path: Path) -> None:
     pull(tmp_path, "coreos.liveiso=x")
 
     last = (tmp_path / "told").read_text().splitlines()[-1]
-    assert last == f"checkout done memory peaks: {tmp_path} 900 bytes, /run/ephemeral 20 bytes"
+    words = "memory peaks: /var/ostreecontainer 900 bytes, /run/ephemeral 20 bytes"
+    assert last == f"checkout done {words}"
+
+
+def memory_said(folder: Path, *words: str, mountpoint: str = "exit 0") -> str:
+    programs = {
+        "df": 'case "$3" in /run/ephemeral) echo 20;; *) echo 700;; esac',
+        "mountpoint": mountpoint,
+    }
+    for name, text in programs.items():
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(0o755)
+    env = {"PATH": f"{folder}:/usr/bin:/bin"}
+    command = ("bash", "-c", placed(MEMORY, folder), "memory", *words)
+    return process.run(command, Deadline.after(10), env=env).stdout
+
+
+def test_node_image_without_a_tmpfs_is_among_the_rest(tmp_path: Path) -> None:
+    assert memory_said(tmp_path, "words") == "", "nothing was noted yet"
+
+    memory_said(tmp_path, "note", mountpoint="exit 1")
+
+    assert memory_said(tmp_path, "words") == (
+        "memory peaks: /var/ostreecontainer 0 bytes, /run/ephemeral 20 bytes\n"
+    )
+
+
+def test_place_of_the_first_installers_counts(tmp_path: Path) -> None:
+    memory_said(tmp_path, "note", mountpoint='[ "$2" = /var/ostree-container ]')
+
+    assert "/var/ostreecontainer 700 bytes" in memory_said(tmp_path, "words")

@@ -142,8 +142,9 @@ def test_host_leads_when_the_rendezvous_is_its_own_address(
 ) -> None:
     (tmp_path / "rendezvous-host.env").write_text(f"NODE_ZERO_IP={address}\n")
     for name, text in {
-        "ip": "echo '2: eth0    inet 10.0.2.15/24 brd 10.0.2.255 scope global eth0'",
-        "node-image-harness-tell": "true",
+        "ip": "echo '2: eth0 inet 10.0.2.15/24 scope global eth0'; echo '2: eth0 inet6 fec0::1/64'",
+        "node-image-harness-tell": f'echo "$*" >>{tmp_path}/told',
+        "sleep": "true",
     }.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / name).chmod(0o755)
@@ -155,6 +156,8 @@ def test_host_leads_when_the_rendezvous_is_its_own_address(
     process.run(("bash", "-c", script), Deadline.after(10), env=env)
 
     assert (tmp_path / "node0").exists() is leads
+    state = "done" if leads else "failed"
+    assert (tmp_path / "told").read_text().startswith(f"node-zero {state} {address} is ")
 
 
 @pytest.mark.parametrize("scenario", [sno.SCENARIO, sno_pxe.SCENARIO, upi_install.SCENARIO])
