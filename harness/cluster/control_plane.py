@@ -24,7 +24,7 @@ from harness.cluster.payload import Payload
 from harness.cluster.pki import Api, Pki
 from harness.images.registry import free_port
 from harness.model.clock import Deadline, NotYet, wait_for
-from harness.model.errors import RigError
+from harness.model.errors import DeadlineError, RigError
 from harness.model.guest_network import HOST_IN_GUEST, LOOPBACK
 from harness.model.readyz import why_not_ready
 from harness.model.secret import Secret
@@ -49,11 +49,15 @@ class Program:
     child: subprocess.Popen[bytes]
     log: Path
 
+    def said(self) -> str:
+        """Return the end of its log."""
+        return self.log.read_text(errors="replace")[-_LOG_TAIL:]
+
     def insist_alive(self) -> None:
         """Return while it runs; raise `RigError` with the end of its log if it ended."""
         if self.child.poll() is None:
             return
-        said = self.log.read_text(errors="replace")[-_LOG_TAIL:]
+        said = self.said()
         kind = _PortTakenError if _PORT_TAKEN in said else RigError
         raise kind(f"{self.name} ended with status {self.child.returncode}: {said}")
 
@@ -180,7 +184,12 @@ def _wait_until_ready(started: Sequence[Program], plane: ControlPlane, deadline:
         base_url=plane.url, verify=trust, trust_env=False, timeout=_ASK_WITHIN_S
     ) as client:
         ask = partial(_ask, started, client)
-        wait_for(f"the API server at {plane.url} to be ready", ask, deadline, tick_s=0.1)
+        try:
+            wait_for(f"the API server at {plane.url} to be ready", ask, deadline, tick_s=0.1)
+        except DeadlineError as exc:
+            # Its logs go with the run.
+            said = "".join(f"\n{program.name}: {program.said()}" for program in started)
+            raise DeadlineError(exc.waited_for, exc.limit_s, f"{exc.reason}{said}") from exc
 
 
 def _ask(started: Sequence[Program], client: httpx.Client) -> None:

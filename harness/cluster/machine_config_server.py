@@ -1,7 +1,9 @@
 """A machine-config server: the full Ignition config of a role, to machines that have a pointer.
 
-As the operator's server it speaks HTTPS with a certificate authority that only the pointer names,
-and serves nobody who does not say which config versions he knows.
+As the operator's server it speaks HTTPS with a certificate authority that only the pointer names.
+It is stricter on purpose: where the operator's gives a default version to clients that name none,
+and converts for those that know another, this one refuses, so that an Ignition which asks wrongly
+is seen.
 
 Source: openshift/machine-config-operator pkg/server/api.go.
 """
@@ -70,7 +72,7 @@ def _answer(configs: Mapping[str, Document], role: str, asked: Request) -> Answe
     ours, theirs = _numbers(version), tuple(map(int, known.groups()))
     if theirs[0] != ours[0] or theirs < ours:
         return refusal(
-            HTTPStatus.NOT_ACCEPTABLE,
+            HTTPStatus.BAD_REQUEST,
             f"the config has version {version}, and the client knows none beyond {known[0]}",
         )
     return Answer(body=render(configs[role]).encode(), content_type="application/json")

@@ -56,8 +56,8 @@ def etcd_arguments(at: Layout) -> tuple[str, ...]:
 
     Source: etcd 3.4, Documentation/op-guide/configuration.md
     """
-    # One member never talks to a peer; the port is opened all the same.
-    peer = f"http://{LOOPBACK}:{at.etcd_peer_port}"
+    # One member never talks to a peer; the port is opened all the same, to nobody without a key.
+    peer = f"https://{LOOPBACK}:{at.etcd_peer_port}"
     return (
         "--name=bootstrap", f"--data-dir={at.data}", "--logger=zap",
         f"--listen-client-urls={at.etcd_url}", f"--advertise-client-urls={at.etcd_url}",
@@ -65,6 +65,8 @@ def etcd_arguments(at: Layout) -> tuple[str, ...]:
         f"--initial-cluster=bootstrap={peer}",
         f"--cert-file={at.tls}/etcd-server.crt", f"--key-file={at.tls}/etcd-server.key",
         "--client-cert-auth", f"--trusted-ca-file={at.tls}/etcd-ca.crt",
+        f"--peer-cert-file={at.tls}/etcd-server.crt", f"--peer-key-file={at.tls}/etcd-server.key",
+        "--peer-client-cert-auth", f"--peer-trusted-ca-file={at.tls}/etcd-ca.crt",
         # Nothing has to outlive a power cut, and a disk in emulation is slow to sync.
         "--unsafe-no-fsync",
     )  # fmt: skip

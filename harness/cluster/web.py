@@ -39,7 +39,7 @@ class WebServer:
     """A server that listens. `requests` and `troubles` grow while it runs, in their order.
 
     Every path begins with `token`: what is served may hold secrets, and all users see it.
-    `troubles` are clients that came to no request, as by a TLS handshake that they broke off.
+    `troubles` are connections that broke, as in a TLS handshake or while a file was sent.
     """
 
     port: int

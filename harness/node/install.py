@@ -15,7 +15,8 @@ from harness.model.ignition import Config, Document, Dropin, File, Unit, render
 from harness.model.secret import Secret
 from harness.node.guest_files import BIN, failed_unit, programs, run_dropin, unit
 
-# Scripts give up by themselves and say why; systemd ends only those that hang.
+# Scripts give up by themselves and say why; systemd ends only those that hang, and the host waits
+# for neither for ever.
 _MARGIN_S = 60.0
 STAGE = "install"
 """The stage that the guest tells as done before it reboots into the installed system."""
@@ -41,6 +42,11 @@ class Limits:
 
     install_s: float = 300.0
     in_place_s: float = 900.0
+
+    @property
+    def told_s(self) -> float:
+        """How soon after its start the end of an install is told, or why there is none."""
+        return self.install_s + _MARGIN_S
 
     def scaled(self, factor: float) -> Limits:
         """Return the limits for a guest that is slower by `factor`."""
@@ -99,6 +105,7 @@ def _install_unit(config: str, limits: Limits, wants: str | None = None) -> Unit
         "INSTALL_DEVICE": DEVICE,
         "INSTALL_CONFIG": config,
         "INSTALL_WAIT_S": f"{wait_s:.0f}",
+        "INSTALL_LIMIT_S": f"{limits.install_s:.0f}",
     }
     needs = "" if wants is None else f"[Unit]\nWants={wants}\n"
     limit = f"RuntimeMaxSec={wait_s + limits.install_s + _MARGIN_S:.0f}\n"

@@ -9,8 +9,9 @@ import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 
-from harness.cluster.exchange import Route
+from harness.cluster.exchange import Answer, Request, Route, refusal
 from harness.cluster.web import serve
 from harness.diagnosis import events
 from harness.images.live_iso import pack, with_ignition
@@ -106,7 +107,9 @@ def booted_from_network(
     insist_valid(text, rig.run.folder)
     routes = _routes(inputs.live(rig.run.scratch), text)
     with serve(routes) as web:
-        routes[_SCRIPT] = ipxe_script(web.url_in_guest, routes).encode()
+        rig.redactor.add(web.token)
+        # QEMU's command line, which every user of the host can read, leads to the script.
+        routes[_SCRIPT] = once(ipxe_script(web.url_in_guest, routes).encode())
         plan = replace(plan, netboot=f"{web.url_in_guest}{_SCRIPT}")
         with start.switched_on(rig, inputs, plan, None) as boot:
             boot.evidence.keep_config(document, _KEPT)
@@ -124,10 +127,22 @@ def ipxe_script(url: str, routes: Collection[str]) -> str:
     )
 
 
+def once(body: bytes) -> Route:
+    """Serve `body` to the first who asks for it, and to nobody else."""
+    left = [body]
+
+    def answer(asked: Request) -> Answer:
+        if not left:
+            return refusal(HTTPStatus.GONE, f"{asked.path} was fetched already")
+        return Answer(body=left.pop())
+
+    return answer
+
+
 def _routes(live: LiveMedia, config: str) -> dict[str, Route]:
     routes: dict[str, Route] = {
         _KERNEL: live.kernel, _INITRAMFS: live.initramfs, _ROOTFS: live.rootfs,
-        _CONFIG: pack(config),
+        _CONFIG: once(pack(config)),
     }  # fmt: skip
     if live.metal is not None:
         routes[_METAL] = live.metal
@@ -163,7 +178,7 @@ def follow_install(boot: Boot, session: Session) -> None:
         RigError: QEMU ended, or the harness's own part in the guest failed.
     """
     limits = install.Limits().scaled(boot.rig.timeout_factor)
-    stages.wait_for_stage(boot, STAGE, limits.install_s)
+    stages.wait_for_stage(boot, STAGE, limits.told_s)
     boot.timings_s.update(events.durations_s(boot.watch.events))
     with boot.timed("installed-boot"):
         stages.wait_for_boot(boot, session, 2)  # the live system was the first

@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import doctor, process
+from harness.cluster import payload
 from harness.cluster.payload import Payload
 from harness.folders import cache_dir
 from harness.host_needs import Purpose
+from harness.images import cpio, live_iso, oci_layout
 from harness.images.live_media import LiveMedia
 from harness.machine.locks import lock
 from harness.model.clock import Deadline
@@ -62,11 +64,6 @@ class StandIn:
             initramfs=folder / live.INITRAMFS, rootfs=folder / live.ROOTFS,
             metal=folder / live.METAL,
         )  # fmt: skip
-
-    @property
-    def base_image(self) -> str:
-        """The CoreOS layer as a container image reference."""
-        return f"oci:{self.folder / 'base'}:{oci.TAG}"
 
     @property
     def node_image(self) -> str:
@@ -125,7 +122,9 @@ def _versions(root: Path) -> Path:
 
 
 def _recipe_key() -> str:
-    return recipe.key_of((), (recipe.FOLDER, Path(__file__).parent))
+    # What the build takes from other rooms.
+    files = (Path(str(module.__file__)) for module in (cpio, live_iso, oci_layout, payload))
+    return recipe.key_of((), (recipe.FOLDER, Path(__file__).parent, *files))
 
 
 def _is_fresh(path: Path) -> bool:

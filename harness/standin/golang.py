@@ -101,6 +101,9 @@ def compile_missing(
     missing = {name: path for name, path in programs.items() if not path.exists()}
     if not missing:
         return
+    for name, path in missing.items():
+        for old in path.parent.glob(f"{name}-*"):
+            old.unlink()
     toolchain = go()
     if "kube-apiserver" in missing:
         _generate_openapi(toolchain, deadline)

@@ -36,11 +36,13 @@ def load(folder: Path = FOLDER) -> Recipe:
     return Recipe(**fields)
 
 
-def key_of(versions: Iterable[str], folders: Iterable[Path]) -> str:
-    """Return the cache key over package versions and every file below `folders`."""
+def key_of(versions: Iterable[str], places: Iterable[Path]) -> str:
+    """Return the cache key over package versions and every file in `places`, files or folders."""
     digest = hashlib.sha256("\n".join(sorted(versions)).encode())
-    for folder in folders:
-        files = (p for p in folder.rglob("*") if p.is_file() and p.parent.name != "__pycache__")
+    for place in places:
+        folder = place.parent if place.is_file() else place
+        found = [place] if place.is_file() else place.rglob("*")
+        files = (p for p in found if p.is_file() and p.parent.name != "__pycache__")
         for path in sorted(files):
             digest.update(f"\0{path.relative_to(folder)}\0{path.stat().st_mode & 0o111}\0".encode())
             digest.update(path.read_bytes())

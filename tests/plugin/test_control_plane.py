@@ -60,11 +60,12 @@ def test_a_program_that_ends_is_told_with_its_log(
 
 
 def test_one_that_never_answers_ends_with_the_deadline(tmp_path: Path) -> None:
-    payload = payload_of(tmp_path / "payload")
+    waits = f"echo etcd is away >&2; {WAITS}"
+    payload = payload_of(tmp_path / "payload", apiserver=waits)
     begin = time.monotonic()
 
     with (
-        pytest.raises(DeadlineError, match="to be ready"),
+        pytest.raises(DeadlineError, match=r"to be ready(.|\n)*kube-apiserver: etcd is away"),
         hosted(tmp_path / "plane", payload, make_pki(), Deadline.after(1)),
     ):
         pass

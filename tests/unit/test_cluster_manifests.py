@@ -41,6 +41,8 @@ def test_etcd_takes_clients_of_its_authority_alone() -> None:
     assert "client-cert-auth" in etcd
     assert etcd["trusted-ca-file"] == api["etcd-cafile"] == "/t/etcd-ca.crt"
     assert etcd["listen-client-urls"] == api["etcd-servers"] == "https://127.0.0.1:2"
+    assert "peer-client-cert-auth" in etcd
+    assert etcd["listen-peer-urls"].startswith("https://")
 
 
 def test_every_file_that_is_named_is_one_of_the_pki() -> None:

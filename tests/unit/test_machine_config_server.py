@@ -40,9 +40,9 @@ def trust(server: MachineConfigServer) -> ssl.SSLContext:
     [
         ("/config/master", IGNITION.format("3.3.0"), 200, ""),
         ("/config/master", IGNITION.format("3.2.0"), 200, ""),
-        ("/config/master", IGNITION.format("3.1.0"), 406, "has version 3.2.0, and the client"),
-        ("/config/master", IGNITION.format("2.4.0"), 406, "knows none beyond"),
-        ("/config/master", IGNITION.format("4.0.0"), 406, "knows none beyond"),
+        ("/config/master", IGNITION.format("3.1.0"), 400, "has version 3.2.0, and the client"),
+        ("/config/master", IGNITION.format("2.4.0"), 400, "knows none beyond"),
+        ("/config/master", IGNITION.format("4.0.0"), 400, "knows none beyond"),
         ("/config/master", "*/*", 400, "no Ignition asks like that: Accept is '*/*'"),
         ("/config/master", "", 400, "no Ignition asks like that"),
         ("/config/worker", IGNITION.format("3.3.0"), 404, "no config for the role worker"),

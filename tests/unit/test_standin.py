@@ -16,7 +16,7 @@ import zstandard
 from harness.model import os_release
 from harness.model.clock import Deadline
 from harness.model.errors import RigError
-from harness.standin import boot_loader, build, coreos, oci, recipe, rpm
+from harness.standin import boot_loader, build, coreos, golang, oci, recipe, rpm
 
 
 @pytest.mark.parametrize(
@@ -79,6 +79,28 @@ def test_key_changes_with_versions_content_names_and_modes(tmp_path: Path) -> No
     keys.append(recipe.key_of(["x 1"], [folder]))
 
     assert len(set(keys)) == 5
+
+
+def test_key_changes_with_a_single_file(tmp_path: Path) -> None:
+    file = _tree(tmp_path, "a") / "a"
+    keys = [recipe.key_of([], []), recipe.key_of([], [file])]
+    file.write_text("other")
+
+    assert recipe.key_of([], [file]) not in keys
+
+
+def test_programs_of_other_sources_are_not_kept(tmp_path: Path) -> None:
+    for name in ("kubelet-1", "kubelet-2", "release-image-1"):
+        (tmp_path / name).touch()
+    programs = {"kubelet": tmp_path / "kubelet-3", "release-image": tmp_path / "release-image-1"}
+
+    def no_compiler() -> golang.Toolchain:
+        raise RigError("no compiler")
+
+    with pytest.raises(RigError):
+        golang.compile_missing(programs, no_compiler, Deadline.after(1))
+
+    assert [path.name for path in tmp_path.iterdir()] == ["release-image-1"]
 
 
 def test_key_is_blind_to_compiled_python(tmp_path: Path) -> None:
