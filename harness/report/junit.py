@@ -72,8 +72,8 @@ def _classes(tests: list[TestRecord]) -> Iterator[tuple[str, str]]:
 
 def _measures(machines: list[MachineRecord]) -> Iterator[tuple[str, str]]:
     for machine in machines:
-        # More than one machine of a scenario is rare; theirs would go by the same names.
-        prefix = "" if machine is machines[0] else f"{machine.name}."
+        # Those of the scenario's other machines, and of reruns, would go by the same names.
+        prefix = "" if machine.name == machine.scenario else f"{machine.name}."
         for name, took_s in _phases_s(machine).items():
             yield f"{prefix}phase.{name}.seconds", f"{took_s:.1f}"
         yield f"{prefix}machine.boots", str(machine.boots)

@@ -19,6 +19,7 @@ from harness.cluster.release_payload import ReleasePayload
 from harness.images.certificates import ServerCertificate, issue
 from harness.machine.segment import Segment, pair
 from harness.model.ignition import Document
+from harness.model.record import State
 from harness.node import bootkube
 from harness.node.bootkube import temporary_control_plane
 from harness.node.joining import joining_kubelet
@@ -35,7 +36,7 @@ from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario, Way
 from harness.scenarios.start import Boot, MachinePlan
 
 _NODE = MachinePlan(name="ipi_cluster", memory_mib=2048)
-_BOOTSTRAP = MachinePlan(name="ipi_cluster_bootstrap", memory_mib=3072)
+_BOOTSTRAP = MachinePlan(name="ipi_cluster_bootstrap", memory_mib=3072, scenario=_NODE.name)
 _NODE_NAME = "control-plane-0"
 
 
@@ -96,6 +97,7 @@ def _bootstrap(rig: Rig, inputs: Inputs, cluster: _Cluster, config: Document) ->
     with start.switched_on(rig, inputs, plan, whole(pieces, ())) as boot:
         stages.wait_for_live_apply(boot, limits)
         wait_for_control_plane(boot, waits)
+        boot.watch.note(state=State.UP)
         yield boot
 
 

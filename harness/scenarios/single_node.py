@@ -40,8 +40,8 @@ from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario, Way
 from harness.scenarios.start import MachinePlan, SwitchedOn
 
 _REBOOTS = 2  # into the installed system, and into the node image
-# The images of the temporary control plane are in memory as well.
-_BUDGET = MemoryBudget(writable_mib=1536)
+# The images of the temporary control plane are in memory as well: some 320 MiB with all else.
+_BUDGET = MemoryBudget(writable_mib=512)
 _NODE_NAME = "single-node"
 _INSTALLED_BOOT = 2  # after the live system's
 

@@ -32,7 +32,8 @@ class MachinePlan:
     """What a scenario asks of its machine.
 
     The disk holds the bootimage, grown to `disk_bytes`, or with `is_blank` nothing of that size:
-    then the ISO `cdrom` boots, or the iPXE script at the URL `netboot`.
+    then the ISO `cdrom` boots, or the iPXE script at the URL `netboot`. `scenario` is whose machine
+    it is, where that is not its own name.
     """
 
     name: str
@@ -42,6 +43,7 @@ class MachinePlan:
     cdrom: Path | None = None
     netboot: str | None = None
     segment: Segment | None = None
+    scenario: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,7 @@ def switched_on(
         hardware=rig.hardware, segment=plan.segment,
         cpu_level=cpu_level(inputs.node_image.version),
     )  # fmt: skip
-    with watched(rig, spec, evidence, inputs) as watch:
+    with watched(rig, spec, evidence, inputs, plan.scenario) as watch:
         yield Boot(rig=rig, machine=watch.machine, watch=watch, evidence=evidence)
 
 
@@ -112,9 +114,15 @@ def _checked(rig: Rig, evidence: Evidence, document: Document | None) -> str | N
 
 @contextmanager
 def watched(
-    rig: Rig, spec: MachineSpec, evidence: Evidence, inputs: Inputs | None = None
+    rig: Rig,
+    spec: MachineSpec,
+    evidence: Evidence,
+    inputs: Inputs | None = None,
+    scenario: str | None = None,
 ) -> Iterator[Watch]:
     """Hold a machine made of `spec` with what watches it; `evidence` has all of it at the end.
+
+    It is recorded as a machine of `scenario`, or of one that goes by its name.
 
     Raises:
         RigError: the host cannot start the machine.
@@ -126,7 +134,7 @@ def watched(
     )  # fmt: skip
     name = evidence.folder.name
     record = MachineRecord(
-        name=name, scenario=spec.name, folder=name, started=utc_now(), timings_s={}
+        name=name, scenario=scenario or spec.name, folder=name, started=utc_now(), timings_s={}
     )
     with ExitStack() as after, boot(rig.connection, rig.run, spec, limit) as machine:
         evidence.keep_domain(machine)

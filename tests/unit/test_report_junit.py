@@ -145,10 +145,10 @@ def test_phases_of_other_boots_and_machines_keep_their_own_names(tmp_path: Path)
         PhaseRecord(name="kubelet", title="kubelet", begin_s=30, end_s=32),
         PhaseRecord(name="pull", title="pull", begin_s=32),
     )
-    first = MachineRecord(name="a", scenario="s", folder="a", phases=phases, timings_s={})
+    first = MachineRecord(name="s", scenario="s", folder="a", phases=phases, timings_s={})
     second = replace(first, name="b", phases=phases[:1])
 
-    told = properties(written(run_of(machines=(first, second)), tmp_path)[0])
+    told = properties(written(run_of(machines=(second, first)), tmp_path)[0])
 
     assert {name: value for name, value in told.items() if "phase." in name} == {
         "phase.kernel.seconds": "2.0",
