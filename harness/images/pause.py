@@ -18,32 +18,59 @@ _LOAD_ADDRESS = 0x400000
 _ELF_HEADER_BYTES = 64
 _PROGRAM_HEADER_BYTES = 56
 
-_X86_64_LOOP = bytes.fromhex(
-    "b822000000"  # mov eax, 34 (pause)
-    "0f05"        # syscall
-    "ebf7"        # jmp to the start
+# Both block SIGINT and SIGTERM, wait for one of them, and exit: as PID 1 of its namespace a program
+# that does not would have every shutdown of a node wait for systemd's 90 s.
+_X86_64_CODE = bytes.fromhex(
+    "6802400000"    # push 0x4002: the set of the two signals
+    "4889e6"        # mov rsi, rsp
+    "31ff"          # xor edi, edi (SIG_BLOCK)
+    "31d2"          # xor edx, edx
+    "41ba08000000"  # mov r10d, 8: bytes of the set
+    "b80e000000"    # mov eax, 14 (rt_sigprocmask)
+    "0f05"          # syscall
+    "4889e7"        # mov rdi, rsp
+    "31f6"          # xor esi, esi
+    "31d2"          # xor edx, edx: no time limit
+    "41ba08000000"  # mov r10d, 8
+    "b880000000"    # mov eax, 128 (rt_sigtimedwait)
+    "0f05"          # syscall
+    "85c0"          # test eax, eax
+    "78e8"          # js: another signal came, wait again
+    "31ff"          # xor edi, edi
+    "b8e7000000"    # mov eax, 231 (exit_group)
+    "0f05"          # syscall
 )  # fmt: skip
-_AARCH64_LOOP = b"".join(
+_AARCH64_CODE = b"".join(
     word.to_bytes(4, "little")
     for word in (
-        0xD2800000,  # mov x0, 0: no descriptors. The result comes back here, so set it each time
-        0xD2800001,  # mov x1, 0
-        0xD2800002,  # mov x2, 0: no time limit
-        0xD2800003,  # mov x3, 0: no signal mask
-        0xD2800004,  # mov x4, 0
-        0xD2800928,  # mov x8, 73 (ppoll; this architecture has no pause)
+        0xD2880049,  # mov x9, 0x4002
+        0xF81F0FE9,  # str x9, [sp, -16]!
+        0xD2800000,  # mov x0, 0
+        0x910003E1,  # mov x1, sp
+        0xD2800002,  # mov x2, 0
+        0xD2800103,  # mov x3, 8
+        0xD28010E8,  # mov x8, 135 (rt_sigprocmask)
         0xD4000001,  # svc 0
-        0x17FFFFF9,  # b to the start
+        0x910003E0,  # mov x0, sp
+        0xD2800001,  # mov x1, 0
+        0xD2800002,  # mov x2, 0
+        0xD2800103,  # mov x3, 8
+        0xD2801128,  # mov x8, 137 (rt_sigtimedwait)
+        0xD4000001,  # svc 0
+        0x37FFFF40,  # tbnz w0, 31, to the wait
+        0xD2800000,  # mov x0, 0
+        0xD2800BC8,  # mov x8, 94 (exit_group)
+        0xD4000001,  # svc 0
     )
 )
 _MACHINES = {
-    "x86_64": ("amd64", _EM_X86_64, _X86_64_LOOP),
-    "aarch64": ("arm64", _EM_AARCH64, _AARCH64_LOOP),
+    "x86_64": ("amd64", _EM_X86_64, _X86_64_CODE),
+    "aarch64": ("arm64", _EM_AARCH64, _AARCH64_CODE),
 }
 
 
 def pause_program(arch: str) -> bytes:
-    """Return a static ELF executable for `arch` that waits for signals for ever.
+    """Return a static ELF executable for `arch` that sleeps until SIGINT or SIGTERM.
 
     Source: elf(5), System V ABI: one header, one loadable segment, then the code.
 
