@@ -67,7 +67,8 @@ def test_a_config_goes_to_those_who_know_its_version(
 
     assert answer.status == status
     assert said in body
-    assert body.count("\n") <= 1 or json.loads(body) == CONFIG
+    if status == 200 and path != "/healthz":
+        assert json.loads(body) == CONFIG
 
 
 def test_a_pointer_merges_the_config_and_trusts_its_server(server: MachineConfigServer) -> None:

@@ -28,14 +28,19 @@ UP_AGAIN = "stage=multi-user state=done uptime=22.00 detail=\n"
 class Rebooting(FakeShell):
     """A session that sees the guest come up anew when it is asked to follow a reboot."""
 
-    def __init__(self, boot: Boot) -> None:
+    def __init__(self, boot: Boot, comes_up: bool = True) -> None:
         super().__init__("")
         self.boot = boot
+        self.comes_up = comes_up
+        self.left: list[Collection[str]] = []
 
     def close(self) -> None:
         """Leave the guest."""
 
     def wait_for_reboot(self, old_boot_ids: Collection[str], deadline: Deadline) -> None:
+        self.left.append(old_boot_ids)
+        if not self.comes_up:
+            return
         with self.boot.machine.port_files[EVENTS_PORT].open("a") as port:
             port.write(UP_AGAIN)
 
@@ -60,6 +65,23 @@ def test_a_pivot_is_followed_through_its_reboot(tmp_path: Path) -> None:
     assert boot.timings_s["pivot"] == pytest.approx(30.5)
     assert "reboot" in boot.timings_s
     assert any("logged in to boot 2" in line for line in told)
+
+
+def test_a_node_that_reboots_and_does_not_come_up_is_told(tmp_path: Path) -> None:
+    boot, _ = make_boot(tmp_path, PIVOTED)
+    boot.machine.console.write_text(BANNER + RESTART + BANNER)
+
+    with pytest.raises(ProductError, match="has said nothing"):
+        pivoting.follow_pivot(boot, Rebooting(boot, comes_up=False))
+
+
+def test_a_pivot_of_a_later_boot_is_followed_into_the_one_after_it(tmp_path: Path) -> None:
+    boot, told = make_boot(tmp_path, UP_AGAIN + PIVOTED)
+    boot.machine.console.write_text(BANNER + RESTART + BANNER + RESTART + BANNER)
+
+    pivoting.follow_pivot(boot, Rebooting(boot), 2)
+
+    assert any("logged in to boot 3" in line for line in told)
 
 
 def test_a_pivot_without_end_is_told_with_what_it_said_last(tmp_path: Path) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from scenario_fakes import FakeShell, make_boot, make_inputs
 from test_images_live_iso import iso
@@ -16,20 +19,23 @@ from harness import folders, process
 from harness.cluster.exchange import Request, answer_of
 from harness.images.certificates import issue
 from harness.images.live_iso import extract
+from harness.images.live_media import LiveMedia
 from harness.machine.hardware import Hardware
 from harness.model.clock import Deadline
 from harness.model.errors import InputError, ProductError
-from harness.model.ignition import Config, Unit, render
+from harness.model.ignition import Config, Document, Unit, render
 from harness.node.assisted import Agent, agent_based, assisted
 from harness.node.install import DEVICE, Limits, bootstrap_in_place, install_to_disk
 from harness.node.live_apply import Limits as ApplyLimits
 from harness.node.live_apply import live_apply, on_demand
 from harness.scenarios import medium, sno, sno_pxe, upi_install
 from harness.scenarios.medium import MemoryBudget, insist_on_budget, ipxe_script
-from harness.scenarios.on_demand import insist_on_end_marks
-from harness.scenarios.scenario import Scenario
+from harness.scenarios.on_demand import LOOK, insist_on_end_marks
+from harness.scenarios.scenario import Inputs, Rig, Scenario
+from harness.scenarios.start import Boot, MachinePlan
 from harness.standin import live
 
+EMPTY: Document = {"ignition": {"version": "3.2.0"}}
 AGENT = Agent(wait_s=100.0, starts=("kubelet.service",))
 GUEST = folders.fixture("guest")
 SCRIPTS = sorted(
@@ -183,6 +189,30 @@ def test_what_is_secret_is_served_to_the_first_alone() -> None:
     assert answer_of(route, asked).status == 410
 
 
+def test_config_of_a_network_boot_goes_to_the_first_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = LiveMedia(iso=tmp_path, kernel=tmp_path, initramfs=tmp_path, rootfs=tmp_path)
+    boot, _ = make_boot(tmp_path)
+    seen: list[int] = []
+
+    @contextmanager
+    def guest(_rig: Rig, _inputs: Inputs, plan: MachinePlan, _: None) -> Iterator[Boot]:
+        script = str(plan.netboot)
+        assert boot.rig.redactor(script) != script, "evidence is kept of it"
+        base = script.replace("10.0.2.2", "127.0.0.1").rpartition("/")[0]
+        for name in ("boot.ipxe", "config.img"):
+            seen.extend(httpx.get(f"{base}/{name}", trust_env=False).status_code for _ in "12")
+        yield boot
+
+    monkeypatch.setattr("harness.scenarios.start.switched_on", guest)
+    inputs = replace(make_inputs(), live=lambda _folder: live)
+    with medium.booted_from_network(boot.rig, inputs, medium.live_plan("one", 128), EMPTY):
+        pass
+
+    assert seen == [200, 410, 200, 410]
+
+
 def told(image_bytes: int, writable_bytes: int) -> str:
     peaks = f"/var/ostreecontainer {image_bytes} bytes, /run/ephemeral {writable_bytes} bytes"
     return f"stage=checkout state=done uptime=1.00 detail=memory peaks: {peaks}\n"
@@ -234,6 +264,26 @@ def test_end_marks_of_an_agent_are_held(tmp_path: Path, seen: str, holds: bool) 
         return
     with pytest.raises(ProductError, match="after the agent's live-apply"):
         insist_on_end_marks(boot, FakeShell(seen))
+
+
+@pytest.mark.parametrize(("state", "has_oc"), [("active", True), ("inactive", False)])
+def test_end_marks_are_asked_of_systemd_and_the_files(
+    tmp_path: Path, state: str, has_oc: bool
+) -> None:
+    systemctl = tmp_path / "systemctl"
+    systemctl.write_text(
+        f'#!/bin/sh\n[ "$1" = show ] && echo multi-user.target && exit\n'
+        f'shift\nfor unit in "$@"; do echo {state}; done\n'
+    )
+    systemctl.chmod(0o755)
+    if has_oc:
+        (tmp_path / "oc").touch()
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+
+    look = LOOK.replace("/usr/bin/oc", f"{tmp_path}/oc")
+    said = process.run(("sh", "-c", look), Deadline.after(10), env=env).stdout
+
+    assert said.split() == [state, state, "multi-user.target"] + ["oc"] * has_oc
 
 
 def test_network_boot_names_root_and_image_by_url() -> None:

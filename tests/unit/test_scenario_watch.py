@@ -381,13 +381,17 @@ RESTART = "[   50.000000] reboot: Restarting system\n"
 
 def test_a_boot_is_there_when_its_kernel_has_started_and_lets_us_in(tmp_path: Path) -> None:
     boot, told = make_boot(tmp_path)
+    boot.machine.console.write_text(BANNER)
+    first = {"_BOOT_ID": "1" * 32, "__MONOTONIC_TIMESTAMP": "1000000", "MESSAGE": "hello"}
+    boot.machine.port_files[JOURNAL_PORT].write_text(json.dumps(first) + "\n")
+    boot.watch.insist_alive()
     boot.machine.console.write_text(BANNER + RESTART + BANNER)
     session = Rebooting()
 
     wait_for_boot(boot, session, 2)
 
     assert boot.watch.boots == 2
-    assert session.left == [()]
+    assert session.left == [("1" * 32,)]
     assert any("logged in to boot 2" in line for line in told)
 
 

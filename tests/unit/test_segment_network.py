@@ -43,6 +43,7 @@ def test_gateway_serves_from_the_overlay_on_and_outlives_the_way_back() -> None:
 
     lines = str(unit.contents).splitlines()
     assert "IgnoreOnIsolate=yes" in lines
+    assert "WantedBy=multi-user.target node-image-overlay.target" in lines
     assert unit.enabled
 
 

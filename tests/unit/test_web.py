@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPSConnection
@@ -91,13 +92,18 @@ def test_head_has_the_length_and_no_body(web: WebServer) -> None:
 
 
 def test_leaving_cuts_off_a_client_that_says_nothing_more() -> None:
+    before = threading.enumerate()
     with serve({}) as web:
         client = socket.create_connection(("127.0.0.1", web.port), timeout=5)
         client.sendall(b"GET / HT")
+        while len(threading.enumerate()) < len(before) + 2:
+            time.sleep(0.01)  # until the connection has its thread
+        leaves = time.monotonic()
 
+    assert time.monotonic() - leaves < 30, "half of what the server waits for a silent client"
     with client, suppress(ConnectionResetError):
         assert client.recv(1) == b""
-    assert not [thread for thread in threading.enumerate() if "web" in thread.name]
+    assert threading.enumerate() == before
 
 
 @pytest.fixture(scope="module")
