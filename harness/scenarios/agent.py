@@ -9,6 +9,7 @@ from harness.model.guest_network import GUEST
 from harness.node.assisted import agent_based
 from harness.node.keys import make_run_keys
 from harness.scenarios.medium import live_plan
+from harness.scenarios.needs import Need
 from harness.scenarios.on_demand import agent_of, bootstrap_config, brought_up
 from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario
 
@@ -27,4 +28,5 @@ SCENARIO = Scenario(
     title="Agent-based installer: agent ISO, node zero, live-apply by the agent",
     memory_mib=_PLAN.memory_mib,
     bring_up=_bring_up,
+    needs=(Need.LIVE_ISO,),
 )

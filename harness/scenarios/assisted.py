@@ -10,6 +10,7 @@ from harness.model.ignition import render
 from harness.node.assisted import assisted
 from harness.node.keys import make_run_keys
 from harness.scenarios.medium import live_plan
+from harness.scenarios.needs import Need
 from harness.scenarios.on_demand import agent_of, bootstrap_config, brought_up
 from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario
 
@@ -32,4 +33,5 @@ SCENARIO = Scenario(
     title="Assisted installer: discovery ISO, units written at run time, live-apply by the agent",
     memory_mib=_PLAN.memory_mib,
     bring_up=_bring_up,
+    needs=(Need.LIVE_ISO,),
 )

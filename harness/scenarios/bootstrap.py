@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, contextmanager
 from harness.cluster.pki import make_pki
 from harness.cluster.release_payload import ReleasePayload
 from harness.diagnosis import events
-from harness.model.errors import InputError
 from harness.model.guest_network import GUEST
 from harness.model.ignition import Config
 from harness.node import bootkube, live_apply
@@ -20,6 +19,7 @@ from harness.node.keys import RunKeys, make_run_keys
 from harness.node.ssh import Session
 from harness.scenarios import installer_config, stages
 from harness.scenarios.config import node_pieces, whole
+from harness.scenarios.needs import Need, lacking
 from harness.scenarios.scenario import STANDALONE_LEVELS, AppliedNode, Inputs, Rig
 from harness.scenarios.start import Boot, MachinePlan, SwitchedOn
 
@@ -84,10 +84,7 @@ def release_for(scenario: str, inputs: Inputs) -> ReleasePayload:
     """
     release = inputs.release()
     if release is None:
-        raise InputError(
-            f"scenario {scenario}", "has no release to make a control plane of",
-            "leave images out to use the stand-ins, or take another scenario",
-        )  # fmt: skip
+        raise lacking(scenario, Need.RELEASE)
     return release
 
 

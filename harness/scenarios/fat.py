@@ -14,6 +14,7 @@ from harness.node.live_apply import snapshot_at_boot
 from harness.scenarios import stages, start
 from harness.scenarios.bootstrap import LEVELS, finished, pieces
 from harness.scenarios.config import whole
+from harness.scenarios.needs import Need
 from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario, Way
 from harness.scenarios.start import MachinePlan
 
@@ -44,4 +45,5 @@ SCENARIO = Scenario(
     bring_up=_bring_up,
     way=Way.NONE,
     levels=LEVELS,
+    needs=(Need.FAT_BOOTIMAGE,),
 )

@@ -31,6 +31,7 @@ from harness.node.segment_network import API_INT_NAME, API_NAME, GATEWAY, Member
 from harness.scenarios import remote_config, stages, start
 from harness.scenarios.bootstrap import release_for, wait_for_control_plane
 from harness.scenarios.config import node_pieces, whole
+from harness.scenarios.needs import Need
 from harness.scenarios.pivoting import LEVELS, follow_pivot
 from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario, Way
 from harness.scenarios.start import Boot, MachinePlan
@@ -121,4 +122,5 @@ SCENARIO = Scenario(
     reboots=1,
     levels=LEVELS,
     machines=2,
+    needs=(Need.RELEASE,),
 )

@@ -16,7 +16,6 @@ from harness.cluster.web import serve
 from harness.diagnosis import events
 from harness.images.live_iso import pack, with_ignition
 from harness.images.live_media import LiveMedia
-from harness.model.errors import InputError
 from harness.model.ignition import Document, render
 from harness.node import install
 from harness.node.install import STAGE
@@ -55,19 +54,6 @@ class MemoryBudget:
 def live_plan(name: str, memory_mib: int) -> MachinePlan:
     """Return the plan of a machine with a blank disk, for a medium."""
     return MachinePlan(name=name, memory_mib=memory_mib, is_blank=True, disk_bytes=DISK_BYTES)
-
-
-def insist_installable(rig: Rig, scenario: str) -> None:
-    """Do nothing if the machines' disk can be installed to by `node.install.DEVICE`.
-
-    Raises:
-        InputError: it has two paths and another name.
-    """
-    if rig.hardware.is_multipath:
-        raise InputError(
-            "--hardware multipath", f"has two paths to the disk, and {scenario} installs to one",
-            "leave the word or the scenario out",
-        )  # fmt: skip
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from harness.machine.hardware import PLAIN, Hardware
+from harness.scenarios.needs import Need
 
 # For types alone: asking for the names of scenarios must not load SSH and libvirt.
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ class Scenario:
 
     `reboots` is how often a bootimage with the node layer inside would reboot on this way: one more
     is too many. `levels` names the levels of readiness that the node has to reach at its end.
-    `memory_mib` is that of all its `machines` together.
+    `memory_mib` is that of all its `machines` together. `needs` is what it cannot do without.
     With `takes_installer_config` it boots the installer's own bootstrap config if one is given.
 
     Raises (from `bring_up`):
@@ -172,6 +173,7 @@ class Scenario:
     reboots: int = 0
     levels: tuple[str, ...] = STANDALONE_LEVELS
     machines: int = 1
+    needs: tuple[Need, ...] = ()
     takes_installer_config: bool = False
 
 

@@ -29,12 +29,8 @@ from harness.node.pivot import BEFORE, pivot
 from harness.scenarios import installer_in_place, stages
 from harness.scenarios.bootstrap import release_for, wait_for_control_plane
 from harness.scenarios.config import insist_valid, node_pieces, whole
-from harness.scenarios.medium import (
-    MemoryBudget,
-    follow_install,
-    insist_installable,
-    insist_on_budget,
-)
+from harness.scenarios.medium import MemoryBudget, follow_install, insist_on_budget
+from harness.scenarios.needs import Need
 from harness.scenarios.pivoting import LEVELS, follow_pivot
 from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario, Way
 from harness.scenarios.start import MachinePlan, SwitchedOn
@@ -52,6 +48,7 @@ def in_place(plan: MachinePlan, switched_on: SwitchedOn, title: str) -> Scenario
         name=plan.name, title=title, memory_mib=plan.memory_mib,
         bring_up=partial(_bring_up, plan, switched_on), way=Way.PIVOT, reboots=_REBOOTS,
         levels=LEVELS, takes_installer_config=True,
+        needs=(Need.LIVE_ISO, Need.RELEASE, Need.SINGLE_PATH),
     )  # fmt: skip
 
 
@@ -67,7 +64,6 @@ def _bring_up(
 def _by_our_config(
     plan: MachinePlan, switched_on: SwitchedOn, rig: Rig, inputs: Inputs
 ) -> Iterator[AppliedNode]:
-    insist_installable(rig, plan.name)
     keys = make_run_keys()
     medium = _medium(plan, rig, inputs, keys)
     limits = Limits().scaled(rig.timeout_factor)

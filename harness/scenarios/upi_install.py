@@ -15,12 +15,8 @@ from harness.node.keys import make_run_keys
 from harness.node.live_apply import Limits, live_apply
 from harness.scenarios import stages
 from harness.scenarios.config import access_pieces, insist_valid, node_pieces, whole
-from harness.scenarios.medium import (
-    booted_from_iso,
-    follow_install,
-    insist_installable,
-    live_plan,
-)
+from harness.scenarios.medium import booted_from_iso, follow_install, live_plan
+from harness.scenarios.needs import Need
 from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario
 
 _PLAN = live_plan("upi_install", 2048)
@@ -28,7 +24,6 @@ _PLAN = live_plan("upi_install", 2048)
 
 @contextmanager
 def _bring_up(rig: Rig, inputs: Inputs) -> Iterator[AppliedNode]:
-    insist_installable(rig, _PLAN.name)
     keys = make_run_keys()
     limits = Limits().scaled(rig.timeout_factor)
     pieces = (*node_pieces(inputs, keys), live_apply(inputs.pull_spec, limits))
@@ -52,4 +47,5 @@ SCENARIO = Scenario(
     memory_mib=_PLAN.memory_mib,
     bring_up=_bring_up,
     reboots=1,
+    needs=(Need.LIVE_ISO, Need.SINGLE_PATH),
 )

@@ -40,6 +40,8 @@ from harness.model.errors import HarnessError, InputError
 from harness.model.secret import Secret
 from harness.scenarios.config import insist_valid
 from harness.scenarios.installer_variant import insist_bootstrap
+from harness.scenarios.needs import Need, lacking
+from harness.scenarios.scenario import Scenario
 from harness.standin import build
 from harness.standin.build import StandIn
 from harness.verdict import expectations
@@ -61,6 +63,25 @@ class Preparation:
         self._tell = tell
         self._held = ExitStack()
         self.is_checked = False
+
+    def insist_needs(self, scenario: Scenario) -> None:
+        """Do nothing if what `scenario` needs was given, or stands in.
+
+        Raises:
+            InputError: it was not; the scenario could not come up.
+        """
+        own = not self.settings.is_stand_in
+        has_config = self.settings.bootstrap_ignition is not None
+        is_installers = has_config and scenario.takes_installer_config
+        lacks = {
+            Need.FAT_BOOTIMAGE: own and self.settings.fat_bootimage is None,
+            Need.LIVE_ISO: own and self.settings.live_iso is None,
+            Need.RELEASE: own and not is_installers,
+            Need.SINGLE_PATH: self.settings.hardware.is_multipath and not is_installers,
+        }
+        for need in scenario.needs:
+            if lacks[need]:
+                raise lacking(scenario.name, need)
 
     def check(self) -> None:
         """Find and check everything, the cheap things first.
@@ -224,10 +245,7 @@ class Preparation:
         """
         named = self.settings.fat_bootimage
         if named is None and not self.settings.is_stand_in:
-            raise InputError(
-                "scenario fat", "has no bootimage with the node layer inside",
-                "name one with --fat-bootimage, or leave the scenario out",
-            )  # fmt: skip
+            raise lacking("fat", Need.FAT_BOOTIMAGE)
         named = named or str(self._stand_in.fat_bootimage)
         return bootimage.acquire(named, None, self._cache, Deadline.after(ACQUIRE_S))
 
@@ -242,10 +260,7 @@ class Preparation:
             return self.settings.live_iso
         if self.settings.is_stand_in:
             return self._stand_in.live.iso
-        raise InputError(
-            "a scenario from live media", "has no live ISO",
-            "name one with --live-iso, or leave the scenario out",
-        )  # fmt: skip
+        raise lacking("from live media", Need.LIVE_ISO)
 
     def live(self, folder: Path) -> LiveMedia:
         """Return the live media of the bootimage's version; an ISO is taken apart in `folder`.

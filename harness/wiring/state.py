@@ -211,7 +211,9 @@ def check_once(config: pytest.Config) -> None:
     if problem_of(config) is not None:
         return
     try:
-        workplace_of(config).check()
+        catalogue = catalogue_of(config)
+        chosen = catalogue.chosen(settings_of(config).scenarios)
+        workplace_of(config).check(map(catalogue.named, chosen))
     except InputError as exc:
         note_problem(config, exc)
     except HarnessError as exc:

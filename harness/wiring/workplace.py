@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -59,13 +59,17 @@ class Workplace:
         self._nodes: dict[str, tuple[Scenario, AppliedNode]] = {}
         self._ended: dict[str, NodeState] = {}
 
-    def check(self) -> None:
+    def check(self, chosen: Iterable[Scenario]) -> None:
         """Check all inputs; a download or build that this starts is ended orderly by SIGTERM.
+
+        `chosen` are the scenarios that will be asked for.
 
         Raises:
             InputError: something that the user named cannot be used, or the host lacks something.
             RigError: something could not be fetched or built.
         """
+        for scenario in chosen:
+            self.preparation.insist_needs(scenario)
         self._stack.enter_context(_terminable())
         self.preparation.check()
 
@@ -122,7 +126,12 @@ class Workplace:
 
     @contextmanager
     def node(self, scenario: Scenario) -> Iterator[AppliedNode]:
-        """Hold the node that `scenario` brings up."""
+        """Hold the node that `scenario` brings up.
+
+        Raises:
+            InputError: it lacks what it needs.
+        """
+        self.preparation.insist_needs(scenario)
         with scenario.bring_up(self.rig, self.inputs) as node:
             self._nodes[scenario.name] = scenario, node
             self._ended[scenario.name] = node.after

@@ -243,13 +243,24 @@ def test_installers_files_and_units_stay_as_they_are() -> None:
 def test_only_access_evidence_and_what_the_rig_needs_is_added() -> None:
     document = config()
     inputs = make_inputs(authfile=Secret("{}"))
-    added = file_paths(whole(pieces(inputs, KEYS, variant_of(document)), ()))
+    pieces_added = whole(pieces(inputs, KEYS, variant_of(document)), ())
+    added = file_paths(pieces_added)
 
     assert {path for path in added if "node-image-harness" not in path} == {
         "/etc/ssh/ssh_host_ed25519_key", "/etc/ssh/ssh_host_ed25519_key.pub",
         "/etc/containers/certs.d/10.0.2.2:5000/ca.crt", "/root/.docker/config.json",
     }  # fmt: skip
     assert "/etc/kubernetes/manifests/node-image-harness-probe.json" in added
+    units: Any = json.loads(render(pieces_added))["systemd"]["units"]
+    theirs = set(ENABLED) | {path.rsplit("/")[-1] for path in FILES}
+    assert {unit["name"] for unit in units} - theirs == {
+        "node-image-harness-before.service", "node-image-harness-failed@.service",
+        "node-image-harness-journal.service", "node-image-harness-multi-user.service",
+        "sshd-keygen@ecdsa.service", "sshd-keygen@rsa.service",
+    }  # fmt: skip
+    assert {unit["name"] for unit in units if unit.get("mask")} == {
+        "sshd-keygen@ecdsa.service", "sshd-keygen@rsa.service",
+    }  # fmt: skip
 
 
 def test_dropins_report_failures_and_take_the_snapshot_before_the_overlay() -> None:

@@ -20,7 +20,6 @@ from harness.cluster.exchange import Request, answer_of
 from harness.images.certificates import issue
 from harness.images.live_iso import extract
 from harness.images.live_media import LiveMedia
-from harness.machine.hardware import Hardware
 from harness.model.clock import Deadline
 from harness.model.errors import InputError, ProductError
 from harness.model.ignition import Config, Document, Unit, render
@@ -28,10 +27,10 @@ from harness.node.assisted import Agent, agent_based, assisted
 from harness.node.install import DEVICE, Limits, bootstrap_in_place, install_to_disk
 from harness.node.live_apply import Limits as ApplyLimits
 from harness.node.live_apply import live_apply, on_demand
-from harness.scenarios import medium, sno, sno_pxe, upi_install
+from harness.scenarios import medium
 from harness.scenarios.medium import MemoryBudget, insist_on_budget, ipxe_script
 from harness.scenarios.on_demand import LOOK, insist_on_end_marks
-from harness.scenarios.scenario import Inputs, Rig, Scenario
+from harness.scenarios.scenario import Inputs, Rig
 from harness.scenarios.start import Boot, MachinePlan
 from harness.standin import live
 
@@ -165,20 +164,6 @@ def test_host_leads_when_the_rendezvous_is_its_own_address(
     assert (tmp_path / "node0").exists() is leads
     state = "done" if leads else "failed"
     assert (tmp_path / "told").read_text().startswith(f"node-zero {state} {address} is ")
-
-
-@pytest.mark.parametrize("scenario", [sno.SCENARIO, sno_pxe.SCENARIO, upi_install.SCENARIO])
-def test_disk_with_two_paths_is_refused_before_a_machine_starts(
-    tmp_path: Path, scenario: Scenario
-) -> None:
-    boot, _ = make_boot(tmp_path)
-    rig = replace(boot.rig, hardware=Hardware(is_multipath=True))
-
-    with (
-        pytest.raises(InputError, match=f"two paths to the disk, and {scenario.name} installs"),
-        scenario.bring_up(rig, make_inputs()),
-    ):
-        pass
 
 
 def test_what_is_secret_is_served_to_the_first_alone() -> None:

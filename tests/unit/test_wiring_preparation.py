@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.model.errors import InputError
+from harness.scenarios import scenario as scenarios
 from harness.wiring.options import read
 from harness.wiring.preparation import Preparation
 
@@ -75,6 +76,41 @@ def test_live_iso_is_taken_apart_for_the_network_alone(bare_host: Path) -> None:
     assert ready.live_iso == iso
     with pytest.raises(InputError, match=r"live\.iso.*damaged ISO"):
         ready.live(folder)
+
+
+@pytest.mark.parametrize(
+    ("options", "lacking"),
+    [
+        (
+            IMAGES,
+            {
+                "fat": "inside", "assisted": "live ISO", "agent": "live ISO",
+                "upi_install": "live ISO", "sno": "live ISO", "sno_pxe": "live ISO",
+                "ipi_cluster": "release",
+            },
+        ),
+        ({**IMAGES, "live_iso": "/x.iso"}, {"fat": "inside", "sno": "release",
+            "sno_pxe": "release", "ipi_cluster": "release"}),
+        ({**IMAGES, "live_iso": "/x.iso", "bootstrap_ignition": "/b.ign", "hardware": "multipath",
+            "fat_bootimage": "/f"}, {"upi_install": "single path", "ipi_cluster": "release"}),
+        ({"hardware": "multipath"}, {"upi_install": "path", "sno": "path", "sno_pxe": "path"}),
+        ({}, {}),
+    ],
+    ids=["own images", "own ISO", "installer's own config", "multipath", "stand-ins"],
+)  # fmt: skip
+def test_what_a_scenario_lacks_is_told_before_anything_boots(
+    options: dict[str, object], lacking: dict[str, str]
+) -> None:
+    ready = make_preparation(**options)
+    told = {}
+    for name in scenarios.names():
+        try:
+            ready.insist_needs(scenarios.named(name))
+        except InputError as exc:
+            told[name] = exc.problem
+
+    assert told.keys() == lacking.keys()
+    assert all(lacking[name] in told[name] for name in told)
 
 
 def test_live_iso_that_is_none_is_told_before_anything_boots(bare_host: Path) -> None:

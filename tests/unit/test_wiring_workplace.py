@@ -16,6 +16,7 @@ from harness.model.errors import ProductError, RigError
 from harness.model.node_state import parse
 from harness.scenarios.scenario import AppliedNode, Scenario, Unwatched, Way
 from harness.verdict.rows import Invariant, InvariantRow, Layer, PackageRow
+from harness.wiring.options import read
 from harness.wiring.reports import why_dead
 from harness.wiring.workplace import Workplace, base_version
 
@@ -76,7 +77,7 @@ class Rebooted(Unwatched):
 
 
 def make_place() -> Workplace:
-    place = Workplace(ANY, print, ANY)
+    place = Workplace(read({}, {}, {}, Path()), print, ANY)
     place.preparation.node_image = NodeImage(
         reference=Reference(transport=Transport.OCI, rest="/x:latest"), digest="sha256:1",
         labels={}, layers=(),
