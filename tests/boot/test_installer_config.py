@@ -73,6 +73,7 @@ def test_installers_single_node_config_makes_a_node(
     found = _judged(
         Passage(
             before=node.before, after=node.after, way=Way.PIVOT, boots=node.watch.boots, reboots=2,
+            digest=given.node_image.digest,
         )
     )  # fmt: skip
     assert not found, "\n".join(finding.render() for finding in found)
