@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from harness.diagnosis import events
 from harness.model.errors import InputError
 from harness.model.ignition import Config, Document
 from harness.node import install, pivot
@@ -77,6 +78,7 @@ def _follow_to_disk(boot: Boot, session: stages.Returning) -> None:
     """Follow the machine through its install, and the installed system through its pivot."""
     factor = boot.rig.timeout_factor
     stages.wait_for_stage(boot, install.STAGE, _INSTALLED_S * factor)
+    boot.timings_s.update(events.durations_s(boot.watch.events))
     insist_on_budget(boot, _BUDGET)
     with boot.timed("installed-boot"):
         stages.wait_for_boot(boot, session, 2, _REBOOT_S)
