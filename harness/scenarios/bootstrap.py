@@ -88,12 +88,12 @@ def release_for(scenario: str, inputs: Inputs) -> ReleasePayload:
     return release
 
 
-def wait_for_control_plane(boot: Boot, limits: Limits) -> None:
-    """Follow the machine until its API is ready.
+def wait_for_control_plane(boot: Boot, limits: Limits, times: int = 1) -> None:
+    """Follow the machine until its API is ready; `times` is how often it gets there in its boots.
 
     Raises:
         ProductError: a unit failed or took too long.
         RigError: QEMU ended.
     """
-    stages.wait_for_stage(boot, bootkube.STAGE, limits.overall_s)
+    stages.wait_for_stage(boot, bootkube.STAGE, limits.overall_s, times)
     boot.timings_s.update(events.durations_s(boot.watch.events))

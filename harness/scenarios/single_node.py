@@ -67,18 +67,21 @@ def _by_our_config(
     keys = make_run_keys()
     medium = _medium(plan, rig, inputs, keys)
     limits = Limits().scaled(rig.timeout_factor)
+    plane_limits = bootkube.Limits().scaled(rig.timeout_factor)
     with (
         switched_on(rig, inputs, plan, medium) as boot,
         stages.logged_in(boot, keys) as session,
     ):
         stages.wait_for_live_apply(boot, limits)
         insist_on_budget(boot, _BUDGET)
-        wait_for_control_plane(boot, bootkube.Limits().scaled(rig.timeout_factor))
+        wait_for_control_plane(boot, plane_limits)
         in_place_s = install.Limits().scaled(rig.timeout_factor).in_place_s
         stages.wait_for_stage(boot, IN_PLACE_STAGE, in_place_s)
         follow_install(boot, session)
         insist_on_budget(boot, _BUDGET)
         follow_pivot(boot, session, _INSTALLED_BOOT)
+        # The node's own, after that of the live system: a level of readiness waits for less.
+        wait_for_control_plane(boot, plane_limits, times=2)
         yield stages.applied(boot, session, BEFORE)
 
 
