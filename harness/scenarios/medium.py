@@ -118,9 +118,10 @@ def once(body: bytes) -> Route:
     left = [body]
 
     def answer(asked: Request) -> Answer:
-        if not left:
+        try:
+            return Answer(body=left.pop())
+        except IndexError:
             return refusal(HTTPStatus.GONE, f"{asked.path} was fetched already")
-        return Answer(body=left.pop())
 
     return answer
 

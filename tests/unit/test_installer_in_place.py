@@ -136,7 +136,7 @@ class Guest:
     def told(self) -> list[str]:
         return (self.folder / "told").read_text().splitlines()
 
-    def run(self, *words: str, result: str = "") -> int:
+    def run(self, *words: str, result: str = "", code: str = "exited") -> int:
         script = FOLLOW.read_text()
         for place, at in {
             "/opt/openshift": self.theirs.parent,
@@ -145,7 +145,7 @@ class Guest:
             "/usr/local/bin": self.folder,
         }.items():
             script = script.replace(place, str(at))
-        env = {"PATH": f"{self.folder}:/usr/bin:/bin", "SERVICE_RESULT": result}
+        env = {"PATH": f"{self.folder}:/usr/bin:/bin", "SERVICE_RESULT": result, "EXIT_CODE": code}
         command = ("bash", "-c", script, "follow", *words)
         return process.run(command, Deadline.after(10), env=env, check=False).status
 
@@ -193,6 +193,15 @@ def test_end_of_the_install_is_told(guest: Guest) -> None:
     guest.run("ended", result="success")
 
     assert guest.told == ["install done the live system reboots into the installed one"]
+
+
+def test_install_that_is_stopped_with_bootkube_is_neither_done_nor_failed(guest: Guest) -> None:
+    for _ in range(4):
+        guest.run("ended", result="success", code="killed")
+
+    assert {line.split(";")[0] for line in guest.told} == {
+        "install progress stopped before its end"
+    }
 
 
 def test_failed_tries_are_told_and_the_last_one_ends_it(guest: Guest) -> None:
