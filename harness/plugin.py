@@ -7,7 +7,7 @@ first use. The hooks of xdist are optional, so that `-p no:xdist` works.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -40,9 +40,6 @@ from harness.wiring.state import (
     workplace_if_any,
     workplace_of,
 )
-
-if TYPE_CHECKING:
-    from harness.wiring.recorder import Recorder
 
 MARKER = "node_image"
 ROW_KINDS = ("package", "os_release", "unit", "file", "invariant")
@@ -139,7 +136,9 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     place = workplace_if_any(config)
     if place is None or not place.preparation.is_checked or config.get_verbosity() < 0:
         return []
-    return place.preparation.describe()
+    from harness.wiring.subject import describe
+
+    return describe(place.preparation)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -157,10 +156,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if place is None or not item.get_closest_marker(MARKER):
         return
     from harness.wiring.reports import set_properties
+    from harness.wiring.subject import provenance
 
     scenario = scenario_of(item)
     named = {} if scenario is None else {"scenario": scenario}
-    set_properties(item, {**named, **dict(place.preparation.provenance())})
+    set_properties(item, {**named, **dict(provenance(place.preparation))})
     talks = not _TALKING_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
     if scenario and talks and (error := place.why_dead(scenario)) is not None:
         raise error
@@ -210,33 +210,11 @@ def pytest_report_teststatus(
     return notes.status(report, MARKER) if isinstance(report, pytest.TestReport) else None
 
 
-class Recording:
-    """The hooks by which the recorder hears of tests; registered where all tests are seen."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
-
-    def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Note that a test begins, here or in a worker."""
-        self._recorder.test_begins(nodeid)
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take in what became of a phase of a test."""
-        self._recorder.add(report)
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Take in what became of a file."""
-        self._recorder.add_collection(report)
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_handlecrashitem(self, report: pytest.TestReport) -> None:
-        """Call the crash of a worker an error."""
-        self._recorder.add_crash(report)
-
-
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Listen to the tests, where all are seen."""
     if (recorder := recorder_of(session.config)) is not None:
+        from harness.wiring.recording import Recording
+
         session.config.pluginmanager.register(Recording(recorder))
 
 

@@ -7,13 +7,10 @@ node image, and a wrong input is told before the first test.
 from __future__ import annotations
 
 import logging
-import os
-import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -33,7 +30,6 @@ from harness.images.skopeo import Source
 from harness.machine import acceleration, hardware
 from harness.machine.acceleration import Acceleration
 from harness.machine.emulator import Emulator, find_emulator
-from harness.machine.hardware import PLAIN
 from harness.model import ignition
 from harness.model.clock import Deadline
 from harness.model.errors import HarnessError, InputError
@@ -101,58 +97,6 @@ class Preparation:
         if self.settings.fat_bootimage is not None:
             _ = self.fat_bootimage
         self.is_checked = True
-
-    def provenance(self) -> tuple[tuple[str, str], ...]:
-        """Return what is under test, as name and value; nothing before it is known."""
-        if not self.is_checked:
-            return ()
-        disk, image = self.bootimage, self.node_image
-        return (
-            ("bootimage", disk.origin),
-            ("bootimage_sha256", disk.sha256),
-            ("node_image", str(image.reference)),
-            ("node_image_digest", image.digest),
-            ("node_image_version", image.version or "not told"),
-            ("expectations", self.expectations.name),
-            ("acceleration", str(self.acceleration.kind)),
-            ("stand_in", "yes" if self.node_image.is_stand_in else "no"),
-            *self._more_provenance(),
-        )
-
-    def _more_provenance(self) -> Iterator[tuple[str, str]]:
-        settings = self.settings
-        if settings.hardware != PLAIN:
-            yield "hardware", str(settings.hardware)
-        if "fat_bootimage" in vars(self):
-            yield "fat_bootimage", self.fat_bootimage.origin
-            yield "fat_bootimage_sha256", self.fat_bootimage.sha256
-        if settings.live_iso is not None:
-            yield "live_iso", str(settings.live_iso)
-        if settings.bootstrap_ignition is not None:
-            yield "bootstrap_ignition", str(settings.bootstrap_ignition)
-
-    def host(self) -> dict[str, str]:
-        """Return where machines run, as name and value."""
-        found, emulator = self.acceleration, self.emulator
-        return {
-            "acceleration": f"{found.kind} ({found.reason})",
-            "timeout_factor": f"{found.timeout_factor * self.settings.timeout_factor:g}",
-            "emulator": emulator.path.name,
-            "architecture": emulator.arch.name,
-            "cpus": str(len(os.sched_getaffinity(0))),
-            "python": platform.python_version(),
-            "harness": metadata.version("pytest-node-image"),
-        }
-
-    def describe(self) -> list[str]:
-        """Return the lines for the head of a test run."""
-        image, found = self.node_image, self.acceleration
-        return [
-            f"node image: {image.reference} {image.version or 'of no version'}, {image.digest}",
-            f"bootimage: {self.bootimage.origin}",
-            f"expectations: {self.expectations.name} ({self.expectations.title})",
-            f"acceleration: {found.kind} ({found.reason})",
-        ]
 
     def package_of(self, command: str) -> str | None:
         """Return the node image's package that brings a command, None too when it is not known."""
@@ -235,6 +179,11 @@ class Preparation:
         named = self.settings.bootimage or str(self._stand_in.bootimage)
         deadline = Deadline.after(ACQUIRE_S)
         return bootimage.acquire(named, self.settings.bootimage_sha256, self._cache, deadline)
+
+    @property
+    def known_fat_bootimage(self) -> BootImage | None:
+        """The control's bootimage if it was asked for already."""
+        return self.fat_bootimage if "fat_bootimage" in vars(self) else None
 
     @cached_property
     def fat_bootimage(self) -> BootImage:

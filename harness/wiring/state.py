@@ -232,8 +232,10 @@ def _tested(config: pytest.Config) -> Tested:
     place = workplace_if_any(config)
     if place is None or not place.preparation.is_checked:
         return Tested()
+    from harness.wiring.subject import host, provenance
+
     ready = place.preparation
-    return Tested(subject=dict(ready.provenance()), host=ready.host())
+    return Tested(subject=dict(provenance(ready)), host=host(ready))
 
 
 def _teller(config: pytest.Config) -> Teller:

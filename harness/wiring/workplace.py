@@ -34,6 +34,7 @@ from harness.wiring.artifacts import Artifacts
 from harness.wiring.options import Settings
 from harness.wiring.preparation import Preparation
 from harness.wiring.reports import why_dead
+from harness.wiring.subject import provenance
 
 LOG = logging.getLogger(__name__)
 REGISTRY_S = 60.0
@@ -186,7 +187,7 @@ class Workplace:
         """Return what is under test and where its evidence lies, as name and value."""
         opened = "rig" in vars(self)
         where = (("evidence", str(self.rig.evidence)),) if opened else ()
-        return (*self.preparation.provenance(), *where)
+        return (*provenance(self.preparation), *where)
 
     def close(self) -> None:
         """Close all that was opened; closing twice is fine."""

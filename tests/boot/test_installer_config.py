@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from installer_bootstrap import NEWER, OLDER, POD, Age, bootstrap_ign, single_node_ign
 
+from harness.cluster.release_payload import ReleasePayload
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.errors import ProductError
 from harness.node.readiness import LEVELS, READY_S
@@ -25,15 +26,26 @@ from harness.verdict.rows import applies
 pytestmark = pytest.mark.nightly
 
 
+@pytest.fixture
+def release(node_image_inputs: Inputs) -> ReleasePayload:
+    found = node_image_inputs.release()
+    assert found is not None, "these are the stand-ins"
+    return found
+
+
+def with_single_node(given: Inputs, release: ReleasePayload, disk: str) -> Inputs:
+    document = single_node_ign(release, given.pull_spec, given.pause_image, disk)
+    return replace(given, bootstrap_ignition=document)
+
+
 @pytest.mark.parametrize("age", [NEWER, OLDER], ids=["newer", "older"])
 def test_installers_config_makes_a_node(
     age: Age,
     node_image_rig: Rig,
     node_image_inputs: Inputs,
+    release: ReleasePayload,
     guest_deadline: Callable[[float], Deadline],
 ) -> None:
-    release = node_image_inputs.release()
-    assert release is not None
     inputs = replace(node_image_inputs, bootstrap_ignition=bootstrap_ign(release, age))
 
     with scenario.named("ipi_bootstrap").bring_up(node_image_rig, inputs) as node:
@@ -58,13 +70,10 @@ def test_installers_config_makes_a_node(
 def test_installers_single_node_config_makes_a_node(
     node_image_rig: Rig,
     node_image_inputs: Inputs,
+    release: ReleasePayload,
     guest_deadline: Callable[[float], Deadline],
 ) -> None:
-    release = node_image_inputs.release()
-    assert release is not None
-    given = node_image_inputs
-    document = single_node_ign(release, given.pull_spec, given.pause_image, "/dev/vda")
-    inputs = replace(given, bootstrap_ignition=document)
+    inputs = with_single_node(node_image_inputs, release, "/dev/vda")
 
     with scenario.named("sno").bring_up(node_image_rig, inputs) as node:
         reached = [level.reach(node.session, guest_deadline(READY_S)) for level in LEVELS]
@@ -73,7 +82,7 @@ def test_installers_single_node_config_makes_a_node(
     found = _judged(
         Passage(
             before=node.before, after=node.after, way=Way.PIVOT, boots=node.watch.boots, reboots=2,
-            digest=given.node_image.digest,
+            digest=inputs.node_image.digest,
         )
     )  # fmt: skip
     assert not found, "\n".join(finding.render() for finding in found)
@@ -84,13 +93,9 @@ def test_installers_single_node_config_makes_a_node(
 
 
 def test_single_node_config_for_another_disk_is_told(
-    node_image_rig: Rig, node_image_inputs: Inputs
+    node_image_rig: Rig, node_image_inputs: Inputs, release: ReleasePayload
 ) -> None:
-    release = node_image_inputs.release()
-    assert release is not None
-    given = node_image_inputs
-    document = single_node_ign(release, given.pull_spec, given.pause_image, "/dev/sdz")
-    inputs = replace(given, bootstrap_ignition=document)
+    inputs = with_single_node(node_image_inputs, release, "/dev/sdz")
 
     with (
         pytest.raises(ProductError, match="installs to /dev/sdz, and this machine has /dev/vda"),
