@@ -41,6 +41,7 @@ def test_a_scenario_whose_name_begins_another_is_not_taken_for_it() -> None:
         (["ipi_bootstrap", "ipi_cluster"], None, 2),
         (["ipi_bootstrap"], 6000, 2),
         (["ipi_bootstrap", "ipi_cluster"], 6000, 1),
+        (["ipi_cluster"], 2000, 2),  # 3 if the emulator of one machine alone counted
         (["ipi_cluster"], 100_000, 1),
     ],
 )
