@@ -133,7 +133,7 @@ def lint_configs(files: tuple[Path, ...], bootimage: str | None, node_image: str
     Exit status 0 when nothing is missing; 1 when something is; 2 when a file or image cannot be
     used.
     """
-    from harness.wiring.lint import lint_ignition
+    from harness.workplace.lint import lint_ignition
 
     with _errors_told(_UnusableInput):
         found = lint_ignition(files, (bootimage, node_image), os.environ, _say)
@@ -149,7 +149,7 @@ def report(folder: Path) -> None:
 
     FOLDER is that of the run, such as <artifacts>/last.
     """
-    from harness.wiring.run_files import folder_of, rebuild
+    from harness.recording.run_files import folder_of, rebuild
 
     with _errors_told(_UnusableInput):
         folder = folder_of(folder)

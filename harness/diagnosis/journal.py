@@ -1,6 +1,6 @@
 """The journal as it arrives: JSON lines in, entries out, and entries as Journal Export Format.
 
-The guest streams `journalctl --output=json` (`harness.node.access`). The stream starts when the
+The guest streams `journalctl --output=json` (`harness.guest.access`). The stream starts when the
 port turns up, late in the first boot, with all that was logged before.
 
 Sources: journalctl(1), --output=json; systemd.journal-fields(7); systemd v252,

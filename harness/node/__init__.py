@@ -1,1 +1,1 @@
-"""Inside a booted system: SSH, state snapshots, live-apply, kubelet; the only user of paramiko."""
+"""Inside a booted system: SSH, readiness, testinfra; the only user of paramiko."""

@@ -11,12 +11,12 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from harness.guest.bootkube import ADMIN_KUBECONFIG
+from harness.guest.joining import NODE_KUBECONFIG, OS_ID_LABEL
 from harness.model import os_release
 from harness.model.clock import Deadline, NotYet
 from harness.model.errors import ProductError
 from harness.model.readyz import why_not_ready
-from harness.node.bootkube import ADMIN_KUBECONFIG
-from harness.node.joining import NODE_KUBECONFIG, OS_ID_LABEL
 from harness.node.kubelet_answers import KubeletService
 from harness.node.readiness import Level, ask, reach
 from harness.node.ssh import Shell

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from harness.guest.kubelet import UNIT
 from harness.model import units
 from harness.model.errors import RigError
-from harness.node.kubelet import UNIT
 
 PROPERTIES = (
     "Id", "LoadState", "ActiveState", "SubState", "Result", "NRestarts", "ExecMainStatus",

@@ -11,9 +11,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from harness.guest.kubelet import CRI_ENDPOINT, HEALTHZ_PORT, PROBE_POD, UNIT
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.errors import DeadlineError, HarnessError, ProductError
-from harness.node.kubelet import CRI_ENDPOINT, HEALTHZ_PORT, PROBE_POD, UNIT
 from harness.node.kubelet_answers import (
     PROPERTIES,
     KubeletService,

@@ -57,7 +57,7 @@ def read(path: Path) -> RunRecord:
 
 
 def read_machine(path: Path) -> MachineRecord:
-    """Return the machine that a run wrote, as `harness.scenarios.evidence` does.
+    """Return the machine that a run wrote, as `harness.watching.evidence` does.
 
     Raises:
         InputError: the file is missing or is no such record; says where the trouble is.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from harness.guest.assisted import agent_based
+from harness.guest.keys import make_run_keys
 from harness.model.guest_network import GUEST
-from harness.node.assisted import agent_based
-from harness.node.keys import make_run_keys
 from harness.scenarios.medium import live_plan
 from harness.scenarios.needs import Need
 from harness.scenarios.on_demand import agent_of, bootstrap_config, brought_up

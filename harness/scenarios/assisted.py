@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from harness.cluster.web import serve
+from harness.guest.assisted import assisted
+from harness.guest.keys import make_run_keys
 from harness.model.ignition import render
-from harness.node.assisted import assisted
-from harness.node.keys import make_run_keys
 from harness.scenarios.medium import live_plan
 from harness.scenarios.needs import Need
 from harness.scenarios.on_demand import agent_of, bootstrap_config, brought_up

@@ -11,11 +11,11 @@ from contextlib import AbstractContextManager, contextmanager
 from harness.cluster.pki import make_pki
 from harness.cluster.release_payload import ReleasePayload
 from harness.diagnosis import events
+from harness.guest import bootkube, live_apply
+from harness.guest.bootkube import Limits, temporary_control_plane
+from harness.guest.keys import RunKeys, make_run_keys
 from harness.model.guest_network import GUEST
 from harness.model.ignition import Config
-from harness.node import bootkube, live_apply
-from harness.node.bootkube import Limits, temporary_control_plane
-from harness.node.keys import RunKeys, make_run_keys
 from harness.node.ssh import Session
 from harness.scenarios import installer_config, stages
 from harness.scenarios.config import node_pieces, whole

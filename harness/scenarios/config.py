@@ -8,13 +8,13 @@ from functools import reduce
 from pathlib import Path
 
 from harness import process
+from harness.guest import access
+from harness.guest.keys import RunKeys
+from harness.guest.kubelet import crio_pause, standalone_kubelet
+from harness.guest.live_apply import observation
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 from harness.model.ignition import Config, Document, merge
-from harness.node import access
-from harness.node.keys import RunKeys
-from harness.node.kubelet import crio_pause, standalone_kubelet
-from harness.node.live_apply import observation
 from harness.scenarios.scenario import Inputs
 
 LOG = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from harness.node.keys import make_run_keys
-from harness.node.live_apply import snapshot_at_boot
+from harness.guest.keys import make_run_keys
+from harness.guest.live_apply import snapshot_at_boot
 from harness.scenarios import stages, start
 from harness.scenarios.bootstrap import LEVELS, finished, pieces
 from harness.scenarios.config import whole

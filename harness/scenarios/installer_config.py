@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from harness.guest.installer_variant import Variant, variant_of
+from harness.guest.keys import RunKeys, make_run_keys
+from harness.guest.kubelet import probe_file
+from harness.guest.live_apply import reports
 from harness.model.errors import InputError
 from harness.model.ignition import Config, Document
-from harness.node.keys import RunKeys, make_run_keys
-from harness.node.kubelet import probe_file
-from harness.node.live_apply import reports
 from harness.scenarios import stages
 from harness.scenarios.config import access_pieces, whole
-from harness.scenarios.installer_variant import Variant, variant_of
 from harness.scenarios.scenario import AppliedNode, Inputs, Rig
 from harness.scenarios.start import Boot, MachinePlan, SwitchedOn
 

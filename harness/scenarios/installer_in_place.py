@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from harness.diagnosis import events
+from harness.guest import install, pivot
+from harness.guest.installer_variant import Variant, variant_of
+from harness.guest.keys import RunKeys, make_run_keys
+from harness.guest.kubelet import probe_file
 from harness.model.errors import InputError
 from harness.model.ignition import Config, Document
-from harness.node import install, pivot
-from harness.node.keys import RunKeys, make_run_keys
-from harness.node.kubelet import probe_file
 from harness.scenarios import installer_config, stages
 from harness.scenarios.config import access_pieces, whole
-from harness.scenarios.installer_variant import Variant, variant_of
 from harness.scenarios.medium import MemoryBudget, insist_on_budget
 from harness.scenarios.scenario import AppliedNode, Inputs, Rig
 from harness.scenarios.start import Boot, MachinePlan, SwitchedOn

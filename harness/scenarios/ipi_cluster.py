@@ -16,18 +16,18 @@ from harness.cluster.manifests import API_PORT, MCS_PORT
 from harness.cluster.pki import Api, Pki, make_pki
 from harness.cluster.pointer import pointer
 from harness.cluster.release_payload import ReleasePayload
+from harness.guest import bootkube
+from harness.guest.bootkube import temporary_control_plane
+from harness.guest.joining import joining_kubelet
+from harness.guest.keys import RunKeys, make_run_keys
+from harness.guest.live_apply import Limits, live_apply
+from harness.guest.machine_configs import machine_config_server
+from harness.guest.pivot import BEFORE, pivot
+from harness.guest.segment_network import API_INT_NAME, API_NAME, GATEWAY, Member, segment_gateway
 from harness.images.certificates import ServerCertificate, issue
 from harness.machine.segment import Segment, pair
 from harness.model.ignition import Document
 from harness.model.record import State
-from harness.node import bootkube
-from harness.node.bootkube import temporary_control_plane
-from harness.node.joining import joining_kubelet
-from harness.node.keys import RunKeys, make_run_keys
-from harness.node.live_apply import Limits, live_apply
-from harness.node.machine_configs import machine_config_server
-from harness.node.pivot import BEFORE, pivot
-from harness.node.segment_network import API_INT_NAME, API_NAME, GATEWAY, Member, segment_gateway
 from harness.scenarios import remote_config, stages, start
 from harness.scenarios.bootstrap import release_for, wait_for_control_plane
 from harness.scenarios.config import node_pieces, whole

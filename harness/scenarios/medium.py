@@ -14,11 +14,11 @@ from http import HTTPStatus
 from harness.cluster.exchange import Answer, Request, Route, refusal
 from harness.cluster.web import serve
 from harness.diagnosis import events
+from harness.guest import install
+from harness.guest.install import STAGE
 from harness.images.live_iso import pack, with_ignition
 from harness.images.live_media import LiveMedia
 from harness.model.ignition import Document, render
-from harness.node import install
-from harness.node.install import STAGE
 from harness.node.ssh import Session
 from harness.scenarios import stages, start
 from harness.scenarios.config import insist_valid

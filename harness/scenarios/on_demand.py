@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from harness.diagnosis import events
+from harness.guest import assisted
+from harness.guest.assisted import Agent
+from harness.guest.keys import RunKeys
+from harness.guest.live_apply import Limits, on_demand
 from harness.model.ignition import Config, Document
-from harness.node import assisted
-from harness.node.assisted import Agent
-from harness.node.keys import RunKeys
-from harness.node.live_apply import Limits, on_demand
 from harness.node.ssh import Shell
 from harness.scenarios import stages
 from harness.scenarios.config import access_pieces, kubelet_pieces, whole

@@ -18,14 +18,14 @@ from harness.cluster.control_plane import ControlPlane, hosted
 from harness.cluster.machine_config_server import serve_machine_configs
 from harness.cluster.pki import make_pki
 from harness.diagnosis import events
+from harness.guest.joining import joining_kubelet
+from harness.guest.keys import RunKeys, make_run_keys
+from harness.guest.live_apply import Limits
+from harness.guest.pivot import BEFORE, STAGE, pivot
 from harness.machine.memory import reserve
 from harness.model.clock import Deadline
 from harness.model.ignition import Config, Document
 from harness.node.cluster_readiness import CLUSTER_LEVELS
-from harness.node.joining import joining_kubelet
-from harness.node.keys import RunKeys, make_run_keys
-from harness.node.live_apply import Limits
-from harness.node.pivot import BEFORE, STAGE, pivot
 from harness.node.ssh import Shell
 from harness.scenarios import stages
 from harness.scenarios.config import node_pieces, whole

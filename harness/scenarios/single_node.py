@@ -15,17 +15,17 @@ from harness.cluster.machine_config_server import MASTER
 from harness.cluster.manifests import API_PORT
 from harness.cluster.pki import Api, Pki, make_pki
 from harness.cluster.release_payload import ReleasePayload
+from harness.guest import bootkube, install
+from harness.guest.bootkube import temporary_control_plane
+from harness.guest.install import IN_PLACE_STAGE, bootstrap_in_place
+from harness.guest.joining import joining_kubelet
+from harness.guest.keys import RunKeys, make_run_keys
+from harness.guest.live_apply import Limits, live_apply
+from harness.guest.machine_configs import machine_config_server
+from harness.guest.pivot import BEFORE, pivot
 from harness.images.certificates import issue
 from harness.model.guest_network import GUEST, LOOPBACK
 from harness.model.ignition import Document, render
-from harness.node import bootkube, install
-from harness.node.bootkube import temporary_control_plane
-from harness.node.install import IN_PLACE_STAGE, bootstrap_in_place
-from harness.node.joining import joining_kubelet
-from harness.node.keys import RunKeys, make_run_keys
-from harness.node.live_apply import Limits, live_apply
-from harness.node.machine_configs import machine_config_server
-from harness.node.pivot import BEFORE, pivot
 from harness.scenarios import installer_in_place, stages
 from harness.scenarios.bootstrap import release_for, wait_for_control_plane
 from harness.scenarios.config import insist_valid, node_pieces, whole

@@ -11,14 +11,14 @@ from functools import partial
 from typing import Protocol
 
 from harness.diagnosis import events
+from harness.guest.keys import RunKeys
+from harness.guest.live_apply import BEFORE, OBSERVE, Limits
 from harness.model import node_state
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.errors import DeadlineError
 from harness.model.node_state import NodeState
 from harness.model.record import LayerRecord, State
 from harness.node.dial import Endpoint
-from harness.node.keys import RunKeys
-from harness.node.live_apply import BEFORE, OBSERVE, Limits
 from harness.node.ssh import ConnectionLostError, Session, Shell
 from harness.scenarios.scenario import AppliedNode
 from harness.scenarios.start import Boot

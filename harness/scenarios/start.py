@@ -18,9 +18,9 @@ from harness.model.errors import InputError
 from harness.model.ignition import Document, render
 from harness.model.record import MachineRecord
 from harness.scenarios.config import insist_valid
-from harness.scenarios.evidence import Evidence
 from harness.scenarios.scenario import Inputs, Rig
-from harness.scenarios.watch import Watch
+from harness.watching.evidence import Evidence
+from harness.watching.watch import Watch
 
 # For hardware acceleration; `Rig.timeout_factor` stretches it.
 _SWITCH_ON_S = 60.0

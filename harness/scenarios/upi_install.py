@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from harness.guest import install
+from harness.guest.install import install_to_disk
+from harness.guest.keys import make_run_keys
+from harness.guest.live_apply import Limits, live_apply
 from harness.model.ignition import render
-from harness.node import install
-from harness.node.install import install_to_disk
-from harness.node.keys import make_run_keys
-from harness.node.live_apply import Limits, live_apply
 from harness.scenarios import stages
 from harness.scenarios.config import access_pieces, insist_valid, node_pieces, whole
 from harness.scenarios.medium import booted_from_iso, follow_install, live_plan

@@ -1,1 +1,1 @@
-"""Builds the stand-in images from Debian packages; nothing imports it but the wiring."""
+"""Builds the stand-in images from Debian packages; nothing imports it but the workplace."""

@@ -17,11 +17,11 @@ from string import Template
 import installer_texts as texts
 
 from harness.cluster.release_payload import ReleasePayload
+from harness.guest.kubelet import crio_pause, standalone_kubelet
+from harness.guest.machine_configs import machine_config_server
 from harness.images.certificates import issue
 from harness.model.guest_network import LOOPBACK
 from harness.model.ignition import Config, Document, File, Unit, merge
-from harness.node.kubelet import crio_pause, standalone_kubelet
-from harness.node.machine_configs import machine_config_server
 from harness.scenarios.config import whole
 
 _PROGRAM = 0o555

@@ -16,13 +16,13 @@ from harness.diagnosis.allow import AllowList
 from harness.images.bootimage import BootImage
 from harness.images.digest import sha256_of
 from harness.images.disk_format import examine
+from harness.lint import inventory
 from harness.machine.acceleration import probe
 from harness.machine.connection import open_connection
 from harness.machine.emulator import find_emulator
 from harness.machine.ownership import begin_run
 from harness.model.clock import Deadline
 from harness.model.redaction import Redactor
-from harness.scenarios import inventory
 from harness.scenarios.scenario import Rig
 
 

@@ -11,18 +11,18 @@ from pathlib import Path
 import pytest
 
 from harness import process
+from harness.guest.live_apply import Limits, live_apply, observation
 from harness.images import contents, node_image
 from harness.images.cache import Cache
 from harness.images.contents import Contents
 from harness.images.reference import parse as parse_reference
 from harness.images.skopeo import Source
+from harness.lint.command_lint import judge_readings, read_files
+from harness.lint.inventory import Inventory
 from harness.model.clock import Deadline
 from harness.model.ignition import Config, File, Unit, render
-from harness.node.live_apply import Limits, live_apply, observation
-from harness.scenarios.inventory import Inventory
 from harness.standin import build
 from harness.standin.build import StandIn
-from harness.verdict.command_lint import judge_readings, read_files
 
 OWNER = Path(__file__).with_name("programs_owner.py")
 LIMIT_S = 600.0

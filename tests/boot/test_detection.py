@@ -8,8 +8,8 @@ import pytest
 from detection import CASES, Case, detect
 
 from harness.model.record import State, Weight
-from harness.scenarios.evidence import RECORD
 from harness.scenarios.scenario import Inputs, Rig
+from harness.watching.evidence import RECORD
 
 _MARKED = [
     pytest.param(case, id=str(case), marks=[pytest.mark.nightly] if case.is_nightly else [])

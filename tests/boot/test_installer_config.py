@@ -16,12 +16,12 @@ from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.errors import ProductError
 from harness.node.readiness import LEVELS, READY_S
 from harness.scenarios import scenario
-from harness.scenarios.evidence import RECORD
 from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Way
 from harness.verdict import expectations
 from harness.verdict.findings import Finding, judge
 from harness.verdict.passage import Passage
 from harness.verdict.rows import applies
+from harness.watching.evidence import RECORD
 
 pytestmark = pytest.mark.nightly
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from harness.guest.pivot import ENCAPSULATED
 from harness.model.clock import Deadline
-from harness.node.pivot import ENCAPSULATED
 from harness.node.ssh import Session
 from harness.scenarios.scenario import Inputs, Rig, named
 

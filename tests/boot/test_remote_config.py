@@ -13,10 +13,10 @@ from harness.cluster.machine_config_server import (
     serve_machine_configs,
 )
 from harness.cluster.pointer import pointer
+from harness.guest.keys import make_run_keys
 from harness.images.certificates import issue
 from harness.model.errors import HarnessError
 from harness.model.ignition import Document
-from harness.node.keys import make_run_keys
 from harness.scenarios import stages, start
 from harness.scenarios.scenario import Inputs, Rig
 from harness.scenarios.start import MachinePlan

@@ -13,8 +13,8 @@ from throwaway import boot_sector
 from harness.cli import main
 from harness.images import bootimage
 from harness.images.cache import Cache
+from harness.lint import inventory
 from harness.model.clock import Deadline
-from harness.scenarios import inventory
 from harness.verdict.expectations import built_in
 
 

@@ -9,8 +9,8 @@ from left import KEPT, kept, outcomes, report_of
 from throwaway import ROWS, Project
 
 from harness.model.record import Blame, Outcome, State
-from harness.wiring.recorder import RIG_ERRORS
-from harness.wiring.run_files import rebuild
+from harness.recording.recorder import RIG_ERRORS
+from harness.recording.run_files import rebuild
 
 pytest_plugins = ["pytester", "throwaway_fixtures"]
 

@@ -230,7 +230,7 @@ def test_project_without_nodes_pays_nothing(project: Project) -> None:
     project.write(
         "import sys\n"
         "def test_other():\n"
-        "    heavy = {'libvirt', 'paramiko', 'httpx', 'harness.wiring.workplace'}\n"
+        "    heavy = {'libvirt', 'paramiko', 'httpx', 'harness.workplace.workplace'}\n"
         "    assert not heavy & set(sys.modules)\n"
     )
 

@@ -9,8 +9,8 @@ from left import KEPT, TRACKER, allow, classes, kept, outcomes, report_of
 from throwaway import ROWS, Project, junit_cases
 
 from harness.model.record import Blame, Outcome, State
+from harness.recording.recorder import RIG_ERRORS
 from harness.report import history
-from harness.wiring.recorder import RIG_ERRORS
 
 pytest_plugins = ["pytester", "throwaway_fixtures"]
 

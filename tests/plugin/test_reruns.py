@@ -9,7 +9,7 @@ from left import KEPT, allow, classes, kept, outcomes, report_of
 from throwaway import ROWS, Project, junit_cases
 
 from harness.model.record import Blame, Outcome, State
-from harness.wiring.recorder import RIG_ERRORS
+from harness.recording.recorder import RIG_ERRORS
 
 pytest.importorskip("pytest_rerunfailures")
 pytest_plugins = ["pytester", "throwaway_fixtures"]

@@ -33,7 +33,7 @@ from harness.folders import fixture
 from harness.model import record
 from harness.model.errors import ProductError, RigError, SuiteError
 from harness.model.node_state import parse
-from harness.scenarios.evidence import Evidence
+from harness.watching.evidence import Evidence
 from harness.scenarios.scenario import AppliedNode, Scenario
 
 LOG = pathlib.Path(__file__).with_name("log")

@@ -14,6 +14,8 @@ from machine_fakes import FakeClock, FakeConnection, FakeDomain, make_run
 from harness.diagnosis import rules
 from harness.diagnosis.allow import AllowList
 from harness.diagnosis.engine import Engine
+from harness.guest.keys import make_run_keys
+from harness.guest.live_apply import Limits, live_apply
 from harness.images.bootimage import BootImage
 from harness.images.digest import Sha256
 from harness.images.disk_format import DiskFormat
@@ -32,14 +34,12 @@ from harness.model.ignition import Document, render
 from harness.model.record import MachineRecord
 from harness.model.redaction import Redactor
 from harness.model.secret import Secret
-from harness.node.keys import make_run_keys
-from harness.node.live_apply import Limits, live_apply
 from harness.node.ssh import Result
 from harness.scenarios.config import node_pieces, whole
-from harness.scenarios.evidence import Evidence
 from harness.scenarios.scenario import Inputs, Rig
 from harness.scenarios.start import Boot
-from harness.scenarios.watch import Watch
+from harness.watching.evidence import Evidence
+from harness.watching.watch import Watch
 
 KEYS = make_run_keys()
 TODAY = date(2026, 1, 1)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from harness.machine.machine import JOURNAL_PORT
-from harness.model.ignition import Config, File
-from harness.model.secret import Secret
-from harness.node.access import (
+from harness.guest.access import (
     journal_stream,
     logins,
     registry_login,
     registry_trust,
 )
-from harness.node.keys import make_run_keys
+from harness.guest.keys import make_run_keys
+from harness.machine.machine import JOURNAL_PORT
+from harness.model.ignition import Config, File
+from harness.model.secret import Secret
 
 KEYS = make_run_keys()
 

@@ -11,9 +11,9 @@ from scenario_fakes import KEYS, make_boot, make_inputs
 
 from harness.cluster.pki import make_pki
 from harness.cluster.release_payload import ReleasePayload
+from harness.guest.bootkube import ADMIN_KUBECONFIG, Limits, temporary_control_plane
 from harness.model.ignition import Config, Unit, render
 from harness.model.secret import Secret
-from harness.node.bootkube import ADMIN_KUBECONFIG, Limits, temporary_control_plane
 from harness.scenarios.bootstrap import pieces
 from harness.scenarios.config import whole
 

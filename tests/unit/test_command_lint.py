@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from harness.images.contents import Contents
+from harness.lint.command_lint import judge_readings, read_files
+from harness.lint.inventory import Inventory
 from harness.model.errors import InputError
 from harness.model.ignition import Config, File, Unit, render
-from harness.scenarios.inventory import Inventory
-from harness.verdict.command_lint import judge_readings, read_files
 
 COREOS = Inventory(
     commands=frozenset(

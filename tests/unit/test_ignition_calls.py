@@ -6,9 +6,9 @@ from urllib.parse import quote
 
 import pytest
 
+from harness.lint.ignition_calls import Reading, read
 from harness.model.errors import InputError
 from harness.model.ignition import Config, Document, Dropin, File, Json, Link, Unit, render
-from harness.verdict.ignition_calls import Reading, read
 
 SCRIPT = "/usr/local/bin/user.sh"
 

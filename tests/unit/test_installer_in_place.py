@@ -14,13 +14,13 @@ import pytest
 from scenario_fakes import KEYS, make_inputs
 
 from harness import folders, process
+from harness.guest.installer_variant import variant_of
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 from harness.model.ignition import Config, Document, File, Unit, render
 from harness.scenarios import sno
 from harness.scenarios.config import whole
 from harness.scenarios.installer_in_place import pieces
-from harness.scenarios.installer_variant import variant_of
 
 INSTALL = "coreos-installer install -n -i /opt/openshift/master.ign"
 FOLLOW = folders.fixture("guest/install/node-image-harness-install")

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from scenario_fakes import KEYS, file_paths, make_inputs
 
+from harness.guest.installer_variant import Variant, insist_bootstrap, variant_of
 from harness.model.errors import InputError
 from harness.model.ignition import Config, Document, File, Unit, render
 from harness.model.secret import Secret
 from harness.scenarios import ipi_bootstrap
 from harness.scenarios.config import whole
 from harness.scenarios.installer_config import pieces, why_without
-from harness.scenarios.installer_variant import Variant, insist_bootstrap, variant_of
 
 BIN = "/usr/local/bin"
 UNITS = "/etc/systemd/system"

@@ -9,10 +9,10 @@ import pytest
 from harness.images.bootimage import BootImage
 from harness.images.digest import Sha256
 from harness.images.disk_format import DiskFormat
+from harness.lint import inventory
+from harness.lint.inventory import Inventory
 from harness.model.errors import RigError
 from harness.model.ignition import render
-from harness.scenarios import inventory
-from harness.scenarios.inventory import Inventory
 
 TOLD = """\
 %%os-release

@@ -6,7 +6,7 @@ import io
 
 import paramiko
 
-from harness.node.keys import make_run_keys
+from harness.guest.keys import make_run_keys
 
 
 def test_private_key_matches_its_public_line() -> None:

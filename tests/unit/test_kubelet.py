@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import tomllib
 
-from harness.model.ignition import Config, File
-from harness.node.kubelet import (
+from harness.guest.kubelet import (
     PROBE_POD,
     crio_pause,
     standalone_kubelet,
 )
+from harness.model.ignition import Config, File
 
 REGISTRY = "10.0.2.2:5000"
 PAUSE = f"{REGISTRY}/pause@sha256:abc"

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from harness import folders, process
+from harness.guest.live_apply import BEFORE, OBSERVE, Limits, live_apply, observation
 from harness.machine.machine import EVENTS_PORT
 from harness.model.clock import Deadline
 from harness.model.ignition import Config, Unit
-from harness.node.live_apply import BEFORE, OBSERVE, Limits, live_apply, observation
 
 SPEC = "10.0.2.2:5000/node@sha256:abc"
 GUEST = folders.fixture("guest")

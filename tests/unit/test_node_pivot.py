@@ -9,10 +9,10 @@ import stat
 import pytest
 
 from harness import folders, process
+from harness.guest.live_apply import OBSERVE, Limits
+from harness.guest.pivot import BEFORE, ENCAPSULATED, pivot
 from harness.model.clock import Deadline
 from harness.model.ignition import Unit
-from harness.node.live_apply import OBSERVE, Limits
-from harness.node.pivot import BEFORE, ENCAPSULATED, pivot
 
 SPEC = "10.0.2.2:5000/node@sha256:abc"
 FIRSTBOOT = "machine-config-daemon-firstboot.service"

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 import pytest
 
+from harness.guest.keys import make_run_keys
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, ProductError, RigError
 from harness.node.dial import Endpoint
-from harness.node.keys import make_run_keys
 from harness.node.readiness import (
     LEVELS,
     STEADY_S,

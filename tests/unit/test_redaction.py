@@ -12,11 +12,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from harness.lint.ignition_calls import read
 from harness.model.ignition import File, parse, render
 from harness.model.ignition_document import Document
 from harness.model.redaction import REMOVED, LineRedactor, Redactor, secrets_in, without_secrets
 from harness.model.secret import Secret
-from harness.verdict.ignition_calls import read
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJub2RlIn0.c2lnbmF0dXJlLW9m-aXQ_"
 CRYPT = "$6$rounds=5000$saltsalt$aBcD./0123456789aBcDeFgHiJkLmNoPqRsTuVwXyZ"

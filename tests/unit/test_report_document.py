@@ -17,8 +17,8 @@ from harness.model.record import SCHEMA, MachineRecord, RunRecord
 from harness.model.redaction import Redactor
 from harness.node import readiness
 from harness.report import document
-from harness.scenarios.evidence import Evidence
 from harness.verdict.rows import Invariant
+from harness.watching.evidence import Evidence
 
 DOCS = Path(__file__).parents[2] / "docs"
 INVARIANT = "::test_invariant[ipi_bootstrap-"

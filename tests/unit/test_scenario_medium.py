@@ -17,16 +17,16 @@ from test_images_live_iso import iso
 
 from harness import folders, process
 from harness.cluster.exchange import Request, answer_of
+from harness.guest.assisted import Agent, agent_based, assisted
+from harness.guest.install import DEVICE, Limits, bootstrap_in_place, install_to_disk
+from harness.guest.live_apply import Limits as ApplyLimits
+from harness.guest.live_apply import live_apply, on_demand
 from harness.images.certificates import issue
 from harness.images.live_iso import extract
 from harness.images.live_media import LiveMedia
 from harness.model.clock import Deadline
 from harness.model.errors import InputError, ProductError
 from harness.model.ignition import Config, Document, Unit, render
-from harness.node.assisted import Agent, agent_based, assisted
-from harness.node.install import DEVICE, Limits, bootstrap_in_place, install_to_disk
-from harness.node.live_apply import Limits as ApplyLimits
-from harness.node.live_apply import live_apply, on_demand
 from harness.scenarios import medium
 from harness.scenarios.medium import MemoryBudget, insist_on_budget, ipxe_script
 from harness.scenarios.on_demand import LOOK, insist_on_end_marks

@@ -15,11 +15,11 @@ from harness.model.ignition import Document, parse, render
 from harness.model.node_state import parse as parse_state
 from harness.model.redaction import REMOVED, Redactor, secrets_in
 from harness.model.secret import Secret
-from harness.scenarios import evidence as evidence_module
 from harness.scenarios import scenario
 from harness.scenarios.config import insist_valid
-from harness.scenarios.evidence import Evidence
 from harness.scenarios.start import cpu_level
+from harness.watching import evidence as evidence_module
+from harness.watching.evidence import Evidence
 
 # --- finding scenarios
 

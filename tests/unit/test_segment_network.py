@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.cluster.manifests import MCS_PORT
+from harness.guest.bootkube import IMAGE
+from harness.guest.machine_configs import machine_config_server
+from harness.guest.segment_network import API_INT_NAME, GATEWAY, Member, segment_gateway
 from harness.images.certificates import issue
 from harness.machine.architecture import architecture
 from harness.machine.network import Forward, Network
 from harness.machine.segment import Segment
 from harness.model.ignition import Config, File
 from harness.model.secret import Secret
-from harness.node.bootkube import IMAGE
-from harness.node.machine_configs import machine_config_server
-from harness.node.segment_network import API_INT_NAME, GATEWAY, Member, segment_gateway
 
 MAC, OTHER = "52:54:01:aa:bb:01", "52:54:01:aa:bb:02"
 

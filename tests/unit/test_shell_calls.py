@@ -5,7 +5,7 @@ import shlex
 import pytest
 
 from harness import folders
-from harness.verdict.shell_calls import read_script
+from harness.lint.shell_calls import read_script
 
 
 def commands(text: str) -> list[str]:

@@ -13,11 +13,11 @@ from dataclasses import replace
 import paramiko
 import pytest
 
+from harness.guest.keys import KeyPair, RunKeys, make_run_keys
 from harness.model.clock import Deadline, SystemClock
 from harness.model.errors import DeadlineError, RigError
 from harness.node import ssh
 from harness.node.dial import Endpoint, HostKeyError, MachineGoneError, dial
-from harness.node.keys import KeyPair, RunKeys, make_run_keys
 from harness.node.ssh import ConnectionLostError, GuestCommandError, Session
 
 BIG = 3 << 20  # more than a channel's window: a reader that minds one stream only gets stuck

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.verdict.unit_calls import UnitCalls, UnitText, read_unit
+from harness.lint.unit_calls import UnitCalls, UnitText, read_unit
 
 
 def unit(*lines: str) -> UnitCalls:

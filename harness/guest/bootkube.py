@@ -1,0 +1,112 @@
+"""Ignition pieces for the temporary control plane of a bootstrap machine.
+
+The units and scripts lie in `fixtures/guest/control-plane` and go by the installer's names. They
+ask the release image for etcd and the API server, and kubelet runs both as static pods.
+
+Source: openshift/installer data/data/bootstrap, release-image.*, bootkube.*.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.cluster.manifests import API_PORT, TLS_IN_GUEST, apiserver_pod, etcd_pod, guest_layout
+from harness.cluster.pki import Pki
+from harness.cluster.release_payload import ReleasePayload
+from harness.guest.files import program, run_dropin, unit
+from harness.model.guest_network import GUEST
+from harness.model.ignition import Config, Dropin, File
+from harness.model.secret import Secret
+
+STAGE = "control-plane"
+"""The stage that the guest tells as done when its API is ready."""
+ADMIN_KUBECONFIG = "/opt/openshift/auth/kubeconfig"
+"""Where a bootstrap machine keeps the administrator's kubeconfig."""
+
+_SCRIPTS = ("release-image.sh", "release-image-download.sh", "bootkube.sh")
+IMAGE = "@IMAGE@"
+"""Stands for an image in a manifest, until bootkube.sh has asked the release image."""
+MANIFESTS = "/opt/openshift/bootstrap-manifests"
+# Read by node-image-harness-failed; the unit's name says less than its stage.
+_STAGE_FILES = "/etc/tmpfiles.d/node-image-harness-bootkube.conf"
+_STAGE_FILE = "/run/node-image-harness/bootkube.service.stage"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long the guest tries; the installer's own loops have no end."""
+
+    release_s: float = 300.0
+    ready_s: float = 300.0
+    tries: int = 3
+    pause_s: float = 5.0
+
+    @property
+    def overall_s(self) -> float:
+        """The longest that it takes from multi-user.target until the API is ready or given up."""
+        return self.release_s + 2 * self.ready_s
+
+    def scaled(self, factor: float) -> Limits:
+        """Return the limits for a guest that is slower by `factor`; pauses and tries stay."""
+        return Limits(
+            release_s=self.release_s * factor, ready_s=self.ready_s * factor,
+            tries=self.tries, pause_s=self.pause_s,
+        )  # fmt: skip
+
+
+def temporary_control_plane(
+    release: ReleasePayload, pki: Pki, limits: Limits, advertised: str = GUEST
+) -> Config:
+    """Bring up etcd and the API server out of `release`, once the node layer is in place.
+
+    `advertised` is the machine's address for others; `pki` has to be valid for it.
+    """
+    return Config(
+        files=(
+            *(program(f"control-plane/{name}") for name in _SCRIPTS),
+            *_manifests(advertised), *_keys(pki), _stage(),
+        ),
+        units=(
+            unit(
+                "control-plane/release-image.service",
+                _dropin(release, limits, f"TimeoutStartSec={limits.release_s:.0f}\n"),
+            ),
+            unit("control-plane/bootkube.service", _dropin(release, limits), enabled=True),
+        ),
+    )  # fmt: skip
+
+
+def _manifests(advertised: str) -> tuple[File, ...]:
+    at = guest_layout(advertised)
+    pods = {"etcd": etcd_pod(IMAGE, at), "kube-apiserver": apiserver_pod(IMAGE, at)}
+    return tuple(
+        File(path=f"{MANIFESTS}/{name}-pod.json", contents=text, overwrite=True)
+        for name, text in pods.items()
+    )
+
+
+def _keys(pki: Pki) -> tuple[File, ...]:
+    admin = pki.admin_kubeconfig(f"https://127.0.0.1:{API_PORT}")
+    files = {f"{TLS_IN_GUEST}/{name}": contents for name, contents in pki.files().items()}
+    return tuple(
+        File(
+            path=path, contents=contents, overwrite=True,
+            mode=0o600 if isinstance(contents, Secret) else 0o644,
+        )
+        for path, contents in {**files, ADMIN_KUBECONFIG: admin}.items()
+    )  # fmt: skip
+
+
+def _stage() -> File:
+    line = f"f {_STAGE_FILE} 0644 root root - {STAGE}\n"
+    return File(path=_STAGE_FILES, contents=line, overwrite=True)
+
+
+def _dropin(release: ReleasePayload, limits: Limits, settings: str = "") -> Dropin:
+    values = {
+        "RELEASE_IMAGE": release.release_pull_spec,
+        "RELEASE_TRIES": f"{limits.tries}",
+        "RELEASE_PAUSE_S": f"{limits.pause_s:.0f}",
+        "CONTROL_PLANE_WAIT_S": f"{limits.ready_s:.0f}",
+    }
+    return run_dropin(settings, values)

@@ -1,0 +1,112 @@
+"""Ignition pieces for a live system that installs itself to a disk, and for a bootstrap in place.
+
+The units and scripts lie in `fixtures/guest/install` and go by the installer's names; `followed`
+leaves the installer's own as they are.
+
+Source: openshift/installer data/data/bootstrap/bootstrap-in-place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.guest.files import BIN, failed_unit, programs, run_dropin, unit
+from harness.images.certificates import ServerCertificate
+from harness.model.ignition import Config, Document, Dropin, File, Unit, render
+from harness.model.secret import Secret
+
+# Scripts give up by themselves and say why; systemd ends only those that hang, and the host waits
+# for neither for ever.
+_MARGIN_S = 60.0
+STAGE = "install"
+"""The stage that the guest tells as done before it reboots into the installed system."""
+IN_PLACE_STAGE = "in-place"
+"""The stage that the guest tells as done when it has the config of the installed system."""
+DEVICE = "/dev/disk/by-id/virtio-root"
+"""The machine's disk, as a live system finds it."""
+
+_CONFIG = "/opt/openshift/installed.ign"
+_ADDED = "/etc/node-image-harness/installed.ign"
+_MASTER = "/opt/openshift/master.ign"
+_AUTHORITY = "/opt/openshift/tls/machine-config-server-ca.crt"
+_UNIT = "install-to-disk.service"
+_IN_PLACE_UNIT = "bootstrap-in-place.service"
+_INSTALL = "install/install-to-disk.sh"
+_MEMORY = "node-image-harness-memory"
+_FOLLOW = "node-image-harness-install"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long the guest tries."""
+
+    install_s: float = 300.0
+    in_place_s: float = 900.0
+
+    @property
+    def told_s(self) -> float:
+        """How soon after its start the end of an install is told, or why there is none."""
+        return self.install_s + _MARGIN_S
+
+    def scaled(self, factor: float) -> Limits:
+        """Return the limits for a guest that is slower by `factor`."""
+        return Limits(install_s=self.install_s * factor, in_place_s=self.in_place_s * factor)
+
+
+def install_to_disk(installed: Document, limits: Limits) -> Config:
+    """Install at once, with `installed` as the disk's config, and reboot."""
+    config = File(path=_CONFIG, contents=Secret(render(installed)), mode=0o600, overwrite=True)
+    return Config(
+        files=(config, *programs(_INSTALL, _MEMORY)),
+        units=(_install_unit(_CONFIG, limits), failed_unit()),
+    )
+
+
+def bootstrap_in_place(certificate: ServerCertificate, limits: Limits) -> Config:
+    """Install when the temporary control plane is up, with what its machine-config server gives.
+
+    The server answers on localhost under `certificate`.
+    """
+    authority = File(path=_AUTHORITY, contents=certificate.ca_pem, overwrite=True)
+    wait_s = limits.in_place_s
+    dropin = run_dropin(
+        f"RuntimeMaxSec={wait_s + _MARGIN_S:.0f}\n", {"IN_PLACE_WAIT_S": f"{wait_s:.0f}"}
+    )
+    in_place = unit(f"install/{_IN_PLACE_UNIT}", dropin)
+    return Config(
+        files=(authority, *programs(_INSTALL, _MEMORY, "install/bootstrap-in-place.sh")),
+        units=(in_place, _install_unit(_MASTER, limits, _IN_PLACE_UNIT), failed_unit()),
+    )
+
+
+def followed(added: Document, disk: str) -> Config:
+    """Add to an install that others wrote: tell of it, and merge the disk's config over `added`.
+
+    `disk` is where they install to; a machine without it fails at once.
+    """
+    # Not by ExecStartPre=, which multi-user.target would wait for.
+    around = (
+        f"[Service]\nExecStart=\nExecStart={BIN}/{_FOLLOW} run {disk}\n"
+        f"ExecStopPost={BIN}/{_FOLLOW} ended\n"
+    )
+    config = File(path=_ADDED, contents=Secret(render(added)), mode=0o600, overwrite=True)
+    return Config(
+        files=(config, *programs(f"install/{_FOLLOW}", _MEMORY)),
+        units=(
+            unit("install/node-image-harness-memory.service", enabled=True),
+            Unit(name=_UNIT, dropins=(Dropin(name="50-node-image-harness.conf", contents=around),)),
+        ),
+    )
+
+
+def _install_unit(config: str, limits: Limits, wants: str | None = None) -> Unit:
+    wait_s = 0.0 if wants is None else limits.in_place_s
+    values = {
+        "INSTALL_DEVICE": DEVICE,
+        "INSTALL_CONFIG": config,
+        "INSTALL_WAIT_S": f"{wait_s:.0f}",
+        "INSTALL_LIMIT_S": f"{limits.install_s:.0f}",
+    }
+    needs = "" if wants is None else f"[Unit]\nWants={wants}\n"
+    limit = f"RuntimeMaxSec={wait_s + limits.install_s + _MARGIN_S:.0f}\n"
+    return unit(f"install/{_UNIT}", run_dropin(limit, values, needs), enabled=True)

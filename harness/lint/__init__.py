@@ -1,0 +1,1 @@
+"""What an Ignition config calls that a bootimage lacks."""

@@ -1,0 +1,280 @@
+"""The pytest plugin: hooks and fixtures, each a few lines over the rooms below.
+
+A project that asks for none of the fixtures pays for the options alone: every room is imported on
+first use. The hooks of xdist are optional, so that `-p no:xdist` works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from harness.model.errors import HarnessError
+from harness.plugin import command_line, fixtures, hooks
+from harness.plugin.collection import (
+    LEVEL,
+    NODE,
+    insist_installer_config_is_taken,
+    is_possible,
+    parametrise_levels,
+    parametrise_nodes,
+    parametrise_rows,
+    row_kinds,
+    scenario_of,
+)
+from harness.plugin.state import (
+    allow_list_of,
+    artifacts_of,
+    catalogue_of,
+    check_history,
+    check_once,
+    close_workplace,
+    note_problem,
+    prepare_folder,
+    problem_of,
+    recorder_of,
+    settings_of,
+    tell_worker,
+    workplace_if_any,
+    workplace_of,
+)
+from harness.recording import notes
+
+MARKER = "node_image"
+ROW_KINDS = ("package", "os_release", "unit", "file", "invariant")
+_TALKING_FIXTURES = frozenset({"node_session", "reach"})
+_MACHINE_FIXTURES = frozenset({NODE, "node_image_rig", "node_image_inputs", "end_state"})
+_JUDGED_FIXTURES = _MACHINE_FIXTURES | {"bootimage", "node_image"}
+_PROBLEM_KEY = "node_image_problem"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    command_line.declare(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the hooks that projects may implement, and the fixtures."""
+    pluginmanager.add_hookspecs(hooks)
+    pluginmanager.register(fixtures, fixtures.__name__)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker and read the options."""
+    text = "needs a machine; tests that use the fixtures of the node get it by themselves"
+    config.addinivalue_line("markers", f"{MARKER}: {text}")
+    if settings_of(config).allow is not None:
+        allow_list_of(config)
+    check_history(config)
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say what is under test, if any of it was named."""
+    settings = settings_of(config)
+    if settings.is_stand_in:
+        return []
+    from harness.images.url import is_url, shown_url
+
+    bootimage = settings.bootimage or ""
+    disk = shown_url(bootimage) if is_url(bootimage) else bootimage
+    node = settings.node_image or settings.release_image
+    line = f"node image: {node} on {disk}, {', '.join(settings.scenarios)}"
+    return [artifacts_of(config).redactor(line)]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests of the node for each scenario, row and level; first, so that ids start with it."""
+    kinds = row_kinds(metafunc.fixturenames, ROW_KINDS)
+    uses_node = NODE in metafunc.fixturenames
+    if problem_of(metafunc.config) or not (kinds or uses_node):
+        return
+    try:
+        if uses_node:
+            settings, catalogue = settings_of(metafunc.config), catalogue_of(metafunc.config)
+            names = catalogue.chosen(settings.scenarios)
+            if settings.bootstrap_ignition is not None:
+                insist_installer_config_is_taken(names, catalogue)
+            parametrise_nodes(metafunc, names)
+        for kind in kinds:
+            parametrise_rows(metafunc, kind, workplace_of(metafunc.config).preparation.expectations)
+        if LEVEL in metafunc.fixturenames:
+            settings = settings_of(metafunc.config)
+            # The installer's own bootkube asks for more than a stand-in's release has.
+            has_control_plane = settings.is_stand_in and settings.bootstrap_ignition is None
+            parametrise_levels(metafunc, has_control_plane=has_control_plane)
+    except HarnessError as exc:
+        # Raised here it would be told once a module; see pytest_collection_modifyitems.
+        note_problem(metafunc.config, exc)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what needs a machine, for `-m`."""
+    if not _MACHINE_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
+        item.add_marker(MARKER)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Check everything that the collected tests will need, and tell the first fault once."""
+    if problem_of(config) is None:
+        catalogue = catalogue_of(config)
+        items[:] = [item for item in items if is_possible(item, catalogue)]
+    needed = any(item.get_closest_marker(MARKER) for item in items)
+    if needed and not config.getoption("collectonly"):
+        check_once(config)
+    if (problem := problem_of(config)) is not None:
+        items.clear()
+        if not hasattr(config, "workeroutput"):
+            raise pytest.UsageError(str(problem)) from problem
+        config.workeroutput[_PROBLEM_KEY] = str(problem)  # told by xdist's controller
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    """Say how machines will run, and what was found to be under test."""
+    place = workplace_if_any(config)
+    if place is None or not place.preparation.is_checked or config.get_verbosity() < 0:
+        return []
+    from harness.workplace.subject import describe
+
+    return describe(place.preparation)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> None:
+    """Make the run's folder before xdist's controller hears of a test, unless it may be skipped."""
+    may_be_skipped = any(item.get_closest_marker(name) for name in ("skip", "skipif"))
+    if item.get_closest_marker(MARKER) and not may_be_skipped:
+        prepare_folder(item.config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Note what is under test in the report, and refuse to talk to a machine that has died."""
+    place = workplace_if_any(item.config)
+    if place is None or not item.get_closest_marker(MARKER):
+        return
+    from harness.plugin.reports import set_properties
+    from harness.workplace.subject import provenance
+
+    scenario = scenario_of(item)
+    named = {} if scenario is None else {"scenario": scenario}
+    set_properties(item, {**named, **dict(provenance(place.preparation))})
+    talks = not _TALKING_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+    if scenario and talks and (error := place.why_dead(scenario)) is not None:
+        raise error
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note whose trouble a red test is; innermost, so that other plugins see what is allowed.
+
+    Other plugins see no secrets either, pytest's JUnit file and the terminal among them.
+    """
+    report = yield
+    raised = call.excinfo
+    is_ours = not _JUDGED_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+    if is_ours:
+        from harness.plugin.reports import take_secrets_out
+
+        take_secrets_out(report, artifacts_of(item.config).redactor)
+    if report.failed and raised and (is_ours or isinstance(raised.value, HarnessError)):
+        from harness.plugin.reports import Judge, add_properties
+
+        place = workplace_if_any(item.config)
+        facts = place.facts() if place and item.get_closest_marker(MARKER) else ()
+        judge = Judge(
+            artifacts=artifacts_of(item.config), allowed=allow_list_of(item.config), facts=facts
+        )
+        blame = judge.sort(report, raised)
+        if is_ours:
+            add_properties(item, report, blame, raised.value)
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Tell trouble of the product (failure) from trouble of the rig (error)."""
+    notes.set_kind(report)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(
+    report: pytest.CollectReport | pytest.TestReport,
+) -> notes.Status | None:
+    """Show what is allowed or flaky as such."""
+    return notes.status(report, MARKER) if isinstance(report, pytest.TestReport) else None
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Listen to the tests, where all are seen."""
+    if (recorder := recorder_of(session.config)) is not None:
+        from harness.plugin.recording import Recording
+
+        session.config.pluginmanager.register(Recording(recorder))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Close what this process opened, after the fixtures; tell what a worker's check found."""
+    trouble = close_workplace(session.config)
+    if (recorder := recorder_of(session.config)) is not None:
+        found = pytest.ExitCode.INTERNAL_ERROR if trouble else session.exitstatus
+        session.exitstatus = recorder.status(found)
+        recorder.finish(session.exitstatus)
+    if trouble:
+        pytest.exit(trouble, returncode=pytest.ExitCode.INTERNAL_ERROR)
+    problem = problem_of(session.config)
+    if problem is not None and session.config.pluginmanager.hasplugin("dsession"):
+        raise pytest.UsageError(str(problem))
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Tell what to mind of the run, and where its report is."""
+    recorder = recorder_of(config)
+    if recorder is not None and recorder.has_begun:
+        from harness.plugin.summary import write
+
+        write(terminalreporter, recorder.record(), artifacts_of(config).path)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - xdist's
+    """Give every worker the same folder for the run."""
+    tell_worker(node.config, node.workerinput)
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | None:  # noqa: ANN401 - xdist's
+    """Keep the tests of a scenario together, unless another distribution was asked for."""
+    if config.getoption("dist") != "load":
+        return None
+    from harness.plugin.scheduling import WhenNeeded
+
+    return WhenNeeded(config, log, catalogue_of(config).names)
+
+
+@pytest.hookimpl(optionalhook=True, wrapper=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int, int]:
+    """Start no more workers than have memory for their machines."""
+    found = yield
+    if not settings_of(config).has_many_scenarios:
+        return found  # one worker has the scenario's tests
+    from harness.plugin.scheduling import workers_that_fit
+
+    return workers_that_fit(found, settings_of(config), catalogue_of(config))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 - xdist's
+    """Take over what a worker's check found."""
+    text = getattr(node, "workeroutput", {}).get(_PROBLEM_KEY)
+    if text is not None:
+        note_problem(node.config, HarnessError(text))

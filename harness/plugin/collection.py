@@ -1,0 +1,158 @@
+"""Which tests need a node, and what they are parametrised with: scenarios, rows, readiness levels.
+
+A test says it by the names of its arguments: `package_row` gives it every package row of the
+expectation table, and any fixture of the node gives it every scenario asked for. A test's own
+`parametrize` of such a name is left alone. What a scenario's way rules out is taken out again:
+pytest groups tests by one node only while each argument is parametrised by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.model.errors import InputError
+from harness.scenarios import scenario as scenarios
+from harness.scenarios.scenario import Scenario
+from harness.workplace.options import EVERY_SCENARIO
+
+if TYPE_CHECKING:
+    from harness.node.readiness import Level
+    from harness.verdict.expectations import Expectations
+
+NODE = "applied_node"
+LEVEL = "readiness_level"
+_SUFFIX = "_row"
+
+
+class Catalogue:
+    """The scenarios that can be asked for: the harness's own, and those a project's hook adds."""
+
+    def __init__(self, added: Iterable[Scenario]) -> None:
+        self._added = {scenario.name: scenario for scenario in added}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names, sorted."""
+        return tuple(sorted({*scenarios.names(), *self._added}))
+
+    def named(self, name: str) -> Scenario:
+        """Return the scenario `name`, one of `names`.
+
+        Raises:
+            InputError: it is a project's own, and names a level of readiness that is unknown.
+        """
+        added = self._added.get(name)
+        if added is None:
+            return scenarios.named(name)
+        known = [level.name for level in _known_levels()]
+        if unknown := [level for level in added.levels if level not in known]:
+            problem = f"names the unknown level of readiness {', '.join(unknown)}"
+            raise InputError(f"scenario {name}", problem, f"use some of: {', '.join(known)}")
+        return added
+
+    def chosen(self, wanted: Sequence[str]) -> tuple[str, ...]:
+        """Return the names that `wanted` stands for.
+
+        Raises:
+            InputError: one is unknown.
+        """
+        if EVERY_SCENARIO in wanted:
+            return self.names
+        for name in wanted:
+            if name not in self.names:
+                known = ", ".join((*self.names, EVERY_SCENARIO))
+                raise InputError(f"scenario {name}", "is unknown", f"use some of: {known}")
+        return tuple(wanted)
+
+
+def insist_installer_config_is_taken(names: Sequence[str], catalogue: Catalogue) -> None:
+    """Do nothing if each of the scenarios boots the config given with --bootstrap-ignition.
+
+    Raises:
+        InputError: one would pass it over.
+    """
+    deaf = [name for name in names if not catalogue.named(name).takes_installer_config]
+    if deaf:
+        hearing = [name for name in catalogue.names if catalogue.named(name).takes_installer_config]
+        raise InputError(
+            "--bootstrap-ignition", f"is not for the scenario {', '.join(deaf)}",
+            f"leave the option out for it, or run one of {', '.join(hearing)}",
+        )  # fmt: skip
+
+
+def row_kinds(fixture_names: Iterable[str], kinds: Iterable[str]) -> tuple[str, ...]:
+    """Return the kinds of rows that are asked for by an argument such as `package_row`."""
+    asked = set(fixture_names)
+    return tuple(kind for kind in kinds if f"{kind}{_SUFFIX}" in asked)
+
+
+def parametrise_nodes(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
+    """Run the test once per scenario; first, so that the scenario leads the test's id."""
+    if not _is_taken(metafunc, NODE):
+        metafunc.parametrize(NODE, names, ids=names, indirect=True, scope="session")
+
+
+def parametrise_rows(metafunc: pytest.Metafunc, kind: str, table: Expectations) -> None:
+    """Run the test once per row of `kind`."""
+    rows = [row for row in table.rows if row.test_kind == kind]
+    if not _is_taken(metafunc, f"{kind}{_SUFFIX}"):
+        metafunc.parametrize(f"{kind}{_SUFFIX}", rows, ids=[row.id for row in rows])
+
+
+def parametrise_levels(metafunc: pytest.Metafunc, *, has_control_plane: bool) -> None:
+    """Run the test once per level of readiness, the lowest first.
+
+    Those of a cluster are left out where nothing makes a control plane.
+    """
+    from harness.node.readiness import LEVELS
+
+    levels = _known_levels() if has_control_plane else LEVELS
+    if not _is_taken(metafunc, LEVEL):
+        metafunc.parametrize(LEVEL, levels, ids=[level.name for level in levels])
+
+
+def is_possible(item: pytest.Item, catalogue: Catalogue) -> bool:
+    """Tell whether a test's row and its level of readiness apply to its scenario."""
+    name = scenario_of(item)
+    if name is None or name not in catalogue.names:
+        return True
+    from harness.verdict.rows import applies
+
+    scenario, given = catalogue.named(name), _parameters(item)
+    rows = [value for key, value in given.items() if key.endswith(_SUFFIX)]
+    level = given.get(LEVEL)
+    if level in _known_levels() and level.name not in scenario.levels:
+        return False
+    return all(applies(row, scenario.way) for row in rows)
+
+
+def _known_levels() -> tuple[Level, ...]:
+    """Return the levels that scenarios speak of; others are a project's own, asked everywhere."""
+    from harness.node.cluster_readiness import CLUSTER_LEVELS
+    from harness.node.readiness import LEVELS
+
+    return (*LEVELS, *CLUSTER_LEVELS)
+
+
+def scenario_of(item: pytest.Item) -> str | None:
+    """Return the scenario whose node a collected test uses, None for any other test."""
+    name = _parameters(item).get(NODE)
+    return str(name) if name is not None else None
+
+
+def _parameters(item: pytest.Item) -> Mapping[str, Any]:
+    spec = getattr(item, "callspec", None)
+    return spec.params if spec else {}
+
+
+def _is_taken(metafunc: pytest.Metafunc, name: str) -> bool:
+    """Whether the test parametrises `name` itself."""
+    marks = metafunc.definition.iter_markers("parametrize")
+    named = (mark.args[0] if mark.args else mark.kwargs["argnames"] for mark in marks)
+    return any(
+        name in (names.replace(" ", "").split(",") if isinstance(names, str) else names)
+        for names in named
+    )

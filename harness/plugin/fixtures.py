@@ -1,0 +1,131 @@
+"""The fixtures that the plugin gives to tests; each a line or two over the workplace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.plugin.state import catalogue_of, settings_of, workplace_of
+from harness.workplace.options import Settings
+
+if TYPE_CHECKING:
+    from testinfra.host import Host
+
+    from harness.images.bootimage import BootImage
+    from harness.images.node_image import NodeImage
+    from harness.model.clock import Deadline
+    from harness.model.node_state import NodeState
+    from harness.node.readiness import Level
+    from harness.node.ssh import Session
+    from harness.scenarios.scenario import AppliedNode, Inputs, Rig
+    from harness.verdict.rows import Row
+
+
+@pytest.fixture(scope="session")
+def node_image_settings(request: pytest.FixtureRequest) -> Settings:
+    """What the user asked for, from the command line, environment and settings."""
+    return settings_of(request.config)
+
+
+@pytest.fixture(scope="session")
+def bootimage(request: pytest.FixtureRequest) -> BootImage:
+    """The bootimage under test: verified, unpacked, never to be written to."""
+    return workplace_of(request.config).preparation.bootimage
+
+
+@pytest.fixture(scope="session")
+def node_image(request: pytest.FixtureRequest) -> NodeImage:
+    """The node image under test: its digest, labels and layers."""
+    return workplace_of(request.config).preparation.node_image
+
+
+@pytest.fixture(scope="session")
+def node_image_rig(request: pytest.FixtureRequest) -> Rig:
+    """What the host offers: the run, the libvirt connection, the folder for evidence."""
+    return workplace_of(request.config).rig
+
+
+@pytest.fixture(scope="session")
+def node_image_inputs(request: pytest.FixtureRequest) -> Inputs:
+    """What every scenario gets: the images where guests can pull them, and extra Ignition."""
+    return workplace_of(request.config).inputs
+
+
+@pytest.fixture(scope="session")
+def applied_node(request: pytest.FixtureRequest) -> Iterator[AppliedNode]:
+    """A node with its node layer, still running; runs once for each scenario asked for."""
+    with workplace_of(request.config).node(
+        catalogue_of(request.config).named(request.param)
+    ) as node:
+        yield node
+
+
+@pytest.fixture(scope="session")
+def node_before(applied_node: AppliedNode) -> NodeState:
+    """The booted bootimage: what was there before the node layer came."""
+    return applied_node.before
+
+
+@pytest.fixture(scope="session")
+def node_after(applied_node: AppliedNode) -> NodeState:
+    """The same node at the scenario's end."""
+    return applied_node.after
+
+
+@pytest.fixture(scope="session")
+def end_state(request: pytest.FixtureRequest) -> Callable[[str], NodeState]:
+    """Give the state in which a scenario's node ended, by the scenario's name.
+
+    A scenario that did not come up in this process is brought up for it.
+    """
+    place, catalogue = workplace_of(request.config), catalogue_of(request.config)
+    return lambda name: place.end_state(catalogue.named(*catalogue.chosen((name,))))
+
+
+@pytest.fixture(scope="session")
+def node_session(applied_node: AppliedNode) -> Session:
+    """The SSH session into the node; errors at once when its machine has died."""
+    return applied_node.session
+
+
+@pytest.fixture(scope="session")
+def node_host(node_session: Session, node_image_rig: Rig) -> Host:
+    """Testinfra's host for the node, its commands run as root.
+
+    testinfra's own `host` fixture means the workstation, and only a conftest can replace it. Yours
+    needs one line: `host = pytest.fixture(scope="session")(lambda node_host: node_host)`.
+    """
+    from harness.node.backend import LIMIT_S, make_host
+
+    return make_host(node_session, "node", LIMIT_S * node_image_rig.timeout_factor)
+
+
+@pytest.fixture(scope="session")
+def guest_deadline(node_image_rig: Rig) -> Callable[[float], Deadline]:
+    """Give a deadline so many seconds from now, stretched for slow guests and by the user."""
+    from harness.model.clock import Deadline
+
+    return lambda seconds: Deadline.after(seconds * node_image_rig.timeout_factor)
+
+
+@pytest.fixture(scope="session")
+def verdict(request: pytest.FixtureRequest, applied_node: AppliedNode) -> Callable[[Row], None]:
+    """Hold a row of the expectation table to the node; a row that does not hold fails the test."""
+    place = workplace_of(request.config)
+    return lambda row: place.judge(row, applied_node)
+
+
+@pytest.fixture(scope="session")
+def reach(
+    applied_node: AppliedNode, guest_deadline: Callable[[float], Deadline]
+) -> Callable[[Level], str]:
+    """Wait until the node reaches a level of readiness, noted as a phase of its machine."""
+    from harness.node.readiness import READY_S
+
+    def reach(level: Level) -> str:
+        with applied_node.watch.phase(f"ready-{level.name}", level.title):
+            return level.reach(applied_node.session, guest_deadline(READY_S))
+
+    return reach

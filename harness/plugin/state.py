@@ -1,0 +1,262 @@
+"""What the plugin keeps on pytest's config: one of each, made on first use.
+
+Settings, the session's folder, the workplace of a process with machines, the recorder of the one
+that sees all tests, and the problem that keeps tests from running.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.model.errors import HarnessError, InputError
+from harness.plugin.collection import Catalogue
+from harness.plugin.terminal import Terminal
+from harness.recording.artifacts import Artifacts, Place, Tested, choose
+from harness.recording.progress import Follower, ProgressLog, Teller
+from harness.recording.recorder import Recorder, Ways
+from harness.workplace import options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.diagnosis.allow import AllowList
+    from harness.workplace.workplace import Workplace
+
+_NO_RUNS = "9999-12-31"  # of a date so late: what the file is, is looked at all the same
+LOG = logging.getLogger(__name__)
+_PLACE_KEY = "node_image_place"
+_SETTINGS = pytest.StashKey[options.Settings]()
+_ALLOW = pytest.StashKey["AllowList"]()
+_ARTIFACTS = pytest.StashKey[Artifacts]()
+_RECORDER = pytest.StashKey[Recorder]()
+_WORKPLACE = pytest.StashKey["Workplace"]()
+_PROBLEM = pytest.StashKey[HarnessError]()
+_TROUBLE = pytest.StashKey[HarnessError]()
+
+
+def settings_of(config: pytest.Config) -> options.Settings:
+    """Return what the user asked for; the only place that takes options from the environment.
+
+    Raises:
+        pytest.UsageError: an option is malformed.
+    """
+    if _SETTINGS not in config.stash:
+        ini = {option.setting: str(config.getini(option.setting)) for option in options.OPTIONS}
+        folder = config.inipath.parent if config.inipath else config.rootpath
+        try:
+            found = options.read(vars(config.option), os.environ, ini, folder)
+        except InputError as exc:
+            raise pytest.UsageError(str(exc)) from exc
+        config.stash[_SETTINGS] = found
+    return config.stash[_SETTINGS]
+
+
+def catalogue_of(config: pytest.Config) -> Catalogue:
+    """Return the scenarios that can be asked for in this project."""
+    added = config.hook.pytest_node_image_scenarios(config=config)
+    return Catalogue(scenario for listed in added for scenario in listed)
+
+
+def allow_list_of(config: pytest.Config) -> AllowList:
+    """Return what somebody signed for; by default nothing.
+
+    Raises:
+        pytest.UsageError: the file cannot be used.
+    """
+    if _ALLOW not in config.stash:
+        from harness.diagnosis import allow, rules
+
+        path = settings_of(config).allow
+        try:
+            names = [rule.name for rule in rules.load()] if path else []
+            config.stash[_ALLOW] = allow.load(path, names) if path else allow.AllowList()
+        except InputError as exc:
+            raise pytest.UsageError(str(exc)) from exc
+    return config.stash[_ALLOW]
+
+
+def check_history(config: pytest.Config) -> None:
+    """Refuse a `--history` that the run could not be added to at its end.
+
+    Raises:
+        pytest.UsageError: it is no history, or cannot be written.
+    """
+    path = settings_of(config).history
+    if path is None or is_worker(config):
+        return
+    try:
+        insist_writable(path)
+        if path.exists():
+            from harness.report import history
+
+            history.read(path, _NO_RUNS)
+    except InputError as exc:
+        raise pytest.UsageError(str(exc)) from exc
+
+
+def insist_writable(path: Path) -> None:
+    """Raise unless a history can be at `path`; SQLite writes files beside it, too.
+
+    Raises:
+        InputError: its folder is missing, or one of the two cannot be written.
+    """
+    subject, folder = f"history {path}", path.absolute().parent
+    if not folder.is_dir():
+        problem, remedy = f"there is no folder {folder}", "make it, or name another with --history"
+        raise InputError(subject, problem, remedy)
+    if any(not os.access(place, os.W_OK) for place in (folder, path) if place.exists()):
+        remedy = "name a file in a folder of yours with --history"
+        raise InputError(subject, "cannot be written", remedy)
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Return whether this process runs tests for xdist's controller."""
+    return hasattr(config, "workerinput")
+
+
+def tell_worker(config: pytest.Config, workerinput: dict[str, object]) -> None:
+    """Give a worker the session's folder to use."""
+    workerinput[_PLACE_KEY] = artifacts_of(config).place.to_worker()
+
+
+def artifacts_of(config: pytest.Config) -> Artifacts:
+    """Return the session's folder, which is not made yet.
+
+    Raises:
+        pytest.UsageError: none was named, and there can be no cache folder.
+    """
+    if _ARTIFACTS not in config.stash:
+        settings = settings_of(config)
+        told = getattr(config, "workerinput", {}).get(_PLACE_KEY)
+        try:
+            place = Place.from_controller(told) if told else choose(settings.artifacts_dir)
+        except InputError as exc:
+            raise pytest.UsageError(str(exc)) from exc
+        found = Artifacts(place, settings.authfile, lambda: _begin_run(config))
+        config.stash[_ARTIFACTS] = found
+        config.add_cleanup(found.close)
+    return config.stash[_ARTIFACTS]
+
+
+def prepare_folder(config: pytest.Config) -> None:
+    """Make the session's folder before a machine's test; trouble is the test's error."""
+    try:
+        _ = artifacts_of(config).folder
+    except HarnessError as exc:
+        config.stash.setdefault(_TROUBLE, exc)
+
+
+def recorder_of(config: pytest.Config) -> Recorder | None:
+    """Return the recorder, None in a process that does not see all tests."""
+    if is_worker(config):
+        return None
+    if _RECORDER not in config.stash:
+        artifacts = artifacts_of(config)
+        found = Recorder(artifacts, _ways(config, artifacts))
+        config.stash[_RECORDER] = found
+        config.add_cleanup(found.close)
+    return config.stash[_RECORDER]
+
+
+def workplace_of(config: pytest.Config) -> Workplace:
+    """Return the workplace of this process, made on first use; nothing in it is open yet.
+
+    Raises:
+        HarnessError: what the check met; a build or download that failed is not tried again.
+    """
+    if (trouble := config.stash.get(_TROUBLE, None)) is not None:
+        raise trouble.with_traceback(None)
+    if _WORKPLACE not in config.stash:
+        from harness.workplace.workplace import Workplace
+
+        config.stash[_WORKPLACE] = Workplace(
+            settings_of(config), _teller(config), artifacts_of(config), allow_list_of(config)
+        )
+    return config.stash[_WORKPLACE]
+
+
+def workplace_if_any(config: pytest.Config) -> Workplace | None:
+    """Return the workplace if a test of this process asked for it."""
+    return config.stash.get(_WORKPLACE, None)
+
+
+def close_workplace(config: pytest.Config) -> str:
+    """Close what this process opened; return what went wrong, empty if nothing did."""
+    try:
+        if (place := workplace_if_any(config)) is not None:
+            place.close()
+    except HarnessError as exc:
+        return str(exc)
+    return ""
+
+
+def note_problem(config: pytest.Config, problem: HarnessError) -> None:
+    """Keep the first problem, to be told once when the collection is over."""
+    config.stash.setdefault(_PROBLEM, problem)
+
+
+def problem_of(config: pytest.Config) -> HarnessError | None:
+    """Return the problem that keeps the collected tests from running, if any."""
+    return config.stash.get(_PROBLEM, None)
+
+
+def check_once(config: pytest.Config) -> None:
+    """Check all inputs, and note what is wrong with what the user named.
+
+    Other trouble is kept for `workplace_of`, and so every test that needs it errors with it.
+    """
+    if problem_of(config) is not None:
+        return
+    try:
+        catalogue = catalogue_of(config)
+        chosen = catalogue.chosen(settings_of(config).scenarios)
+        workplace_of(config).check(map(catalogue.named, chosen))
+    except InputError as exc:
+        note_problem(config, exc)
+    except HarnessError as exc:
+        LOG.info("the check before the first test failed", exc_info=True)
+        config.stash[_TROUBLE] = exc
+
+
+def _begin_run(config: pytest.Config) -> None:
+    """Tell what is under test, and record from now on."""
+    artifacts_of(config).tell(_tested(config))
+    if (recorder := recorder_of(config)) is not None:
+        recorder.begin()
+
+
+def _tested(config: pytest.Config) -> Tested:
+    place = workplace_if_any(config)
+    if place is None or not place.preparation.is_checked:
+        return Tested()
+    from harness.workplace.subject import host, provenance
+
+    ready = place.preparation
+    return Tested(subject=dict(provenance(ready)), host=host(ready))
+
+
+def _teller(config: pytest.Config) -> Teller:
+    artifacts = artifacts_of(config)
+    outlets = (Terminal(config), ProgressLog(artifacts.path).append)
+    return Teller(outlets, artifacts.place.begun_s, lambda line: artifacts.redactor(line))
+
+
+def _ways(config: pytest.Config, artifacts: Artifacts) -> Ways:
+    def notes() -> tuple[str, ...]:
+        expired = allow_list_of(config).expired(artifacts.today)
+        return tuple(f"an entry of the allow-list has expired: {entry}" for entry in expired)
+
+    follower, terminal = Follower(artifacts.path), Terminal(config)
+
+    def follow() -> None:
+        for line in follower.new_lines():
+            terminal(line)
+
+    history = settings_of(config).history
+    if not config.pluginmanager.hasplugin("dsession"):
+        return Ways(history=history, notes=notes)
+    return Ways(history=history, notes=notes, follow=follow)

@@ -1,0 +1,79 @@
+"""The section that pytest's terminal shows at the end of a run with machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from harness.model.record import MissingCommand, Outcome, RunRecord, Weight
+from harness.recording.run_files import RECORD
+from harness.report import page
+from harness.report.conclusion import Seen, seen
+from harness.report.inert import printable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One line of the section; `is_notable` asks for a colour."""
+
+    title: str
+    text: str
+    is_notable: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.title:<8} {printable(self.text)}"
+
+
+def write(terminal: pytest.TerminalReporter, record: RunRecord, folder: Path) -> None:
+    """Write the section; one line under `-q`."""
+    if terminal.verbosity < 0:
+        terminal.write_line(one_line(record, folder))
+        return
+    terminal.write_sep("=", "node image")
+    for told in section(record, folder):
+        terminal.write_line(str(told), yellow=told.is_notable)
+
+
+def section(record: RunRecord, folder: Path) -> Iterator[Told]:
+    """Give what to mind of a run though it may be green, and where to read the rest."""
+    for found in seen(record, Weight.WARNING):
+        yield Told(title="warning", text=_sighting(found))
+    for found in seen(record, Weight.ALLOWED):
+        yield Told(title="allowed", text=f"{_sighting(found)}, {found.sighting.allowed_by}")
+    for test in record.tests:
+        if test.outcome is Outcome.ALLOWED:
+            yield Told(title="allowed", text=f"{test.id}, {test.allowed_by}")
+        elif test.outcome is Outcome.FLAKY:
+            yield Told(title="flaky", text=f"{test.id} passed at attempt {test.attempts}")
+    for machine in record.machines:
+        for missing in machine.missing_commands:
+            yield Told(title="missing", text=f"{machine.name}: {_missing(missing)}")
+    for note in record.notes:
+        yield Told(title="note", text=note)
+    yield Told(title="report", text=str(folder / RECORD), is_notable=False)
+    yield Told(title="page", text=str(folder / page.NAME), is_notable=False)
+
+
+def one_line(record: RunRecord, folder: Path) -> str:
+    """Return the section in one line, for `-q`."""
+    counts: dict[str, int] = {}
+    for told in section(record, folder):
+        if told.is_notable:
+            counts[told.title] = counts.get(told.title, 0) + 1
+    counted = "".join(f"{count} {title}, " for title, count in counts.items())
+    return f"node image: {counted}{folder / page.NAME}"
+
+
+def _sighting(found: Seen) -> str:
+    times = f" ({found.sighting.count} times)" if found.sighting.count > 1 else ""
+    return f"{found.machine.name}, {found.phase}: {found.sighting.cause}{times}"
+
+
+def _missing(found: MissingCommand) -> str:
+    brought = f"{found.package} brings it" if found.package else "no package is known to bring it"
+    return (
+        f"{found.caller} called {found.command} before live-apply, when it was not there; {brought}"
+    )

@@ -1,0 +1,27 @@
+"""Progress lines on pytest's terminal."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import pytest
+
+
+class Terminal:
+    """Writes whole lines among pytest's own; nothing under `-q` or without pytest's terminal."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def __call__(self, line: str) -> None:
+        """Show one line at once, even where pytest captures output."""
+        terminal = self._config.pluginmanager.getplugin("terminalreporter")
+        if terminal is None or self._config.get_verbosity() < 0:
+            return
+        capture = self._config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled() if capture else nullcontext():
+            terminal.ensure_newline()
+            if self._config.get_terminal_writer().width_of_current_line:
+                terminal.write_line("")  # xdist's dots, of which `ensure_newline` does not know
+            terminal.write_line(line)
+            terminal.flush()

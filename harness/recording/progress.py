@@ -1,0 +1,86 @@
+"""Progress lines: on pytest's terminal with the seconds since the start, and in `progress.log`.
+
+An xdist worker has no terminal: it only writes the log, which the controller follows.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.model.clock import SYSTEM_CLOCK, Clock
+
+LOG = logging.getLogger(__name__)
+NAME = "progress.log"
+"""The file in the run's folder."""
+_KEPT_BACK = 200
+
+
+class ProgressLog:
+    """Adds lines to `progress.log`; several processes may. Until its folder is there, they wait."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._waiting = deque[str](maxlen=_KEPT_BACK)
+
+    def append(self, line: str) -> None:
+        """Add one line; trouble is logged only."""
+        self._waiting.append(line)
+        if not self._folder.is_dir():
+            return
+        text = "".join(f"{waiting}\n" for waiting in self._waiting)
+        self._waiting.clear()
+        try:
+            # One write in append mode, so that lines of several processes do not mix.
+            with (self._folder / NAME).open("ab", buffering=0) as file:
+                file.write(text.encode(errors="replace"))
+        except OSError as exc:
+            LOG.warning("progress is not written down: %s", exc)
+
+
+class Follower:
+    """Gives the lines of `progress.log` as they come; there need not be one yet."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / NAME
+        self._at = 0
+
+    def new_lines(self) -> tuple[str, ...]:
+        """Return the whole lines that were added since the last call."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._at)
+                new = file.read()
+        except FileNotFoundError:
+            return ()
+        whole = new[: new.rfind(b"\n") + 1]
+        self._at += len(whole)
+        return tuple(whole.decode(errors="replace").split("\n")[:-1])
+
+
+class Teller:
+    """Call it with a line: it goes to the log, and to the terminal where there is one.
+
+    `clean` takes secrets out; `begun_s` is when the session began, by `clock`.
+    """
+
+    def __init__(
+        self,
+        outlets: tuple[Callable[[str], None], ...],
+        begun_s: float,
+        clean: Callable[[str], str] = str,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._outlets = outlets
+        self._begun_s = begun_s
+        self._clean = clean
+        self._clock = clock
+
+    def __call__(self, line: str) -> None:
+        """Tell one line at once."""
+        stamped = f"[{self._clock.monotonic() - self._begun_s:4.0f} s] {self._clean(line)}"
+        LOG.info("%s", stamped)
+        for tell in self._outlets:
+            tell(stamped)

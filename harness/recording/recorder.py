@@ -1,0 +1,208 @@
+"""What a run leaves for its readers: report.json, junit.xml and the page, written as it goes.
+
+The one process that sees all tests, xdist's controller or the only one, records. A thread of its
+own writes while machines boot, so that a run that is killed leaves what it had, and follows what
+the workers tell. Trouble in all this never changes the verdict: it is told once.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from harness.model.clock import SYSTEM_CLOCK, Clock, utc_now
+from harness.model.record import Blame, RunRecord, State
+from harness.recording.artifacts import Artifacts, read_tested
+from harness.recording.ledger import Ledger, is_only_rigs
+from harness.recording.notes import Note, put_note
+from harness.recording.run_files import RunFiles, ended, write_all
+
+RIG_ERRORS = 8
+"""pytest's exit status when tests are red, and all of it is the rig's."""
+TICK_S = 0.25
+"""How often the recorder's thread looks for what is new."""
+_ENDED_BY_FORCE = (
+    pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """How a recorder reaches the world; `follow` is called every `tick_s`, and at the end."""
+
+    history: Path | None = None
+    follow: Callable[[], None] = lambda: None
+    notes: Callable[[], tuple[str, ...]] = lambda: ()
+    write: Callable[[RunRecord, Path], None] = write_all
+    tick_s: float = TICK_S
+    clock: Clock = field(default=SYSTEM_CLOCK, repr=False)
+
+
+class Recorder:
+    """Takes in pytest's reports; from `begin` on it writes. Reports before that are kept."""
+
+    def __init__(self, artifacts: Artifacts, ways: Ways) -> None:
+        self._artifacts = artifacts
+        self._ways = ways
+        self._early: list[pytest.TestReport] = []
+        self._ledger = Ledger(lambda text: artifacts.redactor(text))
+        self._has_other_red = False
+        self._begun = ""
+        self._ending = _Ending()
+        self._lock = threading.Lock()
+        self._files = RunFiles(artifacts.path, ways.write, ways.clock)
+        self._host: dict[str, str] = {}
+        self._is_over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the run has tests of machines, and so a report."""
+        return bool(self._begun)
+
+    @property
+    def trouble(self) -> str:
+        """What first went wrong in recording; empty if nothing did."""
+        return self._files.trouble
+
+    def begin(self) -> None:
+        """Hold the folder, write the first report, and go on writing; once."""
+        if self._begun:
+            return
+        self._begun = utc_now()
+        self._host = _host()
+        with self._files.trouble_noted("the run's folder cannot be used"):
+            _ = self._artifacts.folder
+        for report in self._early:
+            self._ledger.add(report)
+        self._early.clear()
+        self._write()
+        self._thread = threading.Thread(target=self._work, name="node-image-recorder", daemon=True)
+        self._thread.start()
+
+    def look(self) -> None:
+        """Begin if another process has made the run's folder."""
+        if not self._begun and self._artifacts.is_made:
+            self.begin()
+
+    def test_begins(self, test_id: str) -> None:
+        """Note that a test begins, here or in a worker, and is not over."""
+        self.look()
+        if self._begun:
+            with self._lock:
+                self._ledger.begin(test_id)
+
+    def add(self, report: pytest.TestReport) -> None:
+        """Take in a test's report."""
+        self.look()
+        if not self._begun:
+            self._early.append(report)
+            return
+        with self._lock:
+            self._ledger.add(report)
+
+    def add_crash(self, report: pytest.TestReport) -> None:
+        """Call the crash of a worker what it is: the rig's error; `add` gets it next."""
+        if self._begun:
+            report.when = "setup"
+            put_note(report, Note(blame=Blame.RIG, message=report.longreprtext))
+
+    def add_collection(self, report: pytest.CollectReport) -> None:
+        """Note red that is no test's."""
+        self._has_other_red = self._has_other_red or report.failed
+
+    def status(self, found: int) -> int:
+        """Return pytest's exit status for one that pytest found."""
+        self.look()
+        if not self._begun or found != pytest.ExitCode.TESTS_FAILED or self._has_other_red:
+            return found
+        return RIG_ERRORS if is_only_rigs(self._ledger.tests) else found
+
+    def finish(self, exit_code: int) -> None:
+        """Write the last report, and end the thread; nothing in a run without a report."""
+        if not self._begun or self._is_over.is_set():
+            return
+        self.close()
+        state = State.INTERRUPTED if exit_code in _ENDED_BY_FORCE else State.FINISHED
+        self._ending = _Ending(state=state, ended=utc_now(), exit_code=exit_code)
+        self._write()
+        if self._ways.history is not None:
+            from harness.report import history
+
+            with self._files.trouble_noted("the run is not in the history"):
+                history.append(self._ways.history, self.record())
+
+    def close(self) -> None:
+        """End the thread, orderly; a second time it does nothing."""
+        self._is_over.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+            self._follow()
+
+    def record(self) -> RunRecord:
+        """Return the run as it is now."""
+        with self._lock:
+            tests, running = self._ledger.tests, self._ledger.running
+        ending, tested = self._ending, read_tested(self._artifacts.path)
+        machines = self._files.machines()
+        is_over = ending.state is not State.RUNNING
+        return RunRecord(
+            id=self._artifacts.path.name,
+            state=ending.state,
+            started=self._begun,
+            ended=ending.ended,
+            exit_code=ending.exit_code,
+            subject=tested.subject,
+            host=self._host | tested.host,
+            machines=tuple(map(ended, machines)) if is_over else machines,
+            tests=tests,
+            notes=(
+                *self._ways.notes(),
+                *([self.trouble] if self.trouble else []),
+                *(f"not over: {test}" for test in running),
+            ),
+        )
+
+    def tick(self) -> None:
+        """Show and write what is new; the thread's turn."""
+        self._follow()
+        if self._files.is_due():
+            self._write()
+
+    def _work(self) -> None:
+        while not self._is_over.wait(self._ways.tick_s):
+            self.tick()
+
+    def _write(self) -> None:
+        with self._files.trouble_noted("the report is not complete"):
+            self._files.write(self.record())
+
+    def _follow(self) -> None:
+        with self._files.trouble_noted("progress cannot be shown"):
+            self._ways.follow()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ending:
+    """How a run ended; by default, that it has not."""
+
+    state: State = State.RUNNING
+    ended: str = ""
+    exit_code: int | None = None
+
+
+def _host() -> dict[str, str]:
+    memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {
+        "name": platform.node(),
+        "kernel": platform.release(),
+        "memory_mib": str(memory_bytes >> 20),
+        "pytest": pytest.__version__,
+    }

@@ -1,0 +1,193 @@
+"""The files of a run's folder: its machines' records in; its record, JUnit file and page out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from harness.model.clock import SYSTEM_CLOCK, Clock
+from harness.model.errors import InputError
+from harness.model.record import MachineRecord, RunRecord, State, Weight
+from harness.recording.artifacts import is_in_use, read_tested
+
+LOG = logging.getLogger(__name__)
+RECORD = "report.json"
+JUNIT = "junit.xml"
+_MACHINE = "machine.json"
+_CONSOLE = "console.txt"
+_CONSOLE_BYTES = 1 << 20
+_WRITE_EVERY_S = 2.0
+# Writing takes no more than this part of the run's time, however large the report.
+_WRITE_SHARE = 0.02
+
+
+def write_all(record: RunRecord, folder: Path) -> None:
+    """Write a run's record, JUnit file and page; each whole, the record first.
+
+    Raises:
+        OSError: the folder is missing, full or not ours.
+    """
+    from harness.report import document, junit, page
+
+    document.write(record, folder / RECORD)
+    junit.write(record, folder / JUNIT)
+    text = page.render(record, _excerpts(record, folder))
+    document.replace_whole(folder / page.NAME, text.encode(errors="replace"))
+
+
+class RunFiles:
+    """Reads the machines' records and writes the run's, not too often; keeps its first trouble."""
+
+    def __init__(
+        self,
+        folder: Path,
+        write: Callable[[RunRecord, Path], None] = write_all,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._folder = folder
+        self._write_all = write
+        self._clock = clock
+        self._next_s = 0.0
+        self._written: RunRecord | None = None
+        self._machines: dict[Path, tuple[tuple[int, int], MachineRecord]] = {}
+        self.trouble = ""
+
+    @contextmanager
+    def trouble_noted(self, what: str) -> Iterator[None]:
+        """Let no exception out: the first is warned of and told by `trouble`."""
+        try:
+            yield
+        except Exception as exc:
+            # The same trouble comes back at every turn.
+            LOG.log(logging.DEBUG if self.trouble else logging.WARNING, "%s", what, exc_info=True)
+            self.trouble = self.trouble or f"{what}: {exc}"
+
+    def is_due(self) -> bool:
+        """Whether the last writing was long enough ago."""
+        return self._clock.monotonic() >= self._next_s
+
+    def machines(self) -> tuple[MachineRecord, ...]:
+        """Return the machines' records in the order of their start, less the unreadable ones."""
+        for path in self._folder.glob(f"*/{_MACHINE}"):
+            with self.trouble_noted(f"{path} cannot be read"):
+                self._read(path)
+        found = (record for _, record in self._machines.values())
+        return tuple(sorted(found, key=lambda record: (record.started, record.name)))
+
+    def write(self, record: RunRecord) -> None:
+        """Write all three files, if anything is new.
+
+        Raises:
+            Exception: whatever keeps one of them from being written.
+        """
+        began_s = self._clock.monotonic()
+        self._next_s = began_s + _WRITE_EVERY_S
+        if record == self._written:
+            return
+        self._write_all(record, self._folder)
+        self._written = record
+        took_s = self._clock.monotonic() - began_s
+        self._next_s = began_s + max(_WRITE_EVERY_S, took_s / _WRITE_SHARE)
+
+    def _read(self, path: Path) -> None:
+        from harness.report import document
+
+        found = path.stat()
+        version = (found.st_ino, found.st_mtime_ns)  # a new file each time it is written
+        known = self._machines.get(path)
+        if known is None or known[0] != version:
+            self._machines[path] = version, document.read_machine(path)
+
+
+def rebuild(folder: Path) -> RunRecord:
+    """Write the files of a run again from what it left, and return its record.
+
+    A run that was killed is called interrupted, and has what its machines wrote last. Without a
+    record of its own it is told from its machines alone.
+
+    Raises:
+        InputError: the folder holds no run, or the run still goes on.
+    """
+    from harness.report import document
+
+    files = RunFiles(folder)
+    record = document.read(folder) if (folder / RECORD).exists() else _unrecorded(folder, files)
+    if record.state is State.RUNNING:
+        if is_in_use(folder):
+            remedy = "wait for its end; the run writes its page itself"
+            raise InputError(str(folder), "is of a run that still goes on", remedy)
+        machines = tuple(map(ended, files.machines())) or record.machines
+        record = replace(record, state=State.INTERRUPTED, machines=machines)
+    try:
+        write_all(record, folder)
+    except OSError as exc:
+        problem = f"cannot be written to: {exc.strerror}"
+        raise InputError(str(folder), problem, "name a folder of yours, or a copy") from exc
+    return record
+
+
+def folder_of(path: Path) -> Path:
+    """Return the folder of a run that was named by itself or by its `report.json`.
+
+    Raises:
+        InputError: it is neither.
+    """
+    from harness.report.document import RUN_FOLDER
+
+    if path.is_dir():
+        return path
+    if path.is_file() and path.name == RECORD:
+        return path.parent
+    problem = f"is no folder and no {RECORD}" if path.exists() else "is not there"
+    raise InputError(str(path), problem, RUN_FOLDER)
+
+
+def _unrecorded(folder: Path, files: RunFiles) -> RunRecord:
+    """Return the record of a run that was killed before it wrote one, as far as it can be told."""
+    from harness.report.document import RUN_FOLDER
+
+    machines = files.machines()
+    if not machines:
+        problem = f"holds no {RECORD}, and no machine's record to make one from"
+        raise InputError(str(folder), problem, RUN_FOLDER)
+    tested = read_tested(folder)
+    return RunRecord(
+        id=folder.resolve().name,
+        started=machines[0].started,
+        subject=tested.subject,
+        host=tested.host,
+        machines=machines,
+        notes=(f"the run left no {RECORD}: its tests are not known",),
+    )
+
+
+def ended(machine: MachineRecord) -> MachineRecord:
+    """Return the record of a machine that cannot be up any more."""
+    is_open = machine.state in (State.RUNNING, State.UP)
+    return replace(machine, state=State.INTERRUPTED) if is_open else machine
+
+
+def _excerpts(record: RunRecord, folder: Path) -> dict[str, tuple[str, ...]]:
+    """Return the console's decisive lines of the machines that failed."""
+    from harness.report.page import console_excerpt
+
+    found = {}
+    for machine in record.machines:
+        console = folder / machine.folder / _CONSOLE
+        if machine.state is State.FAILED and console.is_file():
+            found[machine.name] = console_excerpt(_tail(console), _decisive_line(machine))
+    return found
+
+
+def _decisive_line(machine: MachineRecord) -> str:
+    fatal = (sighting for sighting in machine.sightings if sighting.weight is Weight.FATAL)
+    return next((line.text for sighting in fatal for line in sighting.lines), "")
+
+
+def _tail(path: Path) -> str:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _CONSOLE_BYTES))
+        return file.read().decode(errors="replace")

@@ -1,0 +1,108 @@
+"""The four streams of one machine, read together while they grow, and kept as evidence.
+
+Console, journal, Ignition's port and the guest's events: each alone is racy or blind, so whoever
+judges a boot sees the lines of all of them, in the order in which they became known.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from harness.diagnosis.arrival import GuestClock
+from harness.diagnosis.console import ConsoleReader
+from harness.diagnosis.events import EventReader
+from harness.diagnosis.ignition_port import IgnitionReader
+from harness.diagnosis.journal import Entry, JournalReader, to_export
+from harness.diagnosis.line import Line
+from harness.machine.machine import EVENTS_PORT, IGNITION_PORT, JOURNAL_PORT, Machine
+from harness.model.clock import Deadline
+from harness.watching.evidence import Evidence
+
+_CHUNK_BYTES = 1 << 16
+
+
+class Tail:
+    """Gives what was appended to a file since the last look; nothing until there is a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._at = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+
+    def read(self) -> str:
+        """Return the new text, a chunk at most; a character that is still cut comes next time."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._at)
+                new = file.read(_CHUNK_BYTES)
+        except FileNotFoundError:
+            return ""
+        self._at += len(new)
+        return self._decoder.decode(new)
+
+
+class Streams:
+    """The streams of `machine`; `evidence` gets them as they come."""
+
+    def __init__(self, machine: Machine, evidence: Evidence) -> None:
+        self._evidence = evidence
+        ports = machine.port_files
+        self._tails = {
+            "console.txt": Tail(machine.console),
+            "journal.export": Tail(ports[JOURNAL_PORT]),
+            "ignition-journal.json": Tail(ports[IGNITION_PORT]),
+            "events.txt": Tail(ports[EVENTS_PORT]),
+        }
+        clock = GuestClock()  # what one stream teaches of the guest's time serves them all
+        self._console = ConsoleReader(clock=clock)
+        self._journal = JournalReader(clock=clock)
+        self._ignition = IgnitionReader(clock=clock)
+        self.events = EventReader(clock=clock)
+        self.last_byte_s = 0.0
+
+    @property
+    def boot_ids(self) -> Mapping[str, int]:
+        """The boots that the journal told of so far, with their numbers by their ids."""
+        return self._journal.boot_ids
+
+    def read(self, now_s: float, limit: Deadline) -> list[Line]:
+        """Return the lines that became known since the last call; `now_s` is since power-on.
+
+        What takes longer than `limit` stays for the next time: a guest that writes without end must
+        not keep us reading.
+        """
+        lines: list[Line] = []
+        is_more = True
+        while is_more:
+            is_more = False
+            for name, tail in self._tails.items():
+                if text := tail.read():
+                    self.last_byte_s = now_s
+                    lines += self._lines(name, text, now_s)
+                    is_more = not limit.is_over
+        if (prompt := self._console.pending(now_s)) is not None:
+            lines.append(prompt)
+        return lines
+
+    def _lines(self, name: str, text: str, now_s: float) -> list[Line]:
+        if name == "journal.export":
+            entries = self._journal.feed(text, now_s)
+            self._evidence.append(name, b"".join(map(self._exported, entries)))
+            return [entry.line for entry in entries]
+        self._evidence.append_text(name, text)
+        readers: dict[str, Callable[[str, float], list[Line]]] = {
+            "console.txt": self._console.feed,
+            "ignition-journal.json": self._ignition.feed,
+            "events.txt": self.events.feed,
+        }
+        return readers[name](text, now_s)
+
+    def _exported(self, entry: Entry) -> bytes:
+        fields = dict(entry.fields)
+        if isinstance(said := fields.get("MESSAGE"), str):
+            # A private key comes as an entry a line, and shows itself by the line before.
+            clean = self._evidence.lines_of("journal.export")
+            fields["MESSAGE"] = clean(f"{said}\n").removesuffix("\n")
+        return to_export(fields, self._evidence.redactor)

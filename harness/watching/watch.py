@@ -1,0 +1,273 @@
+"""Watching a machine from outside while it comes up: what it says, where it is, what ails it.
+
+Whoever waits for the guest asks `Watch.insist_alive` meanwhile, so that a boot that is lost ends
+the wait within seconds, with the phase, the cause and the lines that show it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Protocol
+
+from harness.diagnosis.engine import Engine
+from harness.diagnosis.events import Event
+from harness.diagnosis.line import Line, Stream
+from harness.diagnosis.missing import Detector
+from harness.diagnosis.narrate import narrate, narrate_stuck
+from harness.diagnosis.phases import Tracker
+from harness.machine.machine import Machine
+from harness.model.clock import SYSTEM_CLOCK, Clock, Deadline, process_cpu_s
+from harness.model.errors import HarnessError, ProductError, blamed
+from harness.model.record import MachineRecord, MissingCommand, PhaseRecord, QuotedLine, State
+from harness.watching.evidence import Evidence
+from harness.watching.streams import Streams
+
+# How long one look at the streams may take before their rest has to wait.
+_LOOK_S = 0.5
+# How much of each stream is told of a boot that came to no end.
+_LAST_LINES = 6
+# A record is written when something happened, and so often when nothing did.
+_KEEP_EVERY_S = 10.0
+_PROGRESS_EVERY_S = 10.0
+_PROGRESS = " progress: "
+
+
+class Living(Protocol):
+    """What can end by itself: another machine's watch, or processes of the host."""
+
+    def insist_alive(self) -> None:
+        """Return while it lives; else raise why it does not."""
+
+
+class Watch:
+    """One machine watched from its start; `tell` gets a line for each phase that passed.
+
+    `package_of` names the node layer's package that brings a command, without taking time.
+    """
+
+    def __init__(
+        self,
+        *,
+        machine: Machine,
+        evidence: Evidence,
+        engine: Engine,
+        tell: Callable[[str], None],
+        record: MachineRecord,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self.machine = machine
+        self.clock = clock
+        self.package_of: Callable[[str], str | None] = lambda _: None
+        self._evidence = evidence
+        self._engine = engine
+        self._tell = tell
+        self._streams = Streams(machine, evidence)
+        self._tracker = Tracker.load()
+        self._detector = Detector()
+        self._record = record
+        self._last = {stream: deque[Line](maxlen=_LAST_LINES) for stream in Stream}
+        self._fatal: HarnessError | None = None
+        self._has_stopped = False
+        self._others: list[Living] = []
+        self._kept_s = self._told_progress_s = 0.0
+        self._started_s = clock.monotonic()
+        self._cpu_s = 0.0
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the machine was switched on."""
+        return self.clock.monotonic() - self._started_s
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What the guest has told of live-apply so far."""
+        return self._streams.events.events
+
+    @property
+    def boots(self) -> int:
+        """How many kernels the machine has started, as far as is known by now."""
+        return max(record.boot for record in self._tracker.records)
+
+    def boot_ids_before(self, number: int) -> tuple[str, ...]:
+        """Return the kernel's ids of boots before the boot `number`, as the journal told them."""
+        return tuple(name for name, boot in self._streams.boot_ids.items() if boot < number)
+
+    def has_passed(self, phase: str) -> bool:
+        """Return whether a phase has ended well, whichever stream told of it."""
+        return any(
+            record.name == phase and record.end_s is not None and not record.is_failed
+            for record in self._tracker.records
+        )
+
+    @property
+    def record(self) -> MachineRecord:
+        """What there is to report by now."""
+        phases = self._tracker.records
+        return replace(
+            self._record,
+            elapsed_s=round(self.elapsed_s, 1),
+            boots=self.boots,
+            phases=tuple(map(_rounded, phases)),
+            sightings=self._engine.sightings,
+            missing_commands=self._missing(),
+            evidence_bytes=self._evidence.size_bytes,
+            evidence_cpu_s=round(self._cpu_s, 3),
+            artifacts=self._evidence.names,
+        )
+
+    def say(self, text: str) -> None:
+        """Tell `text` with the machine's name."""
+        self._tell(f"{self._record.name}: {text}")
+
+    def note(self, **changes: object) -> None:
+        """Change fields of the record, and keep it."""
+        self._record = replace(self._record, **changes)  # type: ignore[arg-type]  # by field name
+        self.keep()
+
+    def keep(self) -> None:
+        """Keep the record as it is now."""
+        self._kept_s = self.elapsed_s
+        self._evidence.keep_record(self.record)
+
+    def look_after(self, other: Living) -> None:
+        """Look after something else as well, without which this machine cannot succeed."""
+        self._others.append(other)
+
+    def insist_alive(self) -> None:
+        """Tell what is new, and return while the boot can still succeed.
+
+        Raises:
+            HarnessError: a rule's fatal sighting, of the kind that it blames; the same ever after.
+        """
+        for other in self._others:
+            other.insist_alive()
+        if self._fatal is None:
+            self._look()
+            sighting = self._engine.fatal(self.elapsed_s)
+            if sighting is None:
+                return
+            self._tracker.fail(self.elapsed_s)
+            text = narrate(
+                sighting, elapsed_s=self.elapsed_s, title_of_phase=self._title_of(sighting.phase),
+                evidence=str(self._evidence.folder), warnings=self._engine.warnings,
+                missing=self._missing(),
+            )  # fmt: skip
+            self._fatal = blamed(sighting, self._evidence.redactor(text))
+            self.note(state=State.FAILED)
+        raise self._fatal.with_traceback(None)  # else each time adds to it
+
+    def stuck(self, problem: str) -> HarnessError:
+        """Return the error for a wait that came to no end, and that no rule explains."""
+        self._tracker.fail(self.elapsed_s)
+        text = narrate_stuck(
+            problem, elapsed_s=self.elapsed_s, title_of_phase=self._tracker.current.title,
+            evidence=str(self._evidence.folder), warnings=self._engine.warnings,
+            missing=self._missing(), last_lines=self._last_lines(),
+        )  # fmt: skip
+        self.note(state=State.FAILED)
+        return ProductError(self._evidence.redactor(text))
+
+    def failed(self, problem: str) -> ProductError:
+        """Return the error for a product that failed in a way that only the caller can tell."""
+        self.note(state=State.FAILED)
+        text = f"{problem} (after {self.elapsed_s:.0f} s)\n  evidence: {self._evidence.folder}"
+        return ProductError(self._evidence.redactor(text))
+
+    @contextmanager
+    def phase(self, name: str, title: str) -> Iterator[None]:
+        """Note the block as a phase that the host drives, as a level of readiness."""
+        self._tracker.begin(name, title, self.elapsed_s)
+        try:
+            yield
+        except HarnessError:
+            self._tracker.end(name, self.elapsed_s, is_failed=True)
+            raise
+        else:
+            self._tell_phases(self._tracker.end(name, self.elapsed_s))
+        finally:
+            self.keep()
+
+    def finish(self, qemu_peak_bytes: int) -> None:
+        """Read what came last, and keep it all."""
+        self._look()
+        self._evidence.finish()
+        ends = {State.UP: State.FINISHED, State.RUNNING: State.INTERRUPTED}
+        state = ends.get(self._record.state, self._record.state)
+        self.note(state=state, qemu_peak_bytes=qemu_peak_bytes)
+
+    def name_packages(self, package_of: Callable[[str], str | None]) -> None:
+        """Tell of missing commands by `package_of`, which may take long; others keep their package.
+
+        Trouble is told only: the machine's verdict stands without it.
+        """
+        if all(found.package for found in self._missing()):
+            return
+        self.package_of = package_of
+        try:
+            self.keep()
+        except HarnessError as exc:
+            self.say(f"which packages bring the missing commands is not known: {exc}")
+
+    def _look(self) -> None:
+        began_s = process_cpu_s()
+        now_s = self.elapsed_s
+        lines = self._streams.read(now_s, Deadline.after(_LOOK_S, self.clock))
+        if not self._has_stopped and (reason := self.machine.why_stopped()) is not None:
+            self._has_stopped = True
+            lines.append(Line(stream=Stream.HARNESS, at_s=now_s, text=reason))
+        changed = [record for line in lines for record in self._take(line)]
+        self._engine.tick(now_s, self._streams.last_byte_s, self._tracker.current.name)
+        self._tell_phases(*changed)
+        self._tell_progress(lines)
+        if changed or now_s - self._kept_s > _KEEP_EVERY_S:
+            self.keep()
+        self._cpu_s += process_cpu_s() - began_s
+
+    def _take(self, line: Line) -> tuple[PhaseRecord, ...]:
+        changed = self._tracker.feed(line)
+        phase = self._phase_at(line.at_s)
+        self._engine.feed(line, phase)
+        self._detector.feed(line, phase)
+        self._last[line.stream].append(line)
+        return changed
+
+    def _phase_at(self, at_s: float) -> str:
+        """Return the phase of a moment; the journal's first lines come when they are old."""
+        current = self._tracker.current
+        if at_s >= current.begin_s:
+            return current.name
+        past = [record for record in self._tracker.records if record.begin_s <= at_s]
+        return max(past, key=lambda record: (record.begin_s, record.depth)).name
+
+    def _title_of(self, phase: str) -> str:
+        titles = {record.name: record.title for record in self._tracker.records}
+        return titles.get(phase, phase)
+
+    def _last_lines(self) -> list[QuotedLine]:
+        return [line.quoted() for lines in self._last.values() for line in lines]
+
+    def _missing(self) -> tuple[MissingCommand, ...]:
+        return tuple(
+            replace(found, package=self.package_of(found.command)) for found in self._detector.found
+        )
+
+    def _tell_phases(self, *changed: PhaseRecord | None) -> None:
+        for record in changed:
+            if record and record.end_s is not None and not record.is_failed:
+                self.say(f"{record.title} took {record.end_s - record.begin_s:.1f} s")
+
+    def _tell_progress(self, lines: list[Line]) -> None:
+        events = (line for line in lines if line.stream is Stream.EVENTS)
+        told = [line for line in events if _PROGRESS in line.text]
+        if told and self.elapsed_s - self._told_progress_s > _PROGRESS_EVERY_S:
+            self._told_progress_s = self.elapsed_s
+            self.say(told[-1].text.replace(_PROGRESS, ": ", 1))
+
+
+def _rounded(record: PhaseRecord) -> PhaseRecord:
+    """Return a phase with no more digits than its marks are worth."""
+    end_s = None if record.end_s is None else round(record.end_s, 2)
+    return replace(record, begin_s=round(record.begin_s, 2), end_s=end_s)

@@ -1,0 +1,1 @@
+"""What one process opens: options, checked inputs, the run and its registry."""

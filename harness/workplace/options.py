@@ -1,0 +1,227 @@
+"""The plugin's options: one row each, read into frozen `Settings`. Pure.
+
+An option `--some-name` is also the environment variable NODE_IMAGE_SOME_NAME and the setting
+node_image_some_name in pyproject.toml, pytest.ini or tox.ini; `places` has their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.machine.hardware import PLAIN, Hardware
+from harness.machine.hardware import parse as parse_hardware
+from harness.model.errors import InputError
+from harness.workplace.places import Option, Places
+
+DEFAULT_SCENARIO = "ipi_bootstrap"
+EVERY_SCENARIO = "all"
+DEFAULT_URI = "qemu:///embed"
+DEFAULT_CACHE_BYTES = 20 << 30
+
+
+OPTIONS = (
+    Option(
+        name="bootimage", metavar="PATH|URL", path=True,
+        help="Bootimage: a qcow2 or raw disk image, plain or .gz, .xz or .zst. Without it and "
+        "--node-image the stand-in images are used, and built when there are none.",
+    ),
+    Option(
+        name="bootimage-sha256", metavar="SUM",
+        help="sha256 sum of the bootimage as published; a URL needs it, or a .sha256 file.",
+    ),
+    Option(
+        name="fat-bootimage", metavar="PATH|URL", path=True,
+        help="Bootimage with the node packages inside, for the scenario fat. "
+        "Default with stand-ins: theirs.",
+    ),
+    Option(
+        name="live-iso", metavar="PATH", path=True,
+        help="Live ISO of the bootimage's version, for the scenarios that begin on live media. "
+        "Default with stand-ins: theirs.",
+    ),
+    Option(
+        name="node-image", metavar="REFERENCE",
+        help="Node image with its transport: docker://, oci:, oci-archive:, dir:, "
+        "containers-storage: or docker-archive:.",
+    ),
+    Option(
+        name="release-image", metavar="REFERENCE",
+        help="Release image in which to find the node image, instead of --node-image.",
+    ),
+    Option(
+        name="authfile", metavar="PATH", path=True,
+        help="Pull secret for registries; goes into the guest when it pulls from a remote one.",
+    ),
+    Option(
+        name="ignition", metavar="PATH", repeatable=True, path=True,
+        help="Ignition config (JSON, 3.0 to 3.5) to merge in. May be repeated.",
+    ),
+    Option(
+        name="bootstrap-ignition", metavar="PATH", path=True,
+        help="bootstrap.ign of `openshift-install create ignition-configs`, or what `create "
+        "single-node-ignition-config` wrote; it names its own release. Bootstrap scenarios, and "
+        "sno, boot it as it is, with logins and evidence added.",
+    ),
+    Option(
+        name="expectations", metavar="NAME|PATH", path=True,
+        help="Expectation table: a built-in name or a TOML file. "
+        "Default: by the labels of the node image.",
+    ),
+    Option(
+        name="scenario", metavar="NAME", repeatable=True,
+        help=f"Ways to bring a node up, or `{EVERY_SCENARIO}`. May be repeated. "
+        f"Default: {DEFAULT_SCENARIO}.",
+    ),
+    Option(
+        name="libvirt-uri", metavar="URI",
+        help=f"libvirt driver, such as qemu:///session. Default: {DEFAULT_URI}, without a daemon.",
+    ),
+    Option(
+        name="require-kvm",
+        help="Fail at once where KVM does not work, instead of running in emulation.",
+    ),
+    Option(
+        name="timeout-factor", metavar="NUMBER",
+        help="Multiply the waits for a guest, on top of the factor for emulation. Default: 1.",
+    ),
+    Option(
+        name="memory-mib", metavar="MIB",
+        help="Memory of each machine in MiB. Default: what the scenario asks for.",
+    ),
+    Option(
+        name="hardware", metavar="WORDS",
+        help="What machines are made of, as uefi,tpm: words of bios, uefi, secure-boot, 4k, "
+        "multipath, tpm, second-nic. Default: the architecture's usual.",
+    ),
+    Option(
+        name="artifacts-dir", metavar="PATH", path=True,
+        help="Where reports, consoles, journals and snapshots are kept, in a folder per run and "
+        "`last`. Default: $ARTIFACT_DIR/node-image, else the cache folder.",
+    ),
+    Option(
+        name="allow", metavar="PATH", path=True,
+        help="Allow-list (TOML): trouble that is known, each entry with a tracker's link and an "
+        "expiry date. It is shown as allowed.",
+    ),
+    Option(
+        name="history", metavar="PATH", path=True,
+        help="File to which each run of machines is added, for `node-image history`.",
+    ),
+    Option(
+        name="download-cache-size", metavar="SIZE",
+        help="Cap of the cache of downloaded and unpacked images, in MiB, GiB or TiB, such as "
+        "50GiB. Default: 20GiB.",
+    ),
+)  # fmt: skip
+_BY_NAME = {option.name: option for option in OPTIONS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the user asked for. Both images None means the stand-in images."""
+
+    bootimage: str | None
+    fat_bootimage: str | None = None
+    live_iso: Path | None = None
+    hardware: Hardware = PLAIN
+    bootimage_sha256: str | None
+    node_image: str | None
+    release_image: str | None
+    authfile: Path | None
+    ignition: tuple[Path, ...]
+    bootstrap_ignition: Path | None = None
+    expectations: str | None
+    scenarios: tuple[str, ...]
+    libvirt_uri: str
+    require_kvm: bool
+    timeout_factor: float
+    memory_mib: int | None
+    artifacts_dir: Path | None
+    allow: Path | None
+    history: Path | None
+    download_cache_bytes: int
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Whether no image was named."""
+        return self.bootimage is None
+
+    @property
+    def has_many_scenarios(self) -> bool:
+        """Whether more than one machine may be up at once, under xdist."""
+        return len(self.scenarios) > 1 or EVERY_SCENARIO in self.scenarios
+
+
+def read(
+    command_line: Mapping[str, object],
+    environment: Mapping[str, str],
+    settings: Mapping[str, str],
+    settings_folder: Path,
+) -> Settings:
+    """Return the settings out of the three places, looked up by flag, variable and setting.
+
+    Raises:
+        InputError: a value is malformed, or the images named do not go together.
+    """
+    places = Places(_BY_NAME, command_line, environment, settings, settings_folder)
+    found = Settings(
+        bootimage=places.text("bootimage"),
+        fat_bootimage=places.text("fat-bootimage"),
+        live_iso=places.file("live-iso"),
+        bootimage_sha256=places.text("bootimage-sha256"),
+        node_image=places.text("node-image"),
+        release_image=places.text("release-image"),
+        authfile=places.file("authfile"),
+        ignition=tuple(Path(text).expanduser() for text in places.texts("ignition")),
+        bootstrap_ignition=places.file("bootstrap-ignition"),
+        expectations=places.text("expectations"),
+        scenarios=tuple(dict.fromkeys(places.texts("scenario"))) or (DEFAULT_SCENARIO,),
+        libvirt_uri=places.text("libvirt-uri") or DEFAULT_URI,
+        require_kvm=places.switch("require-kvm"),
+        timeout_factor=places.factor("timeout-factor") or 1.0,
+        memory_mib=places.memory_mib("memory-mib"),
+        hardware=_hardware(places),
+        artifacts_dir=places.file("artifacts-dir") or _artifact_dir(environment),
+        allow=places.file("allow"),
+        history=places.file("history"),
+        download_cache_bytes=places.size_bytes("download-cache-size") or DEFAULT_CACHE_BYTES,
+    )
+    _check_images(found)
+    return found
+
+
+def _hardware(places: Places) -> Hardware:
+    where, text = places.given("hardware")
+    try:
+        return parse_hardware(text or "")
+    except InputError as exc:
+        raise InputError(f"{where} {exc.subject}", exc.problem, exc.remedy) from exc
+
+
+def _artifact_dir(environment: Mapping[str, str]) -> Path | None:
+    # Set by OpenShift's CI (Prow), which publishes what it finds there.
+    text = environment.get("ARTIFACT_DIR")
+    return Path(text) / "node-image" if text else None
+
+
+def _check_images(settings: Settings) -> None:
+    node = settings.node_image or settings.release_image
+    if settings.node_image and settings.release_image:
+        raise InputError(
+            "--node-image and --release-image", "both name the node image", "give one of them"
+        )
+    if settings.bootimage and not node:
+        raise InputError(
+            "--bootimage", "is given without a node image to live-apply on it",
+            "add --node-image or --release-image, or give none to use the stand-in images",
+        )  # fmt: skip
+    if node and not settings.bootimage:
+        raise InputError(
+            "--node-image" if settings.node_image else "--release-image",
+            "is given without a bootimage to live-apply it on",
+            "add --bootimage, or give none to use the stand-in images",
+        )  # fmt: skip
+    if settings.bootimage_sha256 and not settings.bootimage:
+        raise InputError("--bootimage-sha256", "is given without an image", "add --bootimage")

@@ -1,0 +1,279 @@
+"""What is under test, found and checked before any machine starts; each thing on first use.
+
+Nothing here opens a run: a collection that only needs the expectation table costs one look at the
+node image, and a wrong input is told before the first test.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from harness import doctor
+from harness.cluster.payload import Payload
+from harness.folders import cache_dir
+from harness.guest.installer_variant import insist_bootstrap
+from harness.host_needs import Purpose
+from harness.images import bootimage, node_image, release
+from harness.images.bootimage import BootImage
+from harness.images.cache import Cache
+from harness.images.contents import Contents, contents_of
+from harness.images.live_iso import insist_live_iso
+from harness.images.live_media import LiveMedia
+from harness.images.node_image import NodeImage
+from harness.images.reference import parse as parse_reference
+from harness.images.skopeo import Source
+from harness.machine import acceleration, hardware
+from harness.machine.acceleration import Acceleration
+from harness.machine.emulator import Emulator, find_emulator
+from harness.model import ignition
+from harness.model.clock import Deadline
+from harness.model.errors import HarnessError, InputError
+from harness.model.secret import Secret
+from harness.scenarios.config import insist_valid
+from harness.scenarios.needs import Need, lacking
+from harness.scenarios.scenario import Scenario
+from harness.standin import build
+from harness.standin.build import StandIn
+from harness.verdict import expectations
+from harness.verdict.expectations import Expectations
+from harness.workplace.options import Settings
+
+LOG = logging.getLogger(__name__)
+ACQUIRE_S = 2 * 3600.0
+CONTENTS_S = 1800.0
+LOOK_S = 300.0
+STAND_IN = "stand-in"
+
+
+class Preparation:
+    """The checked inputs of one pytest process; `close` lets go of cached files."""
+
+    def __init__(self, settings: Settings, tell: Callable[[str], None]) -> None:
+        self.settings = settings
+        self._tell = tell
+        self._held = ExitStack()
+        self.is_checked = False
+
+    def insist_needs(self, scenario: Scenario) -> None:
+        """Do nothing if what `scenario` needs was given, or stands in.
+
+        Raises:
+            InputError: it was not; the scenario could not come up.
+        """
+        own = not self.settings.is_stand_in
+        has_config = self.settings.bootstrap_ignition is not None
+        is_installers = has_config and scenario.takes_installer_config
+        lacks = {
+            Need.FAT_BOOTIMAGE: own and self.settings.fat_bootimage is None,
+            Need.LIVE_ISO: own and self.settings.live_iso is None,
+            Need.RELEASE: own and not is_installers,
+            Need.SINGLE_PATH: self.settings.hardware.is_multipath and not is_installers,
+        }
+        for need in scenario.needs:
+            if lacks[need]:
+                raise lacking(scenario.name, need)
+
+    def check(self) -> None:
+        """Find and check everything, the cheap things first.
+
+        Raises:
+            InputError: something that the user named cannot be used, or the host lacks something.
+            RigError: something could not be fetched or built.
+        """
+        if self.settings.expectations:
+            _ = self.expectations
+        if self.settings.live_iso is not None:
+            insist_live_iso(self.settings.live_iso)
+        doctor.demand(self._purposes())
+        doctor.demand(hardware.needs(self.emulator.arch, self.settings.hardware))
+        _ = (self.authfile, self.extra_ignition, self.bootstrap_ignition, self.acceleration)
+        _ = (self.node_image, self.expectations, self.bootimage)
+        if self.settings.fat_bootimage is not None:
+            _ = self.fat_bootimage
+        self.is_checked = True
+
+    def package_of(self, command: str) -> str | None:
+        """Return the node image's package that brings a command, None too when it is not known."""
+        return self.contents.package_of(command) if self.contents else None
+
+    def known_package_of(self, command: str) -> str | None:
+        """Return the same if the image was looked into already, else None."""
+        return self.package_of(command) if "contents" in vars(self) else None
+
+    def close(self) -> None:
+        """Let go of the cache's files; closing twice is fine."""
+        self._held.close()
+
+    @cached_property
+    def authfile(self) -> Secret | None:
+        """The text of the pull secret."""
+        path = self.settings.authfile
+        return Secret(_text_of(path, "--authfile")) if path else None
+
+    @cached_property
+    def extra_ignition(self) -> tuple[ignition.Document, ...]:
+        """The user's Ignition configs, each valid for itself."""
+        return tuple(_ignition(path, "--ignition") for path in self.settings.ignition)
+
+    @cached_property
+    def bootstrap_ignition(self) -> ignition.Document | None:
+        """The installer's own bootstrap config."""
+        path = self.settings.bootstrap_ignition
+        if path is None:
+            return None
+        document = _ignition(path, "--bootstrap-ignition")
+        insist_bootstrap(document, str(path))
+        return document
+
+    @cached_property
+    def emulator(self) -> Emulator:
+        """The QEMU to run."""
+        return find_emulator()
+
+    @cached_property
+    def acceleration(self) -> Acceleration:
+        """How guests will run here; KVM if it is required."""
+        found = acceleration.probe(self.emulator, Deadline.after(LOOK_S))
+        if self.settings.require_kvm:
+            acceleration.require_kvm(found)
+        return found
+
+    @cached_property
+    def expectations(self) -> Expectations:
+        """The table that the node is held to; for the stand-in known without building it."""
+        if self.settings.expectations:
+            return expectations.load(self.settings.expectations)
+        if self.settings.is_stand_in:
+            return expectations.load(STAND_IN)
+        return expectations.load(expectations.choose(self.node_image.labels))
+
+    @cached_property
+    def node_source(self) -> Source:
+        """Where the node image is read from, with the credentials to do so."""
+        settings = self.settings
+        if settings.release_image:
+            source = self._source(settings.release_image)
+            found = release.node_image_of(source, self._cache, Deadline.after(ACQUIRE_S))
+            return replace(source, reference=found)
+        return self._source(settings.node_image or self._stand_in.node_image)
+
+    @cached_property
+    def node_image(self) -> NodeImage:
+        """The node image, by digest."""
+        image = node_image.resolve(self.node_source, Deadline.after(LOOK_S))
+        if (reason := image.why_not_node_image()) is not None:
+            raise InputError(
+                str(image.reference), f"is no node image: {reason}", "name a node image"
+            )
+        return image
+
+    @cached_property
+    def bootimage(self) -> BootImage:
+        """The bootimage, verified and unpacked."""
+        named = self.settings.bootimage or str(self._stand_in.bootimage)
+        deadline = Deadline.after(ACQUIRE_S)
+        return bootimage.acquire(named, self.settings.bootimage_sha256, self._cache, deadline)
+
+    @property
+    def known_fat_bootimage(self) -> BootImage | None:
+        """The control's bootimage if it was asked for already."""
+        return self.fat_bootimage if "fat_bootimage" in vars(self) else None
+
+    @cached_property
+    def fat_bootimage(self) -> BootImage:
+        """The control's bootimage, verified and unpacked.
+
+        Raises:
+            InputError: there is none for images that are no stand-ins.
+        """
+        named = self.settings.fat_bootimage
+        if named is None and not self.settings.is_stand_in:
+            raise lacking("fat", Need.FAT_BOOTIMAGE)
+        named = named or str(self._stand_in.fat_bootimage)
+        return bootimage.acquire(named, None, self._cache, Deadline.after(ACQUIRE_S))
+
+    @property
+    def live_iso(self) -> Path:
+        """The live ISO of the bootimage's version.
+
+        Raises:
+            InputError: there is none for images that are no stand-ins.
+        """
+        if self.settings.live_iso is not None:
+            return self.settings.live_iso
+        if self.settings.is_stand_in:
+            return self._stand_in.live.iso
+        raise lacking("from live media", Need.LIVE_ISO)
+
+    def live(self, folder: Path) -> LiveMedia:
+        """Return the live media of the bootimage's version; an ISO is taken apart in `folder`.
+
+        Raises:
+            InputError: there are none for images that are no stand-ins, or it is no live ISO.
+        """
+        iso = self.live_iso
+        if self.settings.live_iso is None:
+            return self._stand_in.live
+        return LiveMedia.of_iso(iso, folder)
+
+    @property
+    def payload(self) -> Payload | None:
+        """The parts of the stand-in's control plane, None with other images."""
+        return self._stand_in.payload if self.settings.is_stand_in else None
+
+    @cached_property
+    def contents(self) -> Contents | None:
+        """The programs of the node image and their packages; None when they cannot be had.
+
+        Asked for only when a command is missed: a remote image costs a download.
+        """
+        source = replace(self.node_source, reference=self.node_image.reference)
+        try:
+            return contents_of(self.node_image, source, self._cache, Deadline.after(CONTENTS_S))
+        except HarnessError as exc:
+            LOG.warning("what brings missing commands is not known: %s", exc)
+            return None
+
+    @cached_property
+    def _cache(self) -> Cache:
+        cache = Cache.of_user(self.settings.download_cache_bytes, self._tell)
+        return self._held.enter_context(cache)
+
+    @cached_property
+    def _stand_in(self) -> StandIn:
+        return build.ensure(Deadline.after(build.LIMIT_S), self._tell)
+
+    def _purposes(self) -> list[Purpose]:
+        """Return what the host is needed for; stand-in images that are cached need no tools."""
+        has_built = any((cache_dir() / "standin").glob("*/version"))
+        builds = self.settings.is_stand_in and not has_built
+        return [Purpose.MACHINE, *([Purpose.STANDIN] if builds else [])]
+
+    def _source(self, reference: str) -> Source:
+        arch = self.emulator.arch.name
+        parsed = parse_reference(reference)
+        authfile = self.settings.authfile
+        return Source(reference=parsed, arch=arch, authfile=authfile, tell=self._tell)
+
+
+def _text_of(path: Path, option: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "it is no text"
+        raise InputError(str(path), f"cannot be read: {reason}", f"correct {option}") from exc
+
+
+def _ignition(path: Path, option: str) -> ignition.Document:
+    text = _text_of(path, option)
+    document = ignition.parse(text, str(path))
+    with TemporaryDirectory() as folder:
+        remedy = "correct it until `ignition-validate` is content"
+        insist_valid(text, Path(folder), str(path), remedy)
+    return document

@@ -1,0 +1,65 @@
+"""What a run is of, once it is known: the images and options under test, and the host.
+
+It stands at the head of a run, in reports, and with each failure.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from importlib import metadata
+
+from harness.machine.hardware import PLAIN
+from harness.workplace.preparation import Preparation
+
+
+def provenance(ready: Preparation) -> tuple[tuple[str, str], ...]:
+    """Return what is under test, as name and value; nothing before it is known."""
+    return tuple(_provenance(ready)) if ready.is_checked else ()
+
+
+def host(ready: Preparation) -> dict[str, str]:
+    """Return where machines run, as name and value."""
+    found, emulator = ready.acceleration, ready.emulator
+    return {
+        "acceleration": f"{found.kind} ({found.reason})",
+        "timeout_factor": f"{found.timeout_factor * ready.settings.timeout_factor:g}",
+        "emulator": emulator.path.name,
+        "architecture": emulator.arch.name,
+        "cpus": str(len(os.sched_getaffinity(0))),
+        "python": platform.python_version(),
+        "harness": metadata.version("pytest-node-image"),
+    }
+
+
+def describe(ready: Preparation) -> list[str]:
+    """Return the lines for the head of a test run."""
+    image, found = ready.node_image, ready.acceleration
+    return [
+        f"node image: {image.reference} {image.version or 'of no version'}, {image.digest}",
+        f"bootimage: {ready.bootimage.origin}",
+        f"expectations: {ready.expectations.name} ({ready.expectations.title})",
+        f"acceleration: {found.kind} ({found.reason})",
+    ]
+
+
+def _provenance(ready: Preparation) -> Iterator[tuple[str, str]]:
+    disk, image, settings = ready.bootimage, ready.node_image, ready.settings
+    yield "bootimage", disk.origin
+    yield "bootimage_sha256", disk.sha256
+    yield "node_image", str(image.reference)
+    yield "node_image_digest", image.digest
+    yield "node_image_version", image.version or "not told"
+    yield "expectations", ready.expectations.name
+    yield "acceleration", str(ready.acceleration.kind)
+    yield "stand_in", "yes" if image.is_stand_in else "no"
+    if settings.hardware != PLAIN:
+        yield "hardware", str(settings.hardware)
+    if (fat := ready.known_fat_bootimage) is not None:
+        yield "fat_bootimage", fat.origin
+        yield "fat_bootimage_sha256", fat.sha256
+    if settings.live_iso is not None:
+        yield "live_iso", str(settings.live_iso)
+    if settings.bootstrap_ignition is not None:
+        yield "bootstrap_ignition", str(settings.bootstrap_ignition)

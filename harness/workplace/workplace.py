@@ -1,0 +1,259 @@
+"""What one pytest process opens for its machines: one run, one connection, one registry.
+
+Everything is opened on first use and closed together, the machines first. Under xdist every worker
+has its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from types import FrameType
+
+from harness.cluster.release_payload import NODE_IMAGE, PAUSE, ReleasePayload, push_release
+from harness.diagnosis.allow import NOTHING_ALLOWED, AllowList
+from harness.images.node_image import NodeImage
+from harness.images.pause import write_pause_image
+from harness.images.registry import Registry, serve
+from harness.images.skopeo import Source
+from harness.machine.connection import open_connection
+from harness.machine.driver import is_guests_doing
+from harness.machine.ownership import Run, begin_run
+from harness.model.clock import Deadline
+from harness.model.errors import HarnessError, ProductError, RigError
+from harness.model.node_state import NodeState
+from harness.recording.artifacts import Artifacts
+from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario, Way
+from harness.verdict.findings import judge
+from harness.verdict.passage import Passage
+from harness.verdict.rows import Invariant, InvariantRow, Row
+from harness.workplace.options import Settings
+from harness.workplace.preparation import Preparation
+from harness.workplace.subject import provenance
+
+LOG = logging.getLogger(__name__)
+REGISTRY_S = 60.0
+PUSH_S = 1800.0
+
+
+class Workplace:
+    """The rig and the inputs of this process, and the nodes that are up."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        tell: Callable[[str], None],
+        artifacts: Artifacts,
+        allow: AllowList = NOTHING_ALLOWED,
+    ) -> None:
+        self.preparation = Preparation(settings, tell)
+        self._settings = settings
+        self._tell = tell
+        self._artifacts = artifacts
+        self._allow = allow
+        self._stack = ExitStack()
+        self._nodes: dict[str, tuple[Scenario, AppliedNode]] = {}
+        self._ended: dict[str, NodeState] = {}
+
+    def check(self, chosen: Iterable[Scenario]) -> None:
+        """Check all inputs; a download or build that this starts is ended orderly by SIGTERM.
+
+        `chosen` are the scenarios that will be asked for.
+
+        Raises:
+            InputError: something that the user named cannot be used, or the host lacks something.
+            RigError: something could not be fetched or built.
+        """
+        for scenario in chosen:
+            self.preparation.insist_needs(scenario)
+        self._stack.enter_context(_terminable())
+        self.preparation.check()
+
+    @cached_property
+    def rig(self) -> Rig:
+        """A run of this process, connected; opening it sweeps what dead runs left."""
+        ready = self.preparation
+        artifacts = self._artifacts
+        self._stack.enter_context(_terminable())
+        run = self._stack.enter_context(begin_run())
+        connection = open_connection(self._settings.libvirt_uri, run)
+        return Rig(
+            connection=self._stack.enter_context(connection),
+            run=run,
+            emulator=ready.emulator,
+            acceleration=ready.acceleration,
+            timeout_factor=ready.acceleration.timeout_factor * self._settings.timeout_factor,
+            memory_mib=self._settings.memory_mib,
+            hardware=self._settings.hardware,
+            evidence=artifacts.folder,
+            tell=self._tell,
+            redactor=artifacts.redactor,
+            allow=self._allow,
+            today=artifacts.today,
+        )
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        """The images where the guests can pull them, and all else that is under test."""
+        ready = self.preparation
+        image = ready.node_image
+        remote = image.reference.is_remote
+        registry = self._registry(self.rig.run)
+        if not remote:
+            _ = ready.contents  # for the missing commands of a boot; cached, seconds at first
+        return Inputs(
+            bootimage=ready.bootimage,
+            node_image=image,
+            pull_spec=image.reference.rest if remote else self._push_node_image(registry),
+            pause_image=self._push_pause(registry),
+            registry=registry,
+            authfile=ready.authfile if remote else None,
+            extra_ignition=ready.extra_ignition,
+            bootstrap_ignition=ready.bootstrap_ignition,
+            paths_to_observe=ready.expectations.paths_to_observe,
+            package_of=ready.package_of,
+            known_package_of=ready.known_package_of,
+            fat_bootimage=lambda: ready.fat_bootimage,
+            live_iso=lambda: ready.live_iso,
+            live=ready.live,
+            payload=ready.payload,
+            release=lambda: self._release,
+        )
+
+    @contextmanager
+    def node(self, scenario: Scenario) -> Iterator[AppliedNode]:
+        """Hold the node that `scenario` brings up.
+
+        Raises:
+            InputError: it lacks what it needs.
+        """
+        self.preparation.insist_needs(scenario)
+        with scenario.bring_up(self.rig, self.inputs) as node:
+            self._nodes[scenario.name] = scenario, node
+            self._ended[scenario.name] = node.after
+            try:
+                yield node
+            finally:
+                del self._nodes[scenario.name]
+
+    def end_state(self, scenario: Scenario) -> NodeState:
+        """Return the state in which a node ended that came up in this process, or comes up now."""
+        if scenario.name not in self._ended:
+            with self.node(scenario):
+                pass
+        return self._ended[scenario.name]
+
+    def why_dead(self, scenario: str) -> HarnessError | None:
+        """Return what is fatally wrong with a node that is up, None while nothing is."""
+        if scenario not in self._nodes:
+            return None
+        _, node = self._nodes[scenario]
+        try:
+            node.watch.insist_alive()
+        except HarnessError as exc:
+            return exc
+        reason = node.machine.why_stopped()
+        return why_dead(reason, scenario, self.rig.evidence) if reason else None
+
+    def judge(self, row: Row, node: AppliedNode) -> None:
+        """Return if `row` holds for `node`, which is up.
+
+        Raises:
+            ProductError: it does not; tells all that a reader needs.
+        """
+        image = self.preparation.node_image
+        if isinstance(row, InvariantRow) and row.name is Invariant.NO_ADDITIONAL_REBOOTS:
+            # Reads what came since the snapshots: a reboot may be among it.
+            node.watch.insist_alive()
+        # A project's own node is of no scenario, and held to what most are.
+        known = (scenario for scenario, up in self._nodes.values() if up is node)
+        scenario = next(known, None)
+        passage = Passage(
+            before=node.before, after=node.after, boots=node.watch.boots,
+            way=scenario.way if scenario else Way.LIVE_APPLY,
+            reboots=scenario.reboots if scenario else 0,
+            base_version=base_version(image), digest=image.digest,
+        )  # fmt: skip
+        finding = judge(row, passage)
+        if finding is not None:
+            raise ProductError(finding.render())
+
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """Return what is under test and where its evidence lies, as name and value."""
+        opened = "rig" in vars(self)
+        where = (("evidence", str(self.rig.evidence)),) if opened else ()
+        return (*provenance(self.preparation), *where)
+
+    def close(self) -> None:
+        """Close all that was opened; closing twice is fine."""
+        try:
+            self._stack.close()
+        finally:
+            self.preparation.close()
+
+    def _registry(self, run: Run) -> Registry:
+        return self._stack.enter_context(serve(run.folder, Deadline.after(REGISTRY_S)))
+
+    def _push_node_image(self, registry: Registry) -> str:
+        image = self.preparation.node_image
+        self._tell(f"serving {image.reference} ({image.size_bytes >> 20} MiB) to the guests")
+        # By digest: a tag may have moved since the image was looked at.
+        source = replace(
+            self.preparation.node_source, reference=image.reference, size_bytes=image.size_bytes
+        )
+        return registry.push(source, "node-image", Deadline.after(PUSH_S))
+
+    @cached_property
+    def _release(self) -> ReleasePayload | None:
+        inputs, deadline = self.inputs, Deadline.after(PUSH_S)
+        if inputs.payload is None:
+            return None
+        known = {NODE_IMAGE: inputs.pull_spec, PAUSE: inputs.pause_image}
+        return push_release(inputs.registry, inputs.payload, known, deadline)
+
+    def _push_pause(self, registry: Registry) -> str:
+        arch = self.preparation.emulator.arch.name
+        reference = write_pause_image(self.rig.run.folder / "pause", arch)
+        return registry.push(
+            Source(reference=reference, arch=arch), "pause", Deadline.after(PUSH_S)
+        )
+
+
+def base_version(image: NodeImage) -> str | None:
+    """Return the version of the CoreOS image that a node image was built on, as far as told."""
+    return image.build_versions.get("machine-os") or image.version
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM unwind like Ctrl-C, unless somebody else listens to it."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt("SIGTERM")
+
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def why_dead(reason: str, scenario: str, evidence: Path) -> HarnessError:
+    """Return the error for a node whose machine stopped after it had come up.
+
+    A guest that crashes or switches itself off misbehaves; a QEMU that ends is the host's trouble.
+    """
+    text = f"the node of {scenario} is gone: {reason}\n  evidence: {evidence}"
+    if is_guests_doing(reason):
+        return ProductError(text)
+    return RigError(text)

@@ -1,0 +1,447 @@
+"""A machine watched from outside, and the stages that follow live-apply."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import pytest
+from machine_fakes import FakeClock
+from scenario_fakes import KEYS, FakeShell, make_boot, make_machine, make_watch
+
+from harness.guest.live_apply import Limits
+from harness.machine.driver import POWERED_OFF, STOP_REASONS
+from harness.machine.machine import EVENTS_PORT, IGNITION_PORT, JOURNAL_PORT
+from harness.model.clock import Deadline
+from harness.model.errors import HarnessError, ProductError, RigError
+from harness.model.record import State, Weight
+from harness.node.dial import Endpoint
+from harness.node.ssh import ConnectionLostError, Result
+from harness.scenarios.stages import wait_for_boot, wait_for_live_apply, wait_until_settled
+from harness.watching.evidence import RECORD
+
+KERNEL = "[    0.000000] Linux version 6.1.0\n"
+PANIC = "[   41.212345] Kernel panic - not syncing: sysrq triggered crash\n"
+
+
+def test_each_phase_is_told_once_as_it_passes(tmp_path: Path) -> None:
+    machine = make_machine(tmp_path)
+    watch, told, clock = make_watch(machine, tmp_path)
+
+    clock.now = 12.0
+    machine.console.write_text(KERNEL)
+    watch.insist_alive()
+    watch.insist_alive()
+
+    assert told == ["one: firmware took 12.0 s"]
+
+
+def test_progress_of_the_guest_is_told_sparingly(tmp_path: Path) -> None:
+    machine = make_machine(tmp_path)
+    watch, told, clock = make_watch(machine, tmp_path)
+    port = machine.port_files[EVENTS_PORT]
+
+    for second in range(20, 40):
+        clock.now = float(second)
+        with port.open("a") as events:
+            events.write(
+                f"stage=pull state=progress uptime={second}.00 detail=received {second} MB\n"
+            )
+        watch.insist_alive()
+
+    assert told == ["one: pull: received 20 MB", "one: pull: received 31 MB"]
+
+
+def test_streams_are_kept_as_they_come_without_secrets(tmp_path: Path) -> None:
+    machine = make_machine(tmp_path)
+    watch, _, _ = make_watch(machine, tmp_path)
+    folder = tmp_path / "evidence" / "one"
+
+    machine.console.write_text("Authorization: Bearer abcdefghijklmnop\nhalf a li")
+    watch.insist_alive()
+    first = (folder / "console.txt").read_text()
+    with machine.console.open("a") as console:
+        console.write("ne\n")
+    watch.insist_alive()
+
+    assert "abcdefghijklmnop" not in first
+    assert "half" not in first, "a line is cleaned as a whole"
+    assert (folder / "console.txt").read_text().endswith("half a line\n")
+
+
+def test_record_of_a_killed_run_tells_the_phase_it_was_in(tmp_path: Path) -> None:
+    machine = make_machine(tmp_path)
+    watch, _, _ = make_watch(machine, tmp_path)
+    machine.console.write_text(KERNEL)
+
+    watch.insist_alive()
+
+    record = json.loads((tmp_path / "evidence" / "one" / RECORD).read_text())
+    assert record["state"] == State.RUNNING
+    assert record["phases"][-1]["name"] == "kernel"
+    assert record["phases"][-1]["end_s"] is None
+    assert record["artifacts"] == ["console.txt"]
+
+
+def test_panic_ends_the_wait_with_phase_cause_and_line(tmp_path: Path) -> None:
+    machine = make_machine(tmp_path)
+    watch, _, clock = make_watch(machine, tmp_path)
+    clock.now = 41.0
+    machine.console.write_text(KERNEL + PANIC)
+
+    with pytest.raises(ProductError) as raised:
+        watch.insist_alive()
+
+    text = str(raised.value)
+    assert text.startswith("PRODUCT failed in kernel after 41 s: ")
+    assert "41.0 s console | " in text
+    assert "Kernel panic - not syncing: sysrq triggered crash" in text.splitlines()[2]
+    assert f"evidence: {tmp_path / 'evidence' / 'one'}" in text
+    assert raised.value.sighting is not None
+    assert raised.value.sighting.weight is Weight.FATAL
+    assert watch.record.state is State.FAILED
+    assert watch.record.phases[-1].is_failed
+
+
+def test_loop_that_becomes_fatal_in_a_later_phase_leaves_a_record(tmp_path: Path) -> None:
+    machine = make_machine(tmp_path)
+    watch, _, clock = make_watch(machine, tmp_path)
+    loop = "kubelet.service: Scheduled restart job, restart counter is at"
+    for number in range(1, 5):
+        clock.now = 30.0 * number
+        with machine.port_files[JOURNAL_PORT].open("a") as journal:
+            journal.write(journal_line(f"{loop} {number}.", f"{clock.now * 1e6:.0f}"))
+        with machine.console.open("a") as console:
+            console.write(f"{KERNEL if number == 1 else ''}[   {clock.now:.6f}] init: step\n")
+            console.write("[  OK  ] Reached target Multi-User System.\n" if number == 2 else "")
+        try:
+            watch.insist_alive()
+        except ProductError:
+            break
+
+    watch.finish(0)
+
+    record = watch.record
+    assert record.state is State.FAILED
+    assert [phase.name for phase in record.phases if phase.is_failed]
+    assert "firmware" in [phase.name for phase in record.phases]
+
+
+def test_guest_that_writes_without_end_does_not_hold_the_watch(tmp_path: Path) -> None:
+    class Hurrying(FakeClock):
+        """Passes time whenever it is looked at, as reading does."""
+
+        def monotonic(self) -> float:
+            self.now += 0.2
+            return self.now
+
+    machine = make_machine(tmp_path)
+    watch, _, _ = make_watch(machine, tmp_path)
+    watch.clock = Hurrying()
+    machine.console.write_text(KERNEL + PANIC + f"{'y' * 1000}\n" * 1000)
+
+    with pytest.raises(ProductError, match="panic"):
+        watch.insist_alive()
+
+    kept = tmp_path / "evidence" / "one" / "console.txt"
+    assert kept.stat().st_size < machine.console.stat().st_size, "the rest waits"
+
+
+def test_packages_of_missing_commands_are_asked_for_after_the_machine(tmp_path: Path) -> None:
+    machine = make_machine(tmp_path)
+    watch, _, _ = make_watch(machine, tmp_path)
+    machine.console.write_text(f"{KERNEL}Welcome to a system (Initramfs)!\nWelcome to a system!\n")
+    machine.port_files[JOURNAL_PORT].write_text(
+        journal_line("/usr/local/bin/early: line 2: oc: command not found", "40000000", "early")
+    )
+    asked: list[str] = []
+
+    def package_of(command: str) -> str:
+        asked.append(command)
+        return "openshift-clients"
+
+    watch.insist_alive()
+    watch.finish(0)
+    assert [one.command for one in watch.record.missing_commands] == ["oc"]
+    watch.name_packages(package_of)
+
+    kept = json.loads((tmp_path / "evidence" / "one" / RECORD).read_text())
+    assert asked
+    assert kept["missing_commands"][0]["package"] == "openshift-clients"
+
+
+def journal_line(text: str, uptime_us: str, identifier: str = "systemd") -> str:
+    entry = {
+        "MESSAGE": text, "PRIORITY": "6", "_BOOT_ID": "b", "__CURSOR": f"c{uptime_us}",
+        "__MONOTONIC_TIMESTAMP": uptime_us, "SYSLOG_IDENTIFIER": identifier,
+        "UNIT" if identifier == "systemd" else "_SYSTEMD_UNIT": "kubelet.service"
+        if identifier == "systemd" else f"{identifier}.service",
+    }  # fmt: skip
+    return json.dumps(entry) + "\n"
+
+
+def test_a_fatal_sighting_is_raised_again_and_again(tmp_path: Path) -> None:
+    machine = make_machine(tmp_path)
+    watch, _, _ = make_watch(machine, tmp_path)
+    machine.console.write_text(KERNEL + PANIC)
+
+    with pytest.raises(ProductError) as first:
+        watch.insist_alive()
+    with pytest.raises(ProductError) as second:
+        watch.insist_alive()
+
+    assert second.value is first.value
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [(POWERED_OFF, ProductError), (STOP_REASONS[2], ProductError), (STOP_REASONS[5], RigError)],
+)
+def test_a_stopped_machine_is_the_guests_doing_or_qemus(
+    tmp_path: Path, reason: str, kind: type[Exception]
+) -> None:
+    machine = make_machine(tmp_path, reason)
+    machine.console.write_text(KERNEL)
+    watch, _, clock = make_watch(machine, tmp_path)
+
+    with pytest.raises(kind, match="in kernel after"):
+        fail_soon(watch.insist_alive, clock.sleep)
+
+
+def test_ignitions_failure_is_told_with_its_own_error(tmp_path: Path) -> None:
+    machine = make_machine(tmp_path)
+    machine.console.write_text(f"{KERNEL}Press Enter for maintenance\n(or Control-D): ")
+    entry = {
+        "MESSAGE": "Ignition failed: resource not found", "PRIORITY": "2",
+        "SYSLOG_IDENTIFIER": "ignition", "__MONOTONIC_TIMESTAMP": "9000000", "_BOOT_ID": "b",
+    }  # fmt: skip
+    machine.port_files[IGNITION_PORT].write_text(json.dumps(entry) + "\n{}\n")
+    watch, _, clock = make_watch(machine, tmp_path)
+
+    with pytest.raises(HarnessError, match=r"\| ignition: Ignition failed: resource not"):
+        fail_soon(watch.insist_alive, clock.sleep)
+
+
+def test_emergency_shell_alone_is_told_after_a_moment(tmp_path: Path) -> None:
+    machine = make_machine(tmp_path)
+    machine.console.write_text(f"{KERNEL}the reason\nPress Enter for maintenance\n")
+    watch, _, clock = make_watch(machine, tmp_path)
+
+    watch.insist_alive()
+    clock.now += 30.0
+
+    with pytest.raises(ProductError, match=r"(?s)\| the reason.*Press Enter for maintenance"):
+        watch.insist_alive()
+
+
+@pytest.mark.parametrize(("stage", "kind"), [("pull", ProductError), ("harness-before", RigError)])
+def test_a_failed_stage_is_told_with_what_its_unit_said(
+    tmp_path: Path, stage: str, kind: type[Exception]
+) -> None:
+    machine = make_machine(tmp_path)
+    machine.port_files[EVENTS_PORT].write_text(
+        f"stage={stage} state=log uptime=9.00 detail=something went wrong\n"
+        f"stage={stage} state=failed uptime=9.00 detail=exit status 1\n"
+    )
+    watch, _, clock = make_watch(machine, tmp_path)
+
+    with pytest.raises(kind, match="something went wrong"):
+        fail_soon(watch.insist_alive, clock.sleep)
+
+
+def test_a_boot_without_end_is_told_with_phase_and_last_lines(tmp_path: Path) -> None:
+    machine = make_machine(tmp_path)
+    machine.console.write_text(f"{KERNEL}waiting for a disk\n")
+    watch, _, _ = make_watch(machine, tmp_path)
+    watch.insist_alive()
+
+    text = str(watch.stuck("gave up on SSH"))
+
+    assert text.startswith("PRODUCT stuck in kernel after 0 s: gave up on SSH")
+    assert "| waiting for a disk" in text
+
+
+def test_journal_is_kept_in_export_form(tmp_path: Path) -> None:
+    machine = make_machine(tmp_path)
+    entry = {"MESSAGE": "hello", "PRIORITY": "6", "_BOOT_ID": "b", "__CURSOR": "c",
+             "__MONOTONIC_TIMESTAMP": "9000000", "__REALTIME_TIMESTAMP": "1"}  # fmt: skip
+    machine.port_files[JOURNAL_PORT].write_text(json.dumps(entry) + "\n")
+    watch, _, _ = make_watch(machine, tmp_path)
+
+    watch.insist_alive()
+
+    kept = (tmp_path / "evidence" / "one" / "journal.export").read_bytes()
+    assert b"\nMESSAGE=hello\n" in kept
+    assert kept.endswith(b"\n\n")
+
+
+def test_private_key_that_a_guest_logs_is_kept_by_no_stream(tmp_path: Path) -> None:
+    machine = make_machine(tmp_path)
+    pem = KEYS.client.private.reveal()
+    entries = [
+        json.dumps({"MESSAGE": line, "_BOOT_ID": "b", "__CURSOR": f"c{number}"})
+        for number, line in enumerate(["the key:", *pem.splitlines(), "the end"])
+    ]
+    machine.port_files[JOURNAL_PORT].write_text("\n".join(entries) + "\n")
+    machine.console.write_text(f"the key:\n{pem}the end\n")
+    watch, _, _ = make_watch(machine, tmp_path)
+
+    watch.insist_alive()
+
+    folder = tmp_path / "evidence" / "one"
+    for name in ("journal.export", "console.txt"):
+        kept = (folder / name).read_text()
+        assert "the end" in kept
+        assert not [line for line in pem.splitlines() if len(line) > 6 and line in kept]
+
+
+def test_phase_of_the_host_is_noted_with_its_failure(tmp_path: Path) -> None:
+    watch, told, clock = make_watch(make_machine(tmp_path), tmp_path)
+
+    with watch.phase("ready-cri", "the runtime answers"):
+        clock.now += 2.0
+    with pytest.raises(ProductError), watch.phase("ready-static-pod", "a static pod runs"):
+        raise ProductError("it does not")
+
+    by_name = {record.name: record for record in watch.record.phases}
+    assert told == ["one: the runtime answers took 2.0 s"]
+    assert not by_name["ready-cri"].is_failed
+    assert by_name["ready-static-pod"].is_failed
+    assert not by_name["firmware"].is_failed, "only what failed is marked"
+
+
+def fail_soon(insist: Callable[[], None], sleep: Callable[[float], None]) -> None:
+    """Ask for as long as a sign may wait for a better one."""
+    for _ in range(100):
+        insist()
+        sleep(0.5)
+
+
+LIMITS = Limits(pull_s=5.0, step_s=1.0)
+APPLIED = """\
+stage=pull state=started uptime=10.00 detail=
+stage=pull state=done uptime=30.00 detail=
+stage=overlay state=started uptime=30.50 detail=
+stage=finish state=done uptime=31.00 detail=
+stage=multi-user state=done uptime=35.00 detail=
+"""
+
+
+def test_live_apply_is_over_when_the_node_is_back_and_leaves_its_timings(tmp_path: Path) -> None:
+    boot, _ = make_boot(tmp_path, APPLIED)
+
+    wait_for_live_apply(boot, Limits())
+
+    assert boot.timings_s == {"pull": 20.0, "finish": 1.0, "multi-user": 4.0}
+
+
+def test_live_apply_that_never_ends_is_told_with_the_phase_it_is_in(tmp_path: Path) -> None:
+    boot, _ = make_boot(tmp_path, APPLIED.partition("stage=finish")[0])
+
+    class Chatting(FakeClock):
+        """Passes time in which the guest goes on writing: it is not silence that ends it."""
+
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            with boot.machine.console.open("a") as console:
+                console.write("still here\n")
+
+    boot.watch.clock = Chatting()
+
+    with pytest.raises(ProductError, match=r"stuck in .*overlay says started"):
+        wait_for_live_apply(boot, LIMITS)
+
+    assert boot.watch.elapsed_s >= LIMITS.overall_s
+
+
+def test_a_bootimage_that_has_the_node_layer_is_told_as_such(tmp_path: Path) -> None:
+    boot, _ = make_boot(tmp_path, APPLIED.splitlines()[-1] + "\n")
+
+    with pytest.raises(ProductError, match="openshift-clients, of the node layer, is in the boot"):
+        wait_for_live_apply(boot, Limits())
+
+
+class Rebooting:
+    """A session whose guest comes back; keeps the boots that it was told to leave."""
+
+    def __init__(self) -> None:
+        self.left: list[tuple[str, ...]] = []
+
+    def close(self) -> None:
+        """Close nothing."""
+
+    def wait_for_reboot(self, old_boot_ids: Collection[str], deadline: Deadline) -> None:
+        self.left.append(tuple(old_boot_ids))
+
+
+BANNER = "[    0.000000] Linux version 6.1.0 (debian) #1\n"
+RESTART = "[   50.000000] reboot: Restarting system\n"
+
+
+def test_a_boot_is_there_when_its_kernel_has_started_and_lets_us_in(tmp_path: Path) -> None:
+    boot, told = make_boot(tmp_path)
+    boot.machine.console.write_text(BANNER)
+    first = {"_BOOT_ID": "1" * 32, "__MONOTONIC_TIMESTAMP": "1000000", "MESSAGE": "hello"}
+    boot.machine.port_files[JOURNAL_PORT].write_text(json.dumps(first) + "\n")
+    boot.watch.insist_alive()
+    boot.machine.console.write_text(BANNER + RESTART + BANNER)
+    session = Rebooting()
+
+    wait_for_boot(boot, session, 2)
+
+    assert boot.watch.boots == 2
+    assert session.left == [("1" * 32,)]
+    assert any("logged in to boot 2" in line for line in told)
+
+
+def test_a_boot_that_never_comes_is_told_with_the_one_it_stays_in(tmp_path: Path) -> None:
+    boot, _ = make_boot(tmp_path)
+    boot.machine.console.write_text(BANNER)
+
+    with pytest.raises(ProductError, match=r"boot 2 .*the machine is in boot 1"):
+        wait_for_boot(boot, Rebooting(), 2, limit_s=1.0)
+
+
+def test_settling_waits_for_the_last_job(tmp_path: Path) -> None:
+    boot, told = make_boot(tmp_path)
+    shell = FakeShell("12 kubelet.service start running\n", "")
+
+    wait_until_settled(boot, shell)
+
+    assert shell.answers == [""]
+    assert not any("not settled" in line for line in told)
+
+
+def test_a_job_without_end_is_told_and_left_to_the_judges(tmp_path: Path) -> None:
+    boot, told = make_boot(tmp_path)
+
+    wait_until_settled(boot, FakeShell("12 kubelet.service start running\n"))
+
+    assert "one: not settled: jobs of systemd: kubelet.service start" in told
+
+
+def test_a_session_that_live_apply_broke_is_the_products_fault(tmp_path: Path) -> None:
+    boot, _ = make_boot(tmp_path)
+    endpoint = Endpoint(address="127.0.0.1", port=1, client_key=KEYS.client.private, host_key="")
+    shell = FakeShell(ConnectionLostError(endpoint, "systemctl", "the connection dropped"))
+
+    with pytest.raises(ProductError, match=r"systemd settled: .* the connection dropped"):
+        wait_until_settled(boot, shell)
+
+
+def test_single_question_to_a_slow_guest_gets_more_time(tmp_path: Path) -> None:
+    limits_s: list[float] = []
+
+    class Asked(FakeShell):
+        def run(
+            self, command: str, deadline: Deadline, *, check: bool = False, sudo: bool = True
+        ) -> Result:
+            limits_s.append(deadline.limit_s)
+            return super().run(command, deadline, check=check, sudo=sudo)
+
+    boot, _ = make_boot(tmp_path)
+
+    wait_until_settled(boot, Asked(""))
+
+    assert limits_s == [30.0 * boot.rig.timeout_factor]

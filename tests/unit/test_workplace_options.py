@@ -1,0 +1,152 @@
+"""Options are read from three places in one order, each fault named with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from harness.images.cache import DEFAULT_CAP_BYTES
+from harness.machine.remains import EMBEDDED
+from harness.model.errors import InputError
+from harness.workplace.options import OPTIONS, Settings, read
+
+FOLDER = Path("/project")
+BOTH = {"node_image_bootimage": "b.qcow2", "node_image_node_image": "oci:n"}
+
+
+def settings(
+    command_line: Mapping[str, object] | None = None,
+    environment: Mapping[str, str] | None = None,
+    file: Mapping[str, str] | None = None,
+) -> Settings:
+    return read(command_line or {}, environment or {}, file or {}, FOLDER)
+
+
+def test_nothing_given_means_the_stand_in_and_the_defaults_of_the_rooms() -> None:
+    found = settings()
+
+    assert found.is_stand_in
+    assert found.scenarios == ("ipi_bootstrap",)
+    assert found.libvirt_uri == EMBEDDED
+    assert found.download_cache_bytes == DEFAULT_CAP_BYTES
+    assert found.timeout_factor == 1.0
+    assert not found.require_kvm
+
+
+@pytest.mark.parametrize(
+    ("command_line", "environment", "expected"),
+    [(["c"], "e", "c"), (None, "e", "e"), (None, "", "f")],
+    ids=["command-line-first", "then-environment", "then-settings"],
+)
+def test_order_of_the_places(
+    command_line: list[str] | None, environment: str, expected: str
+) -> None:
+    found = settings(
+        {"node_image_scenario": command_line},
+        {"NODE_IMAGE_SCENARIO": environment},
+        {"node_image_scenario": "f"},
+    )
+
+    assert found.scenarios == (expected,)
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
+def test_every_option_is_read_from_environment_and_settings(option: object) -> None:
+    seen: set[str] = set()
+
+    class Asked(dict[str, str]):
+        def get(self, key: str, default: object = None) -> str:
+            seen.add(key)
+            return ""
+
+    read({}, Asked(), Asked(), FOLDER)
+
+    assert {getattr(option, "variable"), getattr(option, "setting")} <= seen  # noqa: B009
+
+
+def test_several_values_are_repeated_or_separated() -> None:
+    found = settings({"node_image_scenario": ["a", "b,c", "a"]})
+
+    assert found.scenarios == ("a", "b", "c")
+    assert found.has_many_scenarios
+    assert settings({}, {}, {"node_image_ignition": "\nx.ign\n~/y.ign"}).ignition == (
+        FOLDER / "x.ign",
+        Path.home() / "y.ign",
+    )
+
+
+def test_comma_in_a_path_on_the_command_line_is_part_of_it() -> None:
+    found = settings({"node_image_ignition": ["/tmp/a,b.ign", "c.ign"]})  # noqa: S108
+
+    assert found.ignition == (Path("/tmp/a,b.ign"), Path("c.ign"))  # noqa: S108
+
+
+def test_path_in_a_settings_file_is_relative_to_it() -> None:
+    file = BOTH | {"node_image_expectations": "mine.toml"}
+
+    assert settings(file=file).bootimage == "/project/b.qcow2"
+    assert settings(file=file).expectations == "/project/mine.toml"
+    assert settings(BOTH).bootimage == "b.qcow2"
+    assert settings(file={"node_image_expectations": "ocp-4.19"}).expectations == "ocp-4.19"
+
+
+def test_url_in_a_settings_file_stays_as_it_is() -> None:
+    file = BOTH | {"node_image_bootimage": "https://example.com/b.qcow2"}
+
+    assert settings(file=file).bootimage == "https://example.com/b.qcow2"
+
+
+def test_switch_on_the_command_line_and_in_the_environment() -> None:
+    assert settings({"node_image_require_kvm": True}).require_kvm
+    assert settings({}, {"NODE_IMAGE_REQUIRE_KVM": "yes"}).require_kvm
+    assert not settings({}, {"NODE_IMAGE_REQUIRE_KVM": "0"}).require_kvm
+
+
+def test_sizes_have_units() -> None:
+    found = settings({"node_image_download_cache_size": "1.5GiB", "node_image_memory_mib": "3072"})
+
+    assert found.download_cache_bytes == 1536 << 20
+    assert found.memory_mib == 3072
+
+
+def test_allow_list_and_history_are_files_of_the_users() -> None:
+    assert settings().allow is settings().history is None
+    file = {"node_image_allow": "known.toml", "node_image_history": "/var/nightly.sqlite"}
+
+    assert settings(file=file).allow == Path("/project/known.toml")
+    assert settings(file=file).history == Path("/var/nightly.sqlite")
+    assert settings({"node_image_allow": "~/a.toml"}).allow == Path.home() / "a.toml"
+
+
+def test_artifact_dir_of_ci_gets_a_folder_of_ours() -> None:
+    assert settings({}, {"ARTIFACT_DIR": "/ci"}).artifacts_dir == Path("/ci/node-image")
+    named = settings({"node_image_artifacts_dir": "mine"}, {"ARTIFACT_DIR": "/ci"})
+    assert named.artifacts_dir == Path("mine")
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({"REQUIRE_KVM": "maybe"}, "$NODE_IMAGE_REQUIRE_KVM: 'maybe' is neither yes nor no"),
+        ({"TIMEOUT_FACTOR": "0"}, "$NODE_IMAGE_TIMEOUT_FACTOR: '0' is no number above 0"),
+        ({"TIMEOUT_FACTOR": "inf"}, "$NODE_IMAGE_TIMEOUT_FACTOR: 'inf' is no number above 0"),
+        ({"MEMORY_MIB": "2GiB"}, "$NODE_IMAGE_MEMORY_MIB: '2GiB' is no whole number of MiB"),
+        ({"MEMORY_MIB": "16"}, "$NODE_IMAGE_MEMORY_MIB: '16' is no whole number of MiB from 256"),
+        ({"DOWNLOAD_CACHE_SIZE": "5"}, "$NODE_IMAGE_DOWNLOAD_CACHE_SIZE: '5' is no size"),
+        ({"BOOTIMAGE": "b"}, "--bootimage: is given without a node image"),
+        ({"NODE_IMAGE": "n"}, "--node-image: is given without a bootimage"),
+        ({"RELEASE_IMAGE": "r"}, "--release-image: is given without a bootimage"),
+        ({"NODE_IMAGE": "n", "RELEASE_IMAGE": "r"}, "--node-image and --release-image: both"),
+        ({"BOOTIMAGE_SHA256": "0"}, "--bootimage-sha256: is given without an image"),
+    ],
+)
+def test_fault_names_place_and_way_out(environment: dict[str, str], message: str) -> None:
+    given = {f"NODE_IMAGE_{name}": value for name, value in environment.items()}
+
+    with pytest.raises(InputError) as caught:
+        settings({}, given)
+
+    assert str(caught.value).startswith(message)
+    assert "way out: " in str(caught.value)

@@ -1,0 +1,183 @@
+"""What is checked before the first test, and in which order; nothing is built or fetched."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from harness.model.errors import InputError
+from harness.scenarios import scenario as scenarios
+from harness.workplace.options import read
+from harness.workplace.preparation import Preparation
+
+
+def make_preparation(**options: object) -> Preparation:
+    given = {f"node_image_{name}": value for name, value in options.items()}
+    return Preparation(read(given, {}, {}, Path("/project")), lambda _line: None)
+
+
+@pytest.fixture
+def bare_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Leave this host without programs and cache; return the folder where programs are found."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    monkeypatch.setenv("PATH", str(programs))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return programs
+
+
+BOOTSTRAP = (
+    '{"ignition": {"version": "3.2.0"}, "systemd": {"units": [{"name": "bootkube.service"}]}}'
+)
+POINTER = """{"ignition": {"version": "3.2.0",
+    "config": {"merge": [{"source": "https://api-int.example:22623/config/worker"}]}}}"""
+
+
+def test_installers_config_is_read_and_looked_at(bare_host: Path) -> None:
+    config = bare_host.parent / "bootstrap.ign"
+    config.write_text(BOOTSTRAP)
+
+    assert make_preparation(bootstrap_ignition=str(config)).bootstrap_ignition == json.loads(
+        BOOTSTRAP
+    )
+    assert make_preparation().bootstrap_ignition is None
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("ignition: 3", "is not JSON: line 1 column 1"),
+        ('{"ignition": {"version": "2.2.0"}}', "spec 2 can be neither merged nor booted"),
+        (POINTER, "is a pointer config of a worker machine that fetches https://api-int"),
+        ('{"ignition": {"version": "3.2.0"}}', "is no bootstrap config: it has no bootkube"),
+    ],
+)
+def test_what_is_no_bootstrap_config_is_told(bare_host: Path, text: str, told: str) -> None:
+    config = bare_host.parent / "bootstrap.ign"
+    config.write_text(text)
+
+    with pytest.raises(InputError, match=re.escape(told)) as caught:
+        _ = make_preparation(bootstrap_ignition=str(config)).bootstrap_ignition
+    assert "bootstrap.ign" in str(caught.value)
+
+
+IMAGES = {"bootimage": "/x.qcow2", "node_image": "oci:/x:latest"}
+
+
+def test_live_iso_is_taken_apart_for_the_network_alone(bare_host: Path) -> None:
+    iso, folder = bare_host.parent / "live.iso", bare_host.parent / "parts"
+    iso.write_bytes(b"no ISO")
+    folder.mkdir()
+    ready = make_preparation(**IMAGES, live_iso=str(iso))
+
+    assert ready.live_iso == iso
+    with pytest.raises(InputError, match=r"live\.iso.*damaged ISO"):
+        ready.live(folder)
+
+
+@pytest.mark.parametrize(
+    ("options", "lacking"),
+    [
+        (
+            IMAGES,
+            {
+                "fat": "inside", "assisted": "live ISO", "agent": "live ISO",
+                "upi_install": "live ISO", "sno": "live ISO", "sno_pxe": "live ISO",
+                "ipi_cluster": "release",
+            },
+        ),
+        ({**IMAGES, "live_iso": "/x.iso"}, {"fat": "inside", "sno": "release",
+            "sno_pxe": "release", "ipi_cluster": "release"}),
+        ({**IMAGES, "live_iso": "/x.iso", "bootstrap_ignition": "/b.ign", "hardware": "multipath",
+            "fat_bootimage": "/f"}, {"upi_install": "single path", "ipi_cluster": "release"}),
+        ({"hardware": "multipath"}, {"upi_install": "path", "sno": "path", "sno_pxe": "path"}),
+        ({}, {}),
+    ],
+    ids=["own images", "own ISO", "installer's own config", "multipath", "stand-ins"],
+)  # fmt: skip
+def test_what_a_scenario_lacks_is_told_before_anything_boots(
+    options: dict[str, object], lacking: dict[str, str]
+) -> None:
+    ready = make_preparation(**options)
+    told = {}
+    for name in scenarios.names():
+        try:
+            ready.insist_needs(scenarios.named(name))
+        except InputError as exc:
+            told[name] = exc.problem
+
+    assert told.keys() == lacking.keys()
+    assert all(lacking[name] in told[name] for name in told)
+
+
+def test_live_iso_that_is_none_is_told_before_anything_boots(bare_host: Path) -> None:
+    ready = make_preparation(**IMAGES, live_iso=str(bare_host / "none.iso"))
+
+    with pytest.raises(InputError, match=r"none\.iso: cannot be read"):
+        ready.check()
+
+
+def test_images_without_a_live_iso_name_the_option(bare_host: Path) -> None:
+    ready = make_preparation(**IMAGES)
+
+    with pytest.raises(InputError, match="--live-iso"):
+        _ = ready.live_iso
+    with pytest.raises(InputError, match="--live-iso"):
+        ready.live(bare_host.parent)
+
+
+def test_installers_config_that_is_missing_names_its_option(bare_host: Path) -> None:
+    with pytest.raises(InputError, match="correct --bootstrap-ignition"):
+        _ = make_preparation(bootstrap_ignition=str(bare_host / "x.ign")).bootstrap_ignition
+
+
+@pytest.mark.usefixtures("bare_host")
+def test_named_table_is_read_before_the_host_is_looked_at() -> None:
+    with pytest.raises(InputError, match="expectations ocp-3: is no known table"):
+        make_preparation(expectations="ocp-3").check()
+
+
+@pytest.mark.usefixtures("bare_host")
+def test_all_that_stand_ins_need_is_demanded_at_once() -> None:
+    with pytest.raises(InputError, match="lacks") as caught:
+        make_preparation().check()
+
+    assert "boot machines" in caught.value.problem
+    assert "build the stand-in images" in caught.value.problem
+
+
+def test_stand_ins_that_are_built_need_no_tools_to_build(bare_host: Path) -> None:
+    built = bare_host.parent / "pytest-node-image/standin/key"
+    built.mkdir(parents=True)
+    (built / "version").touch()
+
+    with pytest.raises(InputError, match="lacks") as caught:
+        make_preparation().check()
+
+    assert "build the stand-in images" not in caught.value.problem
+
+
+def validator(programs: Path, said: str) -> None:
+    program = programs / "ignition-validate"
+    program.write_text(f"#!/bin/sh\necho '{said}' >&2\nexit 1\n")
+    program.chmod(0o755)
+
+
+def test_config_that_is_newer_than_the_validator_is_taken(bare_host: Path) -> None:
+    validator(bare_host, "unsupported config version")
+    config = bare_host.parent / "new.ign"
+    config.write_text('{"ignition": {"version": "3.5.0"}}')
+
+    assert len(make_preparation(ignition=[str(config)]).extra_ignition) == 1
+
+
+def test_refused_config_is_told_by_its_name(bare_host: Path) -> None:
+    validator(bare_host, "error at $.storage")
+    config = bare_host.parent / "bad.ign"
+    config.write_text('{"ignition": {"version": "3.2.0"}}')
+
+    with pytest.raises(InputError, match=r"bad.ign: .*error at \$.storage"):
+        _ = make_preparation(ignition=[str(config)]).extra_ignition

@@ -1,0 +1,54 @@
+"""What reports say of the images and options under test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.machine.hardware import PLAIN, parse
+from harness.workplace.subject import provenance
+
+OPTIONS: dict[str, Any] = {"hardware": PLAIN, "live_iso": None, "bootstrap_ignition": None}
+DISK = SimpleNamespace(origin="a.qcow2", sha256="1" * 64)
+FAT = SimpleNamespace(origin="fat.qcow2", sha256="2" * 64)
+
+
+def ready(fat: object = None, *, is_checked: bool = True, **options: object) -> Any:  # noqa: ANN401 - a fake
+    return SimpleNamespace(
+        is_checked=is_checked, settings=SimpleNamespace(**OPTIONS | options), bootimage=DISK,
+        known_fat_bootimage=fat, expectations=SimpleNamespace(name="stand-in"),
+        acceleration=SimpleNamespace(kind="tcg"),
+        node_image=SimpleNamespace(
+            reference="oci:x", digest="sha256:3", version=None, is_stand_in=True
+        ),
+    )  # fmt: skip
+
+
+def test_plain_run_names_images_expectations_and_acceleration() -> None:
+    assert dict(provenance(ready())) == {
+        "bootimage": "a.qcow2", "bootimage_sha256": "1" * 64, "node_image": "oci:x",
+        "node_image_digest": "sha256:3", "node_image_version": "not told",
+        "expectations": "stand-in", "acceleration": "tcg", "stand_in": "yes",
+    }  # fmt: skip
+
+
+def test_nothing_is_told_before_it_is_known() -> None:
+    assert provenance(ready(is_checked=False)) == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"hardware": parse("uefi,tpm")}, {"hardware": "uefi,tpm"}),
+        ({"live_iso": Path("/a.iso")}, {"live_iso": "/a.iso"}),
+        ({"bootstrap_ignition": Path("/b.ign")}, {"bootstrap_ignition": "/b.ign"}),
+        ({"fat": FAT}, {"fat_bootimage": "fat.qcow2", "fat_bootimage_sha256": "2" * 64}),
+    ],
+)
+def test_what_was_given_beside_is_told(given: dict[str, Any], told: dict[str, str]) -> None:
+    assert dict(provenance(ready(**given))).items() - dict(provenance(ready())).items() == (
+        told.items()
+    )

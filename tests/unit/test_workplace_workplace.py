@@ -1,0 +1,136 @@
+"""Which version is the base's, whose fault a machine's end is, what a dead machine's rows tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.folders import fixture
+from harness.images.node_image import NodeImage
+from harness.images.reference import Reference, Transport
+from harness.model.errors import ProductError, RigError
+from harness.model.node_state import parse
+from harness.scenarios.scenario import AppliedNode, Scenario, Unwatched, Way
+from harness.verdict.rows import Invariant, InvariantRow, Layer, PackageRow
+from harness.workplace.options import read
+from harness.workplace.workplace import Workplace, base_version, why_dead
+
+BEFORE, AFTER = (
+    parse(fixture(f"transcripts/observe-{when}.txt").read_text()) for when in ("before", "after")
+)
+ANY: Any = None
+
+
+@pytest.mark.parametrize(
+    ("labels", "version"),
+    [
+        ({"org.opencontainers.image.version": "419.1"}, "419.1"),
+        (
+            {
+                "org.opencontainers.image.version": "419.1",
+                "io.openshift.build.versions": "machine-os=9.6.20250203-0",
+            },
+            "9.6.20250203-0",
+        ),
+        ({}, None),
+    ],
+    ids=["own", "base", "none"],
+)
+def test_version_of_the_base_goes_before_the_node_images_own(
+    labels: dict[str, str], version: str | None
+) -> None:
+    reference = Reference(transport=Transport.OCI, rest="/x:latest")
+    image = NodeImage(reference=reference, digest="sha256:1", labels=labels, layers=())
+
+    assert base_version(image) == version
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("the guest powered off", ProductError),
+        ("the guest crashed\n  qemu: panic", ProductError),
+        ("QEMU ended by itself\n  qemu: out of memory", RigError),
+    ],
+)
+def test_end_of_a_machine_is_the_guests_or_the_hosts(reason: str, kind: type[Exception]) -> None:
+    error = why_dead(reason, "ipi", Path("/evidence"))
+
+    assert type(error) is kind
+    assert "/evidence" in str(error)
+
+
+class Dead(Unwatched):
+    """Looks after a machine that has died, in its first boot."""
+
+    def insist_alive(self) -> None:
+        raise RigError("QEMU ended")
+
+
+class Rebooted(Unwatched):
+    boots = 2
+
+
+def make_place() -> Workplace:
+    place = Workplace(read({}, {}, {}, Path()), print, ANY)
+    place.preparation.node_image = NodeImage(
+        reference=Reference(transport=Transport.OCI, rest="/x:latest"), digest="sha256:1",
+        labels={}, layers=(),
+    )  # fmt: skip
+    return place
+
+
+def make_node(watch: Unwatched) -> AppliedNode:
+    return AppliedNode(
+        machine=ANY, session=ANY, before=BEFORE, after=AFTER, timings_s=(), watch=watch
+    )
+
+
+def scenario_of(node: AppliedNode, reboots: int = 0) -> Scenario:
+    @contextmanager
+    def bring_up(_rig: object, _inputs: object) -> Iterator[AppliedNode]:
+        yield node
+
+    return Scenario(
+        name="one", title="one", memory_mib=1, bring_up=bring_up, way=Way.LIVE_APPLY,
+        reboots=reboots,
+    )  # fmt: skip
+
+
+RUNC = PackageRow(name="runc", layer=Layer.NODE, source="x")
+REBOOTS = InvariantRow(name=Invariant.NO_ADDITIONAL_REBOOTS, source="x")
+
+
+def test_snapshots_of_a_machine_that_died_later_are_judged() -> None:
+    place, node = make_place(), make_node(Dead())
+    place.rig = place.inputs = ANY
+
+    with place.node(scenario_of(node)):
+        place.judge(RUNC, node)
+        with pytest.raises(RigError, match="QEMU ended"):
+            place.judge(REBOOTS, node)
+
+
+@pytest.mark.parametrize("reboots", [0, 1])
+def test_reboots_are_held_to_the_budget_of_the_nodes_scenario(reboots: int) -> None:
+    place, node = make_place(), make_node(Rebooted())
+    place.rig = place.inputs = ANY
+
+    with place.node(scenario_of(node, reboots)):
+        if reboots:
+            place.judge(REBOOTS, node)
+        else:
+            with pytest.raises(ProductError, match="reboot"):
+                place.judge(REBOOTS, node)
+
+
+def test_node_of_a_projects_own_is_judged_too() -> None:
+    place = make_place()
+
+    place.judge(RUNC, make_node(Unwatched()))
+    with pytest.raises(ProductError, match="reboot"):
+        place.judge(REBOOTS, make_node(Rebooted()))
