@@ -8,12 +8,11 @@ Source: openshift/installer data/data/bootstrap, release-image.*, bootkube.*.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from harness.cluster.manifests import API_PORT, TLS_IN_GUEST, apiserver_pod, etcd_pod, guest_layout
 from harness.cluster.pki import Pki
 from harness.cluster.release_payload import ReleasePayload
 from harness.guest.files import program, run_dropin, unit
+from harness.guest.limits import Limits
 from harness.model.guest_network import GUEST
 from harness.model.ignition import Config, Dropin, File
 from harness.model.secret import Secret
@@ -30,28 +29,6 @@ MANIFESTS = "/opt/openshift/bootstrap-manifests"
 # Read by node-image-harness-failed; the unit's name says less than its stage.
 _STAGE_FILES = "/etc/tmpfiles.d/node-image-harness-bootkube.conf"
 _STAGE_FILE = "/run/node-image-harness/bootkube.service.stage"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How long the guest tries; the installer's own loops have no end."""
-
-    release_s: float = 300.0
-    ready_s: float = 300.0
-    tries: int = 3
-    pause_s: float = 5.0
-
-    @property
-    def overall_s(self) -> float:
-        """The longest that it takes from multi-user.target until the API is ready or given up."""
-        return self.release_s + 2 * self.ready_s
-
-    def scaled(self, factor: float) -> Limits:
-        """Return the limits for a guest that is slower by `factor`; pauses and tries stay."""
-        return Limits(
-            release_s=self.release_s * factor, ready_s=self.ready_s * factor,
-            tries=self.tries, pause_s=self.pause_s,
-        )  # fmt: skip
 
 
 def temporary_control_plane(

@@ -8,16 +8,12 @@ Source: openshift/installer data/data/bootstrap/bootstrap-in-place.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from harness.guest.files import BIN, failed_unit, programs, run_dropin, unit
+from harness.guest.limits import MARGIN_S, Limits
 from harness.images.certificates import ServerCertificate
 from harness.model.ignition import Config, Document, Dropin, File, Unit, render
 from harness.model.secret import Secret
 
-# Scripts give up by themselves and say why; systemd ends only those that hang, and the host waits
-# for neither for ever.
-_MARGIN_S = 60.0
 STAGE = "install"
 """The stage that the guest tells as done before it reboots into the installed system."""
 IN_PLACE_STAGE = "in-place"
@@ -34,23 +30,6 @@ _IN_PLACE_UNIT = "bootstrap-in-place.service"
 _INSTALL = "install/install-to-disk.sh"
 _MEMORY = "node-image-harness-memory"
 _FOLLOW = "node-image-harness-install"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How long the guest tries."""
-
-    install_s: float = 300.0
-    in_place_s: float = 900.0
-
-    @property
-    def told_s(self) -> float:
-        """How soon after its start the end of an install is told, or why there is none."""
-        return self.install_s + _MARGIN_S
-
-    def scaled(self, factor: float) -> Limits:
-        """Return the limits for a guest that is slower by `factor`."""
-        return Limits(install_s=self.install_s * factor, in_place_s=self.in_place_s * factor)
 
 
 def install_to_disk(installed: Document, limits: Limits) -> Config:
@@ -70,7 +49,7 @@ def bootstrap_in_place(certificate: ServerCertificate, limits: Limits) -> Config
     authority = File(path=_AUTHORITY, contents=certificate.ca_pem, overwrite=True)
     wait_s = limits.in_place_s
     dropin = run_dropin(
-        f"RuntimeMaxSec={wait_s + _MARGIN_S:.0f}\n", {"IN_PLACE_WAIT_S": f"{wait_s:.0f}"}
+        f"RuntimeMaxSec={wait_s + MARGIN_S:.0f}\n", {"IN_PLACE_WAIT_S": f"{wait_s:.0f}"}
     )
     in_place = unit(f"install/{_IN_PLACE_UNIT}", dropin)
     return Config(
@@ -108,5 +87,5 @@ def _install_unit(config: str, limits: Limits, wants: str | None = None) -> Unit
         "INSTALL_LIMIT_S": f"{limits.install_s:.0f}",
     }
     needs = "" if wants is None else f"[Unit]\nWants={wants}\n"
-    limit = f"RuntimeMaxSec={wait_s + limits.install_s + _MARGIN_S:.0f}\n"
+    limit = f"RuntimeMaxSec={wait_s + limits.install_s + MARGIN_S:.0f}\n"
     return unit(f"install/{_UNIT}", run_dropin(limit, values, needs), enabled=True)

@@ -9,7 +9,6 @@ Source: openshift/installer data/data/bootstrap/files, node-image-*.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from harness.guest.files import (
     failed_unit,
@@ -19,6 +18,7 @@ from harness.guest.files import (
     run_dropin,
     unit,
 )
+from harness.guest.limits import Limits
 from harness.model.ignition import Config, Dropin, File, Link, Unit
 
 OBSERVE = "/usr/local/bin/node-image-harness-observe"
@@ -39,29 +39,6 @@ _UNITS = (
 )  # fmt: skip
 # What the generator boots into, and the way back from there.
 _BY_GENERATOR = ("node-image-overlay.target", "node-image-finish.service")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How long the guest tries; the installer's own loops have no end."""
-
-    pull_s: float = 600.0
-    step_s: float = 60.0
-    network_s: float = 30.0
-    tries: int = 3
-    pause_s: float = 5.0
-
-    @property
-    def overall_s(self) -> float:
-        """The longest that live-apply can take until it has worked or failed."""
-        return self.pull_s + 3 * self.step_s
-
-    def scaled(self, factor: float) -> Limits:
-        """Return the limits for a guest that is slower by `factor`; pauses and tries stay."""
-        return Limits(
-            pull_s=self.pull_s * factor, step_s=self.step_s * factor,
-            network_s=self.network_s * factor, tries=self.tries, pause_s=self.pause_s,
-        )  # fmt: skip
 
 
 def live_apply(pull_spec: str, limits: Limits) -> Config:

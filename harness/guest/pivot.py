@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 
 from harness.guest.files import failed_unit, multi_user_unit, programs, run_dropin, unit
-from harness.guest.live_apply import Limits, reports
+from harness.guest.limits import Limits
+from harness.guest.live_apply import reports
 from harness.model.ignition import Config, Dropin, File, Unit
 
 STAGE = "pivot"
@@ -36,7 +37,7 @@ def pivot(pull_spec: str, limits: Limits) -> Config:
         units=(
             _bounded(_PULL, limits.pull_s, limits, enabled=True),
             # Pulls and deploys.
-            _bounded(_FIRSTBOOT, limits.overall_s, limits, enabled=True),
+            _bounded(_FIRSTBOOT, limits.live_apply_s, limits, enabled=True),
             _bounded(_BEFORE_UNIT, limits.step_s, limits),
             failed_unit(),
             multi_user_unit(),

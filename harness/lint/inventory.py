@@ -16,6 +16,7 @@ from pathlib import Path
 from harness import folders
 from harness.guest import access
 from harness.guest import files as guest_files
+from harness.guest.validation import whole
 from harness.images.bootimage import BootImage
 from harness.machine.architecture import CpuLevel
 from harness.machine.machine import EVENTS_PORT, MachineSpec
@@ -25,9 +26,8 @@ from harness.model.command import candidates
 from harness.model.errors import DeadlineError, RigError
 from harness.model.ignition import Config, render
 from harness.model.record import State
-from harness.scenarios import start
-from harness.scenarios.config import whole
-from harness.scenarios.scenario import Rig
+from harness.player import machines
+from harness.player.inputs import Rig
 from harness.watching.evidence import Evidence
 from harness.watching.watch import Watch
 
@@ -128,7 +128,7 @@ def _told(bootimage: BootImage, rig: Rig) -> str:
         cpu_level=CpuLevel.V3,  # for any RHEL: which one it is will be told
         hardware=rig.hardware,
     )  # fmt: skip
-    with start.watched(rig, spec, evidence) as watch:
+    with machines.watched(rig, spec, evidence) as watch:
         text = _waited_for(watch, Deadline.after(_BOOT_S * rig.timeout_factor))
         watch.note(state=State.UP)
     return text

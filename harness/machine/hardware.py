@@ -72,6 +72,16 @@ def parse(text: str) -> Hardware:
     )
 
 
+def with_required(given: Hardware, words: str) -> Hardware:
+    """Return `given` with the hardware of `words` added, which a machine cannot do without.
+
+    Raises:
+        InputError: a word is unknown, or the two contradict each other.
+    """
+    wanted = [*(words.split(",") if words else ()), *(() if given == PLAIN else (str(given),))]
+    return parse(",".join(wanted))
+
+
 def firmware_for(arch: Architecture, hardware: Hardware) -> Firmware | None:
     """Return what starts the boot loader; None where the platform brings its own.
 

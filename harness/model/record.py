@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-SCHEMA = 1
+SCHEMA = 2
 """The version of the form; readers refuse a newer one."""
 
 
@@ -144,7 +144,6 @@ class MachineRecord:
     missing_commands: tuple[MissingCommand, ...] = ()
     before: LayerRecord | None = None
     after: LayerRecord | None = None
-    timings_s: dict[str, float]
     installer: str = ""
     memory_peaks_mib: dict[str, int] = field(default_factory=dict)
     qemu_peak_bytes: int = 0

@@ -14,7 +14,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 
 import paramiko
 
@@ -35,7 +34,8 @@ _LOOK_S = 0.5
 # curve25519, so the others stay as a fallback.
 _CHEAP_KEX = "curve25519-sha256@libssh.org"
 
-StillAlive = Callable[[], str | None]
+StillAlive = Callable[[], None]
+"""Returns while the guest can still answer; raises why it cannot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,24 +68,6 @@ class HostKeyError(RigError):
         self.endpoint = endpoint
 
 
-class MachineGoneError(RigError):
-    """The machine died while it was waited for. `reason` is what its owner said."""
-
-    def __init__(self, endpoint: Endpoint, reason: str) -> None:
-        super().__init__(f"{endpoint} will not answer any more: {reason}")
-        self.reason = reason
-
-
-def insist_alive(still_alive: StillAlive, endpoint: Endpoint) -> None:
-    """Return if the machine is alive.
-
-    Raises:
-        MachineGoneError: `still_alive` gave a reason.
-    """
-    if (reason := still_alive()) is not None:
-        raise MachineGoneError(endpoint, reason)
-
-
 def fingerprint(blob: bytes) -> str:
     """Return a public key's SHA256 fingerprint as ssh-keygen prints it."""
     digest = base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
@@ -104,12 +86,11 @@ def dial_until(
 
     Raises:
         HostKeyError: somebody else answered.
-        MachineGoneError: `still_alive` gave a reason.
         DeadlineError: nobody let us in; carries the last reason.
     """
 
     def attempt() -> paramiko.Transport:
-        insist_alive(still_alive, endpoint)
+        still_alive()
         return dial(endpoint, deadline, still_alive)
 
     transport = wait_for(f"SSH to {endpoint}", attempt, deadline, _TICK_S)
@@ -126,7 +107,6 @@ def dial(
 
     Raises:
         HostKeyError: somebody else answered.
-        MachineGoneError: `still_alive` gave a reason.
         NotYet: it did not work, and says why.
     """
     banner_s = _patience_s(deadline)
@@ -170,7 +150,7 @@ def _negotiate(
     options.kex = sorted(options.kex, key=lambda name: name != _CHEAP_KEX)
     limit_s = _at_most_s(transport.banner_timeout + _HANDSHAKE_S, deadline)
     try:
-        with _awaited(transport, limit_s, partial(insist_alive, still_alive, endpoint)) as ended:
+        with _awaited(transport, limit_s, still_alive) as ended:
             transport.start_client(event=ended)
         seen = transport.get_remote_server_key()
     except (paramiko.SSHException, EOFError, OSError) as exc:
@@ -185,7 +165,7 @@ def _log_in(
     key = paramiko.Ed25519Key(file_obj=io.StringIO(endpoint.client_key.reveal()))
     limit_s = _at_most_s(_HANDSHAKE_S, deadline)
     try:
-        with _awaited(transport, limit_s, partial(insist_alive, still_alive, endpoint)) as ended:
+        with _awaited(transport, limit_s, still_alive) as ended:
             transport.auth_publickey(endpoint.user, key, event=ended)
     except (paramiko.SSHException, EOFError, OSError) as exc:
         # Also seen while the guest boots: pam_nologin turns everybody but root away.
@@ -197,9 +177,9 @@ def _log_in(
 
 @contextmanager
 def _awaited(
-    transport: paramiko.Transport, limit_s: float, insist: Callable[[], None]
+    transport: paramiko.Transport, limit_s: float, still_alive: StillAlive
 ) -> Iterator[threading.Event]:
-    """Wait for what the block starts with the event, asking `insist` meanwhile.
+    """Wait for what the block starts with the event, asking `still_alive` meanwhile.
 
     Raises:
         paramiko.SSHException, EOFError, OSError: it failed, or took longer than `limit_s`.
@@ -208,7 +188,7 @@ def _awaited(
     yield ended
     limit = Deadline.after(limit_s)
     while not ended.wait(_LOOK_S):
-        insist()
+        still_alive()
         if limit.is_over:
             raise paramiko.SSHException(f"no end after {limit_s:.0f} s")
     if (trouble := transport.get_exception()) is not None:

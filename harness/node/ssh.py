@@ -20,7 +20,7 @@ import paramiko
 
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.errors import DeadlineError, RigError
-from harness.node.dial import Endpoint, StillAlive, dial, dial_until, insist_alive, told
+from harness.node.dial import Endpoint, StillAlive, dial, dial_until, told
 
 LOG = logging.getLogger(__name__)
 
@@ -88,7 +88,6 @@ class Session:
 
         Raises:
             HostKeyError: somebody else answered.
-            MachineGoneError: `still_alive` gave a reason.
             DeadlineError: nobody let us in; carries the last reason.
         """
         return cls(endpoint, dial_until(endpoint, deadline, still_alive), still_alive)
@@ -125,7 +124,6 @@ class Session:
             GuestCommandError: `check` is true and the exit status is not 0.
             DeadlineError: it was still running at the deadline.
             ConnectionLostError: the connection ended; the command is not run again.
-            MachineGoneError: `still_alive` gave a reason.
             RigError: it writes more than a stream holds.
         """
         LOG.debug("%s: %s", self.endpoint, command)
@@ -158,7 +156,7 @@ class Session:
         wait_for("another boot", lambda: self._leave_boots(old_boot_ids, deadline), deadline)
 
     def _leave_boots(self, old_boot_ids: Collection[str], deadline: Deadline) -> None:
-        insist_alive(self._still_alive, self.endpoint)
+        self._still_alive()
         self._transport = dial(self.endpoint, deadline, self._still_alive)
         try:
             seen = self.boot_id(Deadline.after(_BOOT_ID_S, deadline.clock))
@@ -199,7 +197,7 @@ class Session:
                 raise RigError(f"{self.endpoint}: {command} wrote more than {limit_mib} MiB")
             if ended:
                 return bytes(stdout), bytes(stderr)
-            insist_alive(self._still_alive, self.endpoint)
+            self._still_alive()
             select.select([channel], [], [], _LOOK_S)
 
 

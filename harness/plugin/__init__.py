@@ -16,7 +16,7 @@ from harness.plugin import command_line, fixtures, hooks
 from harness.plugin.collection import (
     LEVEL,
     NODE,
-    insist_installer_config_is_taken,
+    NODES,
     is_possible,
     parametrise_levels,
     parametrise_nodes,
@@ -45,7 +45,7 @@ from harness.recording import notes
 MARKER = "node_image"
 ROW_KINDS = ("package", "os_release", "unit", "file", "invariant")
 _TALKING_FIXTURES = frozenset({"node_session", "reach"})
-_MACHINE_FIXTURES = frozenset({NODE, "node_image_rig", "node_image_inputs", "end_state"})
+_MACHINE_FIXTURES = frozenset({NODE, NODES, "node_image_rig", "node_image_inputs", "end_state"})
 _JUDGED_FIXTURES = _MACHINE_FIXTURES | {"bootimage", "node_image"}
 _PROBLEM_KEY = "node_image_problem"
 
@@ -88,7 +88,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run tests of the node for each scenario, row and level; first, so that ids start with it."""
     kinds = row_kinds(metafunc.fixturenames, ROW_KINDS)
-    uses_node = NODE in metafunc.fixturenames
+    uses_node = not {NODE, NODES}.isdisjoint(metafunc.fixturenames)
     if problem_of(metafunc.config) or not (kinds or uses_node):
         return
     try:
@@ -96,8 +96,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             settings, catalogue = settings_of(metafunc.config), catalogue_of(metafunc.config)
             names = catalogue.chosen(settings.scenarios)
             if settings.bootstrap_ignition is not None:
-                insist_installer_config_is_taken(names, catalogue)
-            parametrise_nodes(metafunc, names)
+                catalogue.require_installer_config_taken(names)
+            parametrise_nodes(metafunc, names, catalogue)
         for kind in kinds:
             parametrise_rows(metafunc, kind, workplace_of(metafunc.config).preparation.expectations)
         if LEVEL in metafunc.fixturenames:

@@ -13,74 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.model.errors import InputError
-from harness.scenarios import scenario as scenarios
-from harness.scenarios.scenario import Scenario
-from harness.workplace.options import EVERY_SCENARIO
+from harness.player.scenario import Scenario
+from harness.scenarios.catalogue import Catalogue
 
 if TYPE_CHECKING:
     from harness.node.readiness import Level
     from harness.verdict.expectations import Expectations
 
 NODE = "applied_node"
+NODES = "applied_nodes"
+OF = "/"
+"""Between a scenario and one of its judged machines, where it has several, in a test's id."""
 LEVEL = "readiness_level"
 _SUFFIX = "_row"
-
-
-class Catalogue:
-    """The scenarios that can be asked for: the harness's own, and those a project's hook adds."""
-
-    def __init__(self, added: Iterable[Scenario]) -> None:
-        self._added = {scenario.name: scenario for scenario in added}
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All names, sorted."""
-        return tuple(sorted({*scenarios.names(), *self._added}))
-
-    def named(self, name: str) -> Scenario:
-        """Return the scenario `name`, one of `names`.
-
-        Raises:
-            InputError: it is a project's own, and names a level of readiness that is unknown.
-        """
-        added = self._added.get(name)
-        if added is None:
-            return scenarios.named(name)
-        known = [level.name for level in _known_levels()]
-        if unknown := [level for level in added.levels if level not in known]:
-            problem = f"names the unknown level of readiness {', '.join(unknown)}"
-            raise InputError(f"scenario {name}", problem, f"use some of: {', '.join(known)}")
-        return added
-
-    def chosen(self, wanted: Sequence[str]) -> tuple[str, ...]:
-        """Return the names that `wanted` stands for.
-
-        Raises:
-            InputError: one is unknown.
-        """
-        if EVERY_SCENARIO in wanted:
-            return self.names
-        for name in wanted:
-            if name not in self.names:
-                known = ", ".join((*self.names, EVERY_SCENARIO))
-                raise InputError(f"scenario {name}", "is unknown", f"use some of: {known}")
-        return tuple(wanted)
-
-
-def insist_installer_config_is_taken(names: Sequence[str], catalogue: Catalogue) -> None:
-    """Do nothing if each of the scenarios boots the config given with --bootstrap-ignition.
-
-    Raises:
-        InputError: one would pass it over.
-    """
-    deaf = [name for name in names if not catalogue.named(name).takes_installer_config]
-    if deaf:
-        hearing = [name for name in catalogue.names if catalogue.named(name).takes_installer_config]
-        raise InputError(
-            "--bootstrap-ignition", f"is not for the scenario {', '.join(deaf)}",
-            f"leave the option out for it, or run one of {', '.join(hearing)}",
-        )  # fmt: skip
 
 
 def row_kinds(fixture_names: Iterable[str], kinds: Iterable[str]) -> tuple[str, ...]:
@@ -89,10 +34,20 @@ def row_kinds(fixture_names: Iterable[str], kinds: Iterable[str]) -> tuple[str, 
     return tuple(kind for kind in kinds if f"{kind}{_SUFFIX}" in asked)
 
 
-def parametrise_nodes(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
-    """Run the test once per scenario; first, so that the scenario leads the test's id."""
-    if not _is_taken(metafunc, NODE):
-        metafunc.parametrize(NODE, names, ids=names, indirect=True, scope="session")
+def parametrise_nodes(
+    metafunc: pytest.Metafunc, names: Sequence[str], catalogue: Catalogue
+) -> None:
+    """Run the test once per node; first, so that the scenario leads the test's id."""
+    nodes = [node for name in names for node in _nodes_of(catalogue.named(name))]
+    for fixture, given in ((NODE, nodes), (NODES, names)):
+        if fixture in metafunc.fixturenames and not _is_taken(metafunc, fixture):
+            metafunc.parametrize(fixture, given, ids=given, indirect=True, scope="session")
+
+
+def _nodes_of(scenario: Scenario) -> tuple[str, ...]:
+    if len(scenario.judged) == 1:
+        return (scenario.name,)
+    return tuple(f"{scenario.name}{OF}{machine}" for machine in scenario.judged)
 
 
 def parametrise_rows(metafunc: pytest.Metafunc, kind: str, table: Expectations) -> None:
@@ -139,8 +94,9 @@ def _known_levels() -> tuple[Level, ...]:
 
 def scenario_of(item: pytest.Item) -> str | None:
     """Return the scenario whose node a collected test uses, None for any other test."""
-    name = _parameters(item).get(NODE)
-    return str(name) if name is not None else None
+    given = _parameters(item)
+    name = given.get(NODE, given.get(NODES))
+    return str(name).partition(OF)[0] if name is not None else None
 
 
 def _parameters(item: pytest.Item) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.plugin.collection import OF
 from harness.plugin.state import catalogue_of, settings_of, workplace_of
 from harness.workplace.options import Settings
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from harness.model.node_state import NodeState
     from harness.node.readiness import Level
     from harness.node.ssh import Session
-    from harness.scenarios.scenario import AppliedNode, Inputs, Rig
+    from harness.player.applied import AppliedNode, AppliedNodes
+    from harness.player.inputs import Inputs, Rig
     from harness.verdict.rows import Row
 
 
@@ -54,12 +56,20 @@ def node_image_inputs(request: pytest.FixtureRequest) -> Inputs:
 
 
 @pytest.fixture(scope="session")
+def applied_nodes(request: pytest.FixtureRequest) -> Iterator[AppliedNodes]:
+    """The judged nodes of a scenario, still running, by the names of their machines."""
+    scenario = catalogue_of(request.config).named(request.param)
+    with workplace_of(request.config).nodes(scenario) as nodes:
+        yield nodes
+
+
+@pytest.fixture(scope="session")
 def applied_node(request: pytest.FixtureRequest) -> Iterator[AppliedNode]:
-    """A node with its node layer, still running; runs once for each scenario asked for."""
-    with workplace_of(request.config).node(
-        catalogue_of(request.config).named(request.param)
-    ) as node:
-        yield node
+    """A node with its node layer, still running; once for each judged one of each scenario."""
+    name, _, machine = request.param.partition(OF)
+    scenario = catalogue_of(request.config).named(name)
+    with workplace_of(request.config).nodes(scenario) as nodes:
+        yield nodes[machine] if machine else nodes.only
 
 
 @pytest.fixture(scope="session")

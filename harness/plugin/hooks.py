@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from harness.scenarios.scenario import Scenario
+    from harness.player.scenario import Scenario
 
 
 @pytest.hookspec

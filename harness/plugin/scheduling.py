@@ -15,15 +15,16 @@ from xdist.scheduler import LoadScheduling, LoadScopeScheduling
 
 from harness.machine import memory
 from harness.machine.machine import EMULATOR_MIB
-from harness.plugin.collection import Catalogue
-from harness.scenarios.scenario import Scenario
+from harness.player.scenario import Scenario
+from harness.plugin.collection import OF
+from harness.scenarios.catalogue import Catalogue
 from harness.workplace.options import Settings
 
 
 def scenario_in(node_id: str, names: Sequence[str]) -> str | None:
     """Return the scenario that leads the parameters of a test id, None for any other test."""
     parameters = node_id.partition("::")[2].partition("[")[2].removesuffix("]")
-    fitting = [name for name in names if f"{parameters}-".startswith(f"{name}-")]
+    fitting = [n for n in names if f"{parameters}-".startswith((f"{n}-", f"{n}{OF}"))]
     return max(fitting, key=len, default=None)
 
 
@@ -102,5 +103,5 @@ def workers_that_fit(found: int, settings: Settings, catalogue: Catalogue) -> in
 
 def _memory_mib(scenario: Scenario, settings: Settings) -> int:
     asked = settings.memory_mib
-    own = scenario.memory_mib if asked is None else asked * scenario.machines
-    return own + EMULATOR_MIB * scenario.machines
+    own = scenario.memory_mib if asked is None else asked * len(scenario.machines)
+    return own + EMULATOR_MIB * len(scenario.machines)

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.model.errors import HarnessError, InputError
-from harness.plugin.collection import Catalogue
 from harness.plugin.terminal import Terminal
 from harness.recording.artifacts import Artifacts, Place, Tested, choose
 from harness.recording.progress import Follower, ProgressLog, Teller
 from harness.recording.recorder import Recorder, Ways
+from harness.scenarios.catalogue import Catalogue
 from harness.workplace import options
 
 if TYPE_CHECKING:

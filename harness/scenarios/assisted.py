@@ -4,34 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from harness.cluster.web import serve
 from harness.guest.assisted import assisted
-from harness.guest.keys import make_run_keys
-from harness.model.ignition import render
-from harness.scenarios.medium import live_plan
-from harness.scenarios.needs import Need
-from harness.scenarios.on_demand import agent_of, bootstrap_config, brought_up
-from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario
+from harness.model.ignition import Document, render
+from harness.player.plan import Service
+from harness.scenarios.flows.on_demand import agent_of, bootstrap_config, on_live_iso
 
-_PLAN = live_plan("assisted", 4096)
+if TYPE_CHECKING:
+    from harness.player.site import Site
+
+_SERVICE = "assisted-service"
 _PATH = "/api/assisted-install/v2/infra-envs/run/downloads/files/bootstrap.ign"
 
 
 @contextmanager
-def _bring_up(rig: Rig, inputs: Inputs) -> Iterator[AppliedNode]:
-    keys = make_run_keys()
-    text = render(bootstrap_config(rig, inputs))
-    with serve({_PATH: text.encode()}) as service:
-        agent = assisted(agent_of(rig), f"{service.url_in_guest}{_PATH}")
-        with brought_up(rig, inputs, _PLAN, keys, agent) as node:
-            yield node
+def _serve(site: Site) -> Iterator[str]:
+    """Serve the bootstrap config; yields its URL for guests."""
+    with serve({_PATH: render(bootstrap_config(site)).encode()}) as service:
+        yield f"{service.url_in_guest}{_PATH}"
 
 
-SCENARIO = Scenario(
-    name=_PLAN.name,
-    title="Assisted installer: discovery ISO, units written at run time, live-apply by the agent",
-    memory_mib=_PLAN.memory_mib,
-    bring_up=_bring_up,
-    needs=(Need.LIVE_ISO,),
-)
+def _config(site: Site) -> Document:
+    return site.document(assisted(agent_of(site), site.service(_SERVICE, str)))
+
+
+SCENARIO = on_live_iso(
+    "assisted",
+    "Assisted installer: discovery ISO, units written at run time, live-apply by the agent",
+    _config, (Service(name=_SERVICE, run=_serve),),
+)  # fmt: skip

@@ -5,45 +5,46 @@ The same config as for the bootstrap has nothing to do, and nothing may change.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from harness.guest.keys import make_run_keys
 from harness.guest.live_apply import snapshot_at_boot
-from harness.scenarios import stages, start
-from harness.scenarios.bootstrap import LEVELS, finished, pieces
-from harness.scenarios.config import whole
-from harness.scenarios.needs import Need
-from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario, Way
-from harness.scenarios.start import MachinePlan
+from harness.model.ignition import Document
+from harness.model.way import Way
+from harness.player.plan import FAT, FromDisk, MachinePlan
+from harness.player.scenario import BOOTSTRAP_LEVELS, Given, Scenario
+from harness.player.steps import NODE_LAYER, Check, Checkpoint, LogIn, Reach, Step, SwitchOn
+from harness.scenarios.flows.bootstrap import pieces, with_control_plane
+from harness.scenarios.flows.checks import overlay_not_applied
 
-_PLAN = MachinePlan(name="fat", memory_mib=2048)
-# For hardware acceleration; `Rig.timeout_factor` stretches it.
+if TYPE_CHECKING:
+    from harness.player.site import Site
+
+_NODE = "node"
 _BOOT_S = 120.0
 
 
-@contextmanager
-def _bring_up(rig: Rig, inputs: Inputs) -> Iterator[AppliedNode]:
-    keys = make_run_keys()
-    document = whole((*pieces(rig, inputs, keys), snapshot_at_boot()), inputs.extra_ignition)
-    fat = replace(inputs, bootimage=inputs.fat_bootimage())
-    with (
-        start.switched_on(rig, fat, _PLAN, document) as boot,
-        stages.logged_in(boot, keys) as session,
-    ):
-        stages.wait_for_multi_user(boot, _BOOT_S * rig.timeout_factor)
-        if boot.watch.has_passed(stages.OVERLAY):
-            raise boot.watch.failed("live-apply ran on a bootimage that has the node layer inside")
-        yield finished(boot, session, inputs)
+def _config(site: Site) -> Document:
+    return site.document(*pieces(site), snapshot_at_boot())
+
+
+def _steps(given: Given) -> tuple[Step, ...]:
+    return (
+        SwitchOn(machine=_NODE),
+        LogIn(machine=_NODE),
+        Reach(machine=_NODE, phase="multi-user", limit_s=_BOOT_S),
+        Check(machine=_NODE, name="overlay-not-applied", act=overlay_not_applied),
+        Checkpoint(name=NODE_LAYER),
+        *with_control_plane(_NODE, given),
+    )
 
 
 SCENARIO = Scenario(
-    name=_PLAN.name,
+    name="fat",
     title="Fat bootimage, the control: live-apply has nothing to do",
-    memory_mib=_PLAN.memory_mib,
-    bring_up=_bring_up,
+    machines=(
+        MachinePlan(name=_NODE, memory_mib=2048, config=_config, medium=FromDisk(image=FAT)),
+    ),
+    steps=_steps,
     way=Way.NONE,
-    levels=LEVELS,
-    needs=(Need.FAT_BOOTIMAGE,),
+    levels=BOOTSTRAP_LEVELS,
 )

@@ -4,10 +4,9 @@ The control plane runs on the host, beside the ignition server that knows the wo
 """
 
 from harness.cluster import ignition_server
-from harness.scenarios.pivoting import pivoting
-from harness.scenarios.start import MachinePlan
+from harness.scenarios.flows.pivoting import pivoting
 
 SCENARIO = pivoting(
-    MachinePlan(name="hosted", memory_mib=2048), ignition_server.served,
-    "Worker of a hosted control plane: user-data with a token, pivot at the first boot",
+    "hosted", "Worker of a hosted control plane: user-data with a token, pivot at the first boot",
+    ignition_server.served,
 )  # fmt: skip

@@ -3,10 +3,9 @@
 from functools import partial
 
 from harness.cluster.machine_config_server import WORKER
-from harness.scenarios.pivoting import as_role, pivoting
-from harness.scenarios.start import MachinePlan
+from harness.scenarios.flows.pivoting import as_role, pivoting
 
 SCENARIO = pivoting(
-    MachinePlan(name="ipi_worker", memory_mib=2048), partial(as_role, WORKER),
-    "IPI worker: config by pointer, pivot at the first boot, node of a cluster",
+    "ipi_worker", "IPI worker: config by pointer, pivot at the first boot, node of a cluster",
+    partial(as_role, WORKER),
 )  # fmt: skip

@@ -1,21 +1,9 @@
 """UPI bootstrap: as `upi`, over HTTPS with a CA that the pointer brings."""
 
-from __future__ import annotations
+from harness.scenarios.flows.bootstrap import NODE, bootstrap
+from harness.scenarios.flows.web_server import BY_WEB_SERVER, web_server
 
-from functools import partial
-
-from harness.scenarios.bootstrap import LEVELS, bring_up
-from harness.scenarios.remote_config import by_pointer
-from harness.scenarios.scenario import Scenario
-from harness.scenarios.start import MachinePlan
-
-_PLAN = MachinePlan(name="upi_https", memory_mib=2048)
-
-SCENARIO = Scenario(
-    name=_PLAN.name,
-    title="UPI bootstrap: config by pointer over HTTPS, live-apply at the first boot",
-    memory_mib=_PLAN.memory_mib,
-    bring_up=partial(bring_up, _PLAN, partial(by_pointer, is_secure=True)),
-    levels=LEVELS,
-    takes_installer_config=True,
-)
+SCENARIO = bootstrap(
+    "upi_https", "UPI bootstrap: config by pointer over HTTPS, live-apply at the first boot",
+    delivery=BY_WEB_SERVER, services=(web_server(NODE, is_secure=True),),
+)  # fmt: skip

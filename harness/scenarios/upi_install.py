@@ -5,47 +5,45 @@ The bootstrap's config goes to the boot partition, and Ignition takes it from th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from harness.guest import install
 from harness.guest.install import install_to_disk
-from harness.guest.keys import make_run_keys
-from harness.guest.live_apply import Limits, live_apply
-from harness.model.ignition import render
-from harness.scenarios import stages
-from harness.scenarios.config import access_pieces, insist_valid, node_pieces, whole
-from harness.scenarios.medium import booted_from_iso, follow_install, live_plan
-from harness.scenarios.needs import Need
-from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario
+from harness.guest.limits import LIMITS
+from harness.guest.live_apply import live_apply
+from harness.guest.validation import whole
+from harness.model.ignition import Document
+from harness.player.needs import Need
+from harness.player.plan import live_machine
+from harness.player.scenario import Given, Scenario
+from harness.player.steps import NODE_LAYER, Checkpoint, LogIn, Reach, Reboot, Step, SwitchOn
+from harness.scenarios.flows.bootstrap import live_applied
 
-_PLAN = live_plan("upi_install", 2048)
+if TYPE_CHECKING:
+    from harness.player.site import Site
+
+_NODE = "node"
 
 
-@contextmanager
-def _bring_up(rig: Rig, inputs: Inputs) -> Iterator[AppliedNode]:
-    keys = make_run_keys()
-    limits = Limits().scaled(rig.timeout_factor)
-    pieces = (*node_pieces(inputs, keys), live_apply(inputs.pull_spec, limits))
-    installed = whole(pieces, inputs.extra_ignition)
-    insist_valid(render(installed), rig.run.folder)
-    installer = install_to_disk(installed, install.Limits().scaled(rig.timeout_factor))
-    medium = whole((*access_pieces(inputs, keys), installer), ())
-    with (
-        booted_from_iso(rig, inputs, _PLAN, medium) as boot,
-        stages.logged_in(boot, keys) as session,
-    ):
-        follow_install(boot, session)
-        stages.wait_for_live_apply(boot, limits)
-        stages.wait_until_settled(boot, session)
-        yield stages.applied(boot, session)
+def _config(site: Site) -> Document:
+    installed = site.nested(*site.kubelet, live_apply(site.inputs.pull_spec, site.limits))
+    return whole((*site.access, install_to_disk(installed, site.limits)))
+
+
+def _steps(given: Given) -> tuple[Step, ...]:
+    return (
+        SwitchOn(machine=_NODE),
+        LogIn(machine=_NODE),
+        Reach(machine=_NODE, phase="install", limit_s=LIMITS.install_end_s),
+        Reboot(machine=_NODE),
+        *live_applied(_NODE, given),
+        Checkpoint(name=NODE_LAYER),
+    )
 
 
 SCENARIO = Scenario(
-    name=_PLAN.name,
+    name="upi_install",
     title="UPI by install: coreos-installer on a live ISO, live-apply at the disk's first boot",
-    memory_mib=_PLAN.memory_mib,
-    bring_up=_bring_up,
-    reboots=1,
-    needs=(Need.LIVE_ISO, Need.SINGLE_PATH),
+    machines=(live_machine(_NODE, 2048, _config),),
+    steps=_steps,
+    needs=(Need.SINGLE_PATH,),
 )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from harness.model.node_state import NodeState
-from harness.scenarios.scenario import Way
+from harness.model.way import Way
 from harness.verdict import invariants
 from harness.verdict.passage import Passage
 from harness.verdict.rows import (

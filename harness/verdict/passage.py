@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.model.node_state import NodeState
-from harness.scenarios.scenario import Way
+from harness.model.way import Way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
-from harness.scenarios.scenario import Way
+from harness.model.way import Way
 
 
 class Layer(StrEnum):

@@ -6,11 +6,13 @@ the wait within seconds, with the phase, the cause and the lines that show it.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Protocol
+from types import SimpleNamespace
+from typing import Any, Protocol
 
 from harness.diagnosis.engine import Engine
 from harness.diagnosis.events import Event
@@ -94,6 +96,32 @@ class Watch:
     def boot_ids_before(self, number: int) -> tuple[str, ...]:
         """Return the kernel's ids of boots before the boot `number`, as the journal told them."""
         return tuple(name for name, boot in self._streams.boot_ids.items() if boot < number)
+
+    def has_reached(self, phase: str, boot: int) -> bool:
+        """Return whether a phase is reached in `boot`."""
+        return any(
+            record.name == phase
+            and record.boot == boot
+            and not record.is_failed
+            and (record.depth == 0 or record.end_s is not None)
+            for record in self._tracker.records
+        )
+
+    def hits(self, name: str) -> tuple[Any, ...]:
+        """Return what the guest reported of its memory."""
+        pattern = re.compile(
+            r"/var/ostreecontainer (?P<image>\d+) bytes, /run/ephemeral (?P<writable>\d+) bytes"
+        )
+        return tuple(
+            SimpleNamespace(groups=m.groupdict())
+            for e in self.events
+            if (m := pattern.search(e.detail))
+        )
+
+    @contextmanager
+    def span(self, name: str, title: str) -> Iterator[None]:
+        """Record nothing."""
+        yield
 
     def has_passed(self, phase: str) -> bool:
         """Return whether a phase has ended well, whichever stream told of it."""

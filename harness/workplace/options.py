@@ -6,17 +6,19 @@ node_image_some_name in pyproject.toml, pytest.ini or tox.ini; `places` has thei
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.machine.hardware import PLAIN, Hardware
 from harness.machine.hardware import parse as parse_hardware
 from harness.model.errors import InputError
+from harness.player.plan import BOOTIMAGE, FAT, LIVE_ISO
+from harness.scenarios.catalogue import EVERY_SCENARIO
 from harness.workplace.places import Option, Places
 
 DEFAULT_SCENARIO = "ipi_bootstrap"
-EVERY_SCENARIO = "all"
 DEFAULT_URI = "qemu:///embed"
 DEFAULT_CACHE_BYTES = 20 << 30
 
@@ -40,6 +42,11 @@ OPTIONS = (
         name="live-iso", metavar="PATH", path=True,
         help="Live ISO of the bootimage's version, for the scenarios that begin on live media. "
         "Default with stand-ins: theirs.",
+    ),
+    Option(
+        name="image", metavar="KEY=PATH|URL", repeatable=True,
+        help="Disk image or live ISO of another key, for a project's scenario that boots it. May "
+        "be repeated.",
     ),
     Option(
         name="node-image", metavar="REFERENCE",
@@ -73,6 +80,11 @@ OPTIONS = (
         name="scenario", metavar="NAME", repeatable=True,
         help=f"Ways to bring a node up, or `{EVERY_SCENARIO}`. May be repeated. "
         f"Default: {DEFAULT_SCENARIO}.",
+    ),
+    Option(
+        name="until", metavar="STEP",
+        help="Stop the scenario after this step, say how to log in, and keep its machines until "
+        "Ctrl-C. An unknown step is answered with the list of steps.",
     ),
     Option(
         name="libvirt-uri", metavar="URI",
@@ -115,16 +127,21 @@ OPTIONS = (
         "50GiB. Default: 20GiB.",
     ),
 )  # fmt: skip
+_KEYS = {FAT: "fat-bootimage", LIVE_ISO: "live-iso"}
+_KEY = re.compile(r"[a-z][a-z0-9-]*")
 _BY_NAME = {option.name: option for option in OPTIONS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the user asked for. Both images None means the stand-in images."""
+    """What the user asked for. Bootimage and node image None means the stand-in images.
+
+    `images` has paths and URLs of other images by their keys, as `fat`.
+    """
 
     bootimage: str | None
-    fat_bootimage: str | None = None
-    live_iso: Path | None = None
+    images: Mapping[str, str] = field(default_factory=dict)
+    until: str | None = None
     hardware: Hardware = PLAIN
     bootimage_sha256: str | None
     node_image: str | None
@@ -168,8 +185,8 @@ def read(
     places = Places(_BY_NAME, command_line, environment, settings, settings_folder)
     found = Settings(
         bootimage=places.text("bootimage"),
-        fat_bootimage=places.text("fat-bootimage"),
-        live_iso=places.file("live-iso"),
+        images=_images(places),
+        until=places.text("until"),
         bootimage_sha256=places.text("bootimage-sha256"),
         node_image=places.text("node-image"),
         release_image=places.text("release-image"),
@@ -189,6 +206,24 @@ def read(
         download_cache_bytes=places.size_bytes("download-cache-size") or DEFAULT_CACHE_BYTES,
     )
     _check_images(found)
+    return found
+
+
+def _images(places: Places) -> dict[str, str]:
+    """Return the images that were named, by their keys, less the bootimage."""
+    found = {
+        key: text for key, option in _KEYS.items() if (text := places.text(option)) is not None
+    }
+    for text in places.texts("image"):
+        where, _ = places.given("image")
+        key, equals, image = text.partition("=")
+        if not equals or not image or not _KEY.fullmatch(key):
+            problem = f"{text!r} is not a key and an image"
+            raise InputError(where, problem, "write it as KEY=PATH, such as uki=uki.qcow2")
+        if key == BOOTIMAGE or key in _KEYS or key in found:
+            problem, option = f"names the image {key!r} again", _KEYS.get(key, key)
+            raise InputError(where, problem, f"give it once, with --{option}")
+        found[key] = places.path_in("image", image)
     return found
 
 

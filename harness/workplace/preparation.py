@@ -17,14 +17,13 @@ from tempfile import TemporaryDirectory
 from harness import doctor
 from harness.cluster.payload import Payload
 from harness.folders import cache_dir
-from harness.guest.installer_variant import insist_bootstrap
+from harness.guest.installer_variant import insist_bootstrap, variant_of
+from harness.guest.validation import require_valid
 from harness.host_needs import Purpose
-from harness.images import bootimage, node_image, release
+from harness.images import node_image, release
 from harness.images.bootimage import BootImage
 from harness.images.cache import Cache
 from harness.images.contents import Contents, contents_of
-from harness.images.live_iso import insist_live_iso
-from harness.images.live_media import LiveMedia
 from harness.images.node_image import NodeImage
 from harness.images.reference import parse as parse_reference
 from harness.images.skopeo import Source
@@ -35,13 +34,14 @@ from harness.model import ignition
 from harness.model.clock import Deadline
 from harness.model.errors import HarnessError, InputError
 from harness.model.secret import Secret
-from harness.scenarios.config import insist_valid
-from harness.scenarios.needs import Need, lacking
-from harness.scenarios.scenario import Scenario
+from harness.player.needs import Need, lacks, lacks_image
+from harness.player.plan import BOOTIMAGE
+from harness.player.scenario import Given, Scenario
 from harness.standin import build
 from harness.standin.build import StandIn
 from harness.verdict import expectations
 from harness.verdict.expectations import Expectations
+from harness.workplace.images import NamedImages
 from harness.workplace.options import Settings
 
 LOG = logging.getLogger(__name__)
@@ -60,24 +60,34 @@ class Preparation:
         self._held = ExitStack()
         self.is_checked = False
 
-    def insist_needs(self, scenario: Scenario) -> None:
-        """Do nothing if what `scenario` needs was given, or stands in.
+    def require_needs(self, scenario: Scenario) -> None:
+        """Return if what `scenario` needs was given, or stands in.
 
         Raises:
             InputError: it was not; the scenario could not come up.
         """
-        own = not self.settings.is_stand_in
-        has_config = self.settings.bootstrap_ignition is not None
-        is_installers = has_config and scenario.takes_installer_config
-        lacks = {
-            Need.FAT_BOOTIMAGE: own and self.settings.fat_bootimage is None,
-            Need.LIVE_ISO: own and self.settings.live_iso is None,
-            Need.RELEASE: own and not is_installers,
-            Need.SINGLE_PATH: self.settings.hardware.is_multipath and not is_installers,
+        for key in scenario.images:
+            if not self.images.has(key):
+                raise lacks_image(f"scenario {scenario.name}", key)
+        for plan in scenario.machines:
+            hardware.with_required(self.settings.hardware, plan.requires)
+        is_installers = self.settings.bootstrap_ignition and scenario.takes_installer_config
+        missing = {
+            Need.RELEASE: not self.settings.is_stand_in,
+            Need.SINGLE_PATH: self.settings.hardware.is_multipath,
         }
         for need in scenario.needs:
-            if lacks[need]:
-                raise lacking(scenario.name, need)
+            if missing[need] and not is_installers:
+                raise lacks(scenario.name, need)
+
+    @property
+    def given(self) -> Given:
+        """What the steps of scenarios may depend on, known before anything is opened."""
+        config = self.bootstrap_ignition
+        return Given(
+            has_control_plane=config is None and self.settings.is_stand_in,
+            installer=None if config is None else variant_of(config),
+        )
 
     def check(self) -> None:
         """Find and check everything, the cheap things first.
@@ -88,14 +98,12 @@ class Preparation:
         """
         if self.settings.expectations:
             _ = self.expectations
-        if self.settings.live_iso is not None:
-            insist_live_iso(self.settings.live_iso)
+        self.images.check()
         doctor.demand(self._purposes())
         doctor.demand(hardware.needs(self.emulator.arch, self.settings.hardware))
         _ = (self.authfile, self.extra_ignition, self.bootstrap_ignition, self.acceleration)
         _ = (self.node_image, self.expectations, self.bootimage)
-        if self.settings.fat_bootimage is not None:
-            _ = self.fat_bootimage
+        self.images.acquire()
         self.is_checked = True
 
     def package_of(self, command: str) -> str | None:
@@ -173,54 +181,17 @@ class Preparation:
             )
         return image
 
-    @cached_property
+    @property
     def bootimage(self) -> BootImage:
         """The bootimage, verified and unpacked."""
-        named = self.settings.bootimage or str(self._stand_in.bootimage)
-        deadline = Deadline.after(ACQUIRE_S)
-        return bootimage.acquire(named, self.settings.bootimage_sha256, self._cache, deadline)
-
-    @property
-    def known_fat_bootimage(self) -> BootImage | None:
-        """The control's bootimage if it was asked for already."""
-        return self.fat_bootimage if "fat_bootimage" in vars(self) else None
+        return self.images.disk(BOOTIMAGE)
 
     @cached_property
-    def fat_bootimage(self) -> BootImage:
-        """The control's bootimage, verified and unpacked.
-
-        Raises:
-            InputError: there is none for images that are no stand-ins.
-        """
-        named = self.settings.fat_bootimage
-        if named is None and not self.settings.is_stand_in:
-            raise lacking("fat", Need.FAT_BOOTIMAGE)
-        named = named or str(self._stand_in.fat_bootimage)
-        return bootimage.acquire(named, None, self._cache, Deadline.after(ACQUIRE_S))
-
-    @property
-    def live_iso(self) -> Path:
-        """The live ISO of the bootimage's version.
-
-        Raises:
-            InputError: there is none for images that are no stand-ins.
-        """
-        if self.settings.live_iso is not None:
-            return self.settings.live_iso
-        if self.settings.is_stand_in:
-            return self._stand_in.live.iso
-        raise lacking("from live media", Need.LIVE_ISO)
-
-    def live(self, folder: Path) -> LiveMedia:
-        """Return the live media of the bootimage's version; an ISO is taken apart in `folder`.
-
-        Raises:
-            InputError: there are none for images that are no stand-ins, or it is no live ISO.
-        """
-        iso = self.live_iso
-        if self.settings.live_iso is None:
-            return self._stand_in.live
-        return LiveMedia.of_iso(iso, folder)
+    def images(self) -> NamedImages:
+        """All disk images and live ISOs, by their keys."""
+        return NamedImages(
+            self.settings, lambda: self._stand_in, lambda: self._cache, Deadline.after(ACQUIRE_S)
+        )
 
     @property
     def payload(self) -> Payload | None:
@@ -275,5 +246,5 @@ def _ignition(path: Path, option: str) -> ignition.Document:
     document = ignition.parse(text, str(path))
     with TemporaryDirectory() as folder:
         remedy = "correct it until `ignition-validate` is content"
-        insist_valid(text, Path(folder), str(path), remedy)
+        require_valid(text, Path(folder), str(path), remedy)
     return document

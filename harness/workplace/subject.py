@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from importlib import metadata
 
 from harness.machine.hardware import PLAIN
+from harness.player.plan import BOOTIMAGE, FAT, LIVE_ISO
 from harness.workplace.preparation import Preparation
 
 
@@ -56,10 +57,12 @@ def _provenance(ready: Preparation) -> Iterator[tuple[str, str]]:
     yield "stand_in", "yes" if image.is_stand_in else "no"
     if settings.hardware != PLAIN:
         yield "hardware", str(settings.hardware)
-    if (fat := ready.known_fat_bootimage) is not None:
-        yield "fat_bootimage", fat.origin
-        yield "fat_bootimage_sha256", fat.sha256
-    if settings.live_iso is not None:
-        yield "live_iso", str(settings.live_iso)
+    for key, other in ready.images.acquired.items():
+        if key != BOOTIMAGE:
+            name = "fat_bootimage" if key == FAT else f"image_{key}"
+            yield name, other.origin
+            yield f"{name}_sha256", other.sha256
+    if (iso := settings.images.get(LIVE_ISO)) is not None:
+        yield "live_iso", iso
     if settings.bootstrap_ignition is not None:
         yield "bootstrap_ignition", str(settings.bootstrap_ignition)

@@ -11,7 +11,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
@@ -28,8 +28,12 @@ from harness.machine.ownership import Run, begin_run
 from harness.model.clock import Deadline
 from harness.model.errors import HarnessError, ProductError, RigError
 from harness.model.node_state import NodeState
+from harness.player.applied import AppliedNode, AppliedNodes, only
+from harness.player.inputs import Inputs, Rig
+from harness.player.player import play
+from harness.player.progress import require_step
+from harness.player.scenario import Scenario
 from harness.recording.artifacts import Artifacts
-from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario, Way
 from harness.verdict.findings import judge
 from harness.verdict.passage import Passage
 from harness.verdict.rows import Invariant, InvariantRow, Row
@@ -40,6 +44,15 @@ from harness.workplace.subject import provenance
 LOG = logging.getLogger(__name__)
 REGISTRY_S = 60.0
 PUSH_S = 1800.0
+
+
+@dataclass(slots=True, kw_only=True)
+class _Up:
+    """A scenario whose nodes are up, and how many ask for them."""
+
+    nodes: AppliedNodes
+    stack: ExitStack
+    users: int = 0
 
 
 class Workplace:
@@ -58,8 +71,8 @@ class Workplace:
         self._artifacts = artifacts
         self._allow = allow
         self._stack = ExitStack()
-        self._nodes: dict[str, tuple[Scenario, AppliedNode]] = {}
-        self._ended: dict[str, NodeState] = {}
+        self._up: dict[str, _Up] = {}
+        self._ended: dict[str, dict[str, NodeState]] = {}
 
     def check(self, chosen: Iterable[Scenario]) -> None:
         """Check all inputs; a download or build that this starts is ended orderly by SIGTERM.
@@ -71,7 +84,9 @@ class Workplace:
             RigError: something could not be fetched or built.
         """
         for scenario in chosen:
-            self.preparation.insist_needs(scenario)
+            self.preparation.require_needs(scenario)
+            steps = scenario.checked_steps(self.preparation.given)
+            require_step(scenario.name, steps, self._settings.until)
         self._stack.enter_context(_terminable())
         self.preparation.check()
 
@@ -91,6 +106,7 @@ class Workplace:
             timeout_factor=ready.acceleration.timeout_factor * self._settings.timeout_factor,
             memory_mib=self._settings.memory_mib,
             hardware=self._settings.hardware,
+            until=self._settings.until,
             evidence=artifacts.folder,
             tell=self._tell,
             redactor=artifacts.redactor,
@@ -108,7 +124,7 @@ class Workplace:
         if not remote:
             _ = ready.contents  # for the missing commands of a boot; cached, seconds at first
         return Inputs(
-            bootimage=ready.bootimage,
+            images=ready.images,
             node_image=image,
             pull_spec=image.reference.rest if remote else self._push_node_image(registry),
             pause_image=self._push_pause(registry),
@@ -119,47 +135,49 @@ class Workplace:
             paths_to_observe=ready.expectations.paths_to_observe,
             package_of=ready.package_of,
             known_package_of=ready.known_package_of,
-            fat_bootimage=lambda: ready.fat_bootimage,
-            live_iso=lambda: ready.live_iso,
-            live=ready.live,
             payload=ready.payload,
             release=lambda: self._release,
         )
 
     @contextmanager
-    def node(self, scenario: Scenario) -> Iterator[AppliedNode]:
-        """Hold the node that `scenario` brings up.
+    def nodes(self, scenario: Scenario) -> Iterator[AppliedNodes]:
+        """Context manager that gives the nodes of `scenario`, brought up unless they are up.
 
         Raises:
             InputError: it lacks what it needs.
         """
-        self.preparation.insist_needs(scenario)
-        with scenario.bring_up(self.rig, self.inputs) as node:
-            self._nodes[scenario.name] = scenario, node
-            self._ended[scenario.name] = node.after
-            try:
-                yield node
-            finally:
-                del self._nodes[scenario.name]
+        up = self._up.get(scenario.name) or self._bring_up(scenario)
+        up.users += 1
+        try:
+            yield up.nodes
+        finally:
+            up.users -= 1
+            # Of several nodes each has tests of its own: they stay until another scenario comes.
+            if len(up.nodes) == 1:
+                self._take_down_unused()
 
     def end_state(self, scenario: Scenario) -> NodeState:
-        """Return the state in which a node ended that came up in this process, or comes up now."""
+        """Return the state in which a node ended that came up in this process, or comes up now.
+
+        Raises:
+            InputError: the scenario has several nodes.
+        """
         if scenario.name not in self._ended:
-            with self.node(scenario):
+            with self.nodes(scenario):
                 pass
-        return self._ended[scenario.name]
+        return only(self._ended[scenario.name])
 
     def why_dead(self, scenario: str) -> HarnessError | None:
         """Return what is fatally wrong with a node that is up, None while nothing is."""
-        if scenario not in self._nodes:
-            return None
-        _, node = self._nodes[scenario]
-        try:
-            node.watch.insist_alive()
-        except HarnessError as exc:
-            return exc
-        reason = node.machine.why_stopped()
-        return why_dead(reason, scenario, self.rig.evidence) if reason else None
+        up = self._up.get(scenario)
+        for node in up.nodes.values() if up else ():
+            try:
+                node.watch.insist_alive()
+            except HarnessError as exc:
+                return exc
+            if reason := node.machine.why_stopped():
+                return why_dead(reason, scenario, self.rig.evidence)
+        return None
 
     def judge(self, row: Row, node: AppliedNode) -> None:
         """Return if `row` holds for `node`, which is up.
@@ -171,13 +189,9 @@ class Workplace:
         if isinstance(row, InvariantRow) and row.name is Invariant.NO_ADDITIONAL_REBOOTS:
             # Reads what came since the snapshots: a reboot may be among it.
             node.watch.insist_alive()
-        # A project's own node is of no scenario, and held to what most are.
-        known = (scenario for scenario, up in self._nodes.values() if up is node)
-        scenario = next(known, None)
         passage = Passage(
             before=node.before, after=node.after, boots=node.watch.boots,
-            way=scenario.way if scenario else Way.LIVE_APPLY,
-            reboots=scenario.reboots if scenario else 0,
+            way=node.way, reboots=node.reboots,
             base_version=base_version(image), digest=image.digest,
         )  # fmt: skip
         finding = judge(row, passage)
@@ -193,9 +207,23 @@ class Workplace:
     def close(self) -> None:
         """Close all that was opened; closing twice is fine."""
         try:
+            self._take_down_unused()
             self._stack.close()
         finally:
             self.preparation.close()
+
+    def _bring_up(self, scenario: Scenario) -> _Up:
+        self.preparation.require_needs(scenario)
+        self._take_down_unused()
+        with ExitStack() as stack:
+            nodes = stack.enter_context(play(scenario, self.rig, self.inputs))
+            self._ended[scenario.name] = {name: node.after for name, node in nodes.items()}
+            self._up[scenario.name] = _Up(nodes=nodes, stack=stack.pop_all())
+        return self._up[scenario.name]
+
+    def _take_down_unused(self) -> None:
+        for name in [name for name, up in self._up.items() if not up.users]:
+            self._up.pop(name).stack.close()
 
     def _registry(self, run: Run) -> Registry:
         return self._stack.enter_context(serve(run.folder, Deadline.after(REGISTRY_S)))

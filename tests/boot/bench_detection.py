@@ -7,7 +7,7 @@ import json
 import pytest
 from detection import CASES, MORE_CASES, Case, detect
 
-from harness.scenarios.scenario import Inputs, Rig
+from harness.player.inputs import Inputs, Rig
 
 
 @pytest.mark.parametrize("case", [*CASES, *MORE_CASES], ids=str)

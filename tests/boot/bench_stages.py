@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from harness.model.clock import SYSTEM_CLOCK, Deadline
+from harness.model.clock import Deadline
 from harness.node.readiness import LEVELS
-from harness.scenarios.scenario import AppliedNode, Rig
+from harness.player.applied import AppliedNode
+from harness.player.inputs import Rig
 
 READY_S = 120.0
 _MIB = 1024 * 1024
@@ -19,12 +20,15 @@ _MIB = 1024 * 1024
 def test_stages_are_measured(
     applied_node: AppliedNode, node_image_rig: Rig, guest_deadline: Callable[[float], Deadline]
 ) -> None:
-    seconds = dict(applied_node.timings_s)
     for level in LEVELS:
-        start = SYSTEM_CLOCK.monotonic()
-        level.reach(applied_node.session, guest_deadline(READY_S))
-        seconds[level.name] = SYSTEM_CLOCK.monotonic() - start
-    cold_boot = seconds["boot-to-ssh"]
+        with applied_node.watch.phase(level.name, level.title):
+            level.reach(applied_node.session, guest_deadline(READY_S))
+    seconds = {
+        phase.name: phase.end_s - phase.begin_s
+        for phase in applied_node.watch.record.phases
+        if phase.end_s is not None and phase.depth
+    }
+    cold_boot = seconds["login"]
     ratios = {name: round(spent / cold_boot, 2) for name, spent in seconds.items()}
     peak_mib = applied_node.machine.peak_memory_bytes() // _MIB
     for name, ratio in ratios.items():

@@ -17,8 +17,9 @@ from harness.machine.processes import processes_naming
 from harness.model.clock import SYSTEM_CLOCK, Deadline, NotYet, wait_for
 from harness.model.errors import HarnessError, ProductError, RigError, SuiteError
 from harness.model.ignition import Document, merge
-from harness.scenarios import scenario
-from harness.scenarios.scenario import Inputs, Rig
+from harness.player.inputs import Inputs, Rig
+from harness.player.player import play
+from harness.scenarios.catalogue import Catalogue
 
 _LOOK_S = 0.02
 _JOIN_S = 10.0
@@ -128,8 +129,9 @@ def detect(rig: Rig, inputs: Inputs, case: Case) -> Detection:
     """Bring up a machine that fails as `case` says."""
     # What fails here fails before a control plane would come up.
     doomed = replace(
-        inputs, extra_ignition=(*inputs.extra_ignition, case.ignition()), release=lambda: None
-    )
+        inputs, extra_ignition=(*inputs.extra_ignition, case.ignition()), payload=None,
+        release=lambda: None,
+    )  # fmt: skip
     with Lookout.over(rig.run.folder, case) as lookout:
         try:
             _live(rig, doomed)
@@ -142,10 +144,10 @@ def detect(rig: Rig, inputs: Inputs, case: Case) -> Detection:
 
 
 def _live(rig: Rig, inputs: Inputs) -> None:
-    with scenario.named("ipi_bootstrap").bring_up(rig, inputs) as node:
+    with play(Catalogue().named("ipi_bootstrap"), rig, inputs) as nodes:
 
         def look() -> None:
-            node.watch.insist_alive()
+            nodes.only.watch.insist_alive()
             raise NotYet("nothing fatal was seen")
 
         wait_for("trouble", look, Deadline.after(_UP_S * rig.timeout_factor), tick_s=0.5)

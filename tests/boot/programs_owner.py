@@ -23,7 +23,7 @@ from harness.machine.emulator import find_emulator
 from harness.machine.ownership import begin_run
 from harness.model.clock import Deadline
 from harness.model.redaction import Redactor
-from harness.scenarios.scenario import Rig
+from harness.player.inputs import Rig
 
 
 def main(disk: Path, evidence: Path) -> None:

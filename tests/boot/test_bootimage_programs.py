@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from harness import process
-from harness.guest.live_apply import Limits, live_apply, observation
+from harness.guest.limits import Limits
+from harness.guest.live_apply import live_apply, observation
 from harness.images import contents, node_image
 from harness.images.cache import Cache
 from harness.images.contents import Contents

@@ -8,7 +8,7 @@ import pytest
 from detection import CASES, Case, detect
 
 from harness.model.record import State, Weight
-from harness.scenarios.scenario import Inputs, Rig
+from harness.player.inputs import Inputs, Rig
 from harness.watching.evidence import RECORD
 
 _MARKED = [

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from harness.model.node_state import NodeState
-from harness.scenarios.scenario import Rig
+from harness.player.inputs import Rig
 from harness.verdict.parity import compare, load, table
 
 pytestmark = pytest.mark.nightly

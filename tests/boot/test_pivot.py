@@ -11,7 +11,9 @@ import pytest
 from harness.guest.pivot import ENCAPSULATED
 from harness.model.clock import Deadline
 from harness.node.ssh import Session
-from harness.scenarios.scenario import Inputs, Rig, named
+from harness.player.inputs import Inputs, Rig
+from harness.player.player import play
+from harness.scenarios.catalogue import Catalogue
 
 pytestmark = pytest.mark.nightly
 
@@ -29,7 +31,8 @@ def deployments(session: Session, deadline: Deadline) -> list[dict[str, Any]]:
 def test_a_pivoted_node_boots_the_image_and_rolls_back_to_the_bare_bootimage(
     node_image_rig: Rig, node_image_inputs: Inputs, guest_deadline: Callable[[float], Deadline]
 ) -> None:
-    with named("ipi_node").bring_up(node_image_rig, node_image_inputs) as node:
+    with play(Catalogue().named("ipi_node"), node_image_rig, node_image_inputs) as nodes:
+        node = nodes.only
         new, old = deployments(node.session, guest_deadline(ASK_S))
         image = f"ostree-unverified-registry:{node_image_inputs.pull_spec}"
         assert (new["booted"], new["container-image-reference"]) == (True, image)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -13,13 +14,15 @@ from harness.cluster.machine_config_server import (
     serve_machine_configs,
 )
 from harness.cluster.pointer import pointer
-from harness.guest.keys import make_run_keys
 from harness.images.certificates import issue
 from harness.model.errors import HarnessError
 from harness.model.ignition import Document
-from harness.scenarios import stages, start
-from harness.scenarios.scenario import Inputs, Rig
-from harness.scenarios.start import MachinePlan
+from harness.player.inputs import Inputs, Rig
+from harness.player.plan import ByPointer, MachinePlan, Service
+from harness.player.player import play
+from harness.player.scenario import Scenario
+from harness.player.site import Site
+from harness.player.steps import LogIn, SwitchOn
 
 pytestmark = pytest.mark.nightly
 
@@ -57,15 +60,29 @@ CASES = (
 def test_a_pointer_that_leads_nowhere_is_told_by_name(
     case: Case, node_image_rig: Rig, node_image_inputs: Inputs
 ) -> None:
-    plan = MachinePlan(name="pointer", memory_mib=1536)
     with (
-        serve_machine_configs({MASTER: CONFIG}) as server,
-        start.switched_on(node_image_rig, node_image_inputs, plan, case.document(server)) as boot,
         pytest.raises(HarnessError) as caught,
-        stages.logged_in(boot, make_run_keys()),
+        play(_scenario(case), node_image_rig, node_image_inputs),
     ):
         pass
 
-    node_image_rig.tell(f"{case}: told after {boot.watch.elapsed_s:.0f} s\n{caught.value}")
+    node_image_rig.tell(f"{case}: {caught.value}")
     assert caught.value.sighting is not None, str(caught.value)
     assert caught.value.sighting.rule == case.rule, str(caught.value)
+
+
+def _scenario(case: Case) -> Scenario:
+    @contextmanager
+    def serve(_: Site) -> Iterator[Document]:
+        with serve_machine_configs({MASTER: CONFIG}) as server:
+            yield case.document(server)
+
+    machine = MachinePlan(
+        name="node", memory_mib=1536, config=lambda site: site.document(),
+        delivery=ByPointer(service="pointer"),
+    )  # fmt: skip
+    return Scenario(
+        name="pointer", title="a pointer that leads nowhere", machines=(machine,),
+        services=(Service(name="pointer", run=serve),),
+        steps=lambda _: (SwitchOn(machine="node"), LogIn(machine="node")),
+    )  # fmt: skip

@@ -27,14 +27,17 @@ LABELS = {
 }
 
 CONFTEST = """
-import contextlib, dataclasses, os, pathlib
+import contextlib, dataclasses, os, pathlib, sys
 import pytest
 from harness.folders import fixture
 from harness.model import record
 from harness.model.errors import ProductError, RigError, SuiteError
 from harness.model.node_state import parse
 from harness.watching.evidence import Evidence
-from harness.scenarios.scenario import AppliedNode, Scenario
+from harness.player.applied import AppliedNode, AppliedNodes
+from harness.player.plan import MachinePlan
+from harness.player.scenario import Scenario
+from harness.player.steps import LogIn, SwitchOn
 
 LOG = pathlib.Path(__file__).with_name("log")
 
@@ -59,7 +62,7 @@ SIGHTING = record.Sighting(
 def recorded(rig, name):
     kept = Evidence.begin(rig.evidence, name, rig.redactor)
     machine = record.MachineRecord(
-        name=kept.folder.name, scenario=name, folder=kept.folder.name, timings_s={},
+        name=kept.folder.name, scenario=name, folder=kept.folder.name,
         sightings=(SIGHTING,),
     )
     kept.keep_record(machine)
@@ -76,28 +79,41 @@ TROUBLE = {
     "suite": SuiteError("its Ignition config fails"),
 }
 
-def scenario(name):
-    @contextlib.contextmanager
-    def bring_up(rig, inputs):
-        again = LOG.exists() and f"up {name}" in LOG.read_text().splitlines()
-        note(f"up {name}")
-        rig.tell(f"{name} comes up")
-        trouble = os.environ.get("TROUBLE", "")
-        kind = trouble.removesuffix("-once")
-        with recorded(rig, name):
-            if kind in TROUBLE and not (again and trouble.endswith("-once")):
-                raise TROUBLE[kind]
-            try:
-                yield AppliedNode(
-                    machine=Machine(), session=object(), before=state("before"),
-                    after=state("after"), timings_s=(),
-                )
-            finally:
-                note(f"down {name}")
+NODE = MachinePlan(name="node", memory_mib=512, config=lambda site: {})
+
+def scenario(name, *machines):
+    planned = machines or (NODE,)
+
+    def steps(given):
+        # Nothing boots here, all else is real. Not at import: others pay nothing for this.
+        sys.modules["harness.workplace.workplace"].play = play
+        return tuple(step(machine=plan.name) for plan in planned for step in (SwitchOn, LogIn))
+
     return Scenario(
-        name=name, title=name, memory_mib=512, bring_up=bring_up,
-        takes_installer_config=name == "fake",
+        name=name, title=name, machines=planned, steps=steps, takes_installer_config=name == "fake"
     )
+
+@contextlib.contextmanager
+def play(scenario, rig, inputs):
+    name = scenario.name
+    again = LOG.exists() and f"up {name}" in LOG.read_text().splitlines()
+    note(f"up {name}")
+    rig.tell(f"{name} comes up")
+    trouble = os.environ.get("TROUBLE", "")
+    kind = trouble.removesuffix("-once")
+    with recorded(rig, name):
+        if kind in TROUBLE and not (again and trouble.endswith("-once")):
+            raise TROUBLE[kind]
+        try:
+            yield AppliedNodes({
+                machine: AppliedNode(
+                    machine=Machine(), session=object(), before=state("before"),
+                    after=state("after"),
+                )
+                for machine in scenario.judged
+            })
+        finally:
+            note(f"down {name}")
 
 def pytest_node_image_scenarios(config):
     return [scenario("fake"), scenario("other_fake")]

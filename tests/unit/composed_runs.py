@@ -57,7 +57,7 @@ def layer(*packages: str, **os_release: str) -> LayerRecord:
 
 
 def machine(name: str = SCENARIO, /, **changes: object) -> MachineRecord:
-    given = {"name": name, "scenario": SCENARIO, "folder": name, "timings_s": {}}
+    given = {"name": name, "scenario": SCENARIO, "folder": name}
     return MachineRecord(**(given | changes))  # type: ignore[arg-type]
 
 

@@ -57,7 +57,7 @@ def make_artifacts(tmp_path: Path, name: str = "run-1") -> Artifacts:
 
 def write_machine(folder: Path, name: str = "fake", **changes: object) -> MachineRecord:
     """Write the record of a machine that is up, and return it."""
-    given = {"name": name, "scenario": "fake", "folder": name, "timings_s": {}, "state": State.UP}
+    given = {"name": name, "scenario": "fake", "folder": name, "state": State.UP}
     record = MachineRecord(**(given | changes))  # type: ignore[arg-type]
     (folder / name).mkdir(parents=True, exist_ok=True)
     Evidence(folder=folder / name, redactor=Redactor()).keep_record(record)

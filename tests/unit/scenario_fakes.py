@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
+from typing import cast
 
 from machine_fakes import FakeClock, FakeConnection, FakeDomain, make_run
 
@@ -15,7 +16,6 @@ from harness.diagnosis import rules
 from harness.diagnosis.allow import AllowList
 from harness.diagnosis.engine import Engine
 from harness.guest.keys import make_run_keys
-from harness.guest.live_apply import Limits, live_apply
 from harness.images.bootimage import BootImage
 from harness.images.digest import Sha256
 from harness.images.disk_format import DiskFormat
@@ -27,17 +27,19 @@ from harness.machine.acceleration import Acceleration
 from harness.machine.architecture import Kind, architecture
 from harness.machine.domain import Domain, Port
 from harness.machine.emulator import Emulator
-from harness.machine.machine import EVENTS_PORT, PORTS, Machine
+from harness.machine.machine import PORTS, Machine
 from harness.machine.storage import Disk
 from harness.model.clock import Deadline
 from harness.model.ignition import Document, render
 from harness.model.record import MachineRecord
 from harness.model.redaction import Redactor
 from harness.model.secret import Secret
-from harness.node.ssh import Result
-from harness.scenarios.config import node_pieces, whole
-from harness.scenarios.scenario import Inputs, Rig
-from harness.scenarios.start import Boot
+from harness.node.ssh import Result, Session
+from harness.player.inputs import Inputs, Rig
+from harness.player.plan import MachinePlan
+from harness.player.running import Running
+from harness.player.site import Site
+from harness.scenarios.catalogue import Catalogue
 from harness.watching.evidence import Evidence
 from harness.watching.watch import Watch
 
@@ -57,10 +59,7 @@ def make_inputs(authfile: Secret | None = None) -> Inputs:
         sha256=Sha256("0" * 64), origin="thin.qcow2",
     )  # fmt: skip
     return Inputs(
-        bootimage=thin,
-        fat_bootimage=lambda: replace(thin, path=Path("/images/fat.qcow2")),
-        live_iso=lambda: MEDIA.iso,
-        live=lambda _: MEDIA,
+        images=FakeImages(thin),
         node_image=NodeImage(reference=reference, digest="sha256:1", labels=NO_LABELS, layers=()),
         pull_spec="10.0.2.2:5000/node@sha256:1",
         pause_image="10.0.2.2:5000/pause@sha256:2",
@@ -71,9 +70,40 @@ def make_inputs(authfile: Secret | None = None) -> Inputs:
     )  # fmt: skip
 
 
-def config_of(inputs: Inputs, *extra: Document) -> Document:
-    pieces = (*node_pieces(inputs, KEYS), live_apply(inputs.pull_spec, Limits()))
-    return whole(pieces, extra)
+class FakeImages:
+    """Disk images of any key, which nobody reads, and the live media."""
+
+    def __init__(self, disk: BootImage) -> None:
+        self._disk = disk
+
+    def disk(self, key: str) -> BootImage:
+        return replace(self._disk, path=Path(f"/images/{key}.qcow2"))
+
+    def iso(self, key: str) -> Path:
+        return MEDIA.iso
+
+    def live_media(self, key: str, folder: Path) -> LiveMedia:
+        return MEDIA
+
+
+def make_rig(tmp_path: Path, told: list[str] | None = None) -> Rig:
+    return Rig(
+        connection=FakeConnection(), run=make_run(tmp_path, "run-000001"),
+        emulator=Emulator(path=Path("/qemu"), arch=architecture("x86_64")),
+        timeout_factor=2.0, evidence=tmp_path / "evidence",
+        tell=(told if told is not None else []).append,
+        acceleration=Acceleration(kind=Kind.TCG, reason="asked for", timeout_factor=2.0),
+        redactor=Redactor(), allow=AllowList(), today=TODAY,
+    )  # fmt: skip
+
+
+def make_site(tmp_path: Path, inputs: Inputs, name: str = "ipi_bootstrap") -> Site:
+    return Site(Catalogue().named(name), make_rig(tmp_path), inputs)
+
+
+def config_of(tmp_path: Path, inputs: Inputs, name: str = "ipi_bootstrap") -> Document:
+    """Return the config of the only machine of a scenario without services."""
+    return make_site(tmp_path, inputs, name).config_of("node")
 
 
 def file_paths(document: Document) -> set[str]:
@@ -99,7 +129,7 @@ def make_watch(machine: Machine, tmp_path: Path) -> tuple[Watch, list[str], Fake
     watch = Watch(
         machine=machine, evidence=evidence, tell=told.append, clock=clock,
         engine=Engine(rules.load(), AllowList(), factor=1.0, arch="x86_64", today=TODAY),
-        record=MachineRecord(name="one", scenario="ipi", folder="one", timings_s={}),
+        record=MachineRecord(name="one", scenario="ipi", folder="one"),
     )  # fmt: skip
     return watch, told, clock
 
@@ -119,15 +149,13 @@ class FakeShell:
         return Result(status=0, stdout=answer, stderr="")
 
 
-def make_boot(tmp_path: Path, events: str = "") -> tuple[Boot, list[str]]:
+def make_running(tmp_path: Path, *answers: str | Exception) -> tuple[Running, list[str]]:
+    """Return a machine that is on, whose guest gives `answers` by SSH."""
     machine = make_machine(tmp_path)
-    machine.port_files[EVENTS_PORT].write_text(events)
     watch, told, _ = make_watch(machine, tmp_path)
-    rig = Rig(
-        connection=FakeConnection(), run=make_run(tmp_path, "run-000001"),
-        emulator=machine.domain.emulator, timeout_factor=2.0, evidence=tmp_path, tell=told.append,
-        acceleration=Acceleration(kind=Kind.TCG, reason="asked for", timeout_factor=2.0),
-        redactor=Redactor(), allow=AllowList(), today=TODAY,
+    running = Running(
+        plan=MachinePlan(name="one", memory_mib=1, config=lambda _: {}), machine=machine,
+        watch=watch, evidence=Evidence(folder=tmp_path, redactor=Redactor()),
+        logged_in=cast("Session", FakeShell(*answers)) if answers else None,
     )  # fmt: skip
-    evidence = Evidence(folder=tmp_path, redactor=rig.redactor)
-    return Boot(rig=rig, machine=machine, watch=watch, evidence=evidence), told
+    return running, told

@@ -7,15 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from scenario_fakes import KEYS, make_boot, make_inputs
+from scenario_fakes import config_of, make_inputs
 
 from harness.cluster.pki import make_pki
 from harness.cluster.release_payload import ReleasePayload
-from harness.guest.bootkube import ADMIN_KUBECONFIG, Limits, temporary_control_plane
+from harness.guest.bootkube import ADMIN_KUBECONFIG, temporary_control_plane
+from harness.guest.limits import Limits
 from harness.model.ignition import Config, Unit, render
 from harness.model.secret import Secret
-from harness.scenarios.bootstrap import pieces
-from harness.scenarios.config import whole
 
 SPEC = "10.0.2.2:5/release@sha256:0"
 RELEASE = ReleasePayload(
@@ -75,9 +74,8 @@ def test_no_image_is_known_before_the_release_image_is_asked(config: Config) -> 
 def test_a_bootstrap_has_a_control_plane_where_there_is_a_release(
     tmp_path: Path, release: ReleasePayload | None
 ) -> None:
-    boot, _ = make_boot(tmp_path)
     inputs = replace(make_inputs(), release=lambda: release)
 
-    config = render(whole(pieces(boot.rig, inputs, KEYS), ()))
+    config = render(config_of(tmp_path, inputs))
 
     assert ("bootkube.service" in config) is (release is not None)

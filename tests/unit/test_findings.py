@@ -10,7 +10,7 @@ from harness.folders import fixture
 from harness.model.nevra import Nevra
 from harness.model.node_state import NodeState, parse
 from harness.model.units import UnitState
-from harness.scenarios.scenario import Way
+from harness.model.way import Way
 from harness.verdict.expectations import load
 from harness.verdict.findings import Finding, judge
 from harness.verdict.passage import Passage

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from scenario_fakes import KEYS, make_inputs
+from scenario_fakes import KEYS, make_inputs, make_site
 
 from harness import folders, process
 from harness.guest.installer_variant import variant_of
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 from harness.model.ignition import Config, Document, File, Unit, render
-from harness.scenarios import sno
-from harness.scenarios.config import whole
-from harness.scenarios.installer_in_place import pieces
 
 INSTALL = "coreos-installer install -n -i /opt/openshift/master.ign"
 FOLLOW = folders.fixture("guest/install/node-image-harness-install")
@@ -40,9 +35,10 @@ def config(install: str = f"{INSTALL} /dev/vda") -> Document:
     ).to_document()  # fmt: skip
 
 
-def merged(document: Document) -> dict[str, Any]:
-    added = pieces(make_inputs(), KEYS, variant_of(document))
-    result: dict[str, Any] = json.loads(render(whole(added, (document,))))
+def merged(tmp_path: Path, document: Document) -> dict[str, Any]:
+    site = make_site(tmp_path, replace(make_inputs(), bootstrap_ignition=document), "sno")
+    site.keys = KEYS
+    result: dict[str, Any] = json.loads(render(site.config_of("node")))
     return result
 
 
@@ -66,9 +62,9 @@ def test_disk_is_read_from_the_script(install: str, disk: str) -> None:
     assert (f"installs to {disk}" in str(variant)) is bool(disk)
 
 
-def test_install_is_followed_and_stays_theirs() -> None:
+def test_install_is_followed_and_stays_theirs(tmp_path: Path) -> None:
     document = config()
-    units = {unit["name"]: unit for unit in merged(document)["systemd"]["units"]}
+    units = {unit["name"]: unit for unit in merged(tmp_path, document)["systemd"]["units"]}
 
     unit = units["install-to-disk.service"]
     assert unit["contents"] == "#"
@@ -79,8 +75,9 @@ def test_install_is_followed_and_stays_theirs() -> None:
     assert "ExecStartPre=" not in dropin["contents"], "multi-user.target would wait for it"
 
 
-def test_disk_gets_the_way_in_and_the_snapshot_over_the_reboot() -> None:
-    added = json.loads(contents(merged(config()), "/etc/node-image-harness/installed.ign"))
+def test_disk_gets_the_way_in_and_the_snapshot_over_the_reboot(tmp_path: Path) -> None:
+    merged_config = merged(tmp_path, config())
+    added = json.loads(contents(merged_config, "/etc/node-image-harness/installed.ign"))
 
     (user,) = added["passwd"]["users"]
     assert user["sshAuthorizedKeys"] == [KEYS.client.public]
@@ -96,17 +93,11 @@ def test_disk_gets_the_way_in_and_the_snapshot_over_the_reboot() -> None:
     assert "contents" not in units["machine-config-daemon-firstboot.service"]
 
 
-def test_config_of_a_cluster_is_refused_before_a_machine_starts() -> None:
+def test_config_of_a_cluster_is_refused_before_a_machine_starts(tmp_path: Path) -> None:
     units = (Unit(name="bootkube.service", contents="#"),)
-    inputs = replace(make_inputs(), bootstrap_ignition=Config(units=units).to_document())
-    rig: Any = None
-    bring_up: Callable[..., AbstractContextManager[object]] = sno.SCENARIO.bring_up
 
-    with (
-        pytest.raises(InputError, match="is of a bootstrap machine, and sno is a single node"),
-        bring_up(rig, inputs),
-    ):
-        pass
+    with pytest.raises(InputError, match="is of a bootstrap machine, and sno is a single node"):
+        merged(tmp_path, Config(units=units).to_document())
 
 
 # --- the guest's part

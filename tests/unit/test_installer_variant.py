@@ -6,21 +6,21 @@ import base64
 import gzip
 import json
 import re
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from scenario_fakes import KEYS, file_paths, make_inputs
+from scenario_fakes import config_of, file_paths, make_inputs, make_site
 
 from harness.guest.installer_variant import Variant, insist_bootstrap, variant_of
+from harness.guest.validation import whole
 from harness.model.errors import InputError
 from harness.model.ignition import Config, Document, File, Unit, render
 from harness.model.secret import Secret
-from harness.scenarios import ipi_bootstrap
-from harness.scenarios.config import whole
-from harness.scenarios.installer_config import pieces, why_without
+from harness.scenarios.flows.checks import why_without
+from harness.scenarios.flows.installer import pieces
 
 BIN = "/usr/local/bin"
 UNITS = "/etc/systemd/system"
@@ -218,17 +218,16 @@ def test_bootstrap_configs_pass(document: Document) -> None:
 # --- what is added
 
 
-def merged(document: Document, authfile: Secret | None = None) -> dict[str, Any]:
-    inputs = make_inputs(authfile=authfile)
-    text = render(whole(pieces(inputs, KEYS, variant_of(document)), (document,)))
-    result: dict[str, Any] = json.loads(text)
+def merged(tmp_path: Path, document: Document, authfile: Secret | None = None) -> dict[str, Any]:
+    inputs = replace(make_inputs(authfile=authfile), bootstrap_ignition=document)
+    result: dict[str, Any] = json.loads(render(config_of(tmp_path, inputs)))
     return result
 
 
-def test_installers_files_and_units_stay_as_they_are() -> None:
+def test_installers_files_and_units_stay_as_they_are(tmp_path: Path) -> None:
     document = config()
     theirs: Any = document
-    result = merged(document)
+    result = merged(tmp_path, document)
 
     files = {file["path"]: file for file in result["storage"]["files"]}
     units = {unit["name"]: unit for unit in result["systemd"]["units"]}
@@ -240,10 +239,10 @@ def test_installers_files_and_units_stay_as_they_are() -> None:
     )
 
 
-def test_only_access_evidence_and_what_the_rig_needs_is_added() -> None:
+def test_only_access_evidence_and_what_the_rig_needs_is_added(tmp_path: Path) -> None:
     document = config()
     inputs = make_inputs(authfile=Secret("{}"))
-    pieces_added = whole(pieces(inputs, KEYS, variant_of(document)), ())
+    pieces_added = whole(pieces(make_site(tmp_path, inputs), variant_of(document)))
     added = file_paths(pieces_added)
 
     assert {path for path in added if "node-image-harness" not in path} == {
@@ -263,8 +262,8 @@ def test_only_access_evidence_and_what_the_rig_needs_is_added() -> None:
     }  # fmt: skip
 
 
-def test_dropins_report_failures_and_take_the_snapshot_before_the_overlay() -> None:
-    units = {unit["name"]: unit for unit in merged(config())["systemd"]["units"]}
+def test_dropins_report_failures_and_take_the_snapshot_before_the_overlay(tmp_path: Path) -> None:
+    units = {unit["name"]: unit for unit in merged(tmp_path, config())["systemd"]["units"]}
     told = {
         name: dropin["contents"]
         for name, unit in units.items()
@@ -281,9 +280,9 @@ def test_dropins_report_failures_and_take_the_snapshot_before_the_overlay() -> N
     assert units["node-image-harness-multi-user.service"]["enabled"] is True
 
 
-def test_login_of_the_config_counts() -> None:
+def test_login_of_the_config_counts(tmp_path: Path) -> None:
     theirs = Config(files=(File(path="/root/.docker/config.json", contents="theirs"),))
-    result = merged(whole((theirs,), (config(),)), Secret("ours"))
+    result = merged(tmp_path, whole((theirs,), (config(),)), Secret("ours"))
     (file,) = (f for f in result["storage"]["files"] if f["path"] == "/root/.docker/config.json")
 
     assert base64.b64decode(file["contents"]["source"].partition(",")[2]) == b"theirs"
@@ -292,14 +291,11 @@ def test_login_of_the_config_counts() -> None:
 # --- the scenario
 
 
-def test_single_node_is_refused_before_a_machine_starts() -> None:
+def test_single_node_is_refused_before_a_machine_starts(tmp_path: Path) -> None:
     document = config(more={"install-to-disk.service": ""})
-    inputs = replace(make_inputs(), bootstrap_ignition=document)
-    rig: Any = None
-    bring_up: Callable[..., AbstractContextManager[object]] = ipi_bootstrap.SCENARIO.bring_up
 
-    with pytest.raises(InputError, match="single node"), bring_up(rig, inputs):
-        pass
+    with pytest.raises(InputError, match="of a single node, which ipi_bootstrap cannot install"):
+        merged(tmp_path, document)
 
 
 @pytest.mark.parametrize(

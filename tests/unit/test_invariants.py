@@ -9,7 +9,7 @@ import pytest
 from harness.folders import fixture
 from harness.model.node_state import Deployment, Mount, NodeState, parse
 from harness.model.units import UnitState
-from harness.scenarios.scenario import Way
+from harness.model.way import Way
 from harness.verdict.findings import judge
 from harness.verdict.invariants import broken
 from harness.verdict.passage import Passage

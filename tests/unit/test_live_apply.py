@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from harness import folders, process
-from harness.guest.live_apply import BEFORE, OBSERVE, Limits, live_apply, observation
+from harness.guest.limits import Limits
+from harness.guest.live_apply import BEFORE, OBSERVE, live_apply, observation
 from harness.machine.machine import EVENTS_PORT
 from harness.model.clock import Deadline
 from harness.model.ignition import Config, Unit
@@ -108,7 +109,7 @@ def test_limits_grow_with_a_slow_guest_but_tries_do_not() -> None:
 
     assert (slow.pull_s, slow.step_s) == (4 * Limits().pull_s, 4 * Limits().step_s)
     assert (slow.tries, slow.pause_s) == (Limits().tries, Limits().pause_s)
-    assert slow.overall_s == 4 * Limits().overall_s
+    assert slow.live_apply_s == 4 * Limits().live_apply_s
 
 
 def test_observed_paths_are_a_path_a_line() -> None:

@@ -9,7 +9,8 @@ import stat
 import pytest
 
 from harness import folders, process
-from harness.guest.live_apply import OBSERVE, Limits
+from harness.guest.limits import Limits
+from harness.guest.live_apply import OBSERVE
 from harness.guest.pivot import BEFORE, ENCAPSULATED, pivot
 from harness.model.clock import Deadline
 from harness.model.ignition import Unit

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,15 +9,13 @@ from typing import Any, cast
 import pytest
 
 from harness.model.errors import InputError
+from harness.model.way import Way
 from harness.node.cluster_readiness import CLUSTER_LEVELS
 from harness.node.readiness import LEVELS, Level
-from harness.plugin.collection import (
-    Catalogue,
-    insist_installer_config_is_taken,
-    is_possible,
-    scenario_of,
-)
-from harness.scenarios.scenario import AppliedNode, Inputs, Rig, Scenario, Way
+from harness.player.plan import MachinePlan
+from harness.player.scenario import Scenario
+from harness.plugin.collection import is_possible, scenario_of
+from harness.scenarios.catalogue import Catalogue
 from harness.verdict.rows import Invariant, InvariantRow, Layer, PackageRow, Row
 
 PACKAGE = PackageRow(name="runc", layer=Layer.NODE, source="s")
@@ -28,17 +24,12 @@ BOOTED = InvariantRow(name=Invariant.NODE_IMAGE_IS_BOOTED, source="s")
 HEALTHZ, NODE_READY = LEVELS[1], CLUSTER_LEVELS[1]
 
 
-@contextmanager
-def nothing(_rig: Rig, _inputs: Inputs) -> Iterator[AppliedNode]:
-    raise NotImplementedError
-    yield
-
-
 def scenario(name: str, way: Way, *more: str) -> Scenario:
     levels = (*(level.name for level in LEVELS), *more)
+    machine = MachinePlan(name="node", memory_mib=1, config=lambda _: {})
     return Scenario(
-        name=name, title=name, memory_mib=1, bring_up=nothing, way=way, levels=levels
-    )  # fmt: skip
+        name=name, title=name, machines=(machine,), steps=lambda _: (), way=way, levels=levels
+    )
 
 
 CATALOGUE = Catalogue(
@@ -69,6 +60,7 @@ def item(name: str | None, **parameters: Row | Level) -> pytest.Item:
         ("applied", {"readiness_level": replace(NODE_READY, name="of-a-project")}, True),
         ("applied", {"readiness_level": "a word"}, True),
         ("applied", {}, True),
+        ("pivoted/node-1", {"invariant_row": SAME_BOOT}, False),
     ],
 )
 def test_what_a_scenarios_way_rules_out_is_no_test(
@@ -81,9 +73,9 @@ def test_installers_config_is_refused_by_name_where_it_would_be_passed_over() ->
     takes = replace(scenario("bootstrap", Way.LIVE_APPLY), takes_installer_config=True)
     catalogue = Catalogue([takes, CATALOGUE.named("applied")])
 
-    insist_installer_config_is_taken(["bootstrap"], catalogue)
+    catalogue.require_installer_config_taken(["bootstrap"])
     with pytest.raises(InputError, match="not for the scenario applied") as refused:
-        insist_installer_config_is_taken(["bootstrap", "applied"], catalogue)
+        catalogue.require_installer_config_taken(["bootstrap", "applied"])
     assert "run one of bootstrap, ipi_bootstrap, sno, sno_pxe, upi" in refused.value.remedy
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.machine import memory
-from harness.plugin.collection import Catalogue
 from harness.plugin.scheduling import scenario_in, workers_that_fit
+from harness.scenarios.catalogue import Catalogue
 from harness.workplace.options import read
 
 NAMES = ("ipi", "ipi_bootstrap", "sno")
@@ -21,6 +21,7 @@ NAMES = ("ipi", "ipi_bootstrap", "sno")
         ("t.py::test_plain[ipi]", "ipi"),
         ("t.py::Class::test_plain[sno-sno]", "sno"),
         ("t.py::test_url[ipi-a::b]", "ipi"),
+        ("t.py::test_two[sno/node-1-unit]", "sno"),
         ("t.py::test_plain", None),
         ("t.py::test_plain[ipi_boot]", None),
         ("t.py::test_plain[x-ipi]", None),

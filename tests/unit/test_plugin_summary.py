@@ -32,7 +32,7 @@ def sighting(weight: Weight, cause: str, **more: object) -> Sighting:
 
 
 MACHINE = MachineRecord(
-    name="ipi", scenario="ipi", folder="ipi", timings_s={},
+    name="ipi", scenario="ipi", folder="ipi",
     phases=(PhaseRecord(name="kubelet", title="kubelet starts", begin_s=8.0),),
     sightings=(
         sighting(Weight.WARNING, "SELinux denied\x1b[2J something", count=3),

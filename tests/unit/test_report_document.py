@@ -126,9 +126,9 @@ def test_bad_file_is_named_with_its_fault(text: str, told: str, tmp_path: Path) 
 
 def test_newer_run_with_other_fields_is_told_as_newer(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
-    path.write_text('{"schema": 2, "id": {"of": "another form"}}')
+    path.write_text('{"schema": 3, "id": {"of": "another form"}}')
 
-    with pytest.raises(InputError, match="has schema 2"):
+    with pytest.raises(InputError, match="has schema 3"):
         document.read(path)
 
 
@@ -161,9 +161,11 @@ def test_file_is_readable_by_those_who_collect_it(tmp_path: Path) -> None:
 
 
 def test_name_that_is_not_utf8_is_marked(tmp_path: Path) -> None:
-    machine = MachineRecord(name="caf\udce9", scenario="s", folder="f", timings_s={"a\udce9": 1.0})
+    machine = MachineRecord(
+        name="caf\udce9", scenario="s", folder="f", memory_peaks_mib={"a\udce9": 1}
+    )
 
     document.write(replace(RUN, machines=(machine,)), tmp_path / "report.json")
 
     (read,) = document.read(tmp_path / "report.json").machines
-    assert (read.name, read.timings_s) == ("caf?", {"a?": 1.0})
+    assert (read.name, read.memory_peaks_mib) == ("caf?", {"a?": 1})

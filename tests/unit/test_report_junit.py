@@ -145,7 +145,7 @@ def test_phases_of_other_boots_and_machines_keep_their_own_names(tmp_path: Path)
         PhaseRecord(name="kubelet", title="kubelet", begin_s=30, end_s=32),
         PhaseRecord(name="pull", title="pull", begin_s=32),
     )
-    first = MachineRecord(name="s", scenario="s", folder="a", phases=phases, timings_s={})
+    first = MachineRecord(name="s", scenario="s", folder="a", phases=phases)
     second = replace(first, name="b", phases=phases[:1])
 
     told = properties(written(run_of(machines=(second, first)), tmp_path)[0])

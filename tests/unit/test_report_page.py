@@ -170,7 +170,7 @@ def test_stand_in_is_known_by_its_os_release() -> None:
 
 
 def test_run_that_has_just_begun_has_a_page() -> None:
-    machine = MachineRecord(name="m", scenario="s", folder="m", timings_s={})
+    machine = MachineRecord(name="m", scenario="s", folder="m")
     run = RunRecord(id="run-1", started="soon", subject={}, host={}, machines=(machine,))
 
     text = read(run).text

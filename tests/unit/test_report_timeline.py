@@ -28,7 +28,7 @@ def phase(title: str, begin_s: float, end_s: float | None, depth: int = 0) -> Ph
 def machine(*phases: PhaseRecord, sightings: tuple[Sighting, ...] = ()) -> MachineRecord:
     return MachineRecord(
         name="m", scenario="s", folder="m", elapsed_s=100.0, phases=phases, sightings=sightings,
-        timings_s={},
+
     )  # fmt: skip
 
 

@@ -5,33 +5,33 @@ from __future__ import annotations
 import base64
 import json
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from scenario_fakes import FakeShell, make_boot, make_inputs
+from scenario_fakes import make_running
 from test_images_live_iso import iso
 
 from harness import folders, process
 from harness.cluster.exchange import Request, answer_of
 from harness.guest.assisted import Agent, agent_based, assisted
-from harness.guest.install import DEVICE, Limits, bootstrap_in_place, install_to_disk
-from harness.guest.live_apply import Limits as ApplyLimits
+from harness.guest.install import DEVICE, bootstrap_in_place, install_to_disk
+from harness.guest.limits import Limits
 from harness.guest.live_apply import live_apply, on_demand
 from harness.images.certificates import issue
 from harness.images.live_iso import extract
 from harness.images.live_media import LiveMedia
+from harness.machine.machine import EVENTS_PORT
 from harness.model.clock import Deadline
 from harness.model.errors import InputError, ProductError
 from harness.model.ignition import Config, Document, Unit, render
-from harness.scenarios import medium
-from harness.scenarios.medium import MemoryBudget, insist_on_budget, ipxe_script
-from harness.scenarios.on_demand import LOOK, insist_on_end_marks
-from harness.scenarios.scenario import Inputs, Rig
-from harness.scenarios.start import Boot, MachinePlan
+from harness.model.redaction import Redactor
+from harness.player import network_boot
+from harness.player.network_boot import ipxe_script
+from harness.player.plan import INSTALL_BYTES, FromIso, live_machine
+from harness.scenarios.flows.checks import MemoryBudget, memory_within
+from harness.scenarios.flows.on_demand import LOOK, end_marks
 from harness.standin import live
 
 EMPTY: Document = {"ignition": {"version": "3.2.0"}}
@@ -44,6 +44,7 @@ SCRIPTS = sorted(
     if path.suffix != ".service"
 )
 MIB = 1 << 20
+ANY: Any = None
 
 
 def unit_of(config: Config, name: str) -> Unit:
@@ -76,7 +77,7 @@ def test_scripts_are_strict_executable_bash(script: Path) -> None:
         bootstrap_in_place(issue(("127.0.0.1",), ()), Limits()),
         assisted(AGENT, "http://10.0.2.2/b.ign"),
         agent_based(AGENT, {}, "10.0.2.15"),
-        on_demand("h/n@sha256:1", ApplyLimits()),
+        on_demand("h/n@sha256:1", Limits()),
     ],
     ids=["install", "in place", "assisted", "agent", "on demand"],
 )
@@ -115,14 +116,14 @@ def test_install_in_place_waits_for_the_config_of_the_server() -> None:
 
 
 def test_nothing_starts_live_apply_on_demand_by_itself() -> None:
-    config = on_demand("h/n@sha256:1", ApplyLimits())
+    config = on_demand("h/n@sha256:1", Limits())
 
     assert not any(unit.enabled for unit in config.units)
     assert not any("generator" in file.path for file in config.files)
     names = {unit.name for unit in config.units}
     assert {"node-image-pull.service", "node-image-overlay.service"} < names
     assert "node-image-finish.service" not in names
-    assert names < {unit.name for unit in live_apply("h/n@sha256:1", ApplyLimits()).units}
+    assert names < {unit.name for unit in live_apply("h/n@sha256:1", Limits()).units}
 
 
 def test_agent_elsewhere_fetches_and_agent_on_node_zero_has_the_config() -> None:
@@ -167,33 +168,23 @@ def test_host_leads_when_the_rendezvous_is_its_own_address(
 
 
 def test_what_is_secret_is_served_to_the_first_alone() -> None:
-    route = medium.once(b"config")
+    route = network_boot.once(b"config")
     asked = Request(method="GET", path="/config.img", headers={})
 
     assert answer_of(route, asked).body == b"config"
     assert answer_of(route, asked).status == 410
 
 
-def test_config_of_a_network_boot_goes_to_the_first_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_config_of_a_network_boot_goes_to_the_first_alone(tmp_path: Path) -> None:
     live = LiveMedia(iso=tmp_path, kernel=tmp_path, initramfs=tmp_path, rootfs=tmp_path)
-    boot, _ = make_boot(tmp_path)
+    redactor = Redactor()
     seen: list[int] = []
 
-    @contextmanager
-    def guest(_rig: Rig, _inputs: Inputs, plan: MachinePlan, _: None) -> Iterator[Boot]:
-        script = str(plan.netboot)
-        assert boot.rig.redactor(script) != script, "evidence is kept of it"
+    with network_boot.served(live, render(EMPTY), redactor) as script:
+        assert redactor(script) != script, "evidence is kept of it"
         base = script.replace("10.0.2.2", "127.0.0.1").rpartition("/")[0]
         for name in ("boot.ipxe", "config.img"):
             seen.extend(httpx.get(f"{base}/{name}", trust_env=False).status_code for _ in "12")
-        yield boot
-
-    monkeypatch.setattr("harness.scenarios.start.switched_on", guest)
-    inputs = replace(make_inputs(), live=lambda _folder: live)
-    with medium.booted_from_network(boot.rig, inputs, medium.live_plan("one", 128), EMPTY):
-        pass
 
     assert seen == [200, 410, 200, 410]
 
@@ -204,11 +195,13 @@ def told(image_bytes: int, writable_bytes: int) -> str:
 
 
 def test_memory_within_the_budget_is_told_and_kept(tmp_path: Path) -> None:
-    boot, said = make_boot(tmp_path, told(700 * MIB, 20 * MIB + 1))
+    running, said = make_running(tmp_path)
+    running.machine.port_files[EVENTS_PORT].write_text(told(700 * MIB, 20 * MIB + 1))
+    running.watch.insist_alive()
 
-    insist_on_budget(boot, MemoryBudget(node_image_mib=700, writable_mib=21))
+    memory_within(MemoryBudget(node_image_mib=700, writable_mib=21), running, ANY)
 
-    peaks = boot.watch.record.memory_peaks_mib
+    peaks = running.watch.record.memory_peaks_mib
     assert peaks == {"/var/ostreecontainer": 700, "/run/ephemeral": 21}
     assert "node image 700 MiB, /etc and /var 21 MiB" in said[-1]
 
@@ -220,16 +213,18 @@ def test_memory_within_the_budget_is_told_and_kept(tmp_path: Path) -> None:
         (told(0, 22 * MIB), r"/etc and /var 22 MiB of 21"),
         (told(701 * MIB, 0) + told(0, 0), r"node image 701 MiB of 700"),
         (told(0, 0) + told(0, 22 * MIB), r"/etc and /var 22 MiB of 21"),
-        ("stage=checkout state=done uptime=1.00 detail=\n", "told nothing"),
+        ("stage=checkout state=done uptime=1.00 detail=\n", "reported nothing"),
     ],
 )
 def test_memory_beyond_the_budget_or_untold_fails(
     tmp_path: Path, events: str, problem: str
 ) -> None:
-    boot, _ = make_boot(tmp_path, events)
+    running, _ = make_running(tmp_path)
+    running.machine.port_files[EVENTS_PORT].write_text(events)
+    running.watch.insist_alive()
 
     with pytest.raises(ProductError, match=problem):
-        insist_on_budget(boot, MemoryBudget(node_image_mib=700, writable_mib=21))
+        memory_within(MemoryBudget(node_image_mib=700, writable_mib=21), running, ANY)
 
 
 @pytest.mark.parametrize(
@@ -242,13 +237,13 @@ def test_memory_beyond_the_budget_or_untold_fails(
     ],
 )
 def test_end_marks_of_an_agent_are_held(tmp_path: Path, seen: str, holds: bool) -> None:
-    boot, _ = make_boot(tmp_path)
+    running, _ = make_running(tmp_path, seen)
 
     if holds:
-        insist_on_end_marks(boot, FakeShell(seen))
+        end_marks(running, ANY)
         return
     with pytest.raises(ProductError, match="after the agent's live-apply"):
-        insist_on_end_marks(boot, FakeShell(seen))
+        end_marks(running, ANY)
 
 
 @pytest.mark.parametrize(("state", "has_oc"), [("active", True), ("inactive", False)])
@@ -308,5 +303,7 @@ def test_live_arguments_name_no_disk_and_the_platform_of_metal() -> None:
 
 
 def test_disk_of_a_live_machine_holds_the_metal_image() -> None:
-    assert medium.live_plan("x", 1).disk_bytes == medium.DISK_BYTES
-    assert live.METAL_MIB * MIB <= medium.DISK_BYTES
+    medium = live_machine("x", 1, lambda _: {}).medium
+
+    assert isinstance(medium, FromIso)
+    assert live.METAL_MIB * MIB <= medium.disk_bytes == INSTALL_BYTES

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from scenario_fakes import config_of, file_paths, make_inputs
 
 from harness import folders, process
+from harness.guest.validation import require_valid
 from harness.machine.architecture import CpuLevel
 from harness.model.errors import InputError
 from harness.model.ignition import Document, parse, render
 from harness.model.node_state import parse as parse_state
 from harness.model.redaction import REMOVED, Redactor, secrets_in
 from harness.model.secret import Secret
-from harness.scenarios import scenario
-from harness.scenarios.config import insist_valid
-from harness.scenarios.start import cpu_level
+from harness.player.machines import cpu_level
+from harness.scenarios.catalogue import Catalogue
 from harness.watching import evidence as evidence_module
 from harness.watching.evidence import Evidence
 
@@ -25,19 +26,20 @@ from harness.watching.evidence import Evidence
 
 
 def test_every_module_that_is_no_shared_one_is_a_scenario_of_its_name() -> None:
-    assert "ipi_bootstrap" in scenario.names()
-    assert [scenario.named(name).name for name in scenario.names()] == list(scenario.names())
+    names = Catalogue().names
+    assert "ipi_bootstrap" in names
+    assert [Catalogue().named(name).name for name in names] == list(names)
 
 
 def test_module_that_only_speaks_of_scenarios_is_none() -> None:
-    assert not {"scenario", "stages", "config", "__init__"} & set(scenario.names())
+    assert not {"catalogue", "flows", "__init__"} & set(Catalogue().names)
 
 
 # --- the config
 
 
-def test_config_holds_login_trust_live_apply_and_kubelet() -> None:
-    paths = file_paths(config_of(make_inputs()))
+def test_config_holds_login_trust_live_apply_and_kubelet(tmp_path: Path) -> None:
+    paths = file_paths(config_of(tmp_path, make_inputs()))
 
     assert {
         "/etc/ssh/ssh_host_ed25519_key",
@@ -49,20 +51,21 @@ def test_config_holds_login_trust_live_apply_and_kubelet() -> None:
     assert "/root/.docker/config.json" not in paths
 
 
-def test_authfile_goes_where_the_pull_looks() -> None:
-    paths = file_paths(config_of(make_inputs(Secret('{"auths": {}}'))))
+def test_authfile_goes_where_the_pull_looks(tmp_path: Path) -> None:
+    paths = file_paths(config_of(tmp_path, make_inputs(Secret('{"auths": {}}'))))
 
     assert "/root/.docker/config.json" in paths
 
 
-def test_documents_of_the_user_win_in_their_order() -> None:
+def test_documents_of_the_user_win_in_their_order(tmp_path: Path) -> None:
     def motd(text: str) -> Document:
         source = f"data:,{text}"
         entry = {"path": "/etc/motd", "contents": {"source": source}}
         config = {"ignition": {"version": "3.2.0"}, "storage": {"files": [entry]}}
         return parse(json.dumps(config), text)
 
-    document = json.loads(render(config_of(make_inputs(), motd("first"), motd("last"))))
+    inputs = replace(make_inputs(), extra_ignition=(motd("first"), motd("last")))
+    document = json.loads(render(config_of(tmp_path, inputs)))
 
     (entry,) = (file for file in document["storage"]["files"] if file["path"] == "/etc/motd")
     assert entry["contents"]["source"] == "data:,last"
@@ -74,9 +77,9 @@ def test_whole_config_is_valid_to_ignition_itself(tmp_path: Path) -> None:
     except process.MissingProgramError:
         pytest.skip("ignition-validate is not on this host")
 
-    insist_valid(render(config_of(make_inputs())), tmp_path)
+    require_valid(render(config_of(tmp_path / "site", make_inputs())), tmp_path)
 
-    assert list(tmp_path.iterdir()) == []
+    assert not (tmp_path / "validate.ign").exists()
 
 
 def fake_validator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, status: int) -> None:
@@ -93,7 +96,7 @@ def test_refused_config_is_told_in_the_validators_words(
     fake_validator(tmp_path, monkeypatch, "error at $.storage: path not absolute", 1)
 
     with pytest.raises(InputError, match="path not absolute"):
-        insist_valid("{}", tmp_path)
+        require_valid("{}", tmp_path)
 
 
 def test_validator_older_than_the_config_has_no_say(
@@ -101,7 +104,7 @@ def test_validator_older_than_the_config_has_no_say(
 ) -> None:
     fake_validator(tmp_path, monkeypatch, "could not parse: unsupported config version", 1)
 
-    insist_valid("{}", tmp_path)
+    require_valid("{}", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +135,8 @@ def test_kept_config_has_no_secret_in_it(tmp_path: Path) -> None:
         '"passwordHash": "$6$hash"}]}}',
         "extra",
     )
-    document = config_of(make_inputs(authfile=Secret("tok3n")), extra)
+    inputs = replace(make_inputs(authfile=Secret("tok3n")), extra_ignition=(extra,))
+    document = config_of(tmp_path, inputs)
     whole_text = render(document)
     evidence = make_evidence(tmp_path)
 

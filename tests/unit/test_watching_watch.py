@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from machine_fakes import FakeClock
-from scenario_fakes import KEYS, FakeShell, make_boot, make_machine, make_watch
+from scenario_fakes import KEYS, make_machine, make_watch
 
-from harness.guest.live_apply import Limits
 from harness.machine.driver import POWERED_OFF, STOP_REASONS
 from harness.machine.machine import EVENTS_PORT, IGNITION_PORT, JOURNAL_PORT
-from harness.model.clock import Deadline
 from harness.model.errors import HarnessError, ProductError, RigError
 from harness.model.record import State, Weight
-from harness.node.dial import Endpoint
-from harness.node.ssh import ConnectionLostError, Result
-from harness.scenarios.stages import wait_for_boot, wait_for_live_apply, wait_until_settled
 from harness.watching.evidence import RECORD
 
 KERNEL = "[    0.000000] Linux version 6.1.0\n"
@@ -316,132 +311,3 @@ def fail_soon(insist: Callable[[], None], sleep: Callable[[float], None]) -> Non
     for _ in range(100):
         insist()
         sleep(0.5)
-
-
-LIMITS = Limits(pull_s=5.0, step_s=1.0)
-APPLIED = """\
-stage=pull state=started uptime=10.00 detail=
-stage=pull state=done uptime=30.00 detail=
-stage=overlay state=started uptime=30.50 detail=
-stage=finish state=done uptime=31.00 detail=
-stage=multi-user state=done uptime=35.00 detail=
-"""
-
-
-def test_live_apply_is_over_when_the_node_is_back_and_leaves_its_timings(tmp_path: Path) -> None:
-    boot, _ = make_boot(tmp_path, APPLIED)
-
-    wait_for_live_apply(boot, Limits())
-
-    assert boot.timings_s == {"pull": 20.0, "finish": 1.0, "multi-user": 4.0}
-
-
-def test_live_apply_that_never_ends_is_told_with_the_phase_it_is_in(tmp_path: Path) -> None:
-    boot, _ = make_boot(tmp_path, APPLIED.partition("stage=finish")[0])
-
-    class Chatting(FakeClock):
-        """Passes time in which the guest goes on writing: it is not silence that ends it."""
-
-        def sleep(self, seconds: float) -> None:
-            super().sleep(seconds)
-            with boot.machine.console.open("a") as console:
-                console.write("still here\n")
-
-    boot.watch.clock = Chatting()
-
-    with pytest.raises(ProductError, match=r"stuck in .*overlay says started"):
-        wait_for_live_apply(boot, LIMITS)
-
-    assert boot.watch.elapsed_s >= LIMITS.overall_s
-
-
-def test_a_bootimage_that_has_the_node_layer_is_told_as_such(tmp_path: Path) -> None:
-    boot, _ = make_boot(tmp_path, APPLIED.splitlines()[-1] + "\n")
-
-    with pytest.raises(ProductError, match="openshift-clients, of the node layer, is in the boot"):
-        wait_for_live_apply(boot, Limits())
-
-
-class Rebooting:
-    """A session whose guest comes back; keeps the boots that it was told to leave."""
-
-    def __init__(self) -> None:
-        self.left: list[tuple[str, ...]] = []
-
-    def close(self) -> None:
-        """Close nothing."""
-
-    def wait_for_reboot(self, old_boot_ids: Collection[str], deadline: Deadline) -> None:
-        self.left.append(tuple(old_boot_ids))
-
-
-BANNER = "[    0.000000] Linux version 6.1.0 (debian) #1\n"
-RESTART = "[   50.000000] reboot: Restarting system\n"
-
-
-def test_a_boot_is_there_when_its_kernel_has_started_and_lets_us_in(tmp_path: Path) -> None:
-    boot, told = make_boot(tmp_path)
-    boot.machine.console.write_text(BANNER)
-    first = {"_BOOT_ID": "1" * 32, "__MONOTONIC_TIMESTAMP": "1000000", "MESSAGE": "hello"}
-    boot.machine.port_files[JOURNAL_PORT].write_text(json.dumps(first) + "\n")
-    boot.watch.insist_alive()
-    boot.machine.console.write_text(BANNER + RESTART + BANNER)
-    session = Rebooting()
-
-    wait_for_boot(boot, session, 2)
-
-    assert boot.watch.boots == 2
-    assert session.left == [("1" * 32,)]
-    assert any("logged in to boot 2" in line for line in told)
-
-
-def test_a_boot_that_never_comes_is_told_with_the_one_it_stays_in(tmp_path: Path) -> None:
-    boot, _ = make_boot(tmp_path)
-    boot.machine.console.write_text(BANNER)
-
-    with pytest.raises(ProductError, match=r"boot 2 .*the machine is in boot 1"):
-        wait_for_boot(boot, Rebooting(), 2, limit_s=1.0)
-
-
-def test_settling_waits_for_the_last_job(tmp_path: Path) -> None:
-    boot, told = make_boot(tmp_path)
-    shell = FakeShell("12 kubelet.service start running\n", "")
-
-    wait_until_settled(boot, shell)
-
-    assert shell.answers == [""]
-    assert not any("not settled" in line for line in told)
-
-
-def test_a_job_without_end_is_told_and_left_to_the_judges(tmp_path: Path) -> None:
-    boot, told = make_boot(tmp_path)
-
-    wait_until_settled(boot, FakeShell("12 kubelet.service start running\n"))
-
-    assert "one: not settled: jobs of systemd: kubelet.service start" in told
-
-
-def test_a_session_that_live_apply_broke_is_the_products_fault(tmp_path: Path) -> None:
-    boot, _ = make_boot(tmp_path)
-    endpoint = Endpoint(address="127.0.0.1", port=1, client_key=KEYS.client.private, host_key="")
-    shell = FakeShell(ConnectionLostError(endpoint, "systemctl", "the connection dropped"))
-
-    with pytest.raises(ProductError, match=r"systemd settled: .* the connection dropped"):
-        wait_until_settled(boot, shell)
-
-
-def test_single_question_to_a_slow_guest_gets_more_time(tmp_path: Path) -> None:
-    limits_s: list[float] = []
-
-    class Asked(FakeShell):
-        def run(
-            self, command: str, deadline: Deadline, *, check: bool = False, sudo: bool = True
-        ) -> Result:
-            limits_s.append(deadline.limit_s)
-            return super().run(command, deadline, check=check, sudo=sudo)
-
-    boot, _ = make_boot(tmp_path)
-
-    wait_until_settled(boot, Asked(""))
-
-    assert limits_s == [30.0 * boot.rig.timeout_factor]

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.model.errors import InputError
-from harness.scenarios import scenario as scenarios
+from harness.player.plan import LIVE_ISO
+from harness.scenarios.catalogue import Catalogue
 from harness.workplace.options import read
 from harness.workplace.preparation import Preparation
 
@@ -73,9 +74,9 @@ def test_live_iso_is_taken_apart_for_the_network_alone(bare_host: Path) -> None:
     folder.mkdir()
     ready = make_preparation(**IMAGES, live_iso=str(iso))
 
-    assert ready.live_iso == iso
+    assert ready.images.iso(LIVE_ISO) == iso
     with pytest.raises(InputError, match=r"live\.iso.*damaged ISO"):
-        ready.live(folder)
+        ready.images.live_media(LIVE_ISO, folder)
 
 
 @pytest.mark.parametrize(
@@ -103,9 +104,9 @@ def test_what_a_scenario_lacks_is_told_before_anything_boots(
 ) -> None:
     ready = make_preparation(**options)
     told = {}
-    for name in scenarios.names():
+    for name in Catalogue().names:
         try:
-            ready.insist_needs(scenarios.named(name))
+            ready.require_needs(Catalogue().named(name))
         except InputError as exc:
             told[name] = exc.problem
 
@@ -124,9 +125,9 @@ def test_images_without_a_live_iso_name_the_option(bare_host: Path) -> None:
     ready = make_preparation(**IMAGES)
 
     with pytest.raises(InputError, match="--live-iso"):
-        _ = ready.live_iso
+        _ = ready.images.iso(LIVE_ISO)
     with pytest.raises(InputError, match="--live-iso"):
-        ready.live(bare_host.parent)
+        ready.images.live_media(LIVE_ISO, bare_host.parent)
 
 
 def test_installers_config_that_is_missing_names_its_option(bare_host: Path) -> None:

@@ -11,15 +11,16 @@ import pytest
 from harness.machine.hardware import PLAIN, parse
 from harness.workplace.subject import provenance
 
-OPTIONS: dict[str, Any] = {"hardware": PLAIN, "live_iso": None, "bootstrap_ignition": None}
+OPTIONS: dict[str, Any] = {"hardware": PLAIN, "images": {}, "bootstrap_ignition": None}
 DISK = SimpleNamespace(origin="a.qcow2", sha256="1" * 64)
 FAT = SimpleNamespace(origin="fat.qcow2", sha256="2" * 64)
 
 
-def ready(fat: object = None, *, is_checked: bool = True, **options: object) -> Any:  # noqa: ANN401 - a fake
+def ready(acquired: object = None, *, is_checked: bool = True, **options: object) -> Any:  # noqa: ANN401 - a fake
     return SimpleNamespace(
         is_checked=is_checked, settings=SimpleNamespace(**OPTIONS | options), bootimage=DISK,
-        known_fat_bootimage=fat, expectations=SimpleNamespace(name="stand-in"),
+        images=SimpleNamespace(acquired=acquired or {}),
+        expectations=SimpleNamespace(name="stand-in"),
         acceleration=SimpleNamespace(kind="tcg"),
         node_image=SimpleNamespace(
             reference="oci:x", digest="sha256:3", version=None, is_stand_in=True
@@ -43,9 +44,13 @@ def test_nothing_is_told_before_it_is_known() -> None:
     ("given", "told"),
     [
         ({"hardware": parse("uefi,tpm")}, {"hardware": "uefi,tpm"}),
-        ({"live_iso": Path("/a.iso")}, {"live_iso": "/a.iso"}),
+        ({"images": {"live-iso": "/a.iso"}}, {"live_iso": "/a.iso"}),
         ({"bootstrap_ignition": Path("/b.ign")}, {"bootstrap_ignition": "/b.ign"}),
-        ({"fat": FAT}, {"fat_bootimage": "fat.qcow2", "fat_bootimage_sha256": "2" * 64}),
+        (
+            {"acquired": {"bootimage": DISK, "fat": FAT}},
+            {"fat_bootimage": "fat.qcow2", "fat_bootimage_sha256": "2" * 64},
+        ),
+        ({"acquired": {"uki": FAT}}, {"image_uki": "fat.qcow2", "image_uki_sha256": "2" * 64}),
     ],
 )
 def test_what_was_given_beside_is_told(given: dict[str, Any], told: dict[str, str]) -> None:

@@ -12,10 +12,13 @@ import pytest
 from harness.folders import fixture
 from harness.images.node_image import NodeImage
 from harness.images.reference import Reference, Transport
-from harness.model.errors import ProductError, RigError
+from harness.model.errors import InputError, ProductError, RigError
 from harness.model.node_state import parse
-from harness.scenarios.scenario import AppliedNode, Scenario, Unwatched, Way
+from harness.player.applied import AppliedNode, AppliedNodes, Unwatched
+from harness.player.plan import MachinePlan
+from harness.player.scenario import Scenario
 from harness.verdict.rows import Invariant, InvariantRow, Layer, PackageRow
+from harness.workplace import workplace
 from harness.workplace.options import read
 from harness.workplace.workplace import Workplace, base_version, why_dead
 
@@ -84,48 +87,80 @@ def make_place() -> Workplace:
     return place
 
 
-def make_node(watch: Unwatched) -> AppliedNode:
+def make_node(watch: Unwatched, reboots: int = 0) -> AppliedNode:
     return AppliedNode(
-        machine=ANY, session=ANY, before=BEFORE, after=AFTER, timings_s=(), watch=watch
+        machine=ANY, session=ANY, before=BEFORE, after=AFTER, watch=watch, reboots=reboots
     )
 
 
-def scenario_of(node: AppliedNode, reboots: int = 0) -> Scenario:
-    @contextmanager
-    def bring_up(_rig: object, _inputs: object) -> Iterator[AppliedNode]:
-        yield node
+MACHINES = tuple(
+    MachinePlan(name=name, memory_mib=1, config=lambda _: {}) for name in ("node-0", "node-1")
+)
 
+
+def scenario(name: str, machines: int = 1) -> Scenario:
     return Scenario(
-        name="one", title="one", memory_mib=1, bring_up=bring_up, way=Way.LIVE_APPLY,
-        reboots=reboots,
+        name=name, title=name, machines=MACHINES[:machines], steps=lambda _: ()
     )  # fmt: skip
+
+
+@pytest.fixture
+def played(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Play no scenario, but note which one is brought up and taken down."""
+    log: list[str] = []
+
+    @contextmanager
+    def play(scenario: Scenario, _rig: object, _inputs: object) -> Iterator[AppliedNodes]:
+        log.append(f"up {scenario.name}")
+        yield AppliedNodes({name: make_node(Dead()) for name in scenario.judged})
+        log.append(f"down {scenario.name}")
+
+    monkeypatch.setattr(workplace, "play", play)
+    return log
 
 
 RUNC = PackageRow(name="runc", layer=Layer.NODE, source="x")
 REBOOTS = InvariantRow(name=Invariant.NO_ADDITIONAL_REBOOTS, source="x")
 
 
-def test_snapshots_of_a_machine_that_died_later_are_judged() -> None:
-    place, node = make_place(), make_node(Dead())
+def test_snapshots_of_a_machine_that_died_later_are_judged(played: list[str]) -> None:
+    place = make_place()
     place.rig = place.inputs = ANY
 
-    with place.node(scenario_of(node)):
-        place.judge(RUNC, node)
+    with place.nodes(scenario("one")) as nodes:
+        place.judge(RUNC, nodes.only)
         with pytest.raises(RigError, match="QEMU ended"):
-            place.judge(REBOOTS, node)
+            place.judge(REBOOTS, nodes.only)
+        assert isinstance(place.why_dead("one"), RigError)
+
+    assert place.why_dead("one") is None
+
+
+def test_nodes_of_one_scenario_are_brought_up_once_for_all_their_tests(played: list[str]) -> None:
+    place = make_place()
+    place.rig = place.inputs = ANY
+
+    for machine in ("node-0", "node-1"):
+        with place.nodes(scenario("two", 2)) as nodes:
+            assert machine in nodes
+    with place.nodes(scenario("one")), place.nodes(scenario("one")):
+        assert played == ["up two", "down two", "up one"]
+    with place.nodes(scenario("two", 2)), pytest.raises(InputError, match="one of several: node-0"):
+        _ = nodes.only
+    place.close()
+
+    assert played[3:] == ["down one", "up two", "down two"]
 
 
 @pytest.mark.parametrize("reboots", [0, 1])
 def test_reboots_are_held_to_the_budget_of_the_nodes_scenario(reboots: int) -> None:
-    place, node = make_place(), make_node(Rebooted())
-    place.rig = place.inputs = ANY
+    place, node = make_place(), make_node(Rebooted(), reboots)
 
-    with place.node(scenario_of(node, reboots)):
-        if reboots:
+    if reboots:
+        place.judge(REBOOTS, node)
+    else:
+        with pytest.raises(ProductError, match="reboot"):
             place.judge(REBOOTS, node)
-        else:
-            with pytest.raises(ProductError, match="reboot"):
-                place.judge(REBOOTS, node)
 
 
 def test_node_of_a_projects_own_is_judged_too() -> None:

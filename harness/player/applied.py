@@ -1,0 +1,94 @@
+"""What a played scenario gives to tests: its judged nodes, running, before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from harness.model.errors import InputError
+from harness.model.record import MachineRecord
+from harness.model.way import Way
+
+if TYPE_CHECKING:
+    from harness.machine.machine import Machine
+    from harness.model.node_state import NodeState
+    from harness.node.ssh import Session
+
+_Value = TypeVar("_Value")
+
+
+class Watching(Protocol):
+    """What looks after a machine from outside: a `watching.Watch`, or nobody."""
+
+    @property
+    def boots(self) -> int:
+        """How many kernels the machine has started so far."""
+
+    @property
+    def record(self) -> MachineRecord:
+        """What there is to report of the machine so far."""
+
+    def insist_alive(self) -> None:
+        """Return while nothing fatal was seen; raise what the diagnosis says otherwise."""
+
+    def phase(self, name: str, title: str) -> AbstractContextManager[None]:
+        """Record the block as a phase of the machine."""
+
+
+class Unwatched:
+    """Looks after nothing, for nodes that are no machine of the harness."""
+
+    boots = 1
+    record = MachineRecord(name="unwatched", scenario="", folder="")
+
+    def insist_alive(self) -> None:
+        """Never raise."""
+
+    def phase(self, name: str, title: str) -> AbstractContextManager[None]:
+        """Record nothing."""
+        return nullcontext()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedNode:
+    """A node with its node layer: still running, with its state before and after.
+
+    `reboots` is how often a bootimage with the node layer inside would reboot on this `way`.
+    """
+
+    machine: Machine
+    session: Session
+    before: NodeState
+    after: NodeState
+    way: Way = Way.LIVE_APPLY
+    reboots: int = 0
+    watch: Watching = field(default_factory=Unwatched)
+
+
+class AppliedNodes(dict[str, AppliedNode]):
+    """The judged nodes of a scenario, by the names of their machines."""
+
+    @property
+    def only(self) -> AppliedNode:
+        """The node of a scenario that judges one.
+
+        Raises:
+            InputError: there are several.
+        """
+        return only(self)
+
+
+def only(by_machine: Mapping[str, _Value]) -> _Value:
+    """Return what there is of the one judged machine.
+
+    Raises:
+        InputError: there are several.
+    """
+    if len(by_machine) > 1:
+        raise InputError(
+            "the applied node", f"is one of several: {', '.join(by_machine)}",
+            "name one, as in applied_nodes['NAME']",
+        )  # fmt: skip
+    return next(iter(by_machine.values()))

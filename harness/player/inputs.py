@@ -1,0 +1,126 @@
+"""What a scenario is played with: what is under test, and what the host offers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Protocol
+
+from harness.cluster.payload import Payload
+from harness.cluster.release_payload import ReleasePayload
+from harness.diagnosis.allow import AllowList
+from harness.guest.installer_variant import variant_of
+from harness.images.bootimage import BootImage
+from harness.images.live_media import LiveMedia
+from harness.images.node_image import NodeImage
+from harness.images.registry import Registry
+from harness.machine.acceleration import Acceleration
+from harness.machine.driver import Connection
+from harness.machine.emulator import Emulator
+from harness.machine.hardware import PLAIN, Hardware
+from harness.machine.machine import Machine, MachineSpec
+from harness.machine.machine import boot as boot_machine
+from harness.machine.ownership import Run
+from harness.model.clock import SYSTEM_CLOCK, Clock, Deadline
+from harness.model.ignition import Document
+from harness.model.redaction import Redactor
+from harness.model.secret import Secret
+from harness.node.dial import Endpoint, StillAlive
+from harness.node.ssh import Session
+from harness.player.scenario import Given
+
+
+class Images(Protocol):
+    """The images under test by their keys: `bootimage`, `fat`, `live-iso`, a project's own.
+
+    Each method raises `InputError` where there is none of that key, or it cannot be used.
+    """
+
+    def disk(self, key: str) -> BootImage:
+        """Return a disk image, verified and unpacked, never to be written to."""
+
+    def iso(self, key: str) -> Path:
+        """Return a live ISO."""
+
+    def live_media(self, key: str, folder: Path) -> LiveMedia:
+        """Return a live ISO with its parts for the network, which may be put in `folder`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What is under test, the same for every scenario of a run.
+
+    `payload` has the parts of a control plane on this host, `release` gives them as a release that
+    guests reach; both are None with images that are not stand-ins.
+    `pull_spec` and `pause_image` are names by digest as the guest reaches them, without transport.
+    `bootstrap_ignition` is the installer's own config, to be booted as it is.
+    `package_of` names the node layer's package that brings a command, None when none does; it may
+    have to fetch the image for that, `known_package_of` does not and is None then, too.
+    """
+
+    images: Images
+    payload: Payload | None = None
+    release: Callable[[], ReleasePayload | None] = lambda: None
+    node_image: NodeImage
+    pull_spec: str
+    pause_image: str
+    registry: Registry
+    authfile: Secret | None
+    extra_ignition: tuple[Document, ...]
+    bootstrap_ignition: Document | None = None
+    paths_to_observe: tuple[str, ...]
+    package_of: Callable[[str], str | None] = lambda _: None
+    known_package_of: Callable[[str], str | None] = lambda _: None
+
+    @property
+    def given(self) -> Given:
+        """What the steps of scenarios may depend on.
+
+        Raises:
+            InputError: the contents of the installer's config are damaged.
+        """
+        config = self.bootstrap_ignition
+        return Given(
+            has_control_plane=config is None and self.payload is not None,
+            installer=None if config is None else variant_of(config),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rig:
+    """What the host offers: where machines run, how fast, and where evidence and progress go.
+
+    `timeout_factor` already holds the accelerator's and the user's. `evidence` outlives the run,
+    and `redactor` keeps secrets out of it. `allow` holds what is known to be wrong and allowed, as
+    of `today`. `hardware` is what each machine is made of. `memory_mib` is the user's wish for each
+    machine; None leaves it to the scenario. `until` names the step after which `pause` is called,
+    with the machine and the private key to log in with. `usual_s` gives how long a scenario usually
+    takes, None where no history knows. Tests replace `boot`, `connect` and `clock`.
+    """
+
+    connection: Connection
+    run: Run
+    emulator: Emulator
+    acceleration: Acceleration
+    timeout_factor: float
+    evidence: Path
+    tell: Callable[[str], None]
+    redactor: Redactor
+    allow: AllowList
+    today: date
+    hardware: Hardware = PLAIN
+    memory_mib: int | None = None
+    until: str | None = None
+    usual_s: Callable[[str], float | None] = lambda _: None
+    boot: Callable[[Connection, Run, MachineSpec, Deadline], AbstractContextManager[Machine]] = (
+        boot_machine
+    )
+    connect: Callable[[Endpoint, Deadline, StillAlive], Session] = Session.connect
+    clock: Clock = SYSTEM_CLOCK
+
+    def deadline(self, limit_s: float) -> Deadline:
+        """Return a deadline `limit_s` from now, stretched for a slow guest."""
+        return Deadline.after(limit_s * self.timeout_factor, self.clock)

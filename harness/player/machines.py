@@ -1,0 +1,159 @@
+"""From a machine's plan to a machine that is switched on, watched, and kept evidence of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+
+from harness.diagnosis import rules
+from harness.diagnosis.engine import Engine
+from harness.guest.validation import require_valid
+from harness.images.live_iso import with_ignition
+from harness.machine.architecture import CpuLevel
+from harness.machine.hardware import with_required
+from harness.machine.machine import MachineSpec
+from harness.model import version
+from harness.model.clock import Deadline, utc_now
+from harness.model.errors import InputError
+from harness.model.ignition import Document, render
+from harness.model.record import MachineRecord
+from harness.player.inputs import Inputs, Rig
+from harness.player.network_boot import served
+from harness.player.plan import ByPointer, FromDisk, FromIso, FromNetwork, MachinePlan
+from harness.player.running import Running
+from harness.player.site import Site
+from harness.watching.evidence import Evidence
+from harness.watching.watch import Watch
+
+_SWITCH_ON_S = 60.0
+_EL10 = 10
+_FETCHED = "fetched-config.json"
+_IN_MEDIUM = "medium-config.json"
+
+
+@contextmanager
+def switched_on(rig: Rig, site: Site, plan: MachinePlan) -> Iterator[Running]:
+    """Context manager that runs a machine as planned, watched from power-on.
+
+    Whatever happens to it, `rig.evidence/NAME` has the evidence afterwards.
+
+    Raises:
+        InputError: there is no such image, or `ignition-validate` refuses the config.
+        RigError: the host cannot start the machine.
+    """
+    name = site.scenario.record_name(plan.name)
+    evidence = Evidence.begin(rig.evidence, name, rig.redactor)
+    with ExitStack() as stack:
+        spec = MachineSpec(
+            name=name, emulator=rig.emulator, acceleration=rig.acceleration, base=None,
+            memory_mib=rig.memory_mib or plan.memory_mib,
+            hardware=with_required(rig.hardware, plan.requires),
+            segment=site.segments.get(plan.name),
+            cpu_level=cpu_level(site.inputs.node_image.version),
+        )  # fmt: skip
+        spec = stack.enter_context(_with_medium(rig, site, plan, evidence, spec))
+        watch = watched(rig, spec, evidence, site.inputs, site.scenario.name)
+        running = stack.enter_context(watch)
+        yield Running(plan=plan, machine=running.machine, watch=running, evidence=evidence)
+
+
+@contextmanager
+def _with_medium(
+    rig: Rig, site: Site, plan: MachinePlan, evidence: Evidence, spec: MachineSpec
+) -> Iterator[MachineSpec]:
+    """Context manager that gives `spec` what the machine boots, with its config where it belongs.
+
+    Every config is kept as evidence before the machine starts: its secrets are known from then on.
+    """
+    match plan.medium:
+        case FromDisk() as medium:
+            disk = site.inputs.images.disk(medium.image)
+            yield replace(
+                spec, base=disk.path, base_format=disk.format.value, disk_bytes=medium.size_bytes,
+                ignition=_by_firmware(site, plan, evidence),
+            )  # fmt: skip
+        case FromIso() as medium:
+            text = _kept(site, site.config_of(plan.name), evidence, _IN_MEDIUM)
+            copy = rig.run.scratch / f"{spec.name}.iso"
+            try:
+                iso = with_ignition(site.inputs.images.iso(medium.image), text, copy)
+                yield replace(spec, disk_bytes=medium.disk_bytes, cdrom=iso)
+            finally:
+                copy.unlink(missing_ok=True)
+        case FromNetwork() as medium:
+            text = _kept(site, site.config_of(plan.name), evidence, _IN_MEDIUM)
+            media = site.inputs.images.live_media(medium.image, rig.run.scratch)
+            with served(media, text, rig.redactor) as script:
+                yield replace(spec, disk_bytes=medium.disk_bytes, netboot=script)
+
+
+def _by_firmware(site: Site, plan: MachinePlan, evidence: Evidence) -> str:
+    """Return the config that firmware gives to the machine: its whole one, or a pointer to that."""
+    config = site.config_of(plan.name)
+    if not isinstance(plan.delivery, ByPointer):
+        return _kept(site, config, evidence)
+    _kept(site, config, evidence, _FETCHED)
+    return _kept(site, site.service(plan.delivery.service, dict), evidence)
+
+
+def _kept(site: Site, document: Document, evidence: Evidence, name: str = "ignition.json") -> str:
+    """Return a config's text, valid, and kept as evidence without its secrets."""
+    evidence.keep_config(document, name)
+    text = render(document)
+    require_valid(text, site.folder)
+    return text
+
+
+@contextmanager
+def watched(
+    rig: Rig,
+    spec: MachineSpec,
+    evidence: Evidence,
+    inputs: Inputs | None = None,
+    scenario: str | None = None,
+) -> Iterator[Watch]:
+    """Context manager that runs a machine made of `spec` and yields what watches it.
+
+    `evidence` has all of it at the end. The machine is recorded as one of `scenario`, or of one
+    that goes by its name.
+
+    Raises:
+        RigError: the host cannot start the machine.
+    """
+    # Not by the rig's clock: what starts QEMU is on the host.
+    limit = Deadline.after(_SWITCH_ON_S * rig.timeout_factor)
+    engine = Engine(
+        rules.load(), rig.allow, factor=rig.timeout_factor, arch=rig.emulator.arch.name,
+        today=rig.today,
+    )  # fmt: skip
+    name = evidence.folder.name
+    record = MachineRecord(
+        name=name, scenario=scenario or spec.name, folder=name, started=utc_now()
+    )
+    with ExitStack() as after, rig.boot(rig.connection, rig.run, spec, limit) as machine:
+        evidence.keep_domain(machine)
+        watch = Watch(
+            machine=machine, evidence=evidence, engine=engine, tell=rig.tell, record=record,
+            clock=rig.clock,
+        )  # fmt: skip
+        if inputs is not None:
+            watch.package_of = inputs.known_package_of
+            # When the machine is gone: an image may have to be fetched for it.
+            after.callback(watch.name_packages, inputs.package_of)
+        try:
+            yield watch
+        finally:
+            evidence.keep_log(rig.run.folder / "registry.log")
+            peak_bytes = machine.peak_memory_bytes()
+            watch.finish(peak_bytes)
+            watch.say(f"QEMU's peak memory {peak_bytes >> 20} MiB; evidence in {evidence.folder}")
+
+
+def cpu_level(image_version: str | None) -> CpuLevel:
+    """Return what the image's userspace was built for: x86-64-v3 from RHEL 10 on."""
+    try:
+        known = version.parse(image_version or "")
+    except InputError:
+        return CpuLevel.V3  # emulates more than needed, which is slower but never wrong
+    return CpuLevel.V3 if known.rhel_major >= _EL10 else CpuLevel.V2

@@ -1,0 +1,39 @@
+"""What scenarios cannot do without, beside a node image; reported before a machine boots."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from harness.model.errors import InputError
+from harness.player.plan import FAT, LIVE_ISO
+
+
+class Need(StrEnum):
+    """One thing that a scenario cannot do without, in words; its images are known by their keys."""
+
+    RELEASE = "release to make a control plane of"
+    """The installer's own config brings one."""
+    SINGLE_PATH = "disk with a single path"
+    """The installer's own config names its disk itself."""
+
+
+_REMEDIES = {
+    Need.RELEASE: "leave images out to use the stand-ins, or take another scenario",
+    Need.SINGLE_PATH: "leave multipath out of --hardware, or leave the scenario out",
+}
+_IMAGES = {
+    FAT: ("bootimage with the node layer inside", "--fat-bootimage"),
+    LIVE_ISO: ("live ISO", "--live-iso"),
+}
+
+
+def lacks(scenario: str, need: Need) -> InputError:
+    """Return the error for a scenario that does not have what it needs."""
+    return InputError(f"scenario {scenario}", f"has no {need}", _REMEDIES[need])
+
+
+def lacks_image(subject: str, key: str) -> InputError:
+    """Return the error for an image that was not named; `subject` is who asks for it."""
+    title, option = _IMAGES.get(key, (f"image {key!r}", f"--image {key}=PATH"))
+    remedy = f"name one with {option}, or leave the scenario out"
+    return InputError(subject, f"has no {title}", remedy)

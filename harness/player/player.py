@@ -1,0 +1,264 @@
+"""The player: takes a scenario's steps, and is the only code that waits for its machines.
+
+It stretches every limit for the host, counts the boots that a machine may make, asks all machines
+and services at every look whether the scenario can still succeed, and reports where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from harness.guest import live_apply, pivot
+from harness.guest.live_apply import OBSERVE
+from harness.model import node_state
+from harness.model.clock import NotYet, wait_for
+from harness.model.errors import DeadlineError
+from harness.model.node_state import NodeState
+from harness.model.record import LayerRecord, State
+from harness.model.way import Way
+from harness.node.dial import Endpoint
+from harness.node.ssh import ConnectionLostError
+from harness.player.applied import AppliedNode, AppliedNodes
+from harness.player.inputs import Inputs, Rig
+from harness.player.machines import switched_on
+from harness.player.pause import pause
+from harness.player.progress import Progress, require_step
+from harness.player.running import Running
+from harness.player.scenario import Scenario
+from harness.player.settling import SETTLE
+from harness.player.site import Site
+from harness.player.steps import Check, Checkpoint, LogIn, Reach, Reboot, Step, SwitchOn
+
+_SNAPSHOT_S = 60.0
+_ASK_S = 30.0
+# Not stretched: how often to look.
+_LOOK_S = 0.5
+
+
+@runtime_checkable
+class Living(Protocol):
+    """A service that can end by itself, as a control plane on this host."""
+
+    def insist_alive(self) -> None:
+        """Return while it runs; raise why it does not."""
+
+    @property
+    def logs(self) -> tuple[Path, ...]:
+        """Its log files."""
+
+
+@contextmanager
+def play(scenario: Scenario, rig: Rig, inputs: Inputs) -> Iterator[AppliedNodes]:
+    """Context manager that brings up all machines of a scenario; on leaving, all are gone.
+
+    Raises:
+        InputError: the scenario makes no sense, or an image or config cannot be used.
+        ProductError: the bootimage or the node image failed.
+        RigError: the host failed.
+    """
+    steps = scenario.checked_steps(inputs.given)
+    require_step(scenario.name, steps, rig.until)
+    with ExitStack() as stack:
+        site = Site(scenario, rig, inputs)
+        for service in scenario.services:
+            site.add_service(service.name, stack.enter_context(service.run(site)))
+        player = _Player(site, stack, steps)
+        player.play()
+        yield player.applied()
+
+
+class _Player:
+    """One play of a scenario; what it opens is closed with `stack`."""
+
+    def __init__(self, site: Site, stack: ExitStack, steps: tuple[Step, ...]) -> None:
+        self._site = site
+        self._rig = site.rig
+        self._stack = stack
+        self._steps = steps
+        self._progress = Progress(site.scenario.name, steps, site.rig)
+
+    def play(self) -> None:
+        for number, step in enumerate(self._steps):
+            self._progress.report(number)
+            self._take(step)
+            self._note_up(step.machine, number)
+            if self._progress.is_until(number):
+                pause(self._site.machines.values(), self._site.keys, self._rig, self._insist_alive)
+
+    def applied(self) -> AppliedNodes:
+        """Take the snapshots of all judged machines.
+
+        Raises:
+            ProductError: a session broke.
+            RigError: a snapshot cannot be had.
+        """
+        judged = [self._site.machines[name] for name in self._site.scenario.judged]
+        return AppliedNodes({running.plan.name: self._applied(running) for running in judged})
+
+    def _take(self, step: Step) -> None:
+        match step:
+            case SwitchOn():
+                self._switch_on(step)
+            case LogIn():
+                self._log_in(self._site.machines[step.machine], step.limit_s)
+            case Reach():
+                self._reach(self._site.machines[step.machine], step)
+            case Reboot():
+                self._reboot(self._site.machines[step.machine], step.limit_s)
+            case Check():
+                self._check(self._site.machines[step.machine], step)
+            case Checkpoint():
+                self._insist_alive()
+
+    def _switch_on(self, step: SwitchOn) -> None:
+        plan = self._site.scenario.plan_of(step.machine)
+        running = self._stack.enter_context(switched_on(self._rig, self._site, plan))
+        for value in self._site.services.values():
+            if isinstance(value, Living):
+                running.watch.look_after(value)
+                self._stack.callback(_keep_logs, running, value)
+        for other in self._site.machines.values():
+            running.watch.look_after(other.watch)
+        self._site.add_machine(running)
+
+    def _log_in(self, running: Running, limit_s: float) -> None:
+        keys = self._site.keys
+        endpoint = Endpoint(
+            address="127.0.0.1", port=running.machine.ssh_port,
+            client_key=keys.client.private, host_key=keys.host.public,
+        )  # fmt: skip
+        with running.watch.span("login", "login by SSH"):
+            try:
+                limit = self._rig.deadline(limit_s)
+                session = self._rig.connect(endpoint, limit, self._insist_alive)
+            except DeadlineError as exc:
+                raise running.watch.stuck(str(exc)) from exc
+        running.logged_in = self._stack.enter_context(session)
+        running.watch.say(f"logged in by SSH after {running.watch.elapsed_s:.0f} s")
+
+    def _reach(self, running: Running, step: Reach) -> None:
+        goal = f"{step.phase} in boot {running.boot}"
+        self._wait(running, goal, partial(_has_reached, running, step.phase), step.limit_s)
+
+    def _reboot(self, running: Running, limit_s: float) -> None:
+        running.boot += 1
+        session = running.logged_in
+        limit = self._rig.deadline(limit_s)
+        with running.watch.span("reboot", f"reboot into boot {running.boot}"):
+            if session is not None:
+                session.close()
+            self._wait(running, f"boot {running.boot}", partial(_has_booted, running), limit_s)
+            if session is None:
+                return
+            try:
+                # The console shows a kernel before the sshd of the last one is known to be gone.
+                session.wait_for_reboot(running.watch.boot_ids_before(running.boot), limit)
+            except DeadlineError as exc:
+                raise running.watch.stuck(str(exc)) from exc
+        running.watch.say(f"logged in to boot {running.boot} after {running.watch.elapsed_s:.0f} s")
+
+    def _check(self, running: Running, step: Check) -> None:
+        asked = partial(_asked, self._rig, running, step)
+        try:
+            self._wait(running, step.name, asked, step.limit_s, or_go_on=step.or_go_on)
+        except ConnectionLostError as exc:
+            self._insist_alive()
+            problem = f"the SSH session broke in the check {step.name}: {exc}"
+            raise running.watch.failed(problem) from exc
+
+    def _wait(
+        self,
+        running: Running,
+        goal: str,
+        check: Callable[[], None],
+        limit_s: float,
+        *,
+        or_go_on: bool = False,
+    ) -> None:
+        def look() -> None:
+            self._insist_alive()
+            check()
+
+        try:
+            wait_for(goal, look, self._rig.deadline(limit_s), _LOOK_S)
+        except DeadlineError as exc:
+            if not or_go_on:
+                raise running.watch.stuck(str(exc)) from exc
+            running.watch.say(f"goes on without {goal}: {exc.reason}")
+
+    def _insist_alive(self) -> None:
+        """Return while every machine and service can still succeed; raise why one cannot."""
+        for running in self._site.machines.values():
+            running.watch.insist_alive()
+
+    def _note_up(self, machine: str, number: int) -> None:
+        """Record a machine that no test will judge as up, when the last of its steps is taken."""
+        later = {step.machine for step in self._steps[number + 1 :]}
+        if machine and machine not in later and machine not in self._site.scenario.judged:
+            self._site.machines[machine].watch.note(state=State.UP)
+
+    def _applied(self, running: Running) -> AppliedNode:
+        with running.watch.phase("settle", "settling of systemd's jobs"):
+            self._check(running, SETTLE)
+        scenario, session = self._site.scenario, running.session
+        path = pivot.BEFORE if scenario.way is Way.PIVOT else live_apply.BEFORE
+        before_text = session.read_text(path, self._rig.deadline(_ASK_S))
+        was, before = _kept(running, "before", before_text)
+        with running.watch.phase("snapshot", "snapshot of the node"):
+            taken = session.run(OBSERVE, self._rig.deadline(_SNAPSHOT_S), check=True)
+        now, after = _kept(running, "after", taken.stdout)
+        running.watch.note(state=State.UP, before=was, after=now)
+        return AppliedNode(
+            machine=running.machine, session=session, before=before, after=after,
+            way=scenario.way, reboots=running.boot - 1, watch=running.watch,
+        )  # fmt: skip
+
+
+def _has_reached(running: Running, phase: str) -> None:
+    """Return when a phase is reached in the boot that the machine has to be in.
+
+    Raises:
+        ProductError: the machine is in a later boot, which no step expects.
+        NotYet: otherwise, with what the guest reported last.
+    """
+    watch = running.watch
+    if watch.has_reached(phase, running.boot):
+        return
+    _require_boot(running, running.boot, f"before it reached {phase}")
+    seen = watch.events
+    last = seen[-1] if seen else None
+    raise NotYet(f"{last.stage} says {last.detail or last.state}" if last else "nothing reported")
+
+
+def _has_booted(running: Running) -> None:
+    _require_boot(running, running.boot, "where one reboot was expected")
+    if running.watch.boots < running.boot:
+        raise NotYet(f"the machine is in boot {running.watch.boots}")
+
+
+def _require_boot(running: Running, most: int, when: str) -> None:
+    if (boots := running.watch.boots) > most:
+        raise running.watch.failed(
+            f"the machine rebooted by itself {when}: it is in boot {boots} instead of {most}"
+        )
+
+
+def _asked(rig: Rig, running: Running, step: Check) -> None:
+    try:
+        step.act(running, rig.deadline(_ASK_S))
+    except DeadlineError as exc:
+        raise NotYet(str(exc)) from exc
+
+
+def _keep_logs(running: Running, service: Living) -> None:
+    for log in service.logs:
+        running.evidence.keep_log(log)
+
+
+def _kept(running: Running, name: str, text: str) -> tuple[LayerRecord, NodeState]:
+    state = node_state.parse(text)
+    return running.evidence.keep_state(name, text, state), state

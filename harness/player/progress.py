@@ -1,0 +1,49 @@
+"""Where a play is: step k of n, and the share of the usual time where history knows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.model.errors import InputError
+from harness.player.inputs import Rig
+from harness.player.steps import Step, step_names
+
+_MOST_SHARE = 0.99
+
+
+class Progress:
+    """Reports the steps of one play as they begin."""
+
+    def __init__(self, scenario: str, steps: Sequence[Step], rig: Rig) -> None:
+        self._scenario = scenario
+        self._names = step_names(steps)
+        self._rig = rig
+        self._usual_s = rig.usual_s(scenario)
+        self._began_s = rig.clock.monotonic()
+
+    def report(self, number: int) -> None:
+        """Report that the step with this number, from 0, begins."""
+        name, count = self._names[number], len(self._names)
+        self._rig.tell(f"{self._scenario}: step {number + 1} of {count}, {name}{self._share()}")
+
+    def is_until(self, number: int) -> bool:
+        """Return whether the user asked to stop after the step with this number."""
+        return self._names[number] == self._rig.until
+
+    def _share(self) -> str:
+        if not self._usual_s:
+            return ""
+        share = min(_MOST_SHARE, (self._rig.clock.monotonic() - self._began_s) / self._usual_s)
+        return f" ({share:.0%} of the usual {self._usual_s:.0f} s)"
+
+
+def require_step(scenario: str, steps: Sequence[Step], until: str | None) -> None:
+    """Return if `until` names one of the steps, or is None.
+
+    Raises:
+        InputError: it does not.
+    """
+    if until is None or until in (names := step_names(steps)):
+        return
+    problem = f"{until!r} is not a step of the scenario {scenario}"
+    raise InputError("--until", problem, f"name one of: {', '.join(names)}")

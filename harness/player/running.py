@@ -1,0 +1,41 @@
+"""A machine of a scenario while it runs: what checks ask, and what the player waits for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from harness.machine.machine import Machine
+from harness.model.errors import InputError
+from harness.node.ssh import Session
+from harness.player.plan import MachinePlan
+from harness.watching.evidence import Evidence
+from harness.watching.watch import Watch
+
+
+@dataclass(slots=True, kw_only=True)
+class Running:
+    """A machine that was switched on.
+
+    `boot` counts the boots that its scenario has led it through: the one that it has to be in.
+    """
+
+    plan: MachinePlan
+    machine: Machine
+    watch: Watch
+    evidence: Evidence
+    boot: int = 1
+    logged_in: Session | None = field(default=None)
+
+    @property
+    def session(self) -> Session:
+        """The SSH session, open from the step `LogIn` on.
+
+        Raises:
+            InputError: no step has logged in yet.
+        """
+        if self.logged_in is None:
+            raise InputError(
+                f"machine {self.plan.name}", "is asked by SSH before a step logged in",
+                "put LogIn before this step",
+            )  # fmt: skip
+        return self.logged_in

@@ -1,0 +1,143 @@
+"""A scenario: data about one way in which a node comes up. What follows from the data is derived.
+
+A scenario never waits, never scales a time and never counts boots; `player.play` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.model.errors import InputError
+from harness.model.way import Way
+from harness.player.needs import Need
+from harness.player.plan import FromDisk, FromNetwork, MachinePlan, Service
+from harness.player.steps import LogIn, Reboot, Step, SwitchOn, step_names
+
+if TYPE_CHECKING:
+    from harness.guest.installer_variant import Variant
+
+STANDALONE_LEVELS = ("unit-active", "healthz", "cri", "static-pod")
+"""Levels of readiness of a kubelet without a cluster."""
+BOOTSTRAP_LEVELS = (*STANDALONE_LEVELS, "api-readyz")
+"""Levels of readiness of a bootstrap machine; it is no Node of the cluster that it begins."""
+NODE_LEVELS = (*BOOTSTRAP_LEVELS, "node-ready", "os-id-label")
+"""Levels of readiness of a Node; a run without a control plane asks the first ones alone."""
+_REMEDY = "correct the scenario; docs/scenarios.md says what steps it can have"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What a scenario's steps may depend on.
+
+    `has_control_plane` is whether the run has the parts of one. `installer` tells what the
+    installer's own config does, None where the harness's config is booted.
+    """
+
+    has_control_plane: bool = True
+    installer: Variant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One way a node comes up.
+
+    `levels` names the levels of readiness that a judged machine has to reach at its end. `needs` is
+    what the scenario cannot do without, beside the images of its machines. With
+    `takes_installer_config` it boots the installer's own config if one is given.
+    """
+
+    name: str
+    title: str
+    machines: tuple[MachinePlan, ...]
+    steps: Callable[[Given], tuple[Step, ...]]
+    services: tuple[Service, ...] = ()
+    way: Way = Way.LIVE_APPLY
+    levels: tuple[str, ...] = STANDALONE_LEVELS
+    needs: tuple[Need, ...] = ()
+    takes_installer_config: bool = False
+
+    @property
+    def memory_mib(self) -> int:
+        """The memory of all machines together."""
+        return sum(plan.memory_mib for plan in self.machines)
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The keys of the images that its machines boot, each once."""
+        return tuple(dict.fromkeys(plan.medium.image for plan in self.machines))
+
+    @property
+    def judged(self) -> tuple[str, ...]:
+        """The names of the machines that tests run against."""
+        return tuple(plan.name for plan in self.machines if plan.is_judged)
+
+    def plan_of(self, machine: str) -> MachinePlan:
+        """Return the plan of a machine by its name."""
+        return next(plan for plan in self.machines if plan.name == machine)
+
+    def record_name(self, machine: str) -> str:
+        """Return what reports call a machine: the only one that is judged has the scenario's name.
+
+        The others add their own.
+        """
+        return self.name if self.judged == (machine,) else f"{self.name}_{machine}"
+
+    def reboots(self, machine: str, given: Given | None = None) -> int:
+        """Return how often a machine reboots; a bootimage with the node layer inside does as well.
+
+        One more is too many.
+        """
+        steps = self.steps(given or Given())
+        return sum(isinstance(step, Reboot) and step.machine == machine for step in steps)
+
+    def checked_steps(self, given: Given) -> tuple[Step, ...]:
+        """Return the steps, if they make sense.
+
+        Raises:
+            InputError: they do not; the scenario and the step are named.
+        """
+        steps = self.steps(given)
+        for problem in _problems(self, steps):
+            raise InputError(f"scenario {self.name}", problem, _REMEDY)
+        return steps
+
+
+def _problems(scenario: Scenario, steps: tuple[Step, ...]) -> Iterator[str]:
+    names = [plan.name for plan in scenario.machines]
+    if len(set(names)) < len(names):
+        yield f"has two machines of one name: {', '.join(names)}"
+    yield from _wrong_links(scenario)
+    is_on: set[str] = set()
+    logged_in: set[str] = set()
+    for step, name in zip(steps, step_names(steps), strict=True):
+        if not step.machine:
+            continue
+        if step.machine not in names:
+            yield f"step {name} names the unknown machine {step.machine!r}"
+        if isinstance(step, SwitchOn) == (step.machine in is_on):
+            is_again = isinstance(step, SwitchOn)
+            yield f"step {name}: the machine is {'on already' if is_again else 'not on yet'}"
+        is_on.add(step.machine)
+        if isinstance(step, LogIn):
+            logged_in.add(step.machine)
+    if not scenario.judged:
+        yield "has no machine that is judged"
+    for machine in scenario.judged:
+        if machine not in logged_in:
+            yield f"machine {machine!r} is judged, but no step logs in to it"
+
+
+def _wrong_links(scenario: Scenario) -> Iterator[str]:
+    ends = [plan.link.name for plan in scenario.machines if plan.link]
+    for name in dict.fromkeys(ends):
+        if (count := ends.count(name)) != 2:
+            yield f"link {name!r} has {count} ends instead of 2"
+
+
+def medium_of(plan: MachinePlan) -> str:
+    """Return in a word what a machine boots."""
+    if isinstance(plan.medium, FromDisk):
+        return "disk"
+    return "network" if isinstance(plan.medium, FromNetwork) else "live ISO"

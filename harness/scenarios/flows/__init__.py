@@ -1,0 +1,1 @@
+"""What several scenarios share: the configs and steps of one way to come up."""

@@ -1,0 +1,110 @@
+"""Disk images and live ISOs by their keys: what the user named, else the stand-ins' own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from harness.images import bootimage
+from harness.images.bootimage import BootImage
+from harness.images.cache import Cache
+from harness.images.live_iso import insist_live_iso
+from harness.images.live_media import LiveMedia
+from harness.model.clock import Deadline
+from harness.player.needs import lacks_image
+from harness.player.plan import BOOTIMAGE, FAT, LIVE_ISO
+from harness.standin.build import StandIn
+from harness.workplace.options import Settings
+
+
+class NamedImages:
+    """The images of one process, each fetched, verified and unpacked on first use."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        stand_in: Callable[[], StandIn],
+        cache: Callable[[], Cache],
+        deadline: Deadline,
+    ) -> None:
+        self._settings = settings
+        self._stand_in = stand_in
+        self._cache = cache
+        self._deadline = deadline
+        self._disks: dict[str, BootImage] = {}
+
+    @property
+    def acquired(self) -> Mapping[str, BootImage]:
+        """The disk images that were asked for so far."""
+        return self._disks
+
+    def has(self, key: str) -> bool:
+        """Return whether the user named an image of this key, or a stand-in has it."""
+        is_stand_ins = self._settings.is_stand_in and key in (BOOTIMAGE, FAT, LIVE_ISO)
+        return is_stand_ins or self._named(key) is not None
+
+    def check(self) -> None:
+        """Check what can be checked of named images without fetching or unpacking them.
+
+        Raises:
+            InputError: the live ISO is not one.
+        """
+        if (iso := self._named(LIVE_ISO)) is not None:
+            insist_live_iso(Path(iso).expanduser())
+
+    def acquire(self) -> None:
+        """Fetch and verify every disk image that the user named.
+
+        Raises:
+            InputError: one cannot be used.
+        """
+        for key in self._settings.images:
+            if key != LIVE_ISO and not _is_iso(self._settings.images[key]):
+                self.disk(key)
+
+    def disk(self, key: str) -> BootImage:
+        """Return a disk image, verified and unpacked.
+
+        Raises:
+            InputError: there is none of this key, or it cannot be used.
+        """
+        if key not in self._disks:
+            named = self._named(key) or self._stand_ins_disk(key)
+            sha256 = self._settings.bootimage_sha256 if key == BOOTIMAGE else None
+            self._disks[key] = bootimage.acquire(named, sha256, self._cache(), self._deadline)
+        return self._disks[key]
+
+    def iso(self, key: str) -> Path:
+        """Return a live ISO.
+
+        Raises:
+            InputError: there is none of this key.
+        """
+        if (named := self._named(key)) is not None:
+            return Path(named).expanduser()
+        if key == LIVE_ISO and self._settings.is_stand_in:
+            return self._stand_in().live.iso
+        raise lacks_image("live media", key)
+
+    def live_media(self, key: str, folder: Path) -> LiveMedia:
+        """Return a live ISO with its parts for the network; they are put in `folder`.
+
+        Raises:
+            InputError: there is none of this key, or it is not a live ISO.
+        """
+        iso = self.iso(key)
+        return self._stand_in().live if self._named(key) is None else LiveMedia.of_iso(iso, folder)
+
+    def _named(self, key: str) -> str | None:
+        return self._settings.bootimage if key == BOOTIMAGE else self._settings.images.get(key)
+
+    def _stand_ins_disk(self, key: str) -> str:
+        if self._settings.is_stand_in and key == BOOTIMAGE:
+            return str(self._stand_in().bootimage)
+        if self._settings.is_stand_in and key == FAT:
+            return str(self._stand_in().fat_bootimage)
+        raise lacks_image("disk images", key)
+
+
+def _is_iso(text: str) -> bool:
+    return text.endswith(".iso")
