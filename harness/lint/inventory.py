@@ -18,7 +18,7 @@ from harness.guest import access
 from harness.guest import files as guest_files
 from harness.guest.validation import whole
 from harness.images.bootimage import BootImage
-from harness.machine.architecture import CpuLevel
+from harness.machine.domain.architecture import CpuLevel
 from harness.machine.machine import EVENTS_PORT, MachineSpec
 from harness.model import os_release
 from harness.model.clock import Deadline, NotYet, wait_for

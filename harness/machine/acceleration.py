@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import folders, process
-from harness.machine.architecture import Kind
-from harness.machine.emulator import Emulator
+from harness.machine.domain.architecture import Kind
+from harness.machine.domain.emulator import Emulator
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, InputError
 

@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import quote
 
 from harness import folders
-from harness.machine.domain import SecurityLabel
+from harness.machine.domain.domain import SecurityLabel
 from harness.machine.driver import (
     STOP_REASONS,
     STOPPED_EVENT,
@@ -30,8 +30,8 @@ from harness.machine.driver import (
     explain,
     security_labels,
 )
-from harness.machine.ownership import Run
-from harness.machine.remains import EMBEDDED
+from harness.machine.ownership.remains import EMBEDDED
+from harness.machine.ownership.run import Run
 from harness.model.clock import SYSTEM_CLOCK, Clock, Deadline, NotYet, wait_for
 from harness.model.errors import DeadlineError, InputError, RigError
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Protocol
 from xml.etree import ElementTree as ET
 
-from harness.machine.domain import SecurityLabel
-from harness.machine.remains import EMBEDDED
+from harness.machine.domain.domain import SecurityLabel
+from harness.machine.ownership.remains import EMBEDDED
 from harness.model.errors import InputError
 
 

@@ -14,21 +14,21 @@ from pathlib import Path
 from types import MappingProxyType
 
 from harness import doctor
-from harness.machine import processes
 from harness.machine.acceleration import Acceleration
-from harness.machine.architecture import CpuLevel, cpu_model
 from harness.machine.disk import BLANK_BYTES, create_blank, create_overlay, served
-from harness.machine.domain import Domain, Port
+from harness.machine.domain.architecture import CpuLevel, cpu_model
+from harness.machine.domain.domain import Domain, Port
+from harness.machine.domain.emulator import Emulator
+from harness.machine.domain.hardware import PLAIN, Hardware, needs
+from harness.machine.domain.network import Forward
+from harness.machine.domain.segment import Segment
+from harness.machine.domain.storage import Disk, Paths
 from harness.machine.driver import DESTROYED, POWERED_OFF, Connection, RunningDomain
-from harness.machine.emulator import Emulator
-from harness.machine.hardware import PLAIN, Hardware, needs
-from harness.machine.memory import reserve
-from harness.machine.network import Forward
-from harness.machine.ownership import Run
-from harness.machine.ports import reserve_port
-from harness.machine.remains import DomainRecord
-from harness.machine.segment import Segment
-from harness.machine.storage import Disk, Paths
+from harness.machine.ownership import processes
+from harness.machine.ownership.memory import reserve
+from harness.machine.ownership.ports import reserve_port
+from harness.machine.ownership.remains import DomainRecord
+from harness.machine.ownership.run import Run
 from harness.model.clock import Deadline
 
 LOG = logging.getLogger(__name__)

@@ -18,12 +18,12 @@ from harness.images.live_media import LiveMedia
 from harness.images.node_image import NodeImage
 from harness.images.registry import Registry
 from harness.machine.acceleration import Acceleration
+from harness.machine.domain.emulator import Emulator
+from harness.machine.domain.hardware import PLAIN, Hardware
 from harness.machine.driver import Connection
-from harness.machine.emulator import Emulator
-from harness.machine.hardware import PLAIN, Hardware
 from harness.machine.machine import Machine, MachineSpec
 from harness.machine.machine import boot as boot_machine
-from harness.machine.ownership import Run
+from harness.machine.ownership.run import Run
 from harness.model.clock import SYSTEM_CLOCK, Clock, Deadline
 from harness.model.ignition import Document
 from harness.model.redaction import Redactor

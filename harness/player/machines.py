@@ -10,8 +10,8 @@ from harness.diagnosis import rules
 from harness.diagnosis.engine import Engine
 from harness.guest.validation import require_valid
 from harness.images.live_iso import with_ignition
-from harness.machine.architecture import CpuLevel
-from harness.machine.hardware import with_required
+from harness.machine.domain.architecture import CpuLevel
+from harness.machine.domain.hardware import with_required
 from harness.machine.machine import MachineSpec
 from harness.model import version
 from harness.model.clock import Deadline, utc_now

@@ -13,7 +13,7 @@ from harness.guest.kubelet import crio_pause, standalone_kubelet
 from harness.guest.limits import LIMITS
 from harness.guest.live_apply import observation
 from harness.guest.validation import require_valid, whole
-from harness.machine.segment import Segment, pair
+from harness.machine.domain.segment import Segment, pair
 from harness.model.errors import InputError
 from harness.model.ignition import Config, Document, render
 from harness.player.inputs import Inputs, Rig

@@ -13,8 +13,8 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScheduling, LoadScopeScheduling
 
-from harness.machine import memory
 from harness.machine.machine import EMULATOR_MIB
+from harness.machine.ownership import memory
 from harness.player.scenario import Scenario
 from harness.plugin.collection import OF
 from harness.scenarios.catalogue import Catalogue

@@ -23,7 +23,7 @@ from harness.folders import cache_dir
 from harness.host_needs import Purpose
 from harness.images import cpio, live_iso, oci_layout
 from harness.images.live_media import LiveMedia
-from harness.machine.locks import lock
+from harness.machine.ownership.locks import lock
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, RigError
 from harness.standin import live, oci, recipe, rootfs

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.machine.hardware import PLAIN, Hardware
-from harness.machine.hardware import parse as parse_hardware
+from harness.machine.domain.hardware import PLAIN, Hardware
+from harness.machine.domain.hardware import parse as parse_hardware
 from harness.model.errors import InputError
 from harness.player.plan import BOOTIMAGE, FAT, LIVE_ISO
 from harness.scenarios.catalogue import EVERY_SCENARIO

@@ -27,9 +27,10 @@ from harness.images.contents import Contents, contents_of
 from harness.images.node_image import NodeImage
 from harness.images.reference import parse as parse_reference
 from harness.images.skopeo import Source
-from harness.machine import acceleration, hardware
+from harness.machine import acceleration
 from harness.machine.acceleration import Acceleration
-from harness.machine.emulator import Emulator, find_emulator
+from harness.machine.domain import hardware
+from harness.machine.domain.emulator import Emulator, find_emulator
 from harness.model import ignition
 from harness.model.clock import Deadline
 from harness.model.errors import HarnessError, InputError

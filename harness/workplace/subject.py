@@ -10,7 +10,7 @@ import platform
 from collections.abc import Iterator
 from importlib import metadata
 
-from harness.machine.hardware import PLAIN
+from harness.machine.domain.hardware import PLAIN
 from harness.player.plan import BOOTIMAGE, FAT, LIVE_ISO
 from harness.workplace.preparation import Preparation
 

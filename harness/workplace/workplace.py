@@ -24,7 +24,7 @@ from harness.images.registry import Registry, serve
 from harness.images.skopeo import Source
 from harness.machine.connection import open_connection
 from harness.machine.driver import is_guests_doing
-from harness.machine.ownership import Run, begin_run
+from harness.machine.ownership.run import Run, begin_run
 from harness.model.clock import Deadline
 from harness.model.errors import HarnessError, ProductError, RigError
 from harness.model.node_state import NodeState

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import failures
 
-from harness.machine.processes import processes_naming
+from harness.machine.ownership.processes import processes_naming
 from harness.model.clock import SYSTEM_CLOCK, Deadline, NotYet, wait_for
 from harness.model.errors import HarnessError, ProductError, RigError, SuiteError
 from harness.model.ignition import Document, merge

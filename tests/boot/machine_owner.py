@@ -15,14 +15,14 @@ import select
 import sys
 from pathlib import Path
 
-from harness.machine import hardware
 from harness.machine.acceleration import Acceleration
-from harness.machine.architecture import Kind
 from harness.machine.connection import open_connection
-from harness.machine.emulator import find_emulator
+from harness.machine.domain import hardware
+from harness.machine.domain.architecture import Kind
+from harness.machine.domain.emulator import find_emulator
+from harness.machine.domain.segment import pair
 from harness.machine.machine import Machine, MachineSpec, boot
-from harness.machine.ownership import Run, begin_run
-from harness.machine.segment import pair
+from harness.machine.ownership.run import Run, begin_run
 from harness.model.clock import Deadline, NotYet, wait_for
 
 _NO_IGNITION = '{"ignition":{"version":"3.4.0"}}'

@@ -23,7 +23,7 @@ from pathlib import Path
 import pytest
 
 from harness import process
-from harness.machine.processes import processes_naming
+from harness.machine.ownership.processes import processes_naming
 from harness.model.clock import Deadline, NotYet, wait_for
 
 ROOT = Path(__file__).parents[2]

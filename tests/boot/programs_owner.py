@@ -19,8 +19,8 @@ from harness.images.disk_format import examine
 from harness.lint import inventory
 from harness.machine.acceleration import probe
 from harness.machine.connection import open_connection
-from harness.machine.emulator import find_emulator
-from harness.machine.ownership import begin_run
+from harness.machine.domain.emulator import find_emulator
+from harness.machine.ownership.run import begin_run
 from harness.model.clock import Deadline
 from harness.model.redaction import Redactor
 from harness.player.inputs import Rig

@@ -27,10 +27,10 @@ from owned import (
 
 from harness import process
 from harness.machine.acceleration import probe_command
-from harness.machine.architecture import Kind
-from harness.machine.emulator import find_emulator
-from harness.machine.ownership import live_runs, sweep
-from harness.machine.processes import PROC, processes_naming
+from harness.machine.domain.architecture import Kind
+from harness.machine.domain.emulator import find_emulator
+from harness.machine.ownership.processes import PROC, processes_naming
+from harness.machine.ownership.run import live_runs, sweep
 from harness.model.clock import Deadline, NotYet
 
 # 16-bit code: write "U" to the first serial port, then halt for ever.
@@ -67,7 +67,7 @@ def reaper_of(folder: Path) -> int:
             words = (entry / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if os.fsencode(folder) in words and b"harness.machine.reaper" in words:
+        if os.fsencode(folder) in words and b"harness.machine.ownership.reaper" in words:
             return int(entry.name)
     raise NotYet("no reaper runs")
 

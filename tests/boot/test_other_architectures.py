@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from owned import Place, owner_of, private_place, wait_for_words
 
-from harness.machine.emulator import find_emulator
+from harness.machine.domain.emulator import find_emulator
 from harness.model.errors import InputError
 
 FIRMWARE_S = 120.0

@@ -47,7 +47,7 @@ def test_project_without_nodes_keeps_the_scheduler_of_xdist(project: Project) ->
 def test_worker_count_is_bounded_by_memory_when_several_machines_may_run(project: Project) -> None:
     project.write("def test_other(): pass")
     project.write(
-        "from harness.machine import memory\n"
+        "from harness.machine.ownership import memory\n"
         "memory.survey = lambda: memory.Survey(host_bytes=1000 * memory.MIB, cgroup=None)\n",
         "little_memory.py",
     )

@@ -6,9 +6,9 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.machine.domain import SecurityLabel
+from harness.machine.domain.domain import SecurityLabel
 from harness.machine.driver import DESTROYED
-from harness.machine.ownership import Run
+from harness.machine.ownership.run import Run
 from harness.model.errors import RigError
 
 

@@ -24,11 +24,11 @@ from harness.images.node_image import NodeImage
 from harness.images.reference import Reference, Transport
 from harness.images.registry import Registry
 from harness.machine.acceleration import Acceleration
-from harness.machine.architecture import Kind, architecture
-from harness.machine.domain import Domain, Port
-from harness.machine.emulator import Emulator
+from harness.machine.domain.architecture import Kind, architecture
+from harness.machine.domain.domain import Domain, Port
+from harness.machine.domain.emulator import Emulator
+from harness.machine.domain.storage import Disk
 from harness.machine.machine import PORTS, Machine
-from harness.machine.storage import Disk
 from harness.model.clock import Deadline
 from harness.model.ignition import Document, render
 from harness.model.record import MachineRecord

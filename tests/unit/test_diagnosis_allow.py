@@ -8,7 +8,7 @@ import pytest
 from harness.diagnosis import allow
 from harness.diagnosis.allow import AllowList
 from harness.diagnosis.line import Line, Stream
-from harness.machine.architecture import ARCHITECTURES
+from harness.machine.domain.architecture import ARCHITECTURES
 from harness.model.errors import InputError
 
 TODAY = datetime.date(2026, 11, 23)

@@ -16,8 +16,8 @@ from harness.machine.acceleration import (
     probe_command,
     require_kvm,
 )
-from harness.machine.architecture import Kind, architecture
-from harness.machine.emulator import Emulator, host_architecture
+from harness.machine.domain.architecture import Kind, architecture
+from harness.machine.domain.emulator import Emulator, host_architecture
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, InputError
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.machine.architecture import (
+from harness.machine.domain.architecture import (
     ARCHITECTURES,
     HOST,
     MAXIMUM,
@@ -13,7 +13,7 @@ from harness.machine.architecture import (
     architecture,
     cpu_model,
 )
-from harness.machine.emulator import find_emulator, host_architecture
+from harness.machine.domain.emulator import find_emulator, host_architecture
 from harness.model.errors import InputError
 
 

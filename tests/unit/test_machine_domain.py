@@ -7,13 +7,13 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from harness import folders
-from harness.machine import hardware
-from harness.machine.architecture import CpuLevel, Kind, architecture, cpu_model
-from harness.machine.domain import Domain, Port, SecurityLabel
-from harness.machine.emulator import Emulator
-from harness.machine.network import Forward
-from harness.machine.segment import Segment
-from harness.machine.storage import Disk, Paths
+from harness.machine.domain import hardware
+from harness.machine.domain.architecture import CpuLevel, Kind, architecture, cpu_model
+from harness.machine.domain.domain import Domain, Port, SecurityLabel
+from harness.machine.domain.emulator import Emulator
+from harness.machine.domain.network import Forward
+from harness.machine.domain.segment import Segment
+from harness.machine.domain.storage import Disk, Paths
 from harness.model.errors import InputError
 
 FOLDER = Path("/run-folder/one")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.machine.domain import SecurityLabel
+from harness.machine.domain.domain import SecurityLabel
 from harness.machine.driver import Code, explain, security_labels
 
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from harness.host_needs import Purpose
-from harness.machine.architecture import Firmware, architecture
-from harness.machine.hardware import PLAIN, Hardware, firmware_for, needs, parse
+from harness.machine.domain.architecture import Firmware, architecture
+from harness.machine.domain.hardware import PLAIN, Hardware, firmware_for, needs, parse
 from harness.model.errors import InputError
 
 

@@ -7,16 +7,16 @@ from xml.etree import ElementTree as ET
 import pytest
 from machine_fakes import FakeConnection, fake_qemu_img, make_run
 
-from harness.machine import hardware
 from harness.machine.acceleration import Acceleration
-from harness.machine.architecture import Firmware, Kind, architecture
+from harness.machine.domain import hardware
+from harness.machine.domain.architecture import Firmware, Kind, architecture
+from harness.machine.domain.emulator import Emulator
+from harness.machine.domain.segment import pair
+from harness.machine.domain.storage import Disk
 from harness.machine.driver import POWERED_OFF
-from harness.machine.emulator import Emulator
 from harness.machine.machine import PORTS, MachineSpec, boot
-from harness.machine.memory import MemoryShortageError
-from harness.machine.ownership import Run
-from harness.machine.segment import pair
-from harness.machine.storage import Disk
+from harness.machine.ownership.memory import MemoryShortageError
+from harness.machine.ownership.run import Run
 from harness.model.clock import Deadline
 from harness.model.errors import InputError, RigError
 

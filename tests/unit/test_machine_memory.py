@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from machine_fakes import make_run
 
-from harness.machine.locks import lock
-from harness.machine.memory import (
+from harness.machine.ownership.locks import lock
+from harness.machine.ownership.memory import (
     MIB,
     Cgroup,
     MemoryShortageError,
@@ -17,7 +17,7 @@ from harness.machine.memory import (
     reserve,
     survey,
 )
-from harness.machine.ownership import Run
+from harness.machine.ownership.run import Run
 from harness.model.clock import Deadline
 from harness.model.errors import RigError
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from machine_fakes import FakeClock
 
-from harness.machine.locks import lock, try_lock
-from harness.machine.ports import PORTS, reserve_port
+from harness.machine.ownership.locks import lock, try_lock
+from harness.machine.ownership.ports import PORTS, reserve_port
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, RigError
 

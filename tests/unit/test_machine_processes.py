@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from machine_fakes import FakeClock, add_process
 
-from harness.machine.processes import (
+from harness.machine.ownership.processes import (
     end_processes,
     peak_bytes,
     processes_naming,
@@ -23,7 +23,7 @@ STATUS = "Name:\tqemu\nVmPeak:\t 9999 kB\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 
 def test_only_processes_with_a_path_inside_the_folder_are_found(tmp_path: Path) -> None:
     add_process(tmp_path, 11, "qemu -chardev file,path=/t/run-000001/one/console.log")
     add_process(tmp_path, 12, "qemu -chardev file,path=/t/run-000002/one/console.log")
-    add_process(tmp_path, 13, "python -m harness.machine.reaper /t/run-000001")
+    add_process(tmp_path, 13, "python -m harness.machine.ownership.reaper /t/run-000001")
     (tmp_path / "self").mkdir()
 
     assert processes_naming(RUN, tmp_path) == (11,)

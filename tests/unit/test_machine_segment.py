@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from machine_fakes import make_run
 
-from harness.machine.segment import pair
+from harness.machine.domain.segment import pair
 from harness.model.errors import InputError
 
 

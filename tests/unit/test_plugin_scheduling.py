@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.machine import memory
+from harness.machine.ownership import memory
 from harness.plugin.scheduling import scenario_in, workers_that_fit
 from harness.scenarios.catalogue import Catalogue
 from harness.workplace.options import read

@@ -11,7 +11,7 @@ from scenario_fakes import config_of, file_paths, make_inputs
 
 from harness import folders, process
 from harness.guest.validation import require_valid
-from harness.machine.architecture import CpuLevel
+from harness.machine.domain.architecture import CpuLevel
 from harness.model.errors import InputError
 from harness.model.ignition import Document, parse, render
 from harness.model.node_state import parse as parse_state

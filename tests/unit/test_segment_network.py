@@ -9,9 +9,9 @@ from harness.guest.bootkube import IMAGE
 from harness.guest.machine_configs import machine_config_server
 from harness.guest.segment_network import API_INT_NAME, GATEWAY, Member, segment_gateway
 from harness.images.certificates import issue
-from harness.machine.architecture import architecture
-from harness.machine.network import Forward, Network
-from harness.machine.segment import Segment
+from harness.machine.domain.architecture import architecture
+from harness.machine.domain.network import Forward, Network
+from harness.machine.domain.segment import Segment
 from harness.model.ignition import Config, File
 from harness.model.secret import Secret
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.machine.hardware import PLAIN, parse
+from harness.machine.domain.hardware import PLAIN, parse
 from harness.workplace.subject import provenance
 
 OPTIONS: dict[str, Any] = {"hardware": PLAIN, "images": {}, "bootstrap_ignition": None}

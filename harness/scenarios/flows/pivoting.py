@@ -18,7 +18,7 @@ from harness.cluster.pki import make_pki
 from harness.guest.joining import joining_kubelet
 from harness.guest.limits import LIMITS
 from harness.guest.pivot import pivot
-from harness.machine.memory import reserve
+from harness.machine.ownership.memory import reserve
 from harness.model.clock import Deadline
 from harness.model.ignition import Config, Document
 from harness.model.way import Way

@@ -1,7 +1,8 @@
 """The process that outlives a killed run just long enough to take its machines down.
 
-`python -m harness.machine.reaper RUN_FOLDER` waits on its standard input, a pipe from the owner. A
-byte is a goodbye; the end of the pipe without one means that the owner died, by whatever means.
+`python -m harness.machine.ownership.reaper RUN_FOLDER` waits on its standard input, a pipe from the
+owner. A byte is a goodbye; the end of the pipe without one means that the owner died, by whatever
+means.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import signal
 import sys
 from pathlib import Path
 
-from harness.machine.locks import lock
-from harness.machine.remains import LOCK, demolish
+from harness.machine.ownership.locks import lock
+from harness.machine.ownership.remains import LOCK, demolish
 from harness.model.clock import SYSTEM_CLOCK, Clock, Deadline
 from harness.model.errors import DeadlineError
 

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from harness.machine import processes
-from harness.machine.locks import lock
-from harness.machine.ownership import Run, live_runs
+from harness.machine.ownership import processes
+from harness.machine.ownership.locks import lock
+from harness.machine.ownership.run import Run, live_runs
 from harness.model.clock import Deadline
 from harness.model.errors import RigError
 

@@ -12,13 +12,19 @@ from itertools import chain
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from harness.machine.architecture import HOST, MAXIMUM, Firmware, IgnitionBy, Kind
-from harness.machine.element import add
-from harness.machine.emulator import Emulator
-from harness.machine.hardware import PLAIN, Hardware, firmware_for
-from harness.machine.network import Forward, Network
-from harness.machine.segment import Segment
-from harness.machine.storage import Disk, Paths, cdrom_element, disk_elements, scsi_controller
+from harness.machine.domain.architecture import HOST, MAXIMUM, Firmware, IgnitionBy, Kind
+from harness.machine.domain.element import add
+from harness.machine.domain.emulator import Emulator
+from harness.machine.domain.hardware import PLAIN, Hardware, firmware_for
+from harness.machine.domain.network import Forward, Network
+from harness.machine.domain.segment import Segment
+from harness.machine.domain.storage import (
+    Disk,
+    Paths,
+    cdrom_element,
+    disk_elements,
+    scsi_controller,
+)
 
 _QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
 _FW_CFG_NAME = "opt/com.coreos/config"

@@ -12,7 +12,7 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.machine.processes import end_processes
+from harness.machine.ownership.processes import end_processes
 from harness.model.clock import Deadline
 from harness.model.errors import HarnessError
 

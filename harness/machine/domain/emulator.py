@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import process
-from harness.machine.architecture import Architecture, architecture
+from harness.machine.domain.architecture import Architecture, architecture
 from harness.model.errors import InputError
 
 # RHEL and CentOS ship one emulator, for the host's own architecture, outside PATH.

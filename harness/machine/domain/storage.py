@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from harness.machine.architecture import Architecture
-from harness.machine.element import add
+from harness.machine.domain.architecture import Architecture
+from harness.machine.domain.element import add
 
 # What the firmware tries in turn: a disk that holds nothing bootable is passed over.
 BOOT_DISK, BOOT_CDROM, BOOT_NETWORK, _AFTER_ALL = 1, 2, 3, 4

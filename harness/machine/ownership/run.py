@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from harness import folders, process
-from harness.machine import remains
-from harness.machine.locks import lock, try_lock
-from harness.machine.remains import DomainRecord
+from harness.machine.ownership import remains
+from harness.machine.ownership.locks import lock, try_lock
+from harness.machine.ownership.remains import DomainRecord
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, HarnessError, InputError, RigError
 
@@ -32,7 +32,7 @@ _GATE_WAIT_S = 10.0
 _REAPER_START_S = 20.0
 _RUN_PREFIX = "run-"
 _BACK_LINK = "run"
-_PACKAGE_ROOT = Path(__file__).parents[2]
+_PACKAGE_ROOT = Path(__file__).parents[3]
 # Disks go here: /tmp is in memory on many systems.
 _SCRATCH_ROOT = Path("/var/tmp")  # noqa: S108 - below it, a folder of our own, checked to be private
 
@@ -226,7 +226,7 @@ def _start_reaper(run: Run, pipe: int) -> None:
     """Start the reaper and return once it stands on its own."""
     path = os.pathsep.join(filter(None, (str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH"))))
     # -P: the working folder is the user's, who may have a folder called harness there.
-    command = (sys.executable, "-P", "-m", "harness.machine.reaper", run.folder)
+    command = (sys.executable, "-P", "-m", "harness.machine.ownership.reaper", run.folder)
     log = run.folder / "reaper.log"
     with (
         log.open("wb") as out,

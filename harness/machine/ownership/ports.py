@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.machine.locks import try_lock
+from harness.machine.ownership.locks import try_lock
 from harness.model.errors import RigError
 
 # Below Linux's ephemeral ports (32768), so that no client connection takes one in the meantime.

@@ -14,7 +14,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.machine.ownership import Run
+from harness.machine.ownership.run import Run
 from harness.model.errors import InputError
 
 # Source: unix(7), sun_path less its final zero.

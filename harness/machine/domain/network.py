@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.machine.architecture import Architecture
-from harness.machine.segment import Segment
-from harness.machine.storage import BOOT_NETWORK
+from harness.machine.domain.architecture import Architecture
+from harness.machine.domain.segment import Segment
+from harness.machine.domain.storage import BOOT_NETWORK
 from harness.model.errors import InputError
 
 # The field `file` of a BOOTP answer, less its final zero. Source: RFC 951.

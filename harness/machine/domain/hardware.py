@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.host_needs import Purpose
-from harness.machine.architecture import Architecture, Firmware
-from harness.machine.storage import SECTOR_BYTES
+from harness.machine.domain.architecture import Architecture, Firmware
+from harness.machine.domain.storage import SECTOR_BYTES
 from harness.model.errors import InputError
 
 BIG_SECTOR_BYTES = 4096
