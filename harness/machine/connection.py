@@ -1,36 +1,31 @@
-"""The one place that speaks libvirt: opening a connection, starting and destroying domains.
+"""Opening a connection to a libvirt driver, starting domains in it and following their ends.
 
 By default the driver is embedded in this process (`qemu:///embed`), with a private root and no
-daemon. libvirt allows one such root in the life of a process, hence one run. It is imported on
-first use: loading it costs time that the reaper does not have, and a missing library is an error
-to explain.
+daemon. libvirt allows one such root in the life of a process, hence one run.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from xml.etree import ElementTree as ET
 
 from harness import folders
-from harness.machine.domain.domain import SecurityLabel
+from harness.machine import library
 from harness.machine.driver import (
+    EMBEDDED,
     STOP_REASONS,
     STOPPED_EVENT,
-    Code,
     Connection,
     RunningDomain,
-    explain,
-    security_labels,
+    SecurityLabel,
 )
-from harness.machine.ownership.remains import EMBEDDED
 from harness.machine.ownership.run import Run
 from harness.model.clock import SYSTEM_CLOCK, Clock, Deadline, NotYet, wait_for
 from harness.model.errors import DeadlineError, InputError, RigError
@@ -73,7 +68,7 @@ class LibvirtDomain:
 
     def is_running(self) -> bool:
         """Return whether it still exists."""
-        with _quiet_when_gone():
+        with library.missing_domain_ignored():
             return bool(self.handle.isActive())
         return False
 
@@ -96,7 +91,7 @@ class LibvirtDomain:
 
     def destroy(self) -> None:
         """End it at once; nothing happens when it is gone already."""
-        with _quiet_when_gone():
+        with library.missing_domain_ignored():
             self.handle.destroy()
 
 
@@ -113,7 +108,7 @@ class _LibvirtConnection:
         return security_labels(self.handle.getCapabilities(), os.getuid(), os.getgid())
 
     def start(self, xml: str) -> RunningDomain:
-        libvirt = _libvirt()
+        libvirt = library.load()
         embedded = self.uri.startswith(EMBEDDED)
         flags = 0 if embedded else libvirt.VIR_DOMAIN_START_AUTODESTROY
         try:
@@ -147,29 +142,14 @@ def open_connection(uri: str, run: Run) -> Iterator[Connection]:
         root = _make_root(run)
         log_folder = root / "log/qemu"
         target = f"{EMBEDDED}?root={quote(os.fspath(root))}"
-    with _library_log(run.folder / "libvirt.log"):
-        _libvirt()
-    handle = _open(target)
+    library.load_with_log(run.folder / "libvirt.log")
+    handle = library.connect(target)
     try:
         connection = _LibvirtConnection(uri=target, handle=handle, log_folder=log_folder)
-        lifecycle = _libvirt().VIR_DOMAIN_EVENT_ID_LIFECYCLE
+        lifecycle = library.load().VIR_DOMAIN_EVENT_ID_LIFECYCLE
         handle.domainEventRegisterAny(None, lifecycle, connection.note_event, None)
         LOG.info("libvirt: %s", target)
         yield connection
-    finally:
-        handle.close()
-
-
-def destroy_domain(uri: str, uuid: str) -> None:
-    """Destroy the domain `uuid` of a daemon's driver, if it is there.
-
-    Raises:
-        InputError: the driver cannot be reached.
-    """
-    handle = _open(uri)
-    try:
-        with _quiet_when_gone():
-            handle.lookupByUUIDString(uuid).destroy()
     finally:
         handle.close()
 
@@ -192,64 +172,16 @@ def _make_root(run: Run) -> Path:
     return root
 
 
-def _open(uri: str) -> Any:  # noqa: ANN401 - the binding has no types
-    libvirt = _libvirt()
-    _run_event_loop()
-    try:
-        return libvirt.open(uri)
-    except libvirt.libvirtError as exc:
-        raise explain(uri, exc.get_error_code(), str(exc)) from exc
+def security_labels(capabilities: str, uid: int, gid: int) -> tuple[SecurityLabel, ...]:
+    """Return the labels for the security drivers in the driver's capabilities (XML text).
 
-
-@cache
-def _libvirt() -> Any:  # noqa: ANN401 - the binding has no types
-    try:
-        import libvirt
-    except ImportError as exc:
-        raise InputError(
-            "libvirt", f"cannot be loaded: {exc}",
-            "install libvirt's client library; `node-image doctor` names its package",
-        ) from exc  # fmt: skip
-    libvirt.registerErrorHandler(lambda _, error: LOG.debug("libvirt: %s", error[2]), None)
-    return libvirt
-
-
-@contextmanager
-def _library_log(path: Path) -> Iterator[None]:
-    """Let libvirt write its own log to `path`; it reads the setting once, when it is loaded.
-
-    The embedded driver would write it to this process's stderr.
+    QEMU then runs as `uid` with the files as they are; other drivers (SELinux, AppArmor), which
+    would bar it from this user's folders, stay out.
     """
-    name = "LIBVIRT_LOG_OUTPUTS"
-    if name in os.environ:
-        yield
-        return
-    os.environ[name] = f"3:file:{path}"
-    try:
-        yield
-    finally:
-        del os.environ[name]
-
-
-@cache
-def _run_event_loop() -> None:
-    """Run libvirt's event loop in a thread for the rest of the process; before the first open."""
-    libvirt = _libvirt()
-    libvirt.virEventRegisterDefaultImpl()
-
-    def _loop() -> None:
-        while True:
-            libvirt.virEventRunDefaultImpl()
-
-    threading.Thread(target=_loop, name="libvirt-events", daemon=True).start()
-
-
-@contextmanager
-def _quiet_when_gone() -> Iterator[None]:
-    """Let a domain's absence pass, and turn libvirt's other errors into ours."""
-    libvirt = _libvirt()
-    try:
-        yield
-    except libvirt.libvirtError as exc:
-        if exc.get_error_code() != Code.NO_DOMAIN:
-            raise RigError(f"libvirt: {exc}") from exc
+    root = ET.fromstring(capabilities)  # noqa: S314 - written by libvirt on this host
+    models = [node.text or "" for node in root.iterfind(".//secmodel/model")]
+    return tuple(
+        SecurityLabel(model=model, label=f"+{uid}:+{gid}" if model == "dac" else None)
+        for model in models
+        if model != "none"
+    )

@@ -1,18 +1,20 @@
 """What the harness asks of a libvirt driver, and what the driver's answers mean.
 
-Values and text only: `connection` is the one module that speaks to libvirt itself.
+Protocols and values only; it imports no other module of this room. `library` loads libvirt, and
+`connection` implements the protocols with it.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from typing import Protocol
-from xml.etree import ElementTree as ET
 
-from harness.machine.domain.domain import SecurityLabel
-from harness.machine.ownership.remains import EMBEDDED
 from harness.model.errors import InputError
+
+# The driver inside this process; it gets a root of its own, `?root=FOLDER`.
+EMBEDDED = "qemu:///embed"
 
 
 class Code(IntEnum):
@@ -38,6 +40,14 @@ STOP_REASONS = {0: POWERED_OFF, 1: DESTROYED, 2: CRASHED, 5: "QEMU ended by itse
 def is_guests_doing(reason: str) -> bool:
     """Tell whether the guest stopped itself; else the host's QEMU did."""
     return reason.startswith((POWERED_OFF, CRASHED))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecurityLabel:
+    """How libvirt's security driver `model` labels QEMU; None switches the driver off for it."""
+
+    model: str
+    label: str | None = None
 
 
 class RunningDomain(Protocol):
@@ -69,21 +79,6 @@ class Connection(Protocol):
 
     def start(self, xml: str) -> RunningDomain:
         """Start a transient domain; it ends with the connection where the driver can do that."""
-
-
-def security_labels(capabilities: str, uid: int, gid: int) -> tuple[SecurityLabel, ...]:
-    """Return the labels for the security drivers in the driver's capabilities (XML text).
-
-    QEMU then runs as `uid` with the files as they are; other drivers (SELinux, AppArmor), which
-    would bar it from this user's folders, stay out.
-    """
-    root = ET.fromstring(capabilities)  # noqa: S314 - written by libvirt on this host
-    models = [node.text or "" for node in root.iterfind(".//secmodel/model")]
-    return tuple(
-        SecurityLabel(model=model, label=f"+{uid}:+{gid}" if model == "dac" else None)
-        for model in models
-        if model != "none"
-    )
 
 
 def explain(uri: str, code: int, text: str) -> InputError:

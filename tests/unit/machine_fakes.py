@@ -6,8 +6,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.machine.domain.domain import SecurityLabel
-from harness.machine.driver import DESTROYED
+from harness.machine.driver import DESTROYED, SecurityLabel
 from harness.machine.ownership.run import Run
 from harness.model.errors import RigError
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from machine_fakes import FakeClock, make_run
 
-from harness.machine.connection import LibvirtDomain, open_connection
-from harness.machine.driver import POWERED_OFF
+from harness.machine.connection import LibvirtDomain, open_connection, security_labels
+from harness.machine.driver import POWERED_OFF, SecurityLabel
 from harness.model.errors import InputError
 
 
@@ -58,3 +58,20 @@ def test_a_reason_that_never_comes_is_waited_for_once() -> None:
 
     assert [domain.stop_reason(), domain.stop_reason()] == ["it is gone", "it is gone"]
     assert clock.now == pytest.approx(1.0, abs=0.1)
+
+
+def capabilities(*models: str) -> str:
+    secmodels = "".join(f"<secmodel><model>{model}</model></secmodel>" for model in models)
+    return f"<capabilities><host>{secmodels}</host></capabilities>"
+
+
+def test_qemu_runs_as_the_user_and_unconfined() -> None:
+    assert security_labels(capabilities("selinux", "dac"), 1000, 100) == (
+        SecurityLabel(model="selinux", label=None),
+        SecurityLabel(model="dac", label="+1000:+100"),
+    )
+
+
+def test_a_driver_without_security_needs_no_label() -> None:
+    assert security_labels(capabilities("none"), 1000, 100) == ()
+    assert security_labels(capabilities(), 1000, 100) == ()

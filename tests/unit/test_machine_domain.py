@@ -9,11 +9,12 @@ import pytest
 from harness import folders
 from harness.machine.domain import hardware
 from harness.machine.domain.architecture import CpuLevel, Kind, architecture, cpu_model
-from harness.machine.domain.domain import Domain, Port, SecurityLabel
+from harness.machine.domain.domain import Domain, Port
 from harness.machine.domain.emulator import Emulator
 from harness.machine.domain.network import Forward
 from harness.machine.domain.segment import Segment
 from harness.machine.domain.storage import Disk, Paths
+from harness.machine.driver import SecurityLabel
 from harness.model.errors import InputError
 
 FOLDER = Path("/run-folder/one")

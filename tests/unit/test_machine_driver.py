@@ -2,25 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.machine.domain.domain import SecurityLabel
-from harness.machine.driver import Code, explain, security_labels
-
-
-def capabilities(*models: str) -> str:
-    secmodels = "".join(f"<secmodel><model>{model}</model></secmodel>" for model in models)
-    return f"<capabilities><host>{secmodels}</host></capabilities>"
-
-
-def test_qemu_runs_as_the_user_and_unconfined() -> None:
-    assert security_labels(capabilities("selinux", "dac"), 1000, 100) == (
-        SecurityLabel(model="selinux", label=None),
-        SecurityLabel(model="dac", label="+1000:+100"),
-    )
-
-
-def test_a_driver_without_security_needs_no_label() -> None:
-    assert security_labels(capabilities("none"), 1000, 100) == ()
-    assert security_labels(capabilities(), 1000, 100) == ()
+from harness.machine.driver import Code, explain
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from harness.machine.domain.storage import (
     disk_elements,
     scsi_controller,
 )
+from harness.machine.driver import SecurityLabel
 
 _QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
 _FW_CFG_NAME = "opt/com.coreos/config"
@@ -38,14 +39,6 @@ class Port:
 
     name: str
     path: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecurityLabel:
-    """How libvirt's security driver `model` labels QEMU; None switches the driver off for it."""
-
-    model: str
-    label: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,8 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from harness.machine.driver import EMBEDDED
+from harness.machine.library import destroy_domain
 from harness.machine.ownership.processes import end_processes
 from harness.model.clock import Deadline
 from harness.model.errors import HarnessError
@@ -20,7 +22,6 @@ LOG = logging.getLogger(__name__)
 LOCK = "lock"
 DOMAINS = "domains"
 SCRATCH = "scratch"
-EMBEDDED = "qemu:///embed"
 _END_S = 10.0
 
 
@@ -74,9 +75,6 @@ def _destroy(path: Path) -> None:
     # An embedded driver lives in its owner alone: there, ending the processes is the only way.
     if record.uri.startswith(EMBEDDED):
         return
-    # Imported here because the reaper has to start fast.
-    from harness.machine.connection import destroy_domain
-
     try:
         destroy_domain(record.uri, record.uuid)
     except HarnessError as exc:

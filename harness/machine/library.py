@@ -1,0 +1,116 @@
+"""libvirt's library: loading it, its log, its event loop and its errors.
+
+The one module that loads it, and on first use: loading takes as long as the reaper needs to start,
+where to log has to be set before, and a missing library is an error to explain.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from harness.machine.driver import Code, explain
+from harness.model.errors import InputError, RigError
+
+LOG = logging.getLogger(__name__)
+_LOG_SETTING = "LIBVIRT_LOG_OUTPUTS"
+
+
+@cache
+def load() -> Any:  # noqa: ANN401 - the binding has no types
+    """Return the module `libvirt`.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        import libvirt
+    except ImportError as exc:
+        raise InputError(
+            "libvirt", f"cannot be loaded: {exc}",
+            "install libvirt's client library; `node-image doctor` names its package",
+        ) from exc  # fmt: skip
+    libvirt.registerErrorHandler(lambda _, error: LOG.debug("libvirt: %s", error[2]), None)
+    return libvirt
+
+
+def load_with_log(path: Path) -> None:
+    """Load the library with its log in `path`, unless the user's environment names another place.
+
+    It reads the setting once, when it is loaded. The embedded driver would log to this process's
+    stderr.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    if _LOG_SETTING in os.environ:
+        load()
+        return
+    os.environ[_LOG_SETTING] = f"3:file:{path}"
+    try:
+        load()
+    finally:
+        del os.environ[_LOG_SETTING]
+
+
+def connect(uri: str) -> Any:  # noqa: ANN401 - the binding has no types
+    """Return libvirt's handle of a connection to `uri`; the caller closes it.
+
+    Raises:
+        InputError: libvirt, its QEMU driver or its daemon is missing or refuses; says the way out.
+    """
+    libvirt = load()
+    _run_event_loop()
+    try:
+        return libvirt.open(uri)
+    except libvirt.libvirtError as exc:
+        raise explain(uri, exc.get_error_code(), str(exc)) from exc
+
+
+@cache
+def _run_event_loop() -> None:
+    """Run libvirt's event loop in a thread for the rest of the process; before the first open."""
+    libvirt = load()
+    libvirt.virEventRegisterDefaultImpl()
+
+    def _loop() -> None:
+        while True:
+            libvirt.virEventRunDefaultImpl()
+
+    threading.Thread(target=_loop, name="libvirt-events", daemon=True).start()
+
+
+@contextmanager
+def missing_domain_ignored() -> Iterator[None]:
+    """Leave the context without an error when the domain is gone.
+
+    Raises:
+        RigError: libvirt reported any other error.
+    """
+    libvirt = load()
+    try:
+        yield
+    except libvirt.libvirtError as exc:
+        if exc.get_error_code() != Code.NO_DOMAIN:
+            raise RigError(f"libvirt: {exc}") from exc
+
+
+def destroy_domain(uri: str, uuid: str) -> None:
+    """Destroy the domain `uuid` of a daemon's driver, if it is there.
+
+    Raises:
+        InputError: the driver cannot be reached.
+        RigError: libvirt could not destroy it.
+    """
+    handle = connect(uri)
+    try:
+        with missing_domain_ignored():
+            handle.lookupByUUIDString(uuid).destroy()
+    finally:
+        handle.close()
