@@ -16,7 +16,7 @@ from harness.folders import cache_dir
 from harness.machine import acceleration
 from harness.machine.domain.emulator import find_emulator
 from harness.machine.ownership import memory
-from harness.machine.ownership.run import sweep
+from harness.machine.ownership.sweep import sweep
 from harness.model.clock import Deadline
 from harness.model.errors import HarnessError, InputError
 from harness.report import document, page, plain

@@ -26,7 +26,6 @@ from harness.machine.driver import (
     RunningDomain,
     SecurityLabel,
 )
-from harness.machine.ownership.run import Run
 from harness.model.clock import SYSTEM_CLOCK, Clock, Deadline, NotYet, wait_for
 from harness.model.errors import DeadlineError, InputError, RigError
 
@@ -130,8 +129,8 @@ class _LibvirtConnection:
 
 
 @contextmanager
-def open_connection(uri: str, run: Run) -> Iterator[Connection]:
-    """Hold a connection to `uri`; `qemu:///embed` gets its root inside the folder of `run`.
+def open_connection(uri: str, folder: Path) -> Iterator[Connection]:
+    """Open a connection to `uri`; `qemu:///embed` gets its root inside `folder`, the run's.
 
     Raises:
         InputError: libvirt, its QEMU driver or its daemon is missing or refuses; says the way out.
@@ -139,10 +138,10 @@ def open_connection(uri: str, run: Run) -> Iterator[Connection]:
     log_folder = None
     target = uri
     if uri.startswith(EMBEDDED):
-        root = _make_root(run)
+        root = _make_root(folder)
         log_folder = root / "log/qemu"
         target = f"{EMBEDDED}?root={quote(os.fspath(root))}"
-    library.load_with_log(run.folder / "libvirt.log")
+    library.load_with_log(folder / "libvirt.log")
     handle = library.connect(target)
     try:
         connection = _LibvirtConnection(uri=target, handle=handle, log_folder=log_folder)
@@ -154,13 +153,13 @@ def open_connection(uri: str, run: Run) -> Iterator[Connection]:
         handle.close()
 
 
-def _make_root(run: Run) -> Path:
+def _make_root(folder: Path) -> Path:
     """Lay out the embedded driver's root, with the knowledge of QEMU shared between runs."""
-    if len(os.fsencode(run.folder / _LONGEST_SOCKET)) > _SOCKET_PATH_BYTES:
+    if len(os.fsencode(folder / _LONGEST_SOCKET)) > _SOCKET_PATH_BYTES:
         raise InputError(
-            str(run.folder), "too long a path for libvirt's sockets", "set TMPDIR to a short path"
+            str(folder), "too long a path for libvirt's sockets", "set TMPDIR to a short path"
         )
-    root = run.folder / "libvirt"
+    root = folder / "libvirt"
     (root / "etc").mkdir(parents=True, exist_ok=True)
     conf = _QEMU_CONF + (_QEMU_CONF_ROOT if os.geteuid() == 0 else "")
     (root / "etc/qemu.conf").write_text(conf)

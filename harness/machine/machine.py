@@ -146,7 +146,7 @@ def boot(
     folder = _claim_folder(run, spec.name)
     spec = replace(spec, name=folder.name)
     with ExitStack() as stack:
-        stack.enter_context(reserve(run, spec.name, spec.memory_mib + EMULATOR_MIB))
+        stack.enter_context(reserve(run.folder, spec.name, spec.memory_mib + EMULATOR_MIB))
         port = stack.enter_context(reserve_port(run.port_locks))
         disk = stack.enter_context(_disk(run, spec, deadline))
         domain = _domain(connection, run, spec, disk, port)

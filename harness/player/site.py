@@ -127,7 +127,7 @@ def _segments(scenario: Scenario, rig: Rig) -> Mapping[str, Segment]:
     linked = [(plan.name, plan.link) for plan in scenario.machines if plan.link]
     for name in dict.fromkeys(link.name for _, link in linked):
         ends = [(machine, link) for machine, link in linked if link.name == name]
-        sides = pair(rig.run, *(machine for machine, _ in ends))
+        sides = pair(rig.run.folder, *(machine for machine, _ in ends))
         for (machine, link), side in zip(ends, sides, strict=True):
             found[machine] = replace(side, is_only_way=link.is_only_way)
     return found

@@ -97,7 +97,7 @@ class Workplace:
         artifacts = self._artifacts
         self._stack.enter_context(_terminable())
         run = self._stack.enter_context(begin_run())
-        connection = open_connection(self._settings.libvirt_uri, run)
+        connection = open_connection(self._settings.libvirt_uri, run.folder)
         return Rig(
             connection=self._stack.enter_context(connection),
             run=run,

@@ -32,7 +32,7 @@ def main(options: argparse.Namespace) -> None:
     deadline = Deadline.after(60)
     with (
         begin_run() as run,
-        open_connection(options.uri, run) as connection,
+        open_connection(options.uri, run.folder) as connection,
         boot(connection, run, spec_of(options, run), deadline) as machine,
     ):
         tell(
@@ -74,7 +74,7 @@ def spec_of(options: argparse.Namespace, run: Run) -> MachineSpec:
         cdrom=options.cdrom,
         netboot=options.netboot,
         hardware=hardware.parse(options.hardware),
-        segment=pair(run, "one", "peer")[0] if options.segment else None,
+        segment=pair(run.folder, "one", "peer")[0] if options.segment else None,
     )
 
 

@@ -35,7 +35,7 @@ def main(disk: Path, evidence: Path) -> None:
     )  # fmt: skip
     emulator = find_emulator()
     acceleration = probe(emulator, deadline)
-    with begin_run() as run, open_connection("qemu:///embed", run) as connection:
+    with begin_run() as run, open_connection("qemu:///embed", run.folder) as connection:
         rig = Rig(
             connection=connection, run=run, emulator=emulator, acceleration=acceleration,
             timeout_factor=acceleration.timeout_factor, evidence=evidence, tell=logging.info,

@@ -30,7 +30,7 @@ from harness.machine.acceleration import probe_command
 from harness.machine.domain.architecture import Kind
 from harness.machine.domain.emulator import find_emulator
 from harness.machine.ownership.processes import PROC, processes_naming
-from harness.machine.ownership.run import live_runs, sweep
+from harness.machine.ownership.sweep import live_runs, sweep
 from harness.model.clock import Deadline, NotYet
 
 # 16-bit code: write "U" to the first serial port, then halt for ever.

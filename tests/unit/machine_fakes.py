@@ -27,7 +27,7 @@ class FakeClock:
 def make_run(root: Path, name: str = "run-000000") -> Run:
     """Lay out a run as `begin_run` does, without lock and reaper."""
     folder = root / name
-    for part in ("domains", "memory", "scratch"):
+    for part in ("domains", "scratch"):
         (folder / part).mkdir(parents=True)
     return Run(folder=folder, scratch=folder / "scratch")
 

@@ -14,7 +14,7 @@ from harness.model.errors import InputError
 def test_a_folder_too_deep_for_sockets_is_told_before_libvirt_fails(tmp_path: Path) -> None:
     run = make_run(tmp_path / ("deep" * 20))
 
-    with pytest.raises(InputError) as caught, open_connection("qemu:///embed", run):
+    with pytest.raises(InputError) as caught, open_connection("qemu:///embed", run.folder):
         pass
 
     assert caught.value.subject == str(run.folder)

@@ -39,7 +39,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def remains_of(run: Run) -> list[Path]:
-    parts = (run.memory, run.folder / "domains", run.scratch / "one")
+    parts = (run.folder / "memory", run.folder / "domains", run.scratch / "one")
     return [path for part in parts for path in part.glob("*")]
 
 
@@ -70,7 +70,7 @@ def test_a_refused_machine_leaves_memory_and_disk(run: Run) -> None:
     with pytest.raises(RigError, match="no such machine type"), boot(connection, run, SPEC, SOON):
         pass
 
-    assert list(run.memory.iterdir()) == []
+    assert list((run.folder / "memory").iterdir()) == []
     assert list((run.scratch / "one").iterdir()) == []
 
 
@@ -144,7 +144,7 @@ def test_hardware_that_the_host_cannot_give_is_refused_before_anything_is_taken(
 
 
 def test_sectors_and_segment_reach_the_domain(run: Run) -> None:
-    side, _ = pair(run, "one", "two")
+    side, _ = pair(run.folder, "one", "two")
     small = hardware.Hardware(sector_bytes=4096, firmware=Firmware.BIOS)
 
     with boot(FakeConnection(), run, replace(SPEC, hardware=small, segment=side), SOON) as machine:
@@ -191,7 +191,7 @@ def test_a_name_that_comes_again_is_numbered(run: Run) -> None:
         boot(FakeConnection(), run, SPEC, SOON) as second,
         boot(FakeConnection(), run, SPEC, SOON) as third,
     ):
-        assert len(list(run.memory.iterdir())) == 2
+        assert len(list((run.folder / "memory").iterdir())) == 2
 
     folders = [machine.folder.name for machine in (first, second, third)]
     assert folders == ["one", "one-2", "one-3"]

@@ -139,7 +139,7 @@ def test_what_does_not_fit_is_refused_with_the_figures(tmp_path: Path, run: Run)
     root = host(tmp_path)
     write(root, v2("sys/fs/cgroup", str(3072 * MIB), 2048 * MIB))
 
-    with pytest.raises(MemoryShortageError) as caught, reserve(run, "one", 2048, root):
+    with pytest.raises(MemoryShortageError) as caught, reserve(run.folder, "one", 2048, root):
         pass
 
     text = str(caught.value)
@@ -155,31 +155,31 @@ def test_reservations_of_live_runs_count_and_end(tmp_path: Path, run: Run) -> No
 
     with lock(other.folder / "lock", Deadline.after(1)):
         with (
-            reserve(other, "one", 3000, root),
+            reserve(other.folder, "one", 3000, root),
             pytest.raises(MemoryShortageError, match="not yet used 3000 MiB"),
-            reserve(run, "one", 2000, root),
+            reserve(run.folder, "one", 2000, root),
         ):
             pass
-        with reserve(run, "one", 2000, root):
-            assert (run.memory / "one").read_text() == "2000"
+        with reserve(run.folder, "one", 2000, root):
+            assert (run.folder / "memory/one").read_text() == "2000"
 
-    assert not (run.memory / "one").exists()
+    assert not (run.folder / "memory/one").exists()
 
 
 def test_reservations_of_dead_runs_do_not_count(tmp_path: Path, run: Run) -> None:
     root = host(tmp_path)
     dead = make_run(run.runs, "run-000001")
-    (dead.memory / "one").write_text("4000")
+    write(dead.folder, {"memory/one": "4000"})
 
-    with reserve(run, "one", 2000, root):
-        assert (run.memory / "one").exists()
+    with reserve(run.folder, "one", 2000, root):
+        assert (run.folder / "memory/one").exists()
 
 
 def test_nothing_is_reserved_when_refused(tmp_path: Path, run: Run) -> None:
-    with pytest.raises(MemoryShortageError), reserve(run, "one", 99999, host(tmp_path)):
+    with pytest.raises(MemoryShortageError), reserve(run.folder, "one", 99999, host(tmp_path)):
         pass
 
-    assert list(run.memory.iterdir()) == []
+    assert not (run.folder / "memory").exists()
 
 
 def test_available_memory_is_never_negative() -> None:

@@ -10,7 +10,8 @@ from machine_fakes import FakeClock, make_run
 from harness.machine.ownership import reaper
 from harness.machine.ownership.locks import lock
 from harness.machine.ownership.remains import DomainRecord, demolish
-from harness.machine.ownership.run import begin_run, live_runs, sweep
+from harness.machine.ownership.run import begin_run
+from harness.machine.ownership.sweep import live_runs, sweep
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 

@@ -3,14 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from machine_fakes import make_run
 
 from harness.machine.domain.segment import pair
 from harness.model.errors import InputError
 
 
 def test_each_side_sends_where_the_other_listens(tmp_path: Path) -> None:
-    first, second = pair(make_run(tmp_path), "one", "two")
+    first, second = pair(tmp_path, "one", "two")
 
     assert (first.local, first.remote) == (second.remote, second.local)
     assert first.local.parent.is_dir(), "QEMU makes the socket, not the folder"
@@ -22,9 +21,7 @@ def test_each_side_sends_where_the_other_listens(tmp_path: Path) -> None:
 
 
 def test_links_of_one_run_share_nothing(tmp_path: Path) -> None:
-    run = make_run(tmp_path)
-
-    sides = (*pair(run, "one", "two"), *pair(run, "one", "two"))
+    sides = (*pair(tmp_path, "one", "two"), *pair(tmp_path, "one", "two"))
 
     assert len({side.local for side in sides}) == 4
     assert len({side.mac for side in sides}) == 4
@@ -33,4 +30,4 @@ def test_links_of_one_run_share_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["x" * 108, "a,b"])
 def test_a_path_that_no_socket_can_have_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="no path for a socket"):
-        pair(make_run(tmp_path), "one", name)
+        pair(tmp_path, "one", name)

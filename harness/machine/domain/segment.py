@@ -14,7 +14,6 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.machine.ownership.run import Run
 from harness.model.errors import InputError
 
 # Source: unix(7), sun_path less its final zero.
@@ -44,13 +43,15 @@ class Segment:
         return ",".join(("dgram", *words))
 
 
-def pair(run: Run, first: str, second: str) -> tuple[Segment, Segment]:
-    """Return the two sides of a new link between the machines `first` and `second` of `run`.
+def pair(folder: Path, first: str, second: str) -> tuple[Segment, Segment]:
+    """Return the two sides of a new link between the machines `first` and `second`.
+
+    `folder` gets a folder of their sockets: the one of the run, so that they go with it.
 
     Raises:
-        InputError: the run's folder has too long a path for a socket.
+        InputError: `folder` has too long a path for a socket.
     """
-    link = run.folder / f"link-{secrets.token_hex(3)}"
+    link = folder / f"link-{secrets.token_hex(3)}"
     link.mkdir()
     here, there = link / first, link / second
     for path in (here, there):

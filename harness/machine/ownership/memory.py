@@ -14,14 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from harness.machine.ownership import processes
-from harness.machine.ownership.locks import lock
-from harness.machine.ownership.run import Run, live_runs
-from harness.model.clock import Deadline
+from harness.machine.ownership.sweep import gate, live_runs
 from harness.model.errors import RigError
 
 _KIB = 1024
 MIB = 1024**2
-_GATE_WAIT_S = 10.0
+# In a run's folder: a file per machine with its MiB.
+_RECORDS = "memory"
 _V2_FILES = ("memory.max", "memory.current", "inactive_file")
 _V1_FILES = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 
@@ -157,17 +156,18 @@ def _limits(mount: Path, path: str | None, files: tuple[str, str, str]) -> Itera
 
 
 @contextmanager
-def reserve(run: Run, name: str, mib: int, root: Path = Path("/")) -> Iterator[None]:
-    """Hold `mib` for the machine `name` of `run`; other runs on this host count it.
+def reserve(run: Path, name: str, mib: int, root: Path = Path("/")) -> Iterator[None]:
+    """Keep `mib` for the machine `name` of the run whose folder is `run`; other runs count it.
 
     Raises:
         MemoryShortageError: it does not fit now.
     """
-    record = run.memory / name
-    with lock(run.gate, Deadline.after(_GATE_WAIT_S)):
-        found = replace(survey(root), reserved_bytes=_unused_reservations(run.runs))
+    record = run / _RECORDS / name
+    with gate(run.parent):
+        found = replace(survey(root), reserved_bytes=_unused_reservations(run.parent))
         if mib * MIB > found.available_bytes:
             raise MemoryShortageError(mib, found)
+        record.parent.mkdir(exist_ok=True)
         record.write_text(str(mib))
     try:
         yield
@@ -184,7 +184,7 @@ def _unused_reservations(runs: Path) -> int:
 
 
 def _unused(folder: Path) -> int:
-    reserved = sum(_read_mib(record) for record in (folder / "memory").glob("*")) * MIB
+    reserved = sum(_read_mib(record) for record in (folder / _RECORDS).glob("*")) * MIB
     used = sum(
         processes.resident_bytes(processes.read_status(pid))
         for pid in processes.processes_naming(folder)

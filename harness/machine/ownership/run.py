@@ -2,39 +2,38 @@
 
 Whatever way a run ends, its machines end: leaving the context takes them down, the reaper does it
 within seconds when the owner was killed, and the next run's sweep does it when even that failed.
-A folder whose lock is held belongs to a live run and is never touched.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import secrets
-import shutil
-import stat
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from harness import folders, process
 from harness.machine.ownership import remains
-from harness.machine.ownership.locks import lock, try_lock
+from harness.machine.ownership.locks import lock
 from harness.machine.ownership.remains import DomainRecord
+from harness.machine.ownership.sweep import (
+    BACK_LINK,
+    RUN_PREFIX,
+    SCRATCH_ROOT,
+    gate,
+    private_folder,
+    scratch_prefix,
+    sweep,
+)
 from harness.model.clock import Deadline
-from harness.model.errors import DeadlineError, HarnessError, InputError, RigError
+from harness.model.errors import DeadlineError, RigError
 
-LOG = logging.getLogger(__name__)
-_GATE_WAIT_S = 10.0
+_LOCK_WAIT_S = 10.0
 _REAPER_START_S = 20.0
-_RUN_PREFIX = "run-"
-_BACK_LINK = "run"
 _PACKAGE_ROOT = Path(__file__).parents[3]
-# Disks go here: /tmp is in memory on many systems.
-_SCRATCH_ROOT = Path("/var/tmp")  # noqa: S108 - below it, a folder of our own, checked to be private
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,19 +54,9 @@ class Run:
         return self.folder.parent
 
     @property
-    def gate(self) -> Path:
-        """The lock that guards the making and counting of runs."""
-        return self.runs / "gate"
-
-    @property
     def port_locks(self) -> Path:
         """The folder of the locks of forwarded ports."""
         return self.runs / "ports"
-
-    @property
-    def memory(self) -> Path:
-        """The folder of memory reservations: a file per machine with its MiB."""
-        return self.folder / "memory"
 
     def record_domain(self, record: DomainRecord) -> None:
         """Write down a domain that is about to exist, so that its end does not hang on this one."""
@@ -82,7 +71,7 @@ class Run:
 
 
 @contextmanager
-def begin_run(runs: Path | None = None, scratch_root: Path = _SCRATCH_ROOT) -> Iterator[Run]:
+def begin_run(runs: Path | None = None, scratch_root: Path = SCRATCH_ROOT) -> Iterator[Run]:
     """Hold a new run; on leaving, all of its machines and folders are gone.
 
     Dead runs are swept first. `runs` is where run folders lie, `scratch_root` where disks do; an
@@ -91,7 +80,7 @@ def begin_run(runs: Path | None = None, scratch_root: Path = _SCRATCH_ROOT) -> I
     Raises:
         InputError: the folder for runs belongs to another or is open to others.
     """
-    root = _private(runs or folders.runs_dir())
+    root = private_folder(runs or folders.runs_dir())
     sweep(root, scratch_root)
     with ExitStack() as locks:
         folder = _claim(root, locks)
@@ -100,44 +89,13 @@ def begin_run(runs: Path | None = None, scratch_root: Path = _SCRATCH_ROOT) -> I
             yield run
 
 
-def sweep(runs: Path | None = None, scratch_root: Path = _SCRATCH_ROOT) -> tuple[str, ...]:
-    """Take down every dead run and return one line for each; live runs are left alone."""
-    root = _private(runs or folders.runs_dir())
-    dead = tuple(line for folder in _run_folders(root) if (line := _sweep_one(root, folder)))
-    swept = (*dead, *_sweep_scratch(scratch_root))
-    for line in swept:
-        LOG.info("swept %s", line)
-    return swept
-
-
-def live_runs(runs: Path) -> tuple[Path, ...]:
-    """Return the folders of the runs that are alive, the caller's own included."""
-    return tuple(folder for folder in _run_folders(runs) if not _is_dead(folder))
-
-
-def _private(folder: Path) -> Path:
-    """Return `folder` after making sure that no other user can write in it."""
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise InputError(
-            str(folder), "not a folder of this user's with mode 0700",
-            "remove it, or set TMPDIR to another short path",
-        )  # fmt: skip
-    return folder
-
-
-def _run_folders(root: Path) -> tuple[Path, ...]:
-    return tuple(sorted(path for path in root.glob(f"{_RUN_PREFIX}*") if path.is_dir()))
-
-
 def _claim(root: Path, locks: ExitStack) -> Path:
     """Make a run folder and lock it; behind the gate, so that no sweep sees it unlocked."""
-    with lock(root / "gate", Deadline.after(_GATE_WAIT_S)):
-        folder = root / f"{_RUN_PREFIX}{secrets.token_hex(3)}"
+    with gate(root):
+        folder = root / f"{RUN_PREFIX}{secrets.token_hex(3)}"
         folder.mkdir(mode=0o700)
-        locks.enter_context(lock(folder / remains.LOCK, Deadline.after(_GATE_WAIT_S)))
+        locks.enter_context(lock(folder / remains.LOCK, Deadline.after(_LOCK_WAIT_S)))
         (folder / remains.DOMAINS).mkdir()
-        (folder / "memory").mkdir()
         (folder / "owner").write_text(f"{os.getpid()}\n")
     return folder
 
@@ -150,59 +108,14 @@ def _make_scratch(folder: Path, scratch_root: Path, locks: ExitStack) -> Path:
     """
     link = folder / remains.SCRATCH
     if os.access(scratch_root, os.W_OK | os.X_OK):
-        scratch = scratch_root / f"{_scratch_prefix()}{folder.name}"
+        scratch = scratch_root / f"{scratch_prefix()}{folder.name}"
         link.symlink_to(scratch)
         scratch.mkdir(mode=0o700)
-        locks.enter_context(lock(scratch / remains.LOCK, Deadline.after(_GATE_WAIT_S)))
-        (scratch / _BACK_LINK).symlink_to(folder)
+        locks.enter_context(lock(scratch / remains.LOCK, Deadline.after(_LOCK_WAIT_S)))
+        (scratch / BACK_LINK).symlink_to(folder)
         return scratch
     link.mkdir()
     return link
-
-
-def _scratch_prefix() -> str:
-    return f"node-image-{os.getuid()}-"
-
-
-def _sweep_scratch(scratch_root: Path) -> Iterator[str]:
-    """Remove scratch folders whose run folder is gone: a reboot may empty /tmp alone."""
-    for scratch in sorted(scratch_root.glob(f"{_scratch_prefix()}{_RUN_PREFIX}*")):
-        link = scratch / _BACK_LINK
-        if scratch.lstat().st_uid != os.getuid() or not link.is_symlink() or link.exists():
-            continue
-        held = _lock_if_dead(scratch)
-        if held is not None:
-            with held:
-                shutil.rmtree(scratch, ignore_errors=True)
-            yield f"{scratch} (its run folder is gone)"
-
-
-def _is_dead(folder: Path) -> bool:
-    held = _lock_if_dead(folder)
-    if held is not None:
-        held.close()
-    return held is not None
-
-
-def _lock_if_dead(folder: Path) -> BinaryIO | None:
-    try:
-        return try_lock(folder / remains.LOCK)
-    except FileNotFoundError:
-        return None  # taken down meanwhile
-
-
-def _sweep_one(root: Path, folder: Path) -> str | None:
-    with lock(root / "gate", Deadline.after(_GATE_WAIT_S)):
-        held = _lock_if_dead(folder)
-    if held is None:
-        return None
-    with held:
-        try:
-            ended = remains.demolish(folder)
-        except HarnessError as exc:
-            LOG.warning("could not sweep %s: %s", folder, exc)
-            return None
-    return f"{folder} ({len(ended)} processes ended)"
 
 
 @contextmanager

@@ -89,7 +89,7 @@ def control_plane(site: Site) -> Iterator[ControlPlane | None]:
     folder = Path(mkdtemp(prefix="control-plane-", dir=run.folder)) / "files"
     limit = Deadline.after(_CONTROL_PLANE_S * max(1.0, site.rig.timeout_factor))
     with (
-        reserve(run, folder.parent.name, _CONTROL_PLANE_MIB),
+        reserve(run.folder, folder.parent.name, _CONTROL_PLANE_MIB),
         hosted(folder, payload, make_pki(), limit) as plane,
     ):
         yield plane

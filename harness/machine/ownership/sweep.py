@@ -1,0 +1,113 @@
+"""The runs of this user on this host: which are alive, and the sweep of those that are not.
+
+A folder whose lock is held belongs to a live run and is never touched.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from harness import folders
+from harness.machine.ownership import remains
+from harness.machine.ownership.locks import lock, try_lock
+from harness.model.clock import Deadline
+from harness.model.errors import HarnessError, InputError
+
+LOG = logging.getLogger(__name__)
+RUN_PREFIX = "run-"
+# In a scratch folder, the link to the folder of its run.
+BACK_LINK = "run"
+# Disks go here: /tmp is in memory on many systems.
+SCRATCH_ROOT = Path("/var/tmp")  # noqa: S108 - below it, a folder of our own, checked to be private
+_GATE_WAIT_S = 10.0
+
+
+def gate(runs: Path) -> BinaryIO:
+    """Return the lock that guards the making and counting of runs; the caller closes it.
+
+    Raises:
+        DeadlineError: another process holds it for longer than this may take.
+    """
+    return lock(runs / "gate", Deadline.after(_GATE_WAIT_S))
+
+
+def sweep(runs: Path | None = None, scratch_root: Path = SCRATCH_ROOT) -> tuple[str, ...]:
+    """Take down every dead run and return one line for each; live runs are left alone."""
+    root = private_folder(runs or folders.runs_dir())
+    dead = tuple(line for folder in _run_folders(root) if (line := _sweep_one(root, folder)))
+    swept = (*dead, *_sweep_scratch(scratch_root))
+    for line in swept:
+        LOG.info("swept %s", line)
+    return swept
+
+
+def live_runs(runs: Path) -> tuple[Path, ...]:
+    """Return the folders of the runs that are alive, the caller's own included."""
+    return tuple(folder for folder in _run_folders(runs) if not _is_dead(folder))
+
+
+def private_folder(folder: Path) -> Path:
+    """Return `folder` after making sure that no other user can write in it."""
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise InputError(
+            str(folder), "not a folder of this user's with mode 0700",
+            "remove it, or set TMPDIR to another short path",
+        )  # fmt: skip
+    return folder
+
+
+def scratch_prefix() -> str:
+    """Return how the names of this user's scratch folders begin, before the name of the run."""
+    return f"node-image-{os.getuid()}-"
+
+
+def _run_folders(root: Path) -> tuple[Path, ...]:
+    return tuple(sorted(path for path in root.glob(f"{RUN_PREFIX}*") if path.is_dir()))
+
+
+def _sweep_one(root: Path, folder: Path) -> str | None:
+    with gate(root):
+        held = _lock_if_dead(folder)
+    if held is None:
+        return None
+    with held:
+        try:
+            ended = remains.demolish(folder)
+        except HarnessError as exc:
+            LOG.warning("could not sweep %s: %s", folder, exc)
+            return None
+    return f"{folder} ({len(ended)} processes ended)"
+
+
+def _sweep_scratch(scratch_root: Path) -> Iterator[str]:
+    """Remove scratch folders whose run folder is gone: a reboot may empty /tmp alone."""
+    for scratch in sorted(scratch_root.glob(f"{scratch_prefix()}{RUN_PREFIX}*")):
+        link = scratch / BACK_LINK
+        if scratch.lstat().st_uid != os.getuid() or not link.is_symlink() or link.exists():
+            continue
+        held = _lock_if_dead(scratch)
+        if held is not None:
+            with held:
+                shutil.rmtree(scratch, ignore_errors=True)
+            yield f"{scratch} (its run folder is gone)"
+
+
+def _is_dead(folder: Path) -> bool:
+    held = _lock_if_dead(folder)
+    if held is not None:
+        held.close()
+    return held is not None
+
+
+def _lock_if_dead(folder: Path) -> BinaryIO | None:
+    try:
+        return try_lock(folder / remains.LOCK)
+    except FileNotFoundError:
+        return None  # taken down meanwhile
