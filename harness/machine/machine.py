@@ -65,7 +65,6 @@ class MachineSpec:
     vcpus: int = 2
     cpu_level: CpuLevel = CpuLevel.V2
     hardware: Hardware = PLAIN
-    ports: tuple[str, ...] = PORTS
     cdrom: Path | None = None
     netboot: str | None = None
     segment: Segment | None = None
@@ -204,7 +203,7 @@ def _domain(
         disks=(disk,),
         console=folder / "console.log",
         ignition=_write_ignition(folder, spec.ignition),
-        ports=tuple(Port(name=name, path=folder / f"{name}.log") for name in spec.ports),
+        ports=tuple(Port(name=name, path=folder / f"{name}.log") for name in PORTS),
         forwards=(Forward(host_port=port, guest_port=_SSH),),
         hardware=spec.hardware,
         segment=spec.segment,

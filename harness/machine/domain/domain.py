@@ -1,7 +1,6 @@
 """The libvirt domain of one machine: a value, and the XML it becomes.
 
-A `Domain` is changed with `dataclasses.replace`, so that a checkpoint or a fork can be made from
-the domain that runs. Nothing here touches the host: paths are written down, not opened.
+Nothing here touches the host: paths are written down, not opened.
 Source: https://libvirt.org/formatdomain.html and https://libvirt.org/drvqemu.html (pass-through).
 """
 
@@ -132,7 +131,6 @@ class Domain:
             devices.append(scsi_controller())
         if self.emulator.arch.name != "s390x":
             add(devices, "controller", {"type": "usb", "model": "none"})
-        # Without append the log would lose what was written before a restore from a checkpoint.
         devices.append(_to_file("serial", self.console))
         for port in self.ports:
             channel = _to_file("channel", port.path)
@@ -185,6 +183,7 @@ def _cpu(model: str) -> ET.Element:
 
 def _to_file(kind: str, path: Path) -> ET.Element:
     element = ET.Element(kind, {"type": "file"})
+    # Without append, opening the file again would empty it.
     add(element, "source", {"path": str(path), "append": "on"})
     return element
 

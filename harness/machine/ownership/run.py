@@ -96,7 +96,6 @@ def _claim(root: Path, locks: ExitStack) -> Path:
         folder.mkdir(mode=0o700)
         locks.enter_context(lock(folder / remains.LOCK, Deadline.after(_LOCK_WAIT_S)))
         (folder / remains.DOMAINS).mkdir()
-        (folder / "owner").write_text(f"{os.getpid()}\n")
     return folder
 
 
