@@ -30,7 +30,7 @@ from harness.model.redaction import Redactor
 from harness.model.secret import Secret
 from harness.node.dial import Endpoint, StillAlive
 from harness.node.ssh import Session
-from harness.player.scenario import Given
+from harness.player.given import Given
 
 
 class Images(Protocol):

@@ -22,7 +22,7 @@ from harness.player.inputs import Inputs, Rig
 from harness.player.network_boot import served
 from harness.player.plan import ByPointer, FromDisk, FromIso, FromNetwork, MachinePlan
 from harness.player.running import Running
-from harness.player.site import Site
+from harness.player.stage import Stage
 from harness.watching.evidence import Evidence
 from harness.watching.watch import Watch
 
@@ -33,7 +33,7 @@ _IN_MEDIUM = "medium-config.json"
 
 
 @contextmanager
-def switched_on(rig: Rig, site: Site, plan: MachinePlan) -> Iterator[Running]:
+def switched_on(rig: Rig, site: Stage, plan: MachinePlan) -> Iterator[Running]:
     """Context manager that runs a machine as planned, watched from power-on.
 
     Whatever happens to it, `rig.evidence/NAME` has the evidence afterwards.
@@ -55,12 +55,12 @@ def switched_on(rig: Rig, site: Site, plan: MachinePlan) -> Iterator[Running]:
         spec = stack.enter_context(_with_medium(rig, site, plan, evidence, spec))
         watch = watched(rig, spec, evidence, site.inputs, site.scenario.name)
         running = stack.enter_context(watch)
-        yield Running(plan=plan, machine=running.machine, watch=running, evidence=evidence)
+        yield Running(name=plan.name, machine=running.machine, watch=running, evidence=evidence)
 
 
 @contextmanager
 def _with_medium(
-    rig: Rig, site: Site, plan: MachinePlan, evidence: Evidence, spec: MachineSpec
+    rig: Rig, site: Stage, plan: MachinePlan, evidence: Evidence, spec: MachineSpec
 ) -> Iterator[MachineSpec]:
     """Context manager that gives `spec` what the machine boots, with its config where it belongs.
 
@@ -88,7 +88,7 @@ def _with_medium(
                 yield replace(spec, disk_bytes=medium.disk_bytes, netboot=script)
 
 
-def _by_firmware(site: Site, plan: MachinePlan, evidence: Evidence) -> str:
+def _by_firmware(site: Stage, plan: MachinePlan, evidence: Evidence) -> str:
     """Return the config that firmware gives to the machine: its whole one, or a pointer to that."""
     config = site.config_of(plan.name)
     if not isinstance(plan.delivery, ByPointer):
@@ -97,7 +97,7 @@ def _by_firmware(site: Site, plan: MachinePlan, evidence: Evidence) -> str:
     return _kept(site, site.service(plan.delivery.service, dict), evidence)
 
 
-def _kept(site: Site, document: Document, evidence: Evidence, name: str = "ignition.json") -> str:
+def _kept(site: Stage, document: Document, evidence: Evidence, name: str = "ignition.json") -> str:
     """Return a config's text, valid, and kept as evidence without its secrets."""
     evidence.keep_config(document, name)
     text = render(document)

@@ -30,7 +30,7 @@ from harness.player.progress import Progress, require_step
 from harness.player.running import Running
 from harness.player.scenario import Scenario
 from harness.player.settling import SETTLE
-from harness.player.site import Site
+from harness.player.stage import Stage
 from harness.player.steps import Check, Checkpoint, LogIn, Reach, Reboot, Step, SwitchOn
 
 _SNAPSHOT_S = 60.0
@@ -63,7 +63,7 @@ def play(scenario: Scenario, rig: Rig, inputs: Inputs) -> Iterator[AppliedNodes]
     steps = scenario.checked_steps(inputs.given)
     require_step(scenario.name, steps, rig.until)
     with ExitStack() as stack:
-        site = Site(scenario, rig, inputs)
+        site = Stage(scenario, rig, inputs)
         for service in scenario.services:
             site.add_service(service.name, stack.enter_context(service.run(site)))
         player = _Player(site, stack, steps)
@@ -74,7 +74,7 @@ def play(scenario: Scenario, rig: Rig, inputs: Inputs) -> Iterator[AppliedNodes]
 class _Player:
     """One play of a scenario; what it opens is closed with `stack`."""
 
-    def __init__(self, site: Site, stack: ExitStack, steps: tuple[Step, ...]) -> None:
+    def __init__(self, site: Stage, stack: ExitStack, steps: tuple[Step, ...]) -> None:
         self._site = site
         self._rig = site.rig
         self._stack = stack
@@ -97,7 +97,7 @@ class _Player:
             RigError: a snapshot cannot be had.
         """
         judged = [self._site.machines[name] for name in self._site.scenario.judged]
-        return AppliedNodes({running.plan.name: self._applied(running) for running in judged})
+        return AppliedNodes({running.name: self._applied(running) for running in judged})
 
     def _take(self, step: Step) -> None:
         match step:

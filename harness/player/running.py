@@ -7,19 +7,18 @@ from dataclasses import dataclass, field
 from harness.machine.machine import Machine
 from harness.model.errors import InputError
 from harness.node.ssh import Session
-from harness.player.plan import MachinePlan
 from harness.watching.evidence import Evidence
 from harness.watching.watch import Watch
 
 
 @dataclass(slots=True, kw_only=True)
 class Running:
-    """A machine that was switched on.
+    """A machine that was switched on, by its name in the scenario.
 
     `boot` counts the boots that its scenario has led it through: the one that it has to be in.
     """
 
-    plan: MachinePlan
+    name: str
     machine: Machine
     watch: Watch
     evidence: Evidence
@@ -35,7 +34,7 @@ class Running:
         """
         if self.logged_in is None:
             raise InputError(
-                f"machine {self.plan.name}", "is asked by SSH before a step logged in",
+                f"machine {self.name}", "is asked by SSH before a step logged in",
                 "put LogIn before this step",
             )  # fmt: skip
         return self.logged_in

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from harness.model.errors import InputError
 from harness.model.way import Way
+from harness.player.given import Given
 from harness.player.needs import Need
 from harness.player.plan import FromDisk, FromNetwork, MachinePlan, Service
 from harness.player.steps import LogIn, Reboot, Step, SwitchOn, step_names
-
-if TYPE_CHECKING:
-    from harness.guest.installer_variant import Variant
 
 STANDALONE_LEVELS = ("unit-active", "healthz", "cri", "static-pod")
 """Levels of readiness of a kubelet without a cluster."""
@@ -25,18 +22,6 @@ BOOTSTRAP_LEVELS = (*STANDALONE_LEVELS, "api-readyz")
 NODE_LEVELS = (*BOOTSTRAP_LEVELS, "node-ready", "os-id-label")
 """Levels of readiness of a Node; a run without a control plane asks the first ones alone."""
 _REMEDY = "correct the scenario; docs/scenarios.md says what steps it can have"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
-    """What a scenario's steps may depend on.
-
-    `has_control_plane` is whether the run has the parts of one. `installer` tells what the
-    installer's own config does, None where the harness's config is booted.
-    """
-
-    has_control_plane: bool = True
-    installer: Variant | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,69 +1,56 @@
-"""What the machines and services of one play know of each other, and make their configs of."""
+"""What a scenario's configs and services may ask of the play that they are part of."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from harness.guest import access
-from harness.guest.keys import make_run_keys
-from harness.guest.kubelet import crio_pause, standalone_kubelet
-from harness.guest.limits import LIMITS
-from harness.guest.live_apply import observation
-from harness.guest.validation import require_valid, whole
-from harness.machine.domain.segment import Segment, pair
-from harness.model.errors import InputError
-from harness.model.ignition import Config, Document, render
+from harness.guest.keys import RunKeys
+from harness.guest.limits import Limits
+from harness.machine.domain.segment import Segment
+from harness.model.ignition import Config, Document
 from harness.player.inputs import Inputs, Rig
 from harness.player.running import Running
-from harness.player.scenario import Scenario
 
 _Value = TypeVar("_Value")
 
 
-class Site:
+class Site(Protocol):
     """One scenario while it is played. `limits` are the guest's, stretched for this host."""
 
-    def __init__(self, scenario: Scenario, rig: Rig, inputs: Inputs) -> None:
-        self.scenario = scenario
-        self.rig = rig
-        self.inputs = inputs
-        self.keys = make_run_keys()
-        self.limits = LIMITS.scaled(rig.timeout_factor)
-        self._configs: dict[str, Document] = {}
-        self._services: dict[str, object] = {}
-        self._machines: dict[str, Running] = {}
-        self._segments = dict(_segments(scenario, rig))
+    name: str
+    rig: Rig
+    inputs: Inputs
+    keys: RunKeys
+    limits: Limits
 
     @property
     def folder(self) -> Path:
         """A private folder that goes with the run."""
-        return self.rig.run.folder
 
     @property
     def access(self) -> tuple[Config, ...]:
         """What every machine wants: logins, evidence, trust in the registry."""
-        inputs, registry = self.inputs, self.inputs.registry
-        login = () if inputs.authfile is None else (access.registry_login(inputs.authfile),)
-        return (
-            access.logins(self.keys),
-            access.journal_stream(),
-            access.registry_trust(registry.address_in_guest, registry.ca_pem),
-            *login,
-            observation(inputs.paths_to_observe),
-        )
 
     @property
     def kubelet(self) -> tuple[Config, ...]:
         """A kubelet without a cluster, and its runtime's settings."""
-        pause = self.inputs.pause_image
-        return standalone_kubelet(pause), crio_pause(pause)
+
+    @property
+    def services(self) -> Mapping[str, object]:
+        """What the services yielded that run so far, by name."""
+
+    @property
+    def machines(self) -> Mapping[str, Running]:
+        """The machines that were switched on so far, by name."""
+
+    @property
+    def segments(self) -> Mapping[str, Segment]:
+        """The machines' ends of their links, by the names of the machines that have one."""
 
     def document(self, *pieces: Config) -> Document:
         """Return a machine's config of access, `pieces` and the user's own, each over the last."""
-        return whole((*self.access, *pieces), self.inputs.extra_ignition)
 
     def nested(self, *pieces: Config) -> Document:
         """Return a config that another one carries, checked as nobody checks it later.
@@ -71,15 +58,9 @@ class Site:
         Raises:
             InputError: `ignition-validate` refuses it.
         """
-        document = self.document(*pieces)
-        require_valid(render(document), self.folder)
-        return document
 
     def config_of(self, machine: str) -> Document:
         """Return the whole Ignition config of a machine, made once."""
-        if machine not in self._configs:
-            self._configs[machine] = self.scenario.plan_of(machine).config(self)
-        return self._configs[machine]
 
     def service(self, name: str, kind: type[_Value]) -> _Value:
         """Return what the service `name` yielded, a value of `kind`.
@@ -88,46 +69,3 @@ class Site:
             InputError: the scenario has none of that name, lists it too late, or it yielded
                 something else.
         """
-        value = self._services.get(name)
-        if not isinstance(value, kind):
-            raise InputError(
-                f"scenario {self.scenario.name}",
-                f"asks for a {kind.__name__} of the service {name!r}, which gave none so far",
-                f"list it before what needs it; running: {', '.join(self._services) or 'none'}",
-            )  # fmt: skip
-        return value
-
-    @property
-    def services(self) -> Mapping[str, object]:
-        """What the services yielded that run so far, by name."""
-        return self._services
-
-    @property
-    def machines(self) -> Mapping[str, Running]:
-        """The machines that were switched on so far, by name."""
-        return self._machines
-
-    def add_service(self, name: str, value: object) -> None:
-        """Add what a service yielded."""
-        self._services[name] = value
-
-    def add_machine(self, machine: Running) -> None:
-        """Add a machine that was switched on."""
-        self._machines[machine.plan.name] = machine
-
-    @property
-    def segments(self) -> Mapping[str, Segment]:
-        """The machines' ends of their links, by the names of the machines that have one."""
-        return self._segments
-
-
-def _segments(scenario: Scenario, rig: Rig) -> Mapping[str, Segment]:
-
-    found: dict[str, Segment] = {}
-    linked = [(plan.name, plan.link) for plan in scenario.machines if plan.link]
-    for name in dict.fromkeys(link.name for _, link in linked):
-        ends = [(machine, link) for machine, link in linked if link.name == name]
-        sides = pair(rig.run.folder, *(machine for machine, _ in ends))
-        for (machine, link), side in zip(ends, sides, strict=True):
-            found[machine] = replace(side, is_only_way=link.is_only_way)
-    return found

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from harness.guest.live_apply import snapshot_at_boot
 from harness.model.ignition import Document
 from harness.model.way import Way
+from harness.player.given import Given
 from harness.player.plan import FAT, FromDisk, MachinePlan
-from harness.player.scenario import BOOTSTRAP_LEVELS, Given, Scenario
+from harness.player.scenario import BOOTSTRAP_LEVELS, Scenario
 from harness.player.steps import NODE_LAYER, Check, Checkpoint, LogIn, Reach, Step, SwitchOn
 from harness.scenarios.flows.bootstrap import pieces, with_control_plane
 from harness.scenarios.flows.checks import overlay_not_applied

@@ -32,9 +32,10 @@ from harness.guest.validation import whole
 from harness.images.certificates import ServerCertificate, issue
 from harness.model.ignition import Document
 from harness.model.way import Way
+from harness.player.given import Given
 from harness.player.needs import Need
 from harness.player.plan import ByPointer, Link, MachinePlan, Service
-from harness.player.scenario import NODE_LEVELS, Given, Scenario
+from harness.player.scenario import NODE_LEVELS, Scenario
 from harness.player.steps import LogIn, Reach, Step, SwitchOn
 from harness.scenarios.flows.bootstrap import live_applied
 from harness.scenarios.flows.pivoting import pivoted

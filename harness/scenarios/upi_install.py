@@ -12,9 +12,10 @@ from harness.guest.limits import LIMITS
 from harness.guest.live_apply import live_apply
 from harness.guest.validation import whole
 from harness.model.ignition import Document
+from harness.player.given import Given
 from harness.player.needs import Need
 from harness.player.plan import live_machine
-from harness.player.scenario import Given, Scenario
+from harness.player.scenario import Scenario
 from harness.player.steps import NODE_LAYER, Checkpoint, LogIn, Reach, Reboot, Step, SwitchOn
 from harness.scenarios.flows.bootstrap import live_applied
 

@@ -35,9 +35,10 @@ from harness.model import ignition
 from harness.model.clock import Deadline
 from harness.model.errors import HarnessError, InputError
 from harness.model.secret import Secret
+from harness.player.given import Given
 from harness.player.needs import Need, lacks, lacks_image
 from harness.player.plan import BOOTIMAGE
-from harness.player.scenario import Given, Scenario
+from harness.player.scenario import Scenario
 from harness.standin import build
 from harness.standin.build import StandIn
 from harness.verdict import expectations

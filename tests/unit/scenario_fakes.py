@@ -36,9 +36,8 @@ from harness.model.redaction import Redactor
 from harness.model.secret import Secret
 from harness.node.ssh import Result, Session
 from harness.player.inputs import Inputs, Rig
-from harness.player.plan import MachinePlan
 from harness.player.running import Running
-from harness.player.site import Site
+from harness.player.stage import Stage
 from harness.scenarios.catalogue import Catalogue
 from harness.watching.evidence import Evidence
 from harness.watching.watch import Watch
@@ -97,8 +96,8 @@ def make_rig(tmp_path: Path, told: list[str] | None = None) -> Rig:
     )  # fmt: skip
 
 
-def make_site(tmp_path: Path, inputs: Inputs, name: str = "ipi_bootstrap") -> Site:
-    return Site(Catalogue().named(name), make_rig(tmp_path), inputs)
+def make_site(tmp_path: Path, inputs: Inputs, name: str = "ipi_bootstrap") -> Stage:
+    return Stage(Catalogue().named(name), make_rig(tmp_path), inputs)
 
 
 def config_of(tmp_path: Path, inputs: Inputs, name: str = "ipi_bootstrap") -> Document:
@@ -154,7 +153,7 @@ def make_running(tmp_path: Path, *answers: str | Exception) -> tuple[Running, li
     machine = make_machine(tmp_path)
     watch, told, _ = make_watch(machine, tmp_path)
     running = Running(
-        plan=MachinePlan(name="one", memory_mib=1, config=lambda _: {}), machine=machine,
+        name="one", machine=machine,
         watch=watch, evidence=Evidence(folder=tmp_path, redactor=Redactor()),
         logged_in=cast("Session", FakeShell(*answers)) if answers else None,
     )  # fmt: skip

@@ -15,8 +15,9 @@ from harness.guest.limits import LIMITS
 from harness.guest.live_apply import live_apply
 from harness.model.guest_network import GUEST
 from harness.model.ignition import Config, Document
+from harness.player.given import Given
 from harness.player.plan import BY_FIRMWARE, Delivery, MachinePlan, Service
-from harness.player.scenario import BOOTSTRAP_LEVELS, Given, Scenario
+from harness.player.scenario import BOOTSTRAP_LEVELS, Scenario
 from harness.player.steps import NODE_LAYER, Check, Checkpoint, LogIn, Reach, Step, SwitchOn
 from harness.scenarios.flows import installer
 from harness.scenarios.flows.checks import overlay_applied

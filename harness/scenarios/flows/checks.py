@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.player.scenario import Given
+from harness.player.given import Given
 
 if TYPE_CHECKING:
     from harness.guest.installer_variant import Variant

@@ -15,7 +15,7 @@ from harness.guest.live_apply import reports
 from harness.guest.validation import whole
 from harness.model.errors import InputError
 from harness.model.ignition import Config, Document
-from harness.player.scenario import Given
+from harness.player.given import Given
 from harness.player.steps import Check
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from harness.guest.limits import LIMITS
 from harness.guest.live_apply import on_demand
 from harness.guest.validation import whole
 from harness.model.ignition import Document
+from harness.player.given import Given
 from harness.player.plan import Service, live_machine
-from harness.player.scenario import Given, Scenario
+from harness.player.scenario import Scenario
 from harness.player.steps import NODE_LAYER, Check, Checkpoint, LogIn, Reach, Step, SwitchOn
 from harness.scenarios.flows.checks import MemoryBudget, memory_within
 

@@ -22,8 +22,9 @@ from harness.machine.ownership.memory import reserve
 from harness.model.clock import Deadline
 from harness.model.ignition import Config, Document
 from harness.model.way import Way
+from harness.player.given import Given
 from harness.player.plan import ByPointer, MachinePlan, Service
-from harness.player.scenario import NODE_LEVELS, Given, Scenario
+from harness.player.scenario import NODE_LEVELS, Scenario
 from harness.player.steps import NODE_LAYER, Checkpoint, LogIn, Reach, Reboot, Step, SwitchOn
 
 if TYPE_CHECKING:
@@ -103,6 +104,6 @@ def _config(site: Site) -> Document:
     plane = site.services[CONTROL_PLANE]
     joining: tuple[Config, ...] = ()
     if isinstance(plane, ControlPlane):
-        name = site.scenario.name.replace("_", "-")
+        name = site.name.replace("_", "-")
         joining = (joining_kubelet(plane.api, name, site.inputs.pause_image),)
     return site.document(*site.kubelet, *joining, pivot(site.inputs.pull_spec, site.limits))

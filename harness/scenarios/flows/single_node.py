@@ -25,9 +25,10 @@ from harness.images.certificates import issue
 from harness.model.guest_network import GUEST, LOOPBACK
 from harness.model.ignition import Document
 from harness.model.way import Way
+from harness.player.given import Given
 from harness.player.needs import Need, lacks
 from harness.player.plan import InMedium, MachinePlan, Medium
-from harness.player.scenario import NODE_LEVELS, Given, Scenario
+from harness.player.scenario import NODE_LEVELS, Scenario
 from harness.player.steps import NODE_LAYER, Check, Checkpoint, LogIn, Reach, Reboot, Step, SwitchOn
 from harness.scenarios.flows import installer
 from harness.scenarios.flows.bootstrap import live_applied, with_control_plane
@@ -139,5 +140,5 @@ def release_for(site: Site) -> ReleasePayload:
     """
     release = site.inputs.release()
     if release is None:
-        raise lacks(site.scenario.name, Need.RELEASE)
+        raise lacks(site.name, Need.RELEASE)
     return release

@@ -1,0 +1,21 @@
+"""What is known of a run before anything is opened, and the steps of scenarios may depend on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.guest.installer_variant import Variant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What a scenario's steps may depend on.
+
+    `has_control_plane` is whether the run has the parts of one. `installer` tells what the
+    installer's own config does, None where the harness's config is booted.
+    """
+
+    has_control_plane: bool = True
+    installer: Variant | None = None
