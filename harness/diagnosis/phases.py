@@ -14,10 +14,10 @@ from pathlib import Path
 
 from harness import folders
 from harness.diagnosis import phase_table
-from harness.diagnosis.arrival import GuestClock
 from harness.diagnosis.line import Job, Line, Stream
 from harness.diagnosis.phase_layout import Sight, lay_out
 from harness.diagnosis.phase_table import Edge, Mark, Phase
+from harness.diagnosis.readers.arrival import GuestClock
 from harness.model.record import PhaseRecord
 
 _Hit = tuple[Phase, Edge, Mark]

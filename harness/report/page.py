@@ -14,7 +14,7 @@ from datetime import datetime
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.diagnosis import console, systemd_words
+from harness.diagnosis.readers import console, systemd_words
 from harness.folders import fixture
 from harness.model.record import MachineRecord, Outcome, RunRecord, Weight
 from harness.report import conclusion, inert, timeline

@@ -10,12 +10,12 @@ import codecs
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from harness.diagnosis.arrival import GuestClock
-from harness.diagnosis.console import ConsoleReader
-from harness.diagnosis.events import EventReader
-from harness.diagnosis.ignition_port import IgnitionReader
-from harness.diagnosis.journal import Entry, JournalReader, to_export
 from harness.diagnosis.line import Line
+from harness.diagnosis.readers.arrival import GuestClock
+from harness.diagnosis.readers.console import ConsoleReader
+from harness.diagnosis.readers.events import EventReader
+from harness.diagnosis.readers.ignition_port import IgnitionReader
+from harness.diagnosis.readers.journal import Entry, JournalReader, to_export
 from harness.machine.machine import EVENTS_PORT, IGNITION_PORT, JOURNAL_PORT, Machine
 from harness.model.clock import Deadline
 from harness.watching.evidence import Evidence

@@ -15,11 +15,11 @@ from types import SimpleNamespace
 from typing import Any, Protocol
 
 from harness.diagnosis.engine import Engine
-from harness.diagnosis.events import Event
 from harness.diagnosis.line import Line, Stream
 from harness.diagnosis.missing import Detector
 from harness.diagnosis.narrate import narrate, narrate_stuck
 from harness.diagnosis.phases import Tracker
+from harness.diagnosis.readers.events import Event
 from harness.machine.machine import Machine
 from harness.model.clock import SYSTEM_CLOCK, Clock, Deadline, process_cpu_s
 from harness.model.errors import HarnessError, ProductError, blamed

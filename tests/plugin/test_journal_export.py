@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness import process
-from harness.diagnosis.journal import JournalReader, to_export
+from harness.diagnosis.readers.journal import JournalReader, to_export
 from harness.folders import fixture
 from harness.model.clock import Deadline
 

@@ -8,13 +8,13 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from harness.diagnosis.arrival import GuestClock
-from harness.diagnosis.console import ConsoleReader
-from harness.diagnosis.events import EventReader
-from harness.diagnosis.ignition_port import IgnitionReader
-from harness.diagnosis.journal import JournalReader
 from harness.diagnosis.line import Line
 from harness.diagnosis.phases import Tracker
+from harness.diagnosis.readers.arrival import GuestClock
+from harness.diagnosis.readers.console import ConsoleReader
+from harness.diagnosis.readers.events import EventReader
+from harness.diagnosis.readers.ignition_port import IgnitionReader
+from harness.diagnosis.readers.journal import JournalReader
 from harness.folders import fixture
 from harness.model.record import PhaseRecord
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 
 from harness.diagnosis import rules
 from harness.diagnosis.allow import AllowList
-from harness.diagnosis.console import ConsoleReader
 from harness.diagnosis.engine import Engine
-from harness.diagnosis.events import EventReader
-from harness.diagnosis.ignition_port import IgnitionReader
-from harness.diagnosis.journal import JournalReader
 from harness.diagnosis.line import Line, Stream
 from harness.diagnosis.phases import Tracker
+from harness.diagnosis.readers.console import ConsoleReader
+from harness.diagnosis.readers.events import EventReader
+from harness.diagnosis.readers.ignition_port import IgnitionReader
+from harness.diagnosis.readers.journal import JournalReader
 from harness.diagnosis.rules import Rule
 from harness.folders import fixture
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from diagnosis_replay import transcript
 
-from harness.diagnosis.console import LONGEST, ConsoleReader, plain
 from harness.diagnosis.line import Job, Line, Stream
+from harness.diagnosis.readers.console import LONGEST, ConsoleReader, plain
 
 BANNER = "[    0.000000] Linux version 6.1.0\n"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from diagnosis_replay import transcript
 
-from harness.diagnosis.arrival import GuestClock
-from harness.diagnosis.events import EventReader, State, durations_s, parse, times_done
 from harness.diagnosis.line import Stream
+from harness.diagnosis.readers.arrival import GuestClock
+from harness.diagnosis.readers.events import EventReader, State, durations_s, parse, times_done
 
 GOOD = """\
 stage=pull state=started uptime=36.90 detail=

@@ -6,8 +6,8 @@ import json
 
 from diagnosis_replay import transcript
 
-from harness.diagnosis.ignition_port import IgnitionReader
 from harness.diagnosis.line import Stream
+from harness.diagnosis.readers.ignition_port import IgnitionReader
 
 
 def entry(message: object, priority: str = "3", who: str = "ignition", **fields: str) -> str:

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import pytest
 from diagnosis_replay import transcript
 
-from harness.diagnosis.arrival import GuestClock
-from harness.diagnosis.journal import Entry, JournalReader, text_of, to_export
 from harness.diagnosis.line import Job, Line, Stream
+from harness.diagnosis.readers.arrival import GuestClock
+from harness.diagnosis.readers.journal import Entry, JournalReader, text_of, to_export
 
 STARTED = "39f53479d3a045ac8e11786248231fbf"
 FAILED = "be02cf6855d2428ba40df7e9d022f03d"

@@ -4,9 +4,9 @@ import pytest
 from diagnosis_missing import console, event, journal, laid
 
 from harness import folders
-from harness.diagnosis.journal import JournalReader
 from harness.diagnosis.line import Line, Stream
 from harness.diagnosis.missing import Detector
+from harness.diagnosis.readers.journal import JournalReader
 from harness.model.record import MissingCommand
 
 GONE = "No such file or directory"

@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from harness.diagnosis.arrival import Assembler, GuestClock
-from harness.diagnosis.console import LONGEST, plain
 from harness.diagnosis.line import Job, Line, Stream
+from harness.diagnosis.readers.arrival import Assembler, GuestClock
+from harness.diagnosis.readers.console import LONGEST, plain
 
 # journalctl leaves out fields of more than 4 KiB, so an entry of this size is none of its.
 _LONGEST_ENTRY = 1 << 20

@@ -13,9 +13,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from harness.diagnosis.arrival import GuestClock
-from harness.diagnosis.journal import JournalReader
 from harness.diagnosis.line import Line, Stream
+from harness.diagnosis.readers.arrival import GuestClock
+from harness.diagnosis.readers.journal import JournalReader
 
 _WORST_PRIORITY = 3
 # Where Ignition cannot reach the journal's socket it prints the level instead, as priority 6.

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from harness.diagnosis.arrival import Assembler, GuestClock
 from harness.diagnosis.line import Line, Stream
+from harness.diagnosis.readers.arrival import Assembler, GuestClock
 
 MULTI_USER = "multi-user"
 """The stage that is told as done when the node is back in multi-user.target."""

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from harness.diagnosis import systemd_words
-from harness.diagnosis.arrival import Assembler, GuestClock
 from harness.diagnosis.line import Job, Line, Stream
-from harness.diagnosis.systemd_words import Progress
+from harness.diagnosis.readers import systemd_words
+from harness.diagnosis.readers.arrival import Assembler, GuestClock
+from harness.diagnosis.readers.systemd_words import Progress
 
 LONGEST = 4000
 """Characters of a line that are kept; what a guest writes beyond them is dropped."""
