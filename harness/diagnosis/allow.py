@@ -111,9 +111,9 @@ def load(path: Path, known_rules: Collection[str] = ()) -> AllowList:
         InputError: the file cannot be read, or an entry is malformed; it is named by its number.
     """
     subject = f"allow-list {path}"
-    entries = tables.parse(_text(path, subject), subject, _KEY, AllowEntry)
-    for number, entry in enumerate(entries):
-        where = tables.place(subject, _KEY, number, None)
+    remedy = "name a TOML file with --allow, or leave it out"
+    listed = tables.read(path, _KEY, subject=subject, remedy=remedy).entries(_KEY, AllowEntry)
+    for where, entry in listed:
         if entry.test is not None and (entry.rule or entry.stream):
             raise InputError(
                 where, "is about a test and about lines", "make two entries, one with `test`"
@@ -121,19 +121,9 @@ def load(path: Path, known_rules: Collection[str] = ()) -> AllowList:
         if entry.rule is not None and known_rules and entry.rule not in known_rules:
             raise InputError(
                 where, f"names the rule {entry.rule}, which there is not",
-                "fixtures/diagnosis/rules.toml has their names",
+                "fixtures/diagnosis/rules.toml has their names, and what --rules gives",
             )  # fmt: skip
-    return AllowList(entries=entries)
-
-
-def _text(path: Path, subject: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "it is no text"
-        raise InputError(
-            subject, f"cannot be read: {reason}", "name a TOML file with --allow, or leave it out"
-        ) from exc
+    return AllowList(entries=tuple(entry for _, entry in listed))
 
 
 def _literal_brackets(glob: str) -> str:

@@ -1,6 +1,6 @@
 """The engine of diagnosis: takes lines as they come, gives what the rules see in them.
 
-It knows no stream's form and no rule by name. A trouble that several streams tell of is one
+It knows no stream's form and no rule by name. A fault that several streams report is one
 sighting, and what several of them count is not added up.
 """
 
@@ -9,25 +9,19 @@ from __future__ import annotations
 import datetime
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
+from operator import itemgetter
 
 from harness.diagnosis.allow import AllowEntry, AllowList
 from harness.diagnosis.line import Job, Line, Stream
-from harness.diagnosis.rules import Predicate, Rule
+from harness.diagnosis.mark import IGNITION, Hit, Mark, spoken
+from harness.diagnosis.rules import Predicate, Rule, Rulebook
 from harness.diagnosis.trace import Trace, same
 from harness.model.record import Sighting, Weight
 
 _CONTEXT_LINES = 4
 _MOST_TRACES = 200  # of one rule; a guest that tells of more troubles is not believed
-_KERNEL = "kernel"
-_IGNITION = "ignition"
-# They log other people's commands, whose words are no sign of anything.
-_QUOTING = ("sudo",)
-# What the emergency shell shows of the journal: `Nov 23 13:50:00 host ignition[678]: text`.
-_DATED = re.compile(r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d (?:\S+ )?([\w.@()-]+)\[\d+\]: ")
-# Ignition puts its level before what it prints where it does not reach the journal's socket.
-_LEVEL = re.compile(r"(?:DEBUG|INFO|NOTICE|WARNING|ERROR|CRITICAL|ALERT|EMERGENCY) *: ")
 # No context for anything: what systemd redraws while it waits, jobs that go as they should, and the
 # config that a failing Ignition prints, line by line.
 _WAITING = ("Job ", "A start job is running", "A stop job is running")
@@ -47,32 +41,41 @@ class Engine:
 
     def __init__(
         self,
-        rules: Sequence[Rule],
+        rulebook: Rulebook,
         allow: AllowList,
         factor: float,
         arch: str,
         today: datetime.date,
     ) -> None:
+        self.rulebook = rulebook
         self._allow = allow
         self._factor = factor
         self._arch = arch
         self._today = today
-        self._rules = tuple(rule for rule in rules if rule.pattern is not None)
-        self._by_voice: dict[tuple[Stream, str], tuple[Rule, ...]] = {}
+        self._owners: dict[Mark, list[tuple[int, Rule]]] = {}
+        for position, rule in enumerate(rulebook.rules):
+            for mark in rule.marks:
+                self._owners.setdefault(mark, []).append((position, rule))
+        rules = rulebook.rules
         self._silence = tuple(rule for rule in rules if rule.predicate is Predicate.SILENCE)
-        self._traces: dict[str, list[Trace]] = {rule.name: [] for rule in rules}
+        self._traces: dict[str, list[Trace]] = {rule.name: [] for rule in rulebook.rules}
         self._before: dict[tuple[Stream, str], deque[Line]] = {}
         self._in_phase: dict[tuple[str, str], bool] = {}
         self._now_s = 0.0
 
-    def feed(self, line: Line, phase: str) -> None:
-        """Take in the next line, heard in `phase`."""
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """All marks of the rules."""
+        return tuple(self._owners)
+
+    def feed(self, line: Line, phase: str, hits: Iterable[Hit]) -> None:
+        """Take in the next line, heard in `phase`, and the marks in it."""
         self._now_s = max(self._now_s, line.at_s)
-        identifier, text = _spoken(line)
-        for rule in self._rules_for(line.stream, identifier):
-            said = self._said(rule, line, identifier, text, phase)
-            if said is not None:
-                self._note(rule, line, said, phase)
+        identifier, _ = spoken(line)
+        fitting = [(*owner, hit) for hit in hits for owner in self._owners.get(hit.mark, ())]
+        for _, rule, hit in sorted(fitting, key=itemgetter(0)):
+            if self._fits(rule, hit, phase):
+                self._note(rule, line, hit.groups, phase)
                 break
         self._remember(line, identifier)
 
@@ -97,7 +100,7 @@ class Engine:
         fatal = [trace for trace in self._all() if trace.fatal_s is not None]
         if not any(trace.is_ripe(self._now_s) for trace in fatal):
             return None
-        explained = {trace.rule.name for trace in fatal}
+        explained = {name for trace in fatal for name in (trace.rule.name, trace.rule.group)}
         for trace in self._all():
             if trace.fatal_s is None and explained & set(trace.rule.explains):
                 trace.end_all(self._now_s)
@@ -119,32 +122,9 @@ class Engine:
     def _all(self) -> Iterator[Trace]:
         return (trace for traces in self._traces.values() for trace in traces)
 
-    def _rules_for(self, stream: Stream, identifier: str) -> tuple[Rule, ...]:
-        key = (stream, identifier)
-        if key not in self._by_voice:
-            self._by_voice[key] = tuple(
-                rule
-                for rule in self._rules
-                if stream in rule.streams
-                and identifier not in _QUOTING
-                and (rule.identifier is None or rule.identifier.fullmatch(identifier))
-            )
-        return self._by_voice[key]
-
-    def _said(
-        self, rule: Rule, line: Line, identifier: str, text: str, phase: str
-    ) -> Mapping[str, str] | None:
-        """Return what the rule's pattern found in a line, None if the rule does not fit it."""
-        found = rule.pattern.search(text) if rule.pattern else None
-        if found is None:
-            return None
-        said = {name: value or "" for name, value in found.groupdict().items()}
-        said = {"unit": line.unit, "identifier": identifier, **said}
-        if rule.unit is not None and not rule.unit.fullmatch(said["unit"]):
-            return None
-        if rule.over_s and _lasts_s(said) <= rule.over_s * self._factor:
-            return None
-        return said if self._is_in(rule, phase) else None
+    def _fits(self, rule: Rule, hit: Hit, phase: str) -> bool:
+        lasts_enough = not rule.over_s or _lasts_s(hit.groups) > rule.over_s * self._factor
+        return lasts_enough and self._is_in(rule, phase)
 
     def _is_in(self, rule: Rule, phase: str) -> bool:
         if not rule.phases:
@@ -169,7 +149,7 @@ class Engine:
         """Keep a line as context, with those of its voice and with all of its stream."""
         if line.job in _ROUTINE or line.text.startswith(_WAITING):
             return
-        if identifier == _IGNITION and _CONFIG.match(line.text):
+        if identifier == IGNITION and _CONFIG.match(line.text):
             return
         for voice in {_voice(line, identifier), _voice(line, "")}:
             self._before.setdefault(voice, deque(maxlen=_CONTEXT_LINES)).append(line)
@@ -183,19 +163,6 @@ class Engine:
             return known or alike[-1]
         traces.append(Trace(rule=rule, tracker=tracker, key=key))
         return traces[-1]
-
-
-def _spoken(line: Line) -> tuple[str, str]:
-    """Return who said what in a line, the same for a message that comes by several streams."""
-    identifier, text = line.identifier, line.text
-    if line.stream is Stream.CONSOLE and not identifier:
-        if line.uptime_s is not None:
-            identifier = _KERNEL
-        elif (dated := _DATED.match(text)) is not None:
-            identifier, text = dated[1], text[dated.end() :]
-    if identifier == _IGNITION and (level := _LEVEL.match(text)) is not None:
-        text = text[level.end() :]
-    return identifier, text
 
 
 def _voice(line: Line, identifier: str) -> tuple[Stream, str]:

@@ -19,7 +19,13 @@ class Stream(StrEnum):
 
 
 class Job(StrEnum):
-    """What systemd says of a unit. Source: systemd, src/systemd/sd-messages.h (MESSAGE_ID)."""
+    """What systemd says of a unit.
+
+    `FAILED` is the unit itself, `JOB_FAILED` the job that was to start or stop it, of which systemd
+    often reports as well; `DEPENDENCY`: not started, since another unit failed.
+
+    Source: systemd, src/systemd/sd-messages.h (MESSAGE_ID).
+    """
 
     NONE = ""
     STARTING = "starting"
@@ -27,6 +33,8 @@ class Job(StrEnum):
     STOPPING = "stopping"
     STOPPED = "stopped"
     FAILED = "failed"
+    JOB_FAILED = "job-failed"
+    DEPENDENCY = "dependency"
     RESTARTING = "restarting"
 
 

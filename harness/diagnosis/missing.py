@@ -10,22 +10,22 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from harness.diagnosis.line import Job, Line, Stream
+from harness.diagnosis.line import Line, Stream
+from harness.diagnosis.phases import Moment
+from harness.diagnosis.readers import systemd_words
 from harness.model.record import MissingCommand
 
 _MAX_FOUND = 200
-_OVERLAY = "node-image-overlay.service"
-# Descriptions of that unit, here and in the installer: all that a console may show.
-_DESCRIPTIONS = ("Overlay of the node image", "Node Image Overlay")
-_TOLD = "overlay done"
+OVERLAY = "overlay-apply"
+"""The phase in which the node image comes over /usr, whoever's units do it."""
 # Before the switch to the real root no command is the node layer's.
 _TOO_EARLY = ("firmware", "boot-loader", "kernel", "initramfs", "ignition-", "switch-root")
 _STREAMS = (Stream.JOURNAL, Stream.CONSOLE)
 # The harness's own units, whoever is logged in, and containers, which have commands of their own.
 _NOT_JUDGED = ("node-image-harness-", "session-", "libpod-")
-_SPEAKERS = ("systemd", "sd-executor", "systemd-executor")
 
 _GONE = "No such file or directory"
 _SCRIPT = r"(?P<script>[^\s:]+)"
@@ -111,12 +111,13 @@ class _Miss:
 class Detector:
     """Collects the missing commands of one machine, over its reboots.
 
-    One counts once for each unit, script and command. The console fills in where there is no
-    journal; what both tell counts once.
+    `overlaid` says when the node image was over /usr in a boot, None for not yet. One counts once
+    for each unit, script and command. The console fills in where there is no journal; what both
+    report counts once.
     """
 
+    overlaid: Callable[[int], Moment | None]
     _misses: list[_Miss] = field(init=False, default_factory=list)
-    _laid: dict[int, Line] = field(init=False, default_factory=dict)
 
     @property
     def found(self) -> tuple[MissingCommand, ...]:
@@ -125,9 +126,6 @@ class Detector:
 
     def feed(self, line: Line, phase: str) -> MissingCommand | None:
         """Take a line into account, seen in `phase`; return what it shows, the first time."""
-        if _is_laid(line):
-            known = self._laid.setdefault(line.boot, line)
-            self._laid[line.boot] = min(known, line, key=lambda told: told.at_s)
         if phase.startswith(_TOO_EARLY) or line.stream not in _STREAMS:
             return None
         miss = _miss(line)
@@ -137,12 +135,12 @@ class Detector:
         return miss.record()
 
     def _is_before(self, line: Line) -> bool:
-        laid = self._laid.get(line.boot)
-        if laid is None:
+        overlaid = self.overlaid(line.boot)
+        if overlaid is None:
             return True
-        if line.uptime_s is not None and laid.uptime_s is not None:
-            return line.uptime_s <= laid.uptime_s
-        return line.at_s <= laid.at_s
+        if line.uptime_s is not None and overlaid.uptime_s is not None:
+            return line.uptime_s <= overlaid.uptime_s
+        return line.at_s <= overlaid.at_s
 
     def _is_new(self, miss: _Miss) -> bool:
         same = [
@@ -157,21 +155,11 @@ class Detector:
         return len(self._misses) < _MAX_FOUND
 
 
-def _is_laid(line: Line) -> bool:
-    """Return whether a line tells that the node image lies over /usr."""
-    if line.stream is Stream.EVENTS:
-        return line.text == _TOLD or line.text.startswith(f"{_TOLD}:")
-    if line.job is not Job.STARTED:
-        return False
-    described = not line.unit and line.text.rstrip(".").endswith(_DESCRIPTIONS)
-    return line.unit == _OVERLAY or described
-
-
 def _miss(line: Line) -> _Miss | None:
     text = line.text
     if not (_GONE in text or "not found" in text) or line.unit.startswith(_NOT_JUDGED):
         return None
-    is_systemd = line.identifier in _SPEAKERS or line.identifier.startswith("(")
+    is_systemd = systemd_words.is_systemd(line.identifier)
     for pattern in _BY_SYSTEMD if is_systemd else _BY_OTHERS:
         match = pattern.fullmatch(text)
         if match is not None and _is_program(match["command"], is_systemd=is_systemd):

@@ -1,4 +1,4 @@
-"""Reads a table of phases: TOML in, phases with their marks out, every fault told with its place.
+"""Reads a table of phases: TOML in, phases with their marks out, each error with its place.
 
 The shipped one is `fixtures/diagnosis/phases.toml`. A `[[phase]]` has
 
@@ -7,36 +7,30 @@ The shipped one is `fixtures/diagnosis/phases.toml`. A `[[phase]]` has
     within           of depth 1: the phase of the chain that it cannot outlast
     units            of depth 1: begins when systemd starts one of these, ends when it has
     described        the units' descriptions: all that is left of long names on a console
-    stages           of depth 1: stages that the guest tells of (`events`)
+    stages           of depth 1: stages that the guest reports (`readers.events`)
     begin, end, fail lists of more marks
 
-and a mark one of
-
-    text             a regular expression that the line begins with; with `streams` (console and
-                     journal) and `identifier` (whoever)
-    unit, job        systemd's word of a unit
-    described, job   the same by a description
-    event            `stage state`, as the guest tells
-
-A mark of depth 0 may have `after`, a phase of the chain that must have begun before, and
-`next_boot`, for a line that is the last of the boot before.
+A mark is a `mark.Mark`. One of depth 0 may have `after`, a phase of the chain that must have begun
+before, and `next_boot`, for a line that is the last of the boot before.
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from itertools import product
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
-from harness.diagnosis.line import Job, Stream
+from harness.diagnosis import mark_table, tables
+from harness.diagnosis.line import Job
+from harness.diagnosis.mark import Mark
+from harness.diagnosis.tables import Tables
 from harness.model.errors import InputError
 
-_PLACE = re.compile(r"phase\[(\d+)\]")
+_KEY = "phase"
 _Name = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9-]*$")]
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 
@@ -49,22 +43,15 @@ class Edge(StrEnum):
     FAIL = "fail"
 
 
-class Mark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a line must show; exactly one of `text`, `unit`, `described` and `event` is given."""
+class PhaseMark(Mark, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A mark of a phase, and when it counts."""
 
-    text: str = ""
-    streams: tuple[Stream, ...] = (Stream.CONSOLE, Stream.JOURNAL)
-    identifier: str = ""
-    unit: str = ""
-    described: str = ""
-    job: Job = Job.NONE
-    event: str = ""
     after: str = ""
     next_boot: bool = False
 
 
 class Phase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A phase as the table has it; `marks` has all that it comes down to."""
+    """A phase as the table has it; `marks` has those of its units and stages as well."""
 
     name: _Name
     title: _Text
@@ -73,32 +60,34 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     units: tuple[_Text, ...] = ()
     described: tuple[_Text, ...] = ()
     stages: tuple[_Text, ...] = ()
-    begin: tuple[Mark, ...] = ()
-    end: tuple[Mark, ...] = ()
-    fail: tuple[Mark, ...] = ()
+    begin: tuple[PhaseMark, ...] = ()
+    end: tuple[PhaseMark, ...] = ()
+    fail: tuple[PhaseMark, ...] = ()
 
     @property
-    def marks(self) -> tuple[tuple[Edge, Mark], ...]:
+    def marks(self) -> Iterator[tuple[Edge, PhaseMark]]:
         """All marks, those of units, descriptions and stages with them."""
-        return (
-            *product((Edge.BEGIN,), self.begin),
-            *product((Edge.END,), self.end),
-            *product((Edge.FAIL,), self.fail),
-            *((edge, Mark(unit=unit, job=job)) for unit in self.units for edge, job in _JOBS),
-            *(
-                (edge, Mark(described=described, job=job))
-                for described in self.described
-                for edge, job in _JOBS
-            ),
-            *((edge, Mark(event=f"{s} {state}")) for s in self.stages for edge, state in _STATES),
-        )
+        for edge, given in self.by_edge.items():
+            yield from ((edge, mark) for mark in given)
+        for edge, job in _JOBS:
+            for unit in self.units:
+                yield edge, PhaseMark(unit=re.compile(re.escape(unit)), job=job)
+            for described in self.described:
+                yield edge, PhaseMark(described=described, job=job)
+        for edge, state in _STATES:
+            for stage in self.stages:
+                yield edge, PhaseMark(event=f"{stage} {state}")
+
+    @property
+    def by_edge(self) -> Mapping[Edge, tuple[PhaseMark, ...]]:
+        """The marks that are written as such."""
+        return {Edge.BEGIN: self.begin, Edge.END: self.end, Edge.FAIL: self.fail}
 
 
-class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    phase: Annotated[tuple[Phase, ...], msgspec.Meta(min_length=1)]
-
-
-_JOBS = ((Edge.BEGIN, Job.STARTING), (Edge.END, Job.STARTED), (Edge.FAIL, Job.FAILED))
+_JOBS = (
+    (Edge.BEGIN, Job.STARTING), (Edge.END, Job.STARTED),
+    (Edge.FAIL, Job.FAILED), (Edge.FAIL, Job.JOB_FAILED),
+)  # fmt: skip
 _STATES = ((Edge.BEGIN, "started"), (Edge.END, "done"), (Edge.FAIL, "failed"))
 
 
@@ -108,53 +97,47 @@ def read(path: Path) -> tuple[Phase, ...]:
     Raises:
         InputError: it cannot be read, or `parse` refuses it.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise InputError(
-            f"{path}", f"cannot be read: {exc}", "give a TOML file with phases"
-        ) from exc
-    return parse(text, f"{path}")
+    return _phases(tables.read(path, _KEY, remedy="give a TOML file with phases"))
 
 
 def parse(text: str, subject: str) -> tuple[Phase, ...]:
     """Return the phases of a TOML text; `subject` is what an error calls it.
 
     Raises:
-        InputError: it is no TOML, or says something that makes no sense.
+        InputError: it is not TOML, or says something that makes no sense.
     """
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
-        raise InputError(subject, f"is not TOML: {exc}", "correct the line it names") from exc
-    try:
-        phases = msgspec.convert(raw, _Table).phase
-    except msgspec.ValidationError as exc:
-        raise InputError(
-            subject, _placed(str(exc), raw), "correct it; harness/diagnosis/phase_table.py says how"
-        ) from exc
-    chain = [phase.name for phase in phases if phase.depth == 0]
+    return _phases(tables.parse(text, subject, _KEY))
+
+
+def _phases(listed: Tables) -> tuple[Phase, ...]:
+    placed = listed.entries(_KEY, Phase)
+    chain = [phase.name for _, phase in placed if phase.depth == 0]
     if not chain:
-        raise InputError(subject, "has no chain of phases", "give phases with depth = 0")
-    for position, phase in enumerate(phases):
-        where = f"{subject}, phase {phase.name}"
-        if phase.name in (earlier.name for earlier in phases[:position]):
+        raise InputError(listed.subject, "has no chain of phases", "give phases with depth = 0")
+    phases: dict[str, Phase] = {}
+    for where, entry in placed:
+        if entry.name in phases:
             raise InputError(where, "is there twice", "remove one of them")
+        phases[entry.name] = phase = _resolved(entry, where)
         _check_phase(phase, chain, where)
         for _, mark in phase.marks:
-            _check_mark(mark, where)
             _check_chain(mark, phase.depth, chain, where)
-    return phases
+    return tuple(phases.values())
 
 
-def _placed(problem: str, raw: dict[str, object]) -> str:
-    """Return a problem with the name of the phase that it counts."""
-    place, listed = _PLACE.search(problem), raw.get("phase")
-    if place is None or not isinstance(listed, list):
-        return problem
-    entry = listed[int(place[1])]
-    name = entry.get("name") if isinstance(entry, dict) else None
-    return f"{problem} ({name})" if name else problem
+def _resolved(phase: Phase, where: str) -> Phase:
+    """Return a phase whose marks have the fields of those that they build on."""
+    resolved = {
+        edge.value: tuple(_resolved_mark(mark, f"{where}, {edge}") for mark in given)
+        for edge, given in phase.by_edge.items()
+    }
+    return msgspec.structs.replace(phase, **resolved)
+
+
+def _resolved_mark(entry: PhaseMark, where: str) -> PhaseMark:
+    mark = mark_table.resolve(entry, mark_table.shipped(), where)
+    mark_table.check(mark, where)
+    return mark
 
 
 def _check_phase(phase: Phase, chain: list[str], where: str) -> None:
@@ -170,37 +153,17 @@ def _check_phase(phase: Phase, chain: list[str], where: str) -> None:
     if phase.within and phase.within not in chain:
         known = ", ".join(chain)
         raise InputError(
-            where, f"is within {phase.within!r}, which is none of the chain", f"known: {known}"
+            where, f"is within {phase.within!r}, which is not one of the chain", f"known: {known}"
         )
 
 
-def _check_mark(mark: Mark, where: str) -> None:
-    given = [bool(value) for value in (mark.text, mark.unit, mark.described, mark.event)]
-    if sum(given) != 1:
-        raise InputError(
-            where, "has a mark that says not exactly one thing",
-            "give one of text, unit, described, event",
-        )  # fmt: skip
-    if bool(mark.unit or mark.described) != (mark.job is not Job.NONE):
-        known = ", ".join(job for job in Job if job)
-        raise InputError(
-            where, "has a mark with a unit or a job alone", f"give both; jobs: {known}"
-        )
-    try:
-        re.compile(mark.text)
-    except re.error as exc:
-        raise InputError(
-            where, f"{mark.text!r} is no regular expression: {exc}", "correct it (Python syntax)"
-        ) from exc  # fmt: skip
-
-
-def _check_chain(mark: Mark, depth: int, chain: list[str], where: str) -> None:
+def _check_chain(mark: PhaseMark, depth: int, chain: list[str], where: str) -> None:
     if depth and (mark.after or mark.next_boot):
         raise InputError(
             where, "is not of the chain, but has a mark with after or next_boot", "leave them out"
         )
     if mark.after and mark.after not in chain:
         raise InputError(
-            where, f"has a mark after {mark.after!r}, which is none of the chain",
+            where, f"has a mark after {mark.after!r}, which is not one of the chain",
             f"known: {', '.join(chain)}",
         )  # fmt: skip

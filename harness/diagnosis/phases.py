@@ -7,64 +7,30 @@ gets known better.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness import folders
 from harness.diagnosis import phase_table
-from harness.diagnosis.line import Job, Line, Stream
+from harness.diagnosis.line import Line, Stream
+from harness.diagnosis.mark import Hit, Mark, is_repeated
 from harness.diagnosis.phase_layout import Sight, lay_out
-from harness.diagnosis.phase_table import Edge, Mark, Phase
+from harness.diagnosis.phase_table import Edge, Phase, PhaseMark
 from harness.diagnosis.readers.arrival import GuestClock
 from harness.model.record import PhaseRecord
 
-_Hit = tuple[Phase, Edge, Mark]
 _MOST_ALIKE = 20
 _State = tuple[int, str, str]
+_Owner = tuple[Phase, Edge, PhaseMark]
 
 
-class _Index:
-    """Finds the marks that a line shows, without asking every mark of every line."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """When something was seen, in seconds since power-on, and by the guest's own clock."""
 
-    def __init__(self, phases: tuple[Phase, ...]) -> None:
-        self._units: dict[tuple[str, Job], list[_Hit]] = {}
-        self._events: dict[str, list[_Hit]] = {}
-        self._described: list[_Hit] = []
-        self._texts: dict[Stream, list[tuple[re.Pattern[str], _Hit]]] = {s: [] for s in Stream}
-        for phase in phases:
-            for edge, mark in phase.marks:
-                self._add((phase, edge, mark), mark)
-
-    def _add(self, hit: _Hit, mark: Mark) -> None:
-        if mark.unit:
-            self._units.setdefault((mark.unit, mark.job), []).append(hit)
-        elif mark.event:
-            self._events.setdefault(mark.event, []).append(hit)
-        elif mark.described:
-            self._described.append(hit)
-        else:
-            for stream in mark.streams:
-                self._texts[stream].append((re.compile(mark.text), hit))
-
-    def hits(self, line: Line) -> Iterator[_Hit]:
-        """Return the marks that `line` shows."""
-        if line.stream is Stream.EVENTS:
-            yield from self._events.get(line.text.partition(":")[0], ())
-        if line.job is not Job.NONE:
-            yield from self._units.get((line.unit, line.job), ())
-            if not line.unit:
-                yield from self._by_description(line)
-        for pattern, hit in self._texts[line.stream]:
-            if hit[2].identifier in ("", line.identifier) and pattern.match(line.text):
-                yield hit
-
-    def _by_description(self, line: Line) -> Iterator[_Hit]:
-        text = line.text.rstrip(".")
-        for hit in self._described:
-            if hit[2].job is line.job and text.endswith(hit[2].described):
-                yield hit
+    at_s: float
+    uptime_s: float | None
 
 
 @dataclass(slots=True)
@@ -75,7 +41,7 @@ class Tracker:
     """
 
     phases: tuple[Phase, ...]
-    _index: _Index = field(init=False, repr=False)
+    _owners: dict[Mark, list[_Owner]] = field(init=False, repr=False)
     # What was seen, with the guest's own time; its clock may get known better later.
     _seen: list[tuple[Sight, float | None]] = field(init=False, default_factory=list)
     _clock: GuestClock = field(init=False, default_factory=GuestClock)
@@ -87,7 +53,10 @@ class Tracker:
     _boot: int = field(init=False, default=1)
 
     def __post_init__(self) -> None:
-        self._index = _Index(self.phases)
+        self._owners = {}
+        for phase in self.phases:
+            for edge, mark in phase.marks:
+                self._owners.setdefault(mark.plain, []).append((phase, edge, mark))
         first = next(phase for phase in self.phases if phase.depth == 0)
         self._seen.append((Sight(phase=first, edge=Edge.BEGIN, boot=1, at_s=0.0), None))
         self._told |= {_state(record) for record in self.records}
@@ -101,19 +70,24 @@ class Tracker:
         """
         return cls(phase_table.read(path or folders.fixture("diagnosis/phases.toml")))
 
-    def feed(self, line: Line) -> tuple[PhaseRecord, ...]:
-        """Take a line into account; return the phases that began, ended or failed by it.
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """All marks of the phases."""
+        return tuple(self._owners)
+
+    def feed(self, line: Line, hits: Iterable[Hit]) -> tuple[PhaseRecord, ...]:
+        """Take a line and the marks in it into account; return the phases that changed by it.
 
         Each of that is returned once. Times that a later line corrects are in `records`.
         """
         boot = self._boot_of(line)
         if line.uptime_s is not None:
             self._clock.hear(boot, line.uptime_s, line.at_s)
-        hits = list(self._index.hits(line))
-        for hit in hits:
-            self._see(hit, line, boot)
-        if not hits:
+        seen = [owner for hit in hits for owner in self._owners.get(hit.mark, ())]
+        if not seen or is_repeated(line):
             return ()
+        for owner in seen:
+            self._see(*owner, line, boot)
         records = lay_out(self.phases, self._sights())
         news = {state: r for r in records if (state := _state(r)) not in self._told}
         self._told |= news.keys()
@@ -146,6 +120,15 @@ class Tracker:
             self._failed = replace(current, end_s=end_s, is_failed=True)
         return self._failed
 
+    def ended(self, name: str, boot: int) -> Moment | None:
+        """Return when the phase `name` ended in `boot` by its first mark of that, None if not."""
+        seen = [
+            Moment(at_s=sight.at_s, uptime_s=uptime_s)
+            for sight, uptime_s in self._seen
+            if (sight.phase.name, sight.edge, sight.boot) == (name, Edge.END, boot)
+        ]
+        return min(seen, key=lambda moment: moment.at_s, default=None)
+
     @property
     def current(self) -> PhaseRecord:
         """The innermost phase that lasts; one that failed is current until another begins."""
@@ -162,6 +145,14 @@ class Tracker:
         ]
         return max(failed or lasting, key=lambda record: (record.depth, record.begin_s))
 
+    def phase_at(self, at_s: float) -> str:
+        """Return the phase of a moment; the journal's first lines come when they are old."""
+        current = self.current
+        if at_s >= current.begin_s:
+            return current.name
+        past = [record for record in self.records if record.begin_s <= at_s]
+        return max(past, key=lambda record: (record.begin_s, record.depth)).name
+
     @property
     def records(self) -> tuple[PhaseRecord, ...]:
         """All phases so far, in the order of their begin, the outer ones first."""
@@ -170,8 +161,7 @@ class Tracker:
             records = [_stopped(record, self._failed) for record in records]
         return tuple(sorted(records, key=lambda r: (r.boot, r.begin_s, r.depth)))
 
-    def _see(self, hit: _Hit, line: Line, boot: int) -> None:
-        phase, edge, mark = hit
+    def _see(self, phase: Phase, edge: Edge, mark: PhaseMark, line: Line, boot: int) -> None:
         if mark.next_boot:
             boot += 1
             self._next_boots.add(boot)

@@ -1,22 +1,25 @@
 """Rules of diagnosis as values, read from `fixtures/diagnosis/rules.toml` and checked whole.
 
-A rule says which line (or silence) shows what, whose trouble it is, and what to do about it. What
-rules make of lines is `engine`'s. How to write one is in docs/diagnosis.md.
+A rule says which mark (or silence) shows what, whose fault it is, and what to do about it. What
+rules make of lines is `engine`'s. A project's own rules have the same form and are asked first. How
+to write one is in docs/diagnosis.md.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Literal
 
 import msgspec
 
-from harness.diagnosis import tables
-from harness.diagnosis.line import Stream
+from harness.diagnosis import mark_table, tables
+from harness.diagnosis.mark import Mark, built_on, faults
+from harness.diagnosis.tables import Tables
 from harness.folders import fixture
 from harness.model.errors import InputError
 from harness.model.record import Blame, Weight
@@ -33,7 +36,6 @@ _Text = Annotated[str, msgspec.Meta(pattern=r"\S")]
 _OneLine = Annotated[str, msgspec.Meta(pattern=r"^[^\n]*\S[^\n]*$")]
 _Seconds = Annotated[float, msgspec.Meta(ge=0)]
 _Names = tuple[_Text, ...]
-_USUAL_STREAMS = frozenset({Stream.CONSOLE, Stream.JOURNAL, Stream.IGNITION})
 
 
 class Predicate(StrEnum):
@@ -42,19 +44,19 @@ class Predicate(StrEnum):
     SILENCE = "silence"
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a line means. It has a `pattern`, searched for in the line's text, or a `predicate`.
+class Rule(Mark, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a line means. It has the fields of a mark, or a `predicate`.
 
-    A line belongs to the first rule that fits it. `identifier` and `unit` have to fit the whole of
-    the program that spoke and of the unit spoken of (a pattern's group `unit`, else the line's);
-    `phases` are names with `*`, none of them meaning all. `over_s`
-    is how long the silence, or the pattern's group `seconds` or `span`, has to be, for hardware
+    A line belongs to the first rule that fits it. With `any_of` one of these marks has to fit, each
+    built on the rule's own fields. `phases` are names with `*`, none of them meaning all. `over_s`
+    is how long the silence, or the text's group `seconds` or `span`, has to be, for hardware
     acceleration. `per` names the groups by which one trouble is told from another of the same rule.
 
     A fatal rule is a warning until it has fitted `at_least` times, within `within_s` where that is
     set, a time that is longer for a slow guest if it `stretches`; another rule is not shown until
-    then. A pattern's group `count` counts instead of the lines. A fatal sighting waits `grace_s`
-    for one of a higher `rank`. One that `explains` a rule is fatal, too, as soon as that rule is.
+    then. A text's group `count` counts instead of the lines. A fatal sighting waits `grace_s` for
+    one of a higher `rank`. One that `explains` a rule, or rules by their `group`, is fatal, too, as
+    soon as one of these is.
     """
 
     name: _Name
@@ -63,11 +65,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     cause: _OneLine
     advice: _OneLine
     source: _OneLine
-    streams: Annotated[frozenset[Stream], msgspec.Meta(min_length=1)] = _USUAL_STREAMS
-    pattern: re.Pattern[str] | None = None
+    any_of: tuple[Mark, ...] = ()
     predicate: Predicate | None = None
-    identifier: re.Pattern[str] | None = None
-    unit: re.Pattern[str] | None = None
     phases: _Names = ()
     per: _Names = ()
     over_s: _Seconds = 0.0
@@ -76,7 +75,15 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     stretches: bool = True
     grace_s: _Seconds = 0.0
     rank: Annotated[int, msgspec.Meta(ge=-9, le=9)] = 0
+    group: str = ""
     explains: tuple[_Name, ...] = ()
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """The marks of which one has to fit; none if no line shows it."""
+        if self.predicate:
+            return ()
+        return tuple(built_on(mark, self).plain for mark in self.any_of) or (self.plain,)
 
     @property
     def is_fatal(self) -> bool:
@@ -85,8 +92,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     @property
     def groups(self) -> frozenset[str]:
-        """The names of the pattern's groups."""
-        return frozenset(self.pattern.groupindex if self.pattern else ())
+        """The names of the groups of its texts."""
+        return frozenset(name for mark in self.marks if mark.text for name in mark.text.groupindex)
 
     @property
     def known(self) -> frozenset[str]:
@@ -94,46 +101,86 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return self.groups | _ALWAYS | (_OF_SILENCE if self.predicate else frozenset())
 
 
-def load(path: Path | None = None) -> tuple[Rule, ...]:
-    """Return the rules of a file in its order; without a path, those that are shipped.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rulebook:
+    """Rules in the order in which a line is held against them, and the named marks beside them."""
+
+    rules: tuple[Rule, ...] = ()
+    marks: Mapping[str, Mark] = field(default_factory=mark_table.shipped)
+
+    @property
+    def explainable(self) -> frozenset[str]:
+        """The names that a rule can explain: those of fatal rules and of their groups."""
+        fatal = [rule for rule in self.rules if rule.is_fatal]
+        return frozenset(name for rule in fatal for name in (rule.name, rule.group) if name)
+
+
+@lru_cache(1)
+def shipped() -> Rulebook:
+    """Return the rules that every run has."""
+    return _read(tables.read(fixture(DEFAULT), _KEY, mark_table.KEY), Rulebook(), Rulebook())
+
+
+def load(paths: Iterable[Path]) -> Rulebook:
+    """Return the rules of files before those that are shipped, of which they may replace some.
 
     Raises:
-        InputError: the file cannot be read, or something in it is wrong; the rule is named.
+        InputError: a file cannot be read, or something in it is wrong; the entry is named.
     """
-    path = path or fixture(DEFAULT)
-    return _checked(tables.read(path, _KEY, Rule), f"{path}")
+    own = Rulebook()
+    for path in paths:
+        remedy = "name a TOML file with --rules, or leave it out"
+        listed = tables.read(path, _KEY, mark_table.KEY, subject=f"rules {path}", remedy=remedy)
+        own = _read(listed, own, shipped())
+    names = {rule.name for rule in own.rules}
+    rest = (rule for rule in shipped().rules if rule.name not in names)
+    return Rulebook(rules=(*own.rules, *rest), marks=own.marks)
 
 
 def parse(text: str, subject: str) -> tuple[Rule, ...]:
     """Return the rules of a TOML text; `subject` is what an error calls it.
 
     Raises:
-        InputError: it is no TOML, or a rule is malformed.
+        InputError: it is not TOML, or a rule is malformed.
     """
-    return _checked(tables.parse(text, subject, _KEY, Rule), subject)
+    listed = tables.parse(text, subject, _KEY, mark_table.KEY)
+    return _read(listed, Rulebook(), Rulebook()).rules
 
 
-def _checked(rules: tuple[Rule, ...], subject: str) -> tuple[Rule, ...]:
-    fatal = sorted(rule.name for rule in rules if rule.is_fatal)
-    seen: set[str] = set()
-    for rule in rules:
-        where = f"{subject}, rule {rule.name}"
-        if rule.name in seen:
+def _read(listed: Tables, before: Rulebook, others: Rulebook) -> Rulebook:
+    """Return `before` and what a file adds; its rules may explain those of `others` as well."""
+    marks = mark_table.marks_of(listed, before.marks)
+    entries = [
+        (where, _resolved(entry, marks, where)) for where, entry in listed.entries(_KEY, Rule)
+    ]
+    names = [rule.name for rule in before.rules]
+    for where, rule in entries:
+        if rule.name in names:
             raise InputError(where, "is there twice", "rename one of them")
-        seen.add(rule.name)
-        if strange := sorted(set(rule.explains).difference(fatal)):
-            raise InputError(
-                where, f"explains {', '.join(strange)}, no fatal rule", f"known: {', '.join(fatal)}"
-            )
-        for problem, remedy in _faults(rule):
+        names.append(rule.name)
+    book = Rulebook(rules=(*before.rules, *(rule for _, rule in entries)), marks=marks)
+    explainable = book.explainable | others.explainable
+    for where, rule in entries:
+        for problem, remedy in _faults(rule, explainable):
             raise InputError(where, problem, remedy)
-    return rules
+    return book
 
 
-def _faults(rule: Rule) -> Iterator[tuple[str, str]]:
-    """Give what is wrong between the fields of a rule, and the way out of each."""
-    if (rule.pattern is None) == (rule.predicate is None):
-        yield "does not say one thing to look for", "give either pattern or predicate"
+def _resolved(rule: Rule, named: Mapping[str, Mark], where: str) -> Rule:
+    """Return a rule whose marks have the fields of those that they build on."""
+    any_of = tuple(mark_table.resolve(mark, named, where) for mark in rule.any_of)
+    return msgspec.structs.replace(mark_table.resolve(rule, named, where), any_of=any_of)
+
+
+def _faults(rule: Rule, explainable: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """Give what is wrong between the fields of a rule, and what to do about each."""
+    if bool(rule.predicate) == (rule.plain != Mark() or bool(rule.any_of)):
+        yield "does not say one thing to look for", "give either the fields of a mark or predicate"
+    for mark in rule.marks:
+        yield from faults(mark)
+    if strange := sorted({*rule.explains} - explainable):
+        known = ", ".join(sorted(explainable))
+        yield f"explains {', '.join(strange)}, no fatal rule", f"known: {known}"
     if rule.over_s and not (rule.predicate or rule.groups & _OF_TIME):
         yield "has over_s but no group that tells a time", "add a group 'seconds' or 'span'"
     if rule.predicate and not rule.over_s:
@@ -142,8 +189,12 @@ def _faults(rule: Rule) -> Iterator[tuple[str, str]]:
         yield "has within_s without at_least", "say how often it has to happen in that time"
     if (rule.grace_s or rule.explains) and not rule.is_fatal:
         yield "is no fatal rule, but has grace_s or explains", "leave them out"
-    if strangers := sorted(set(rule.per) - rule.groups - {"unit", "identifier"}):
-        yield f"has no group {', '.join(strangers)}, which per names", "add it to the pattern"
+    if strangers := sorted({*rule.per} - rule.groups - {"unit", "identifier"}):
+        yield f"has no group {', '.join(strangers)}, which per names", "add it to the text"
+    yield from _faults_of_words(rule)
+
+
+def _faults_of_words(rule: Rule) -> Iterator[tuple[str, str]]:
     known = f"known: {', '.join(sorted(rule.known))}"
     for name, text in (("cause", rule.cause), ("advice", rule.advice)):
         if fault := _template_fault(text, rule.known):

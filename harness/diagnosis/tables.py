@@ -1,10 +1,12 @@
-"""Lists of tables in TOML files, read into values: the form that rules and allow-lists share."""
+"""TOML files with lists of tables, read into values: marks, phases, rules and allow-lists."""
 
 from __future__ import annotations
 
 import datetime
 import re
 import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,43 +21,63 @@ _FIELD = re.compile(r"`\$\.(\w+)`$")
 _Value = TypeVar("_Value", bound=msgspec.Struct)
 
 
-def read(path: Path, key: str, kind: type[_Value]) -> tuple[_Value, ...]:
-    """Return the entries `[[key]]` of a TOML file as values of `kind`, in their order.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tables:
+    """The lists of one file by their keys; `subject` is what an error calls the file."""
+
+    subject: str
+    lists: Mapping[str, list[object]]
+
+    def entries(self, key: str, kind: type[_Value]) -> tuple[tuple[str, _Value], ...]:
+        """Return the entries `[[key]]` as values of `kind`, each with its place for errors.
+
+        Raises:
+            InputError: an entry is malformed.
+        """
+        placed = [(self._place(key, n, raw), raw) for n, raw in enumerate(self.lists[key])]
+        return tuple((where, _entry(raw, where, kind)) for where, raw in placed)
+
+    def _place(self, key: str, number: int, entry: object) -> str:
+        """Return what an error calls an entry: its number counted from 1, and its name if any."""
+        name = entry.get("name") if isinstance(entry, dict) else None
+        return f"{self.subject}, [[{key}]] number {number + 1}" + (f" ({name})" if name else "")
+
+
+def read(path: Path, *keys: str, subject: str = "", remedy: str = "name a TOML file") -> Tables:
+    """Return the lists `keys` of a file; an error calls it `subject`, or by its path.
 
     Raises:
-        InputError: the file cannot be read, or `parse` refuses it.
+        InputError: the file cannot be read (the way out is `remedy`), or `parse` refuses it.
     """
+    subject = subject or f"{path}"
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
-        raise InputError(f"{path}", f"cannot be read: {exc}", "give a TOML file") from exc
-    return parse(text, f"{path}", key, kind)
+        reason = exc.strerror if isinstance(exc, OSError) else "it is not text"
+        raise InputError(subject, f"cannot be read: {reason}", remedy) from exc
+    return parse(text, subject, *keys)
 
 
-def parse(text: str, subject: str, key: str, kind: type[_Value]) -> tuple[_Value, ...]:
-    """Return the entries of a TOML text; `subject` is what an error calls it.
+def parse(text: str, subject: str, *keys: str) -> Tables:
+    """Return the lists `keys` of a TOML text; one that it does not have is empty.
 
     Raises:
-        InputError: it is no TOML, has something else in it, or an entry is malformed.
+        InputError: it is not TOML, or has something else in it.
     """
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
         raise InputError(subject, f"is not TOML: {exc}", "correct the line it names") from exc
-    entries = raw.get(key, [])
-    if set(raw) - {key} or not isinstance(entries, list):
-        raise InputError(
-            subject, f"has something else than {key}s", f"write each entry as [[{key}]]"
+    lists = {key: raw.get(key, []) for key in keys}
+    if set(raw) - {*keys} or not all(isinstance(entries, list) for entries in lists.values()):
+        named, written = (
+            " or ".join(f"{key}s" for key in keys),
+            " or ".join(f"[[{key}]]" for key in keys),
         )
-    return tuple(
-        _entry(entry, place(subject, key, n, entry), kind) for n, entry in enumerate(entries)
-    )
-
-
-def place(subject: str, key: str, number: int, entry: object) -> str:
-    """Return what an error calls an entry: its number counted from 1, and its name if any."""
-    name = entry.get("name") if isinstance(entry, dict) else None
-    return f"{subject}, [[{key}]] number {number + 1}" + (f" ({name})" if name else "")
+        raise InputError(
+            subject, f"has something else than {named}", f"write each entry as {written}"
+        )
+    return Tables(subject=subject, lists=lists)
 
 
 def _entry(raw: object, where: str, kind: type[_Value]) -> _Value:

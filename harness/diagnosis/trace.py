@@ -91,7 +91,9 @@ class Trace:
     def sighting(self) -> Sighting:
         """Return it as those who report read it."""
         weight = Weight.FATAL if self.fatal_s is not None else Weight.WARNING
-        values = {name: _value(text) for name, text in self._said.items()}
+        # One of several marks has not all the groups.
+        said = {**dict.fromkeys(self.rule.groups, ""), **self._said}
+        values = {name: _value(text) for name, text in said.items()}
         values["count"] = str(self.count)
         quoted = sorted((*self._context, *self.lines), key=lambda line: line.at_s)
         return Sighting(

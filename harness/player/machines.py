@@ -124,7 +124,7 @@ def watched(
     # Not by the rig's clock: what starts QEMU is on the host.
     limit = Deadline.after(_SWITCH_ON_S * rig.timeout_factor)
     engine = Engine(
-        rules.load(), rig.allow, factor=rig.timeout_factor, arch=rig.emulator.arch.name,
+        rules.shipped(), rig.allow, factor=rig.timeout_factor, arch=rig.emulator.arch.name,
         today=rig.today,
     )  # fmt: skip
     name = evidence.folder.name

@@ -72,7 +72,7 @@ def allow_list_of(config: pytest.Config) -> AllowList:
 
         path = settings_of(config).allow
         try:
-            names = [rule.name for rule in rules.load()] if path else []
+            names = [rule.name for rule in rules.shipped().rules] if path else []
             config.stash[_ALLOW] = allow.load(path, names) if path else allow.AllowList()
         except InputError as exc:
             raise pytest.UsageError(str(exc)) from exc

@@ -14,11 +14,10 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, Protocol
 
+from harness.diagnosis.diagnosis import Diagnosis
 from harness.diagnosis.engine import Engine
 from harness.diagnosis.line import Line, Stream
-from harness.diagnosis.missing import Detector
 from harness.diagnosis.narrate import narrate, narrate_stuck
-from harness.diagnosis.phases import Tracker
 from harness.diagnosis.readers.events import Event
 from harness.machine.machine import Machine
 from harness.model.clock import SYSTEM_CLOCK, Clock, Deadline, process_cpu_s
@@ -65,10 +64,10 @@ class Watch:
         self.package_of: Callable[[str], str | None] = lambda _: None
         self._evidence = evidence
         self._engine = engine
+        self._diagnosis = Diagnosis(engine)
+        self._tracker = self._diagnosis.tracker
         self._tell = tell
         self._streams = Streams(machine, evidence)
-        self._tracker = Tracker.load()
-        self._detector = Detector()
         self._record = record
         self._last = {stream: deque[Line](maxlen=_LAST_LINES) for stream in Stream}
         self._fatal: HarnessError | None = None
@@ -255,20 +254,8 @@ class Watch:
         self._cpu_s += process_cpu_s() - began_s
 
     def _take(self, line: Line) -> tuple[PhaseRecord, ...]:
-        changed = self._tracker.feed(line)
-        phase = self._phase_at(line.at_s)
-        self._engine.feed(line, phase)
-        self._detector.feed(line, phase)
         self._last[line.stream].append(line)
-        return changed
-
-    def _phase_at(self, at_s: float) -> str:
-        """Return the phase of a moment; the journal's first lines come when they are old."""
-        current = self._tracker.current
-        if at_s >= current.begin_s:
-            return current.name
-        past = [record for record in self._tracker.records if record.begin_s <= at_s]
-        return max(past, key=lambda record: (record.begin_s, record.depth)).name
+        return self._diagnosis.take(line)
 
     def _title_of(self, phase: str) -> str:
         titles = {record.name: record.title for record in self._tracker.records}
@@ -278,9 +265,8 @@ class Watch:
         return [line.quoted() for lines in self._last.values() for line in lines]
 
     def _missing(self) -> tuple[MissingCommand, ...]:
-        return tuple(
-            replace(found, package=self.package_of(found.command)) for found in self._detector.found
-        )
+        found = self._diagnosis.detector.found
+        return tuple(replace(one, package=self.package_of(one.command)) for one in found)
 
     def _tell_phases(self, *changed: PhaseRecord | None) -> None:
         for record in changed:

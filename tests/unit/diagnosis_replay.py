@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from harness.diagnosis.line import Line
+from harness.diagnosis.mark import Index
 from harness.diagnosis.phases import Tracker
 from harness.diagnosis.readers.arrival import GuestClock
 from harness.diagnosis.readers.console import ConsoleReader
@@ -18,6 +19,7 @@ from harness.diagnosis.readers.journal import JournalReader
 from harness.folders import fixture
 from harness.model.record import PhaseRecord
 
+INDEX = Index(Tracker.load().marks)
 KERNEL_S = 8.0
 """When the kernel of a replayed machine began, seconds after power-on."""
 _STAMP = re.compile(r"\[ *(\d+\.\d{6})\]")
@@ -76,7 +78,7 @@ class Replay:
         pieces = [(now_s, name, text) for name, it in streams.items() for now_s, text in it]
         for now_s, name, text in sorted(pieces, key=lambda piece: piece[0]):
             for line in readers[name](text, now_s):
-                self.told += self.tracker.feed(line)
+                self.told += self.tracker.feed(line, INDEX.hits(line))
         return self
 
     def record(self, name: str, boot: int = 1) -> PhaseRecord:

@@ -11,17 +11,20 @@ from dataclasses import dataclass, replace
 from harness.diagnosis import rules
 from harness.diagnosis.allow import AllowList
 from harness.diagnosis.engine import Engine
-from harness.diagnosis.line import Line, Stream
+from harness.diagnosis.line import Job, Line, Stream
+from harness.diagnosis.mark import Index
 from harness.diagnosis.phases import Tracker
+from harness.diagnosis.readers import systemd_words
 from harness.diagnosis.readers.console import ConsoleReader
 from harness.diagnosis.readers.events import EventReader
 from harness.diagnosis.readers.ignition_port import IgnitionReader
 from harness.diagnosis.readers.journal import JournalReader
-from harness.diagnosis.rules import Rule
+from harness.diagnosis.rules import Rule, Rulebook
 from harness.folders import fixture
 
 TODAY = datetime.date(2026, 11, 23)
-RULES = rules.load()
+RULES = rules.shipped().rules
+_PHASES = Index(Tracker.load().marks)
 _JOURNAL = re.compile(r"(?P<by>[^\[: ]+)(?:\[(?P<unit>[^\]]*)\])?: (?P<text>.*)", re.DOTALL)
 _KERNEL_S = 10.4  # when the kernel of the good run began, by its journal
 _SAMPLES = ("kernel", "initramfs", "live-apply", "services")
@@ -37,10 +40,23 @@ class Sample:
     misses: tuple[Line, ...]
 
 
+class Judge(Engine):
+    """An engine that asks an index of its own for the marks of a line."""
+
+    def hear(self, line: Line, phase: str) -> None:
+        self.index = getattr(self, "index", None) or Index(self.marks)
+        self.feed(line, phase, self.index.hits(line))
+
+
 def engine(
-    *more: Rule, only: tuple[Rule, ...] = RULES, factor: float = 1.0, allow: AllowList | None = None
-) -> Engine:
-    return Engine((*more, *only), allow or AllowList(), factor, "x86_64", TODAY)
+    *more: Rule,
+    only: tuple[Rule, ...] = RULES,
+    factor: float = 1.0,
+    allow: AllowList | None = None,
+    today: datetime.date = TODAY,
+) -> Judge:
+    book = Rulebook(rules=(*more, *only))
+    return Judge(book, allow or AllowList(), factor, "x86_64", today)
 
 
 def line(stream: Stream, text: str, at_s: float = 10.0) -> Line:
@@ -51,9 +67,10 @@ def line(stream: Stream, text: str, at_s: float = 10.0) -> Line:
         return Line(stream=stream, at_s=at_s, text=text)
     found = _JOURNAL.fullmatch(text)
     assert found is not None, text
+    said = systemd_words.said(found["text"], found["by"])
     return Line(
         stream=stream, at_s=at_s, text=found["text"], identifier=found["by"],
-        unit=found["unit"] or "",
+        unit=found["unit"] or (said.unit if said else ""), job=said.job if said else Job.NONE,
     )  # fmt: skip
 
 
@@ -86,18 +103,15 @@ def healthy() -> list[Line]:
     return sorted(lines, key=lambda one: one.at_s)
 
 
-def watch(judge: Engine, lines: Iterable[Line]) -> list[str]:
+def watch(judge: Judge, lines: Iterable[Line]) -> list[str]:
     """Feed lines with the phase of their time, as the watch over a machine does; return those."""
     tracker, phases = Tracker.load(), list[str]()
     for one in lines:
-        tracker.feed(one)
-        phase = tracker.current
-        if one.at_s < phase.begin_s:
-            past = [record for record in tracker.records if record.begin_s <= one.at_s]
-            phase = max(past, key=lambda record: (record.begin_s, record.depth))
-        judge.feed(one, phase.name)
-        judge.tick(one.at_s, one.at_s, phase.name)
-        phases.append(phase.name)
+        tracker.feed(one, _PHASES.hits(one))
+        phase = tracker.phase_at(one.at_s)
+        judge.hear(one, phase)
+        judge.tick(one.at_s, one.at_s, phase)
+        phases.append(phase)
     return phases
 
 

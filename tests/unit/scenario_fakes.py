@@ -127,7 +127,7 @@ def make_watch(machine: Machine, tmp_path: Path) -> tuple[Watch, list[str], Fake
     evidence = Evidence.begin(tmp_path / "evidence", "one", Redactor())
     watch = Watch(
         machine=machine, evidence=evidence, tell=told.append, clock=clock,
-        engine=Engine(rules.load(), AllowList(), factor=1.0, arch="x86_64", today=TODAY),
+        engine=Engine(rules.shipped(), AllowList(), factor=1.0, arch="x86_64", today=TODAY),
         record=MachineRecord(name="one", scenario="ipi", folder="one"),
     )  # fmt: skip
     return watch, told, clock

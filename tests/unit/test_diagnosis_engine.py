@@ -7,11 +7,10 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-from diagnosis_samples import RULES, TODAY, engine, good_journal, line, recorded
+from diagnosis_samples import TODAY, Judge, engine, good_journal, line, recorded
 
 from harness.diagnosis import rules
 from harness.diagnosis.allow import AllowEntry, AllowList
-from harness.diagnosis.engine import Engine
 from harness.diagnosis.line import Job, Line, Stream
 from harness.diagnosis.rules import Rule
 from harness.model.record import Blame, Weight
@@ -19,7 +18,7 @@ from harness.model.record import Blame, Weight
 RULE = """
 [[rule]]
 name = "{name}"
-pattern = '{pattern}'
+text = '{pattern}'
 blame = "product"
 weight = "fatal"
 cause = "there was {what}"
@@ -46,19 +45,19 @@ def journal(text: str, at_s: float = 10.0) -> Line:
     return line(Stream.JOURNAL, text, at_s)
 
 
-def cause(judge: Engine) -> str:
+def cause(judge: Judge) -> str:
     seen = judge.fatal(10_000.0)
     return seen.cause if seen else "nothing"
 
 
-def only(*some: Rule) -> Engine:
+def only(*some: Rule) -> Judge:
     return engine(only=some)
 
 
 def test_fatal_line_becomes_a_sighting_with_cause_phase_and_line() -> None:
     judge = engine()
 
-    judge.feed(console("[    2.391204] Kernel panic - not syncing: no root.", 12.34), "kernel")
+    judge.hear(console("[    2.391204] Kernel panic - not syncing: no root.", 12.34), "kernel")
 
     seen = judge.fatal(12.5)
     assert seen is not None
@@ -72,9 +71,9 @@ def test_recorded_failures_end_in_their_cause() -> None:
     refused, users = engine(factor=4.0), engine(factor=4.0)
 
     for one in recorded("noreg", "console", "journal", "events"):
-        refused.feed(one, "overlay-pull")
+        refused.hear(one, "overlay-pull")
     for one in recorded("badign", "console", "ignition"):
-        users.feed(one, "ignition-files")
+        users.hear(one, "ignition-files")
 
     assert cause(refused) == "nothing listens at the registry's address 10.0.2.2:1"
     assert cause(users) == (
@@ -87,7 +86,7 @@ def test_recorded_failures_end_in_their_cause() -> None:
 def test_nothing_is_fatal_while_nothing_was_seen() -> None:
     judge = engine()
 
-    judge.feed(console("[    2.391204] random: crng init done"), "kernel")
+    judge.hear(console("[    2.391204] random: crng init done"), "kernel")
 
     assert judge.fatal(100.0) is None
     assert judge.sightings == ()
@@ -96,8 +95,8 @@ def test_nothing_is_fatal_while_nothing_was_seen() -> None:
 def test_line_belongs_to_the_first_rule_that_fits() -> None:
     judge = only(a_rule("special", "odd thing"), a_rule("general", "odd"))
 
-    judge.feed(console("odd thing"), "services")
-    judge.feed(console("odd other"), "services")
+    judge.hear(console("odd thing"), "services")
+    judge.hear(console("odd other"), "services")
 
     assert [(one.rule, one.count) for one in judge.sightings] == [("special", 1), ("general", 1)]
 
@@ -105,11 +104,11 @@ def test_line_belongs_to_the_first_rule_that_fits() -> None:
 def test_unit_that_fails_on_console_and_journal_is_one_sighting() -> None:
     judge = engine()
 
-    judge.feed(console("See 'systemctl status boot.mount' for details."), "services")
-    judge.feed(
+    judge.hear(console("See 'systemctl status boot.mount' for details."), "services")
+    judge.hear(
         journal("systemd[boot.mount]: boot.mount: Failed with result 'exit-code'."), "services"
     )
-    judge.feed(
+    judge.hear(
         journal("systemd[my.service]: my.service: Failed with result 'exit-code'."), "services"
     )
 
@@ -121,8 +120,8 @@ def test_unit_that_fails_on_console_and_journal_is_one_sighting() -> None:
 def test_line_that_two_streams_tell_is_quoted_once() -> None:
     judge = engine()
 
-    judge.feed(console("[    2.391204] Kernel panic - not syncing: x", 2.5), "kernel")
-    judge.feed(journal("kernel: Kernel panic - not syncing: x", 2.4), "kernel")
+    judge.hear(console("[    2.391204] Kernel panic - not syncing: x", 2.5), "kernel")
+    judge.hear(journal("kernel: Kernel panic - not syncing: x", 2.4), "kernel")
 
     (seen,) = judge.sightings
     assert [one.stream for one in seen.lines] == ["console"]
@@ -132,8 +131,8 @@ def test_line_that_two_streams_tell_is_quoted_once() -> None:
 def test_name_that_the_console_shortens_is_the_one_of_the_journal() -> None:
     judge = engine()
 
-    judge.feed(console("[DEPEND] Dependency failed for init…arget - Initrd Default Target."), "x")
-    judge.feed(
+    judge.hear(console("[DEPEND] Dependency failed for init…arget - Initrd Default Target."), "x")
+    judge.hear(
         journal("systemd: Dependency failed for initrd.target - Initrd Default Target."), "x"
     )
 
@@ -144,11 +143,11 @@ def test_streams_that_tell_of_the_same_loop_are_not_added_up() -> None:
     judge = engine()
 
     for second in range(29):
-        judge.feed(journal(REFUSED, 10.0 + second), "overlay-pull")
-        judge.feed(console(f"[   83.936969] {REFUSED}".replace("[node-image-pull.service]", "[4]"),
+        judge.hear(journal(REFUSED, 10.0 + second), "overlay-pull")
+        judge.hear(console(f"[   83.936969] {REFUSED}".replace("[node-image-pull.service]", "[4]"),
                            10.0 + second), "overlay-pull")  # fmt: skip
     before = judge.fatal(40.0)
-    judge.feed(journal(REFUSED, 41.0), "overlay-pull")
+    judge.hear(journal(REFUSED, 41.0), "overlay-pull")
 
     assert before is None
     assert [(one.rule, one.count) for one in judge.sightings] == [("pull-refused", 30)]
@@ -158,10 +157,10 @@ def test_streams_that_tell_of_the_same_loop_are_not_added_up() -> None:
 def test_loop_warns_until_it_is_fatal() -> None:
     judge = engine()
 
-    judge.feed(journal(REFUSED), "overlay-pull")
+    judge.hear(journal(REFUSED), "overlay-pull")
     first = judge.warnings
     for _ in range(29):
-        judge.feed(journal(REFUSED), "overlay-pull")
+        judge.hear(journal(REFUSED), "overlay-pull")
 
     assert [one.rule for one in first] == ["pull-refused"]
     assert judge.warnings == ()
@@ -183,8 +182,8 @@ def test_restarts_are_counted_by_systemd(unit: str, counter: int, weight: Weight
     judge = engine()
     told = f"{unit}: Scheduled restart job, restart counter is at {counter}."
 
-    judge.feed(journal(f"systemd[{unit}]: {told}"), "kubelet")
-    judge.feed(console(f"[  241.361000] systemd[1]: {told}"), "kubelet")
+    judge.hear(journal(f"systemd[{unit}]: {told}"), "kubelet")
+    judge.hear(console(f"[  241.361000] systemd[1]: {told}"), "kubelet")
 
     assert [(one.weight, one.count) for one in judge.sightings] == (
         [(weight, counter)] if weight else []
@@ -195,9 +194,9 @@ def test_window_forgets_what_was_long_ago() -> None:
     judge = only(a_rule(pattern="odd", more="at_least = 3\nwithin_s = 10"))
 
     for at_s in (0.0, 8.0, 16.0):
-        judge.feed(console("odd", at_s), "kernel")
+        judge.hear(console("odd", at_s), "kernel")
     slow = judge.fatal(16.0)
-    judge.feed(console("odd", 17.0), "kernel")
+    judge.hear(console("odd", 17.0), "kernel")
 
     assert slow is None
     assert judge.fatal(17.0) is not None
@@ -207,7 +206,7 @@ def test_window_is_longer_for_a_slow_guest() -> None:
     judge = engine(only=(a_rule(pattern="odd", more="at_least = 3\nwithin_s = 10"),), factor=4.0)
 
     for at_s in (0.0, 16.0, 32.0):
-        judge.feed(console("odd", at_s), "kernel")
+        judge.hear(console("odd", at_s), "kernel")
 
     assert judge.fatal(32.0) is not None
 
@@ -217,8 +216,8 @@ def test_window_that_does_not_stretch_is_the_same_for_a_slow_guest() -> None:
     told = "[  764.649502] watchdog: BUG: soft lockup - CPU#0 stuck for 79s! [systemd:1]"
 
     for number in range(10):
-        scattered.feed(console(told, 10.0 + 14 * number), "services")
-        dense.feed(console(told, 10.0 + 13 * number), "services")
+        scattered.hear(console(told, 10.0 + 14 * number), "services")
+        dense.hear(console(told, 10.0 + 13 * number), "services")
 
     assert scattered.fatal(200.0) is None
     assert dense.fatal(200.0) is not None
@@ -232,9 +231,9 @@ def test_window_that_does_not_stretch_is_the_same_for_a_slow_guest() -> None:
 def test_first_failed_pull_ends_nothing_but_explains_a_stage_that_failed(told: str) -> None:
     judge = engine()
 
-    judge.feed(journal(f"node-image-pull[node-image-pull.service]: error: {told}", 90.0), "x")
+    judge.hear(journal(f"node-image-pull[node-image-pull.service]: error: {told}", 90.0), "x")
     alone = judge.fatal(95.0)
-    judge.feed(line(Stream.EVENTS, "pull failed: node-image-pull.service failed", 96.0), "x")
+    judge.hear(line(Stream.EVENTS, "pull failed: node-image-pull.service failed", 96.0), "x")
 
     assert alone is None
     assert judge.fatal(97.0) is None
@@ -246,9 +245,9 @@ def test_first_failed_pull_ends_nothing_but_explains_a_stage_that_failed(told: s
 def test_consequence_waits_for_its_cause() -> None:
     judge = engine()
 
-    judge.feed(console("[  OK  ] Started emergency.service - Emergency Shell.", 20.0), "initramfs")
+    judge.hear(console("[  OK  ] Started emergency.service - Emergency Shell.", 20.0), "initramfs")
     at_once = judge.fatal(20.1)
-    judge.feed(line(Stream.IGNITION, "ignition: Ignition failed: config is not valid", 20.3), "x")
+    judge.hear(line(Stream.IGNITION, "ignition: Ignition failed: config is not valid", 20.3), "x")
 
     assert at_once is None
     seen = judge.fatal(20.5)
@@ -259,7 +258,7 @@ def test_consequence_waits_for_its_cause() -> None:
 def test_consequence_is_told_when_no_cause_comes() -> None:
     judge = engine()
 
-    judge.feed(console("Press Enter for maintenance", 20.0), "initramfs")
+    judge.hear(console("Press Enter for maintenance", 20.0), "initramfs")
 
     assert judge.fatal(21.9) is None
     seen = judge.fatal(22.0)
@@ -271,7 +270,7 @@ def test_grace_counts_from_when_a_late_line_arrived() -> None:
     judge = engine()
     judge.tick(30.0, 29.0, "initramfs")
 
-    judge.feed(journal("systemd: Reached target emergency.target - Emergency Mode.", 20.0), "x")
+    judge.hear(journal("systemd: Reached target emergency.target - Emergency Mode.", 20.0), "x")
 
     assert judge.fatal(30.5) is None
     assert judge.fatal(35.0) is not None
@@ -280,10 +279,10 @@ def test_grace_counts_from_when_a_late_line_arrived() -> None:
 def test_config_that_ignition_prints_is_no_context_for_its_failure() -> None:
     judge = engine()
 
-    judge.feed(console("[   24.000000] ignition[306]: op(3): [failed]   writing file", 24.0), "x")
+    judge.hear(console("[   24.000000] ignition[306]: op(3): [failed]   writing file", 24.0), "x")
     for printed in ('  "path": "/etc/greeting"', "  }", "]", "}"):
-        judge.feed(console(f"[   24.100000] ignition[306]: {printed}", 24.1), "x")
-    judge.feed(console("[   24.200000] ignition[306]: CRITICAL : Ignition failed: no", 24.2), "x")
+        judge.hear(console(f"[   24.100000] ignition[306]: {printed}", 24.1), "x")
+    judge.hear(console("[   24.200000] ignition[306]: CRITICAL : Ignition failed: no", 24.2), "x")
 
     seen = judge.fatal(30.0)
     assert seen is not None
@@ -295,8 +294,8 @@ def test_config_that_ignition_prints_is_no_context_for_its_failure() -> None:
 def test_of_equal_rank_the_first_is_told() -> None:
     judge = engine()
 
-    judge.feed(console("[   55.313370] sd 0:0:0:0: rejecting I/O to offline device", 55.0), "x")
-    judge.feed(console("[   56.313370] Oops: 0000 [#1] PREEMPT SMP", 56.0), "x")
+    judge.hear(console("[   55.313370] sd 0:0:0:0: rejecting I/O to offline device", 55.0), "x")
+    judge.hear(console("[   56.313370] Oops: 0000 [#1] PREEMPT SMP", 56.0), "x")
 
     seen = judge.fatal(57.0)
     assert seen is not None
@@ -306,11 +305,11 @@ def test_of_equal_rank_the_first_is_told() -> None:
 def test_loop_below_its_count_explains_what_it_led_to() -> None:
     judge = engine()
 
-    judge.feed(journal(REFUSED, 90.0), "overlay-pull")
+    judge.hear(journal(REFUSED, 90.0), "overlay-pull")
     failed = (
         "systemd[node-image-pull.service]: node-image-pull.service: Failed with result 'timeout'."
     )
-    judge.feed(journal(failed, 91.0), "overlay-pull")
+    judge.hear(journal(failed, 91.0), "overlay-pull")
     early = judge.fatal(91.5)
 
     assert early is None
@@ -323,8 +322,8 @@ def test_rule_of_a_phase_is_silent_in_others() -> None:
     told = "[ TIME ] Timed out waiting for device dev-vdb.device - /dev/vdb."
     early, late = engine(), engine()
 
-    early.feed(console(told), "ignition-disks")
-    late.feed(console(told), "services")
+    early.hear(console(told), "ignition-disks")
+    late.hear(console(told), "services")
 
     assert [one.rule for one in early.sightings] == ["initramfs-device-timeout"]
     assert [one.rule for one in late.sightings] == ["device-timeout"]
@@ -334,8 +333,8 @@ def test_full_disk_is_fatal_only_while_live_apply_goes_on() -> None:
     told = "journald[systemd-journald.service]: Failed to write entry: No space left on device"
     during, after = engine(), engine()
 
-    during.feed(journal(told), "overlay-checkout")
-    after.feed(journal(told), "kubelet")
+    during.hear(journal(told), "overlay-checkout")
+    after.hear(journal(told), "kubelet")
 
     assert during.fatal(10.0) is not None
     assert [one.rule for one in after.warnings] == ["disk-full"]
@@ -345,8 +344,8 @@ def test_time_in_a_line_is_held_against_a_slow_guest() -> None:
     told = "[***   ] Job ignition-files.service/start running (1min 40s / no limit)"
     quick, slow = engine(factor=1.0), engine(factor=4.0)
 
-    quick.feed(console(told), "ignition-files")
-    slow.feed(console(told), "ignition-files")
+    quick.hear(console(told), "ignition-files")
+    slow.hear(console(told), "ignition-files")
 
     assert [one.rule for one in quick.warnings] == ["job-stalls"]
     assert slow.warnings == ()
@@ -381,7 +380,7 @@ def test_silence_of_a_node_that_is_up_means_nothing() -> None:
 def test_words_of_a_command_that_sudo_logs_are_no_sign() -> None:
     judge = engine()
 
-    judge.feed(journal("sudo: core : COMMAND=/usr/bin/grep 'Kernel panic - not syncing: x'"), "x")
+    judge.hear(journal("sudo: core : COMMAND=/usr/bin/grep 'Kernel panic - not syncing: x'"), "x")
 
     assert judge.sightings == ()
 
@@ -397,7 +396,7 @@ def test_message_is_known_whatever_is_wrapped_around_it() -> None:
     judges = [engine() for _ in wrapped]
 
     for judge, one in zip(judges, wrapped, strict=True):
-        judge.feed(one, "ignition-fetch")
+        judge.hear(one, "ignition-fetch")
 
     assert {judge.sightings[0].rule for judge in judges} == {"ignition-config-invalid"}
 
@@ -405,10 +404,10 @@ def test_message_is_known_whatever_is_wrapped_around_it() -> None:
 def test_fatal_sighting_shows_what_was_said_before_by_the_same_voice() -> None:
     judge = engine()
     for number in range(6):
-        judge.feed(journal(f"node-image-pull[node-image-pull.service]: step {number}"), "x")
-        judge.feed(journal("NetworkManager[NetworkManager.service]: <info> noise"), "x")
+        judge.hear(journal(f"node-image-pull[node-image-pull.service]: step {number}"), "x")
+        judge.hear(journal("NetworkManager[NetworkManager.service]: <info> noise"), "x")
 
-    judge.feed(
+    judge.hear(
         journal("node-image-pull[node-image-pull.service]: x509: certificate is not for us"), "x"
     )
 
@@ -421,11 +420,11 @@ def test_fatal_sighting_shows_what_was_said_before_by_the_same_voice() -> None:
 
 def test_panic_on_a_console_shows_what_the_kernel_said_before() -> None:
     judge = engine()
-    judge.feed(console("[    2.300000] VFS: Cannot open root device"), "kernel")
-    judge.feed(console("[    2.310000] dracut-cmdline[201]: something else"), "kernel")
-    judge.feed(console("plain text of somebody"), "kernel")
+    judge.hear(console("[    2.300000] VFS: Cannot open root device"), "kernel")
+    judge.hear(console("[    2.310000] dracut-cmdline[201]: something else"), "kernel")
+    judge.hear(console("plain text of somebody"), "kernel")
 
-    judge.feed(console("[    2.391204] Kernel panic - not syncing: y"), "kernel")
+    judge.hear(console("[    2.391204] Kernel panic - not syncing: y"), "kernel")
 
     (seen,) = judge.sightings
     assert [one.text for one in seen.lines] == [
@@ -435,9 +434,9 @@ def test_panic_on_a_console_shows_what_the_kernel_said_before() -> None:
 
 def test_plain_text_on_a_console_shows_whatever_was_said_before() -> None:
     judge = engine()
-    judge.feed(console("[    2.310000] dracut-cmdline[201]: no root"), "initramfs")
+    judge.hear(console("[    2.310000] dracut-cmdline[201]: no root"), "initramfs")
 
-    judge.feed(console("Press Enter for maintenance"), "initramfs")
+    judge.hear(console("Press Enter for maintenance"), "initramfs")
 
     (seen,) = judge.sightings
     assert [one.text for one in seen.lines] == [
@@ -447,11 +446,11 @@ def test_plain_text_on_a_console_shows_whatever_was_said_before() -> None:
 
 def test_unit_that_fails_shows_its_own_last_words() -> None:
     judge = engine()
-    judge.feed(journal("node-image-overlay[node-image-overlay.service]: rsync: broken"), "x")
-    judge.feed(journal("systemd[chronyd.service]: something of another unit"), "x")
+    judge.hear(journal("node-image-overlay[node-image-overlay.service]: rsync: broken"), "x")
+    judge.hear(journal("systemd[chronyd.service]: something of another unit"), "x")
 
     failed = "node-image-overlay.service: Failed with result 'exit-code'."
-    judge.feed(journal(f"systemd[node-image-overlay.service]: {failed}"), "x")
+    judge.hear(journal(f"systemd[node-image-overlay.service]: {failed}"), "x")
 
     (seen,) = judge.sightings
     assert [one.text for one in seen.lines] == [
@@ -461,12 +460,12 @@ def test_unit_that_fails_shows_its_own_last_words() -> None:
 
 def test_context_leaves_out_jobs_that_go_well() -> None:
     judge = engine()
-    judge.feed(console("[    1.200000] weird thing"), "initramfs")
-    judge.feed(console("[  OK  ] Reached target paths.target - Path Units."), "initramfs")
-    judge.feed(replace(console("Stopping x.service - X..."), job=Job.STOPPING), "initramfs")
-    judge.feed(console("[***   ] Job x.service/start running (2s / no limit)"), "initramfs")
+    judge.hear(console("[    1.200000] weird thing"), "initramfs")
+    judge.hear(console("[  OK  ] Reached target paths.target - Path Units."), "initramfs")
+    judge.hear(replace(console("Stopping x.service - X..."), job=Job.STOPPING), "initramfs")
+    judge.hear(console("[***   ] Job x.service/start running (2s / no limit)"), "initramfs")
 
-    judge.feed(console("[    2.391204] Kernel panic - not syncing: y"), "initramfs")
+    judge.hear(console("[    2.391204] Kernel panic - not syncing: y"), "initramfs")
 
     (seen,) = judge.sightings
     assert [one.text for one in seen.lines] == [
@@ -477,10 +476,10 @@ def test_context_leaves_out_jobs_that_go_well() -> None:
 
 def test_warning_shows_only_its_own_lines_and_few_of_them() -> None:
     judge = engine()
-    judge.feed(journal("kernel: something before"), "x")
+    judge.hear(journal("kernel: something before"), "x")
 
     for number in range(9):
-        judge.feed(journal(f"kernel: chronyd[{number}]: Core dump to pipe failed"), "x")
+        judge.hear(journal(f"kernel: chronyd[{number}]: Core dump to pipe failed"), "x")
 
     (seen,) = judge.warnings
     assert (seen.count, len(seen.lines)) == (9, 5)
@@ -491,7 +490,7 @@ def test_line_that_makes_a_loop_fatal_is_among_those_shown() -> None:
     judge = only(a_rule(pattern="odd", more="at_least = 8"))
 
     for number in range(1, 12):
-        judge.feed(console(f"odd {number}", float(number)), "x")
+        judge.hear(console(f"odd {number}", float(number)), "x")
 
     (seen,) = judge.sightings
     assert [one.text for one in seen.lines] == ["odd 1", "odd 2", "odd 3", "odd 4", "odd 8"]
@@ -501,7 +500,7 @@ def test_text_of_a_guest_stays_one_line_of_decent_length_in_the_cause() -> None:
     judge = only(a_rule())
 
     told = "odd a\tb\x07" + "c" * 500 + ": {unit} is the cause."
-    judge.feed(replace(console("x"), text=told), "x")
+    judge.hear(replace(console("x"), text=told), "x")
 
     (seen,) = judge.sightings
     assert seen.cause.startswith("there was a b ccc")
@@ -512,7 +511,7 @@ def test_text_of_a_guest_stays_one_line_of_decent_length_in_the_cause() -> None:
 def test_group_that_took_no_part_leaves_no_colon() -> None:
     judge = engine()
 
-    judge.feed(console("[    6.442699] dracut: Refusing to continue"), "initramfs")
+    judge.hear(console("[    6.442699] dracut: Refusing to continue"), "initramfs")
 
     assert [one.cause for one in judge.sightings] == ["dracut refuses to continue"]
 
@@ -521,7 +520,7 @@ def test_troubles_without_end_are_gathered() -> None:
     judge = engine()
 
     for number in range(220):
-        judge.feed(journal(f"systemd: unit{number}.service: Failed with result 'exit-code'."), "x")
+        judge.hear(journal(f"systemd: unit{number}.service: Failed with result 'exit-code'."), "x")
 
     assert len(judge.sightings) == 200
     assert sum(one.count for one in judge.sightings) == 220
@@ -538,7 +537,7 @@ def allowed(pattern: str, **more: str) -> AllowList:
 def test_fatal_line_that_is_allowed_is_shown_and_ends_nothing() -> None:
     judge = engine(allow=allowed("Kernel panic", rule="kernel-panic"))
 
-    judge.feed(console("[    2.391204] Kernel panic - not syncing: x"), "kernel")
+    judge.hear(console("[    2.391204] Kernel panic - not syncing: x"), "kernel")
 
     (seen,) = judge.sightings
     assert (seen.weight, seen.allowed_by) == (Weight.ALLOWED, "https://issues.example/1")
@@ -550,8 +549,8 @@ def test_allowed_line_does_not_cover_another_of_the_same_rule() -> None:
     judge = engine(allow=allowed('comm="chronyd"'))
     denial = 'audit: AVC avc:  denied  {{ read }} for  pid=1 comm="{}" tclass=file'
 
-    judge.feed(journal(denial.format("chronyd")), "x")
-    judge.feed(journal(denial.format("crio")), "x")
+    judge.hear(journal(denial.format("chronyd")), "x")
+    judge.hear(journal(denial.format("crio")), "x")
 
     assert [one.weight for one in judge.sightings] == [Weight.ALLOWED, Weight.WARNING]
     assert judge.warnings[0].cause == "SELinux denied crio the permission read on a file"
@@ -560,11 +559,11 @@ def test_allowed_line_does_not_cover_another_of_the_same_rule() -> None:
 def test_trouble_that_is_not_allowed_ends_the_boot_after_one_that_is() -> None:
     judge = engine(allow=allowed("sysrq"))
 
-    judge.feed(
+    judge.hear(
         console("[    2.391204] Kernel panic - not syncing: sysrq triggered crash"), "kernel"
     )
     first = judge.fatal(11.0)
-    judge.feed(console("[    9.391204] Kernel panic - not syncing: no init"), "kernel")
+    judge.hear(console("[    9.391204] Kernel panic - not syncing: no init"), "kernel")
 
     assert first is None
     seen = judge.fatal(11.0)
@@ -584,9 +583,9 @@ def test_entry_that_does_not_count_allows_nothing(
     rule: str | None, arch: str | None, today: datetime.date
 ) -> None:
     narrow = {name: value for name, value in (("rule", rule), ("arch", arch)) if value}
-    judge = Engine(RULES, allowed("Kernel panic", **narrow), 1.0, "x86_64", today)
+    judge = engine(allow=allowed("Kernel panic", **narrow), today=today)
 
-    judge.feed(console("[    2.391204] Kernel panic - not syncing: x"), "kernel")
+    judge.hear(console("[    2.391204] Kernel panic - not syncing: x"), "kernel")
 
     assert judge.fatal(100.0) is not None
 
@@ -597,7 +596,7 @@ def test_three_thousand_lines_cost_little() -> None:
 
     began = time.process_time()
     for one in lines:
-        judge.feed(one, "services")
+        judge.hear(one, "services")
     per_line = (time.process_time() - began) / len(lines)
 
     assert per_line * 3000 < 0.3

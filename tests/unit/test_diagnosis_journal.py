@@ -14,6 +14,7 @@ from harness.diagnosis.readers.journal import Entry, JournalReader, text_of, to_
 
 STARTED = "39f53479d3a045ac8e11786248231fbf"
 FAILED = "be02cf6855d2428ba40df7e9d022f03d"
+FAILURE = "a.service: Failed with result 'x'."
 
 
 def entry(text: object = "x", uptime_s: float = 1.0, boot: str = "b1", **fields: str) -> str:
@@ -71,12 +72,18 @@ def test_unit_spoken_of_comes_before_the_one_that_speaks(
         ({"MESSAGE_ID": STARTED, "JOB_RESULT": "done"}, Job.STARTED),
         ({"MESSAGE_ID": "de5b426a63be47a7b6ac3eaac82e2f6f"}, Job.STOPPING),
         ({"MESSAGE_ID": "9d1aaa27d60140bd96365438aad20286", "JOB_RESULT": "done"}, Job.STOPPED),
-        ({"MESSAGE_ID": "9d1aaa27d60140bd96365438aad20286", "JOB_RESULT": "timeout"}, Job.FAILED),
-        ({"MESSAGE_ID": FAILED, "JOB_RESULT": "dependency"}, Job.FAILED),
+        (
+            {"MESSAGE_ID": "9d1aaa27d60140bd96365438aad20286", "JOB_RESULT": "timeout"},
+            Job.JOB_FAILED,
+        ),
+        ({"MESSAGE_ID": FAILED, "JOB_RESULT": "dependency"}, Job.DEPENDENCY),
         ({"MESSAGE_ID": "d9b373ed55a64feb8242e02dbe79a49c"}, Job.FAILED),
         ({"MESSAGE_ID": "5eb03494b6584870a536b337290809b3"}, Job.RESTARTING),
         ({"MESSAGE_ID": "ae8f7b866b0347b9af31fe1c80b127c0"}, Job.NONE),
+        ({"MESSAGE_ID": FAILED, "JOB_RESULT": "failed"}, Job.JOB_FAILED),
         ({}, Job.NONE),
+        ({"SYSLOG_IDENTIFIER": "systemd", "MESSAGE": FAILURE}, Job.FAILED),
+        ({"SYSLOG_IDENTIFIER": "cat", "MESSAGE": FAILURE}, Job.NONE),
     ],
 )
 def test_message_id_and_result_tell_the_job(fields: dict[str, object], job: Job) -> None:

@@ -28,7 +28,7 @@ SAMPLES = samples()
 A_RULE = """
 [[rule]]
 name = "one"
-pattern = 'something (?P<what>\\w+)'
+text = 'something (?P<what>\\w+)'
 blame = "product"
 weight = "fatal"
 cause = "there was {what}"
@@ -43,7 +43,7 @@ def seen(sample: Sample, lines: tuple[Line, ...]) -> list[Sighting]:
     for line in lines:
         judge = engine(factor=0.5)
         for second in range(BY_NAME[sample.rule].at_least):
-            judge.feed(replace(line, at_s=10.0 + second), sample.phase)
+            judge.hear(replace(line, at_s=10.0 + second), sample.phase)
         found += [one for one in judge.sightings if one.rule == sample.rule]
     return found
 
@@ -63,7 +63,7 @@ def test_rule_leaves_near_misses(sample: Sample) -> None:
 
 
 def test_every_rule_has_lines_that_it_takes_and_near_misses() -> None:
-    by_line = {rule.name for rule in RULES if rule.pattern is not None}
+    by_line = {rule.name for rule in RULES if rule.predicate is None}
 
     assert [sample.rule for sample in SAMPLES if not (sample.hits and sample.misses)] == []
     assert {sample.rule for sample in SAMPLES} == by_line
@@ -139,9 +139,10 @@ def test_rule_is_read_with_its_defaults() -> None:
     (rule,) = rules.parse(A_RULE, "rules x")
 
     assert rule.name == "one"
-    assert rule.streams == {Stream.CONSOLE, Stream.JOURNAL, Stream.IGNITION}
-    assert rule.pattern is not None
-    assert rule.pattern.search("something odd")
+    (mark,) = rule.marks
+    assert mark.heard_on == {Stream.CONSOLE, Stream.JOURNAL, Stream.IGNITION}
+    assert rule.text is not None
+    assert rule.text.search("something odd")
     assert (rule.at_least, rule.grace_s, rule.rank) == (1, 0.0, 0)
 
 
@@ -186,7 +187,7 @@ def test_malformed_rule_is_told_with_its_name(added: str, problem: str) -> None:
         ('advice = "look"', 'advice = """look\nfar"""', "$.advice"),
         ('source = "here"', "", "missing required field `source`"),
         ('source = "here"', 'source = ""', "$.source"),
-        ("pattern = 'something (?P<what>\\w+)'", "predicate = 'silence'", "has no over_s"),
+        ("text = 'something (?P<what>\\w+)'", "predicate = 'silence'", "has no over_s"),
         ("[[rule]]", "[rule]", "has something else than rules"),
         ("[[rule]]", "[[rules]]", "has something else than rules"),
         ("[[rule]]", "x =", "is not TOML"),
@@ -208,4 +209,4 @@ def test_two_rules_of_one_name_are_refused() -> None:
 
 def test_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
-        rules.load(tmp_path / "none.toml")
+        rules.load([tmp_path / "none.toml"])

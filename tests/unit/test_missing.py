@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import pytest
 from diagnosis_missing import console, event, journal, laid
+from diagnosis_replay import INDEX
 
 from harness import folders
 from harness.diagnosis.line import Line, Stream
-from harness.diagnosis.missing import Detector
+from harness.diagnosis.missing import OVERLAY, Detector
+from harness.diagnosis.phases import Tracker
 from harness.diagnosis.readers.journal import JournalReader
 from harness.model.record import MissingCommand
 
@@ -15,8 +17,10 @@ PHASE = "services"
 
 
 def found(*lines: Line, phase: str = PHASE) -> tuple[MissingCommand, ...]:
-    detector = Detector()
+    tracker = Tracker.load()
+    detector = Detector(lambda boot: tracker.ended(OVERLAY, boot))
     for line in lines:
+        tracker.feed(line, INDEX.hits(line))
         detector.feed(line, phase)
     return detector.found
 
@@ -129,7 +133,7 @@ def test_one_record_for_each_unit_script_and_command() -> None:
     again = journal(f"{SCRIPT}: line 9: oc: command not found")
     other_command = journal(f"{SCRIPT}: line 3: crictl: command not found")
     other_unit = journal(f"{SCRIPT}: line 3: oc: command not found", unit="other.service")
-    detector = Detector()
+    detector = Detector(lambda _: None)
 
     told = [detector.feed(line, PHASE) for line in (first, again, other_command, other_unit)]
 
@@ -146,6 +150,7 @@ def test_one_record_for_each_unit_script_and_command() -> None:
     [
         event("overlay done", 50.0),
         laid(50.0, unit="node-image-overlay.service"),
+        laid(50.0, unit="node-image-pivot.service"),
         laid(50.0, unit="", text="Finished Node Image Overlay."),
     ],
 )

@@ -101,7 +101,7 @@ class ConsoleReader:
             if not self._progress.is_news(progress):
                 return None
             text, unit = progress.text, progress.unit
-        elif said := systemd_words.said(text, is_systemd=identifier == "systemd"):
+        elif said := systemd_words.said(text, identifier):
             unit, job = said.unit, said.job
         return Line(
             stream=Stream.CONSOLE, at_s=now_s, text=text.strip()[:LONGEST], boot=self.boot,

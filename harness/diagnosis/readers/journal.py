@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from harness.diagnosis.line import Job, Line, Stream
+from harness.diagnosis.readers import systemd_words
 from harness.diagnosis.readers.arrival import Assembler, GuestClock
 from harness.diagnosis.readers.console import LONGEST, plain
 
@@ -27,11 +28,12 @@ _JOBS = {
     "39f53479d3a045ac8e11786248231fbf": Job.STARTED,
     "de5b426a63be47a7b6ac3eaac82e2f6f": Job.STOPPING,
     "9d1aaa27d60140bd96365438aad20286": Job.STOPPED,
-    "be02cf6855d2428ba40df7e9d022f03d": Job.FAILED,
+    "be02cf6855d2428ba40df7e9d022f03d": Job.JOB_FAILED,
     "d9b373ed55a64feb8242e02dbe79a49c": Job.FAILED,
     "5eb03494b6584870a536b337290809b3": Job.RESTARTING,
 }
-_GOOD_RESULTS = ("", "done", "skipped")
+_RESULTS = {"": None, "done": None, "skipped": None, "dependency": Job.DEPENDENCY}
+"""The jobs of results other than that none was started; None leaves it to the message."""
 # systemd 252 tells of a unit whose condition was not met with the id of one that started.
 _SKIPPED = " was skipped because "
 _SECOND_US = 1_000_000
@@ -202,12 +204,14 @@ def _unit(fields: Mapping[str, object]) -> str:
 
 
 def _job(fields: Mapping[str, object], text: str) -> Job:
-    job = _JOBS.get(text_of(fields.get("MESSAGE_ID")), Job.NONE)
-    if job is Job.STARTED and _SKIPPED in text:
+    message_id = text_of(fields.get("MESSAGE_ID"))
+    if not message_id and systemd_words.is_systemd(text_of(fields.get("SYSLOG_IDENTIFIER"))):
+        said = systemd_words.said_of_unit(text)
+        return said.job if said else Job.NONE
+    job = _JOBS.get(message_id, Job.NONE)
+    if job is Job.NONE or (job is Job.STARTED and _SKIPPED in text):
         return Job.NONE
-    if job is not Job.NONE and text_of(fields.get("JOB_RESULT")) not in _GOOD_RESULTS:
-        return Job.FAILED
-    return job
+    return _RESULTS.get(text_of(fields.get("JOB_RESULT")), Job.JOB_FAILED) or job
 
 
 def _seconds(value: object) -> float | None:

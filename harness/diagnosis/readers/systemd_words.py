@@ -26,11 +26,12 @@ _WORDS = {
         "Stopped target", "Stopped", "Closed", "Unmounted", "Removed slice", "Deactivated swap",
         "Unset automount",
     ),
-    Job.FAILED: (
+    Job.JOB_FAILED: (
         "Failed to start", "Failed to mount", "Failed to listen on", "Failed to activate swap",
-        "Dependency failed for", "Assertion failed for", "Timed out starting",
-        "Timed out mounting", "Timed out waiting for device", "Timed out activating swap",
+        "Assertion failed for", "Timed out starting", "Timed out mounting",
+        "Timed out waiting for device", "Timed out activating swap",
     ),
+    Job.DEPENDENCY: ("Dependency failed for",),
 }  # fmt: skip
 _JOBS = {word: job for job, words in _WORDS.items() for word in words}
 _TYPES = "service|socket|target|device|mount|automount|swap|path|timer|slice|scope"
@@ -44,6 +45,9 @@ _AFTERWARDS = (
     ("Failed with result ", Job.FAILED),
     ("Scheduled restart job", Job.RESTARTING),
 )
+# Follows "Failed to start" on a console, with the whole name of the unit.
+_SEE = re.compile(r"See 'systemctl status (?P<unit>[^ ']+)' for details")
+_EXECUTORS = ("sd-executor", "systemd-executor")
 _PROGRESS = re.compile(
     r"\[[ *]{3,8}\] (?:\(\d+ of \d+\) )?"
     r"(?P<what>(?:A \w+ job is running for |Job ).*?) \((?P<lasts>[^()/]*) / (?P<limit>[^()/]*)\)"
@@ -94,18 +98,29 @@ class Progress:
         return True
 
 
-def said(text: str, *, is_systemd: bool) -> Said | None:
+def is_systemd(identifier: str) -> bool:
+    """Return whether systemd itself speaks: PID 1, or what it forks to run a command."""
+    return identifier == "systemd" or identifier in _EXECUTORS or identifier.startswith("(")
+
+
+def said(text: str, identifier: str) -> Said | None:
     """Return what a line says of a unit, None if nothing.
 
     Lines of others than systemd are believed if they look like its status lines, or name a unit.
     """
     if (found := _ABOUT_JOB.match(text)) is not None:
         unit = found["unit"] or ""
-        if unit or is_systemd or found["mark"]:
+        if unit or found["mark"] or is_systemd(identifier):
             return Said(unit=unit, job=_JOBS[found["word"]])
-    if is_systemd and (found := _ABOUT_UNIT.match(text)) is not None:
-        return Said(unit=found["unit"], job=_afterwards(found["rest"]))
-    return None
+    if (found := _SEE.match(text)) is not None:
+        return Said(unit=found["unit"], job=Job.FAILED)
+    return said_of_unit(text) if is_systemd(identifier) else None
+
+
+def said_of_unit(text: str) -> Said | None:
+    """Return what systemd says in a line that begins with a unit's name, None if none does."""
+    found = _ABOUT_UNIT.match(text)
+    return Said(unit=found["unit"], job=_afterwards(found["rest"])) if found else None
 
 
 def progress(text: str) -> RunningJob | None:
