@@ -4,6 +4,7 @@ The shipped one is `fixtures/diagnosis/phases.toml`. A `[[phase]]` has
 
     name, title      what it is called in records and to people
     depth            0: one of the chain, in which each ends where the next begins; 1: lies within
+    aside            of depth 1: it goes on beside others; no line or failure is said to be in it
     within           of depth 1: the phase of the chain that it cannot outlast
     units            of depth 1: begins when systemd starts one of these, ends when it has
     described        the units' descriptions: all that is left of long names on a console
@@ -56,6 +57,7 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     name: _Name
     title: _Text
     depth: Literal[0, 1]
+    aside: bool = False
     within: str = ""
     units: tuple[_Text, ...] = ()
     described: tuple[_Text, ...] = ()
@@ -145,7 +147,7 @@ def _check_phase(phase: Phase, chain: list[str], where: str) -> None:
     edges = {edge for edge, _ in phase.marks}
     if not is_first and Edge.BEGIN not in edges:
         raise InputError(where, "has no mark of its begin", "give begin, units or stages")
-    if phase.depth == 0 and (phase.within or edges - {Edge.BEGIN}):
+    if phase.depth == 0 and (phase.within or phase.aside or edges - {Edge.BEGIN}):
         raise InputError(
             where, "is of the chain, and ends where the next one begins",
             "give it only begin, or depth = 1",

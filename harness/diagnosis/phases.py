@@ -46,6 +46,7 @@ class Tracker:
     _seen: list[tuple[Sight, float | None]] = field(init=False, default_factory=list)
     _clock: GuestClock = field(init=False, default_factory=GuestClock)
     _by_host: list[PhaseRecord] = field(init=False, default_factory=list)
+    _spans: list[PhaseRecord] = field(init=False, default_factory=list)
     _told: set[_State] = field(init=False, default_factory=set)
     _next_boots: set[int] = field(init=False, default_factory=set)
     _failed: PhaseRecord | None = field(init=False, default=None)
@@ -69,6 +70,11 @@ class Tracker:
             InputError: the table cannot be read, or something is wrong in it.
         """
         return cls(phase_table.read(path or folders.fixture("diagnosis/phases.toml")))
+
+    @property
+    def boot(self) -> int:
+        """The boot that the machine is in, counted from 1."""
+        return self._boot
 
     @property
     def marks(self) -> tuple[Mark, ...]:
@@ -109,6 +115,17 @@ class Tracker:
                 return self._by_host[position]
         return None
 
+    def note(self, name: str, title: str, boot: int, begin_s: float, end_s: float) -> PhaseRecord:
+        """Add what the host saw go well, such as a login, and return it.
+
+        It is recorded alone: no line or failure is said to be in it.
+        """
+        record = PhaseRecord(
+            name=name, title=title, begin_s=begin_s, end_s=end_s, boot=boot, depth=1
+        )
+        self._spans.append(record)
+        return record
+
     def fail(self, at_s: float) -> PhaseRecord:
         """End all phases that last, the current one as failed, and return that one.
 
@@ -119,6 +136,11 @@ class Tracker:
             end_s = max(at_s, current.begin_s)
             self._failed = replace(current, end_s=end_s, is_failed=True)
         return self._failed
+
+    def has_reached(self, name: str, boot: int) -> bool:
+        """Return whether a phase of the chain has begun in `boot`, or an inner one ended well."""
+        seen = [one for one in self.records if (one.name, one.boot) == (name, boot)]
+        return any(not one.depth or self.ended(name, boot) is not None for one in seen)
 
     def ended(self, name: str, boot: int) -> Moment | None:
         """Return when the phase `name` ended in `boot` by its first mark of that, None if not."""
@@ -135,7 +157,7 @@ class Tracker:
         if self._failed is not None:
             return self._failed
         # Asked for every line, and only a mark changes it; `records` corrects times meanwhile.
-        self._known = self._known or self.records
+        self._known = self._known or self._places()
         latest_s = max(record.begin_s for record in self._known)
         lasting = [record for record in self._known if record.end_s is None]
         failed = [
@@ -150,13 +172,23 @@ class Tracker:
         current = self.current
         if at_s >= current.begin_s:
             return current.name
-        past = [record for record in self.records if record.begin_s <= at_s]
+        past = [record for record in self._places() if record.begin_s <= at_s]
         return max(past, key=lambda record: (record.begin_s, record.depth)).name
 
     @property
     def records(self) -> tuple[PhaseRecord, ...]:
         """All phases so far, in the order of their begin, the outer ones first."""
-        records = [*lay_out(self.phases, self._sights()), *self._by_host]
+        return self._in_order([*lay_out(self.phases, self._sights()), *self._by_host, *self._spans])
+
+    def _places(self) -> tuple[PhaseRecord, ...]:
+        """Return the records of the phases that a line or failure can be in."""
+        asides = {phase.name for phase in self.phases if phase.aside}
+        laid_out = lay_out(self.phases, self._sights())
+        return self._in_order(
+            [*(record for record in laid_out if record.name not in asides), *self._by_host]
+        )
+
+    def _in_order(self, records: list[PhaseRecord]) -> tuple[PhaseRecord, ...]:
         if self._failed is not None:
             records = [_stopped(record, self._failed) for record in records]
         return tuple(sorted(records, key=lambda r: (r.boot, r.begin_s, r.depth)))

@@ -6,17 +6,16 @@ the wait within seconds, with the phase, the cause and the lines that show it.
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import Any, Protocol
+from typing import Protocol
 
 from harness.diagnosis.diagnosis import Diagnosis
 from harness.diagnosis.engine import Engine
 from harness.diagnosis.line import Line, Stream
+from harness.diagnosis.mark import Hit
 from harness.diagnosis.narrate import narrate, narrate_stuck
 from harness.diagnosis.readers.events import Event
 from harness.machine.machine import Machine
@@ -97,37 +96,16 @@ class Watch:
         return tuple(name for name, boot in self._streams.boot_ids.items() if boot < number)
 
     def has_reached(self, phase: str, boot: int) -> bool:
-        """Return whether a phase is reached in `boot`."""
-        return any(
-            record.name == phase
-            and record.boot == boot
-            and not record.is_failed
-            and (record.depth == 0 or record.end_s is not None)
-            for record in self._tracker.records
-        )
+        """Return whether a phase of the chain has begun in `boot`, or an inner one ended well."""
+        return self._tracker.has_reached(phase, boot)
 
-    def hits(self, name: str) -> tuple[Any, ...]:
-        """Return what the guest reported of its memory."""
-        pattern = re.compile(
-            r"/var/ostreecontainer (?P<image>\d+) bytes, /run/ephemeral (?P<writable>\d+) bytes"
-        )
-        return tuple(
-            SimpleNamespace(groups=m.groupdict())
-            for e in self.events
-            if (m := pattern.search(e.detail))
-        )
+    def hits(self, name: str) -> tuple[Hit, ...]:
+        """Return where the mark `name` was seen, the oldest first; of very many the latest.
 
-    @contextmanager
-    def span(self, name: str, title: str) -> Iterator[None]:
-        """Record nothing."""
-        yield
-
-    def has_passed(self, phase: str) -> bool:
-        """Return whether a phase has ended well, whichever stream told of it."""
-        return any(
-            record.name == phase and record.end_s is not None and not record.is_failed
-            for record in self._tracker.records
-        )
+        Raises:
+            KeyError: no table has such a mark.
+        """
+        return self._diagnosis.hits(name)
 
     @property
     def record(self) -> MachineRecord:
@@ -216,6 +194,14 @@ class Watch:
             self._tell_phases(self._tracker.end(name, self.elapsed_s))
         finally:
             self.keep()
+
+    @contextmanager
+    def span(self, name: str, title: str) -> Iterator[None]:
+        """Record how long the block takes, if it succeeds; the machine's phases go on meanwhile."""
+        boot, begin_s = self._tracker.boot, self.elapsed_s
+        yield
+        self._tell_phases(self._tracker.note(name, title, boot, begin_s, self.elapsed_s))
+        self.keep()
 
     def finish(self, qemu_peak_bytes: int) -> None:
         """Read what came last, and keep it all."""

@@ -6,6 +6,7 @@ from diagnosis_replay import transcript
 
 from harness.diagnosis.line import Stream
 from harness.diagnosis.readers.arrival import GuestClock
+from harness.diagnosis.readers.console import ConsoleReader
 from harness.diagnosis.readers.events import EventReader, State, durations_s, parse, times_done
 
 GOOD = """\
@@ -107,6 +108,20 @@ def test_boot_is_the_consoles_where_it_counts() -> None:
     lines = reader.feed(event(31), 100.0) + reader.feed(event(32), 101.0)
 
     assert [(line.boot, line.at_s) for line in lines] == [(2, 100.0), (2, 101.0)]
+
+
+def test_last_event_of_a_boot_is_its_own_though_the_console_is_in_the_next() -> None:
+    clock = GuestClock()
+    console, reader = ConsoleReader(clock=clock), EventReader(clock=clock)
+    console.feed("[    0.000000] Linux version 6\n", 10.0)
+    console.feed("[   81.000000] reboot: Restarting system\n", 91.0)
+    console.feed("[    0.000000] Linux version 6\n", 94.0)
+
+    lines = (
+        reader.feed(event(80), 94.0) + reader.feed(event(85), 179.5) + reader.feed(event(9), 999)
+    )
+
+    assert [line.boot for line in lines] == [1, 2, 3]
 
 
 def test_stage_of_two_boots_is_done_twice() -> None:

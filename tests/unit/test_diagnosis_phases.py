@@ -36,6 +36,10 @@ def job(unit: str, what: Job, at_s: float) -> Line:
     return Line(stream=Stream.JOURNAL, text=f"{what} {unit}", at_s=at_s, unit=unit, job=what)
 
 
+def event(text: str, at_s: float, boot: int = 1) -> Line:
+    return Line(stream=Stream.EVENTS, text=text, at_s=at_s, boot=boot)
+
+
 def feed(tracker: Tracker, *lines: Line) -> list[str]:
     """Feed lines; return what is told of it."""
     told = [record for line in lines for record in tracker.feed(line, INDEX.hits(line))]
@@ -390,6 +394,58 @@ def test_failure_ends_all_that_lasts_and_marks_the_innermost() -> None:
     assert (tracker.current, tracker.fail(40.0)) == (failed, failed)
 
 
+def test_what_goes_on_aside_is_recorded_and_never_where_the_machine_is() -> None:
+    tracker = Tracker.load()
+    feed(tracker, job("multi-user.target", Job.STARTED, 40.0))
+
+    told = feed(tracker, event("install started", 41.0))
+    during = (tracker.current.name, tracker.phase_at(42.0))
+    more = feed(tracker, event("install failed: no disk", 43.0))
+
+    assert told == ["install begins"]
+    assert more == ["install failed"]
+    assert during == ("multi-user", "multi-user")
+    assert tracker.current.name == "multi-user"
+    assert [r.name for r in tracker.records if r.is_failed] == ["install"]
+
+
+def test_control_plane_is_not_there_when_its_unit_has_started() -> None:
+    tracker = Tracker.load()
+
+    feed(tracker, job("bootkube.service", Job.STARTED, 40.0))
+    started = tracker.has_reached("control-plane", 1)
+    feed(tracker, event("control-plane done", 90.0))
+
+    assert (started, tracker.has_reached("control-plane", 1)) == (False, True)
+
+
+def test_phase_that_the_next_boot_cut_off_was_not_reached() -> None:
+    tracker = Tracker.load()
+    feed(tracker, event("pivot started", 40.0), say("Linux version 5", 60.0, boot=2))
+
+    (pivot,) = [record for record in tracker.records if record.name == "pivot"]
+
+    assert (pivot.end_s, pivot.is_failed) == (60.0, False)
+    assert not tracker.has_reached("pivot", 1)
+
+
+def test_what_the_host_notes_is_recorded_and_never_where_the_machine_is() -> None:
+    tracker = Tracker.load()
+    feed(tracker, job("crio.service", Job.STARTING, 10.0), job("crio.service", Job.FAILED, 11.0))
+
+    noted = tracker.note("login", "first login", 1, 0.0, 30.0)
+
+    assert noted in tracker.records
+    assert tracker.current.name == "runtime"
+
+
+def test_journal_that_the_emergency_shell_shows_is_long_over() -> None:
+    tracker = Tracker.load()
+    quoted = "Nov 23 13:50:02 localhost ignition[615]: Stage: files"
+
+    assert feed(tracker, say("Stage: files", 1.0), say(quoted, 20.0)) == []
+
+
 def test_shipped_phases_are_those_that_reports_know() -> None:
     names = [phase.name for phase in Tracker.load().phases]
 
@@ -397,7 +453,8 @@ def test_shipped_phases_are_those_that_reports_know() -> None:
         "firmware", "boot-loader", "kernel", "initramfs", "ignition-fetch-offline",
         "ignition-fetch", "ignition-kargs", "ignition-disks", "ignition-mount", "ignition-files",
         "switch-root", "services", "overlay-pull", "overlay-checkout", "overlay-apply", "pivot",
-        "runtime",        "kubelet", "multi-user",
+        "release-image", "control-plane", "in-place", "install", "agent", "runtime", "kubelet",
+        "multi-user",
     ]  # fmt: skip
 
 

@@ -306,6 +306,85 @@ def test_phase_of_the_host_is_noted_with_its_failure(tmp_path: Path) -> None:
     assert not by_name["firmware"].is_failed, "only what failed is marked"
 
 
+def test_mark_of_an_earlier_boot_does_not_count_for_a_later_one(tmp_path: Path) -> None:
+    machine = make_machine(tmp_path)
+    watch, _, clock = make_watch(machine, tmp_path)
+    port = machine.port_files[EVENTS_PORT]
+
+    clock.now = 60.0
+    machine.console.write_text(KERNEL + "[   50.000000] init: up\n")
+    port.write_text("stage=multi-user state=done uptime=50.00 detail=\n")
+    watch.insist_alive()
+    clock.now = 70.0
+    with machine.console.open("a") as console:
+        console.write(KERNEL)
+    watch.insist_alive()
+    before = [watch.has_reached("multi-user", boot) for boot in (1, 2)]
+    clock.now = 120.0
+    with port.open("a") as events:
+        events.write("stage=multi-user state=done uptime=49.00 detail=\n")
+    watch.insist_alive()
+
+    assert before == [True, False]
+    assert watch.has_reached("multi-user", 2)
+
+
+APPLIED = """\
+stage=pull state=started uptime=10.00 detail=
+stage=pull state=done uptime=30.00 detail=
+stage=overlay state=started uptime=30.50 detail=
+stage=finish state=done uptime=31.00 detail=
+stage=multi-user state=done uptime=35.00 detail=
+"""
+
+
+def test_inner_phase_is_reached_when_it_has_ended_well(tmp_path: Path) -> None:
+    machine = make_machine(tmp_path)
+    watch, _, clock = make_watch(machine, tmp_path)
+    clock.now = 60.0
+    machine.console.write_text(KERNEL)
+    machine.port_files[EVENTS_PORT].write_text(APPLIED)
+
+    watch.insist_alive()
+
+    assert watch.has_reached("overlay-apply", 1)
+    assert not watch.has_reached("overlay-apply", 2)
+    assert not watch.has_reached("runtime", 1)
+
+
+def test_hits_of_a_named_mark_are_kept_with_their_boot(tmp_path: Path) -> None:
+    machine = make_machine(tmp_path)
+    watch, _, clock = make_watch(machine, tmp_path)
+    clock.now = 60.0
+    machine.port_files[EVENTS_PORT].write_text("".join(
+        f"stage=pull state=done uptime={uptime}.00 detail=memory peaks: "
+        f"/var/ostreecontainer {uptime} bytes, /run/ephemeral 7 bytes\n" for uptime in range(250)
+    ))  # fmt: skip
+
+    watch.insist_alive()
+
+    hits = watch.hits("memory-peaks")
+    assert [int(hit.groups["image"]) for hit in hits] == list(range(50, 250))
+    assert {(hit.groups["writable"], hit.boot) for hit in hits} == {("7", 1)}
+    with pytest.raises(KeyError):
+        watch.hits("nothing")
+
+
+def test_span_of_the_host_is_recorded_only_when_it_ends_well(tmp_path: Path) -> None:
+    watch, told, clock = make_watch(make_machine(tmp_path), tmp_path)
+
+    with watch.span("login", "first login"):
+        clock.now += 2.0
+    with pytest.raises(ProductError), watch.span("reboot", "reboot"):
+        raise ProductError("it does not come back")
+
+    spans = [one for one in watch.record.phases if one.name != "firmware"]
+    assert told == ["one: first login took 2.0 s"]
+    assert [(one.name, one.begin_s, one.end_s, one.depth) for one in spans] == [
+        ("login", 0.0, 2.0, 1)
+    ]
+
+
 def fail_soon(insist: Callable[[], None], sleep: Callable[[float], None]) -> None:
     """Ask for as long as a sign may wait for a better one."""
     for _ in range(100):

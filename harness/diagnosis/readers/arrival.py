@@ -39,6 +39,8 @@ class GuestClock:
 
     boot: int = field(init=False, default=1)
     """The boot that the console is in."""
+    since_s: float = field(init=False, default=0.0)
+    """When the boot before it spoke last: this one began later."""
     _began_s: dict[int, float] = field(init=False, default_factory=dict)
 
     def hear(self, boot: int, uptime_s: float, now_s: float) -> None:

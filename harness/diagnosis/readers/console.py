@@ -60,6 +60,7 @@ class ConsoleReader:
     _assembler: Assembler = field(init=False, default_factory=lambda: Assembler(_ASSEMBLED))
     _progress: Progress = field(init=False, default_factory=Progress)
     _has_banner: bool = field(init=False, default=False)
+    _uptime_s: float = field(init=False, default=0.0)
     _changed_s: float = field(init=False, default=0.0)
     _told: str = field(init=False, default="")
 
@@ -86,7 +87,7 @@ class ConsoleReader:
         told, self._told = self._told, ""
         for part in _parts(raw):
             text, uptime_s = _unstamped(part)
-            self._count_boot(text, uptime_s)
+            self._count_boot(text, uptime_s, now_s)
             if part != told and (line := self._line(text, uptime_s, now_s)) is not None:
                 yield line
 
@@ -108,10 +109,12 @@ class ConsoleReader:
             unit=unit, identifier=identifier, job=job, uptime_s=uptime_s,
         )  # fmt: skip
 
-    def _count_boot(self, text: str, uptime_s: float | None) -> None:
+    def _count_boot(self, text: str, uptime_s: float | None, now_s: float) -> None:
         if not text.startswith(_BANNER) or (uptime_s or 0.0) > _BANNER_WITHIN_S:
+            self._uptime_s = self._uptime_s if uptime_s is None else uptime_s
             return
         if self._has_banner:
+            self.clock.since_s = self.clock.at_s(self.boot, self._uptime_s, now_s)
             self.boot += 1
             self.clock.boot = self.boot
             self._progress = Progress()

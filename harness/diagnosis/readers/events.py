@@ -20,6 +20,8 @@ _LONGEST = 16_384
 _FAILED_PRIORITY = 3
 # A guest reads the time before it waits for its turn to write, up to 10 s: events change places.
 _DISORDER_S = 15.0
+# How much later than it was a line may seem to be; firmware takes as long between two boots.
+_LATE_S = 2.0
 _LINE = re.compile(r"stage=([a-z-]+) state=([a-z]+) uptime=(\d+\.\d+) detail=(.*)")
 
 
@@ -48,7 +50,7 @@ class EventReader:
     """Makes events and lines of what arrives on one machine's port for events.
 
     A line's text is `stage state`, or `stage state: detail`. Events name no boot: one begins where
-    the console counts it, or, without its clock, where the guest's time starts anew.
+    the console counts it, for events that are young enough, or where the guest's time starts anew.
     """
 
     clock: GuestClock = field(default_factory=GuestClock)
@@ -67,14 +69,16 @@ class EventReader:
         told = [_event(line.rstrip("\r")) for line in self._assembler.feed(text)]
         new = [event for event in told if event is not None]
         self._events += new
-        boots = [self._count_boot(event.uptime_s) for event in new]
+        boots = [self._count_boot(event.uptime_s, now_s) for event in new]
         # All of a burst first: its last event is the youngest, and tells the guest's time best.
         for event, boot in zip(new, boots, strict=True):
             self.clock.hear(boot, event.uptime_s, now_s)
         return [self._line(event, boot, now_s) for event, boot in zip(new, boots, strict=True)]
 
-    def _count_boot(self, uptime_s: float) -> int:
-        if self.clock.boot > self._boot:
+    def _count_boot(self, uptime_s: float, now_s: float) -> int:
+        # The last events of a boot may be read when the console is in the next one.
+        is_young = now_s - uptime_s >= self.clock.since_s - _LATE_S
+        if self.clock.boot > self._boot and is_young:
             self._boot, self._uptime_s = self.clock.boot, uptime_s
         elif uptime_s < self._uptime_s - _DISORDER_S:
             self._boot, self._uptime_s = self._boot + 1, uptime_s
