@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Protocol
 
 from harness.cluster.payload import Payload
 from harness.cluster.release_payload import ReleasePayload
+from harness.diagnosis import rules
 from harness.diagnosis.allow import AllowList
 from harness.guest.installer_variant import variant_of
 from harness.images.bootimage import BootImage
@@ -95,8 +96,9 @@ class Rig:
 
     `timeout_factor` already holds the accelerator's and the user's. `evidence` outlives the run,
     and `redactor` keeps secrets out of it. `allow` holds what is known to be wrong and allowed, as
-    of `today`. `hardware` is what each machine is made of. `memory_mib` is the user's wish for each
-    machine; None leaves it to the scenario. `until` names the step after which `pause` is called,
+    of `today`, and `rules` what the lines of a machine are held against. `hardware` is what each
+    machine is made of. `memory_mib` is the user's wish for each machine; None leaves it to the
+    scenario. `until` names the step after which `pause` is called,
     with the machine and the private key to log in with. `usual_s` gives how long a scenario usually
     takes, None where no history knows. Tests replace `boot`, `connect` and `clock`.
     """
@@ -113,6 +115,7 @@ class Rig:
     today: date
     hardware: Hardware = PLAIN
     memory_mib: int | None = None
+    rules: rules.Rulebook = field(default_factory=rules.shipped)
     until: str | None = None
     usual_s: Callable[[str], float | None] = lambda _: None
     boot: Callable[[Connection, Run, MachineSpec, Deadline], AbstractContextManager[Machine]] = (

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
-from harness.diagnosis import rules
 from harness.diagnosis.engine import Engine
 from harness.guest.validation import require_valid
 from harness.images.live_iso import with_ignition
@@ -123,10 +122,6 @@ def watched(
     """
     # Not by the rig's clock: what starts QEMU is on the host.
     limit = Deadline.after(_SWITCH_ON_S * rig.timeout_factor)
-    engine = Engine(
-        rules.shipped(), rig.allow, factor=rig.timeout_factor, arch=rig.emulator.arch.name,
-        today=rig.today,
-    )  # fmt: skip
     name = evidence.folder.name
     record = MachineRecord(
         name=name, scenario=scenario or spec.name, folder=name, started=utc_now()
@@ -134,7 +129,7 @@ def watched(
     with ExitStack() as after, rig.boot(rig.connection, rig.run, spec, limit) as machine:
         evidence.keep_domain(machine)
         watch = Watch(
-            machine=machine, evidence=evidence, engine=engine, tell=rig.tell, record=record,
+            machine=machine, evidence=evidence, engine=engine_of(rig), tell=rig.tell, record=record,
             clock=rig.clock,
         )  # fmt: skip
         if inputs is not None:
@@ -148,6 +143,14 @@ def watched(
             peak_bytes = machine.peak_memory_bytes()
             watch.finish(peak_bytes)
             watch.say(f"QEMU's peak memory {peak_bytes >> 20} MiB; evidence in {evidence.folder}")
+
+
+def engine_of(rig: Rig) -> Engine:
+    """Return what judges the lines of one machine of `rig`."""
+    return Engine(
+        rig.rules, rig.allow, factor=rig.timeout_factor, arch=rig.emulator.arch.name,
+        today=rig.today,
+    )  # fmt: skip
 
 
 def cpu_level(image_version: str | None) -> CpuLevel:

@@ -28,6 +28,7 @@ from harness.plugin.state import (
     allow_list_of,
     artifacts_of,
     catalogue_of,
+    check_diagnosis,
     check_history,
     check_once,
     close_workplace,
@@ -65,8 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and read the options."""
     text = "needs a machine; tests that use the fixtures of the node get it by themselves"
     config.addinivalue_line("markers", f"{MARKER}: {text}")
-    if settings_of(config).allow is not None:
-        allow_list_of(config)
+    check_diagnosis(config)
     check_history(config)
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.diagnosis.allow import AllowList
+    from harness.diagnosis.rules import Rulebook
     from harness.workplace.workplace import Workplace
 
 _NO_RUNS = "9999-12-31"  # of a date so late: what the file is, is looked at all the same
@@ -31,6 +32,7 @@ LOG = logging.getLogger(__name__)
 _PLACE_KEY = "node_image_place"
 _SETTINGS = pytest.StashKey[options.Settings]()
 _ALLOW = pytest.StashKey["AllowList"]()
+_RULES = pytest.StashKey["Rulebook"]()
 _ARTIFACTS = pytest.StashKey[Artifacts]()
 _RECORDER = pytest.StashKey[Recorder]()
 _WORKPLACE = pytest.StashKey["Workplace"]()
@@ -68,15 +70,44 @@ def allow_list_of(config: pytest.Config) -> AllowList:
         pytest.UsageError: the file cannot be used.
     """
     if _ALLOW not in config.stash:
-        from harness.diagnosis import allow, rules
+        from harness.diagnosis import allow
 
         path = settings_of(config).allow
         try:
-            names = [rule.name for rule in rules.shipped().rules] if path else []
+            names = [rule.name for rule in rulebook_of(config).rules] if path else []
             config.stash[_ALLOW] = allow.load(path, names) if path else allow.AllowList()
         except InputError as exc:
             raise pytest.UsageError(str(exc)) from exc
     return config.stash[_ALLOW]
+
+
+def rulebook_of(config: pytest.Config) -> Rulebook:
+    """Return the rules that machines are held against: the project's own and those shipped.
+
+    Raises:
+        pytest.UsageError: a file of rules cannot be used.
+    """
+    if _RULES not in config.stash:
+        from harness.diagnosis import rules
+
+        try:
+            config.stash[_RULES] = rules.load(settings_of(config).rules)
+        except InputError as exc:
+            raise pytest.UsageError(str(exc)) from exc
+    return config.stash[_RULES]
+
+
+def check_diagnosis(config: pytest.Config) -> None:
+    """Refuse rules and an allow-list that cannot be used, before anything is started.
+
+    Raises:
+        pytest.UsageError: a file cannot be read, or an entry is malformed.
+    """
+    settings = settings_of(config)
+    if settings.rules:
+        rulebook_of(config)
+    if settings.allow is not None:
+        allow_list_of(config)
 
 
 def check_history(config: pytest.Config) -> None:
@@ -174,8 +205,9 @@ def workplace_of(config: pytest.Config) -> Workplace:
         from harness.workplace.workplace import Workplace
 
         config.stash[_WORKPLACE] = Workplace(
-            settings_of(config), _teller(config), artifacts_of(config), allow_list_of(config)
-        )
+            settings_of(config), _teller(config), artifacts_of(config), allow_list_of(config),
+            rulebook_of(config),
+        )  # fmt: skip
     return config.stash[_WORKPLACE]
 
 

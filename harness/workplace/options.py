@@ -118,6 +118,11 @@ OPTIONS = (
         "expiry date. It is shown as allowed.",
     ),
     Option(
+        name="rules", metavar="PATH", repeatable=True, path=True,
+        help="Rules of diagnosis of your own (TOML), asked before those that are shipped; one with "
+        "the name of a shipped rule replaces it. May be repeated.",
+    ),
+    Option(
         name="history", metavar="PATH", path=True,
         help="File to which each run of machines is added, for `node-image history`.",
     ),
@@ -157,6 +162,7 @@ class Settings:
     memory_mib: int | None
     artifacts_dir: Path | None
     allow: Path | None
+    rules: tuple[Path, ...] = ()
     history: Path | None
     download_cache_bytes: int
 
@@ -191,7 +197,7 @@ def read(
         node_image=places.text("node-image"),
         release_image=places.text("release-image"),
         authfile=places.file("authfile"),
-        ignition=tuple(Path(text).expanduser() for text in places.texts("ignition")),
+        ignition=places.files("ignition"),
         bootstrap_ignition=places.file("bootstrap-ignition"),
         expectations=places.text("expectations"),
         scenarios=tuple(dict.fromkeys(places.texts("scenario"))) or (DEFAULT_SCENARIO,),
@@ -202,6 +208,7 @@ def read(
         hardware=_hardware(places),
         artifacts_dir=places.file("artifacts-dir") or _artifact_dir(environment),
         allow=places.file("allow"),
+        rules=places.files("rules"),
         history=places.file("history"),
         download_cache_bytes=places.size_bytes("download-cache-size") or DEFAULT_CACHE_BYTES,
     )

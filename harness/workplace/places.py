@@ -103,6 +103,10 @@ class Places:
         text = self.text(name)
         return Path(text).expanduser() if text else None
 
+    def files(self, name: str) -> tuple[Path, ...]:
+        """Return each path of an option that takes several, `~` expanded."""
+        return tuple(Path(text).expanduser() for text in self.texts(name))
+
     def switch(self, name: str) -> bool:
         """Return whether it is on."""
         where, text = self.given(name)

@@ -17,7 +17,9 @@ from pathlib import Path
 from types import FrameType
 
 from harness.cluster.release_payload import NODE_IMAGE, PAUSE, ReleasePayload, push_release
+from harness.diagnosis import rules
 from harness.diagnosis.allow import NOTHING_ALLOWED, AllowList
+from harness.diagnosis.rules import Rulebook
 from harness.images.node_image import NodeImage
 from harness.images.pause import write_pause_image
 from harness.images.registry import Registry, serve
@@ -64,12 +66,14 @@ class Workplace:
         tell: Callable[[str], None],
         artifacts: Artifacts,
         allow: AllowList = NOTHING_ALLOWED,
+        rulebook: Rulebook | None = None,
     ) -> None:
         self.preparation = Preparation(settings, tell)
         self._settings = settings
         self._tell = tell
         self._artifacts = artifacts
         self._allow = allow
+        self._rulebook = rulebook or rules.shipped()
         self._stack = ExitStack()
         self._up: dict[str, _Up] = {}
         self._ended: dict[str, dict[str, NodeState]] = {}
@@ -111,6 +115,7 @@ class Workplace:
             tell=self._tell,
             redactor=artifacts.redactor,
             allow=self._allow,
+            rules=self._rulebook,
             today=artifacts.today,
         )
 

@@ -53,6 +53,10 @@ CASES = {
     "missing-allow-list": (
         ["--allow=nowhere.toml"], "allow-list nowhere.toml: cannot be read: No such file*",
     ),
+    "missing-rules": (
+        ["--rules=nowhere.toml"], "rules nowhere.toml: cannot be read: No such file*",
+    ),
+    "rules-that-are-none": (["--rules=conftest.py"], "rules conftest.py: is not TOML: *"),
     "history-in-no-folder": (
         ["--history=nowhere/nightly.db"], "history nowhere/nightly.db: there is no folder *nowhere",
     ),

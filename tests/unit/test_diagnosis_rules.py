@@ -12,6 +12,7 @@ from diagnosis_samples import (
     good_console,
     good_journal,
     healthy,
+    line,
     samples,
     watch,
 )
@@ -40,11 +41,11 @@ source = "here"
 def seen(sample: Sample, lines: tuple[Line, ...]) -> list[Sighting]:
     """Return the sightings of the sample's rule after each line came as often as it asks for."""
     found = []
-    for line in lines:
+    for one in lines:
         judge = engine(factor=0.5)
         for second in range(BY_NAME[sample.rule].at_least):
-            judge.hear(replace(line, at_s=10.0 + second), sample.phase)
-        found += [one for one in judge.sightings if one.rule == sample.rule]
+            judge.hear(replace(one, at_s=10.0 + second), sample.phase)
+        found += [seen for seen in judge.sightings if seen.rule == sample.rule]
     return found
 
 
@@ -210,3 +211,81 @@ def test_two_rules_of_one_name_are_refused() -> None:
 def test_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         rules.load([tmp_path / "none.toml"])
+
+
+def own(folder: Path, text: str = A_RULE, name: str = "own.toml") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_own_rules_are_asked_before_those_shipped(tmp_path: Path) -> None:
+    text = A_RULE.replace("something", "Kernel panic - not syncing:")
+    book = rules.load([own(tmp_path, text)])
+    judge = engine(only=book.rules)
+
+    judge.hear(line(Stream.CONSOLE, "[    2.391204] Kernel panic - not syncing: why"), "kernel")
+    judge.hear(line(Stream.CONSOLE, "[    2.400000] Oops: 0000 [#1] SMP"), "kernel")
+
+    assert [one.rule for one in judge.sightings] == ["one", "kernel-oops"]
+    assert len(book.rules) == len(RULES) + 1
+
+
+def test_own_rule_replaces_the_shipped_one_of_its_name(tmp_path: Path) -> None:
+    book = rules.load([own(tmp_path, A_RULE.replace('"one"', '"kernel-panic"'))])
+
+    assert [rule.cause for rule in book.rules if rule.name == "kernel-panic"] == [
+        "there was {what}"
+    ]
+    assert len(book.rules) == len(RULES)
+
+
+def test_own_rule_builds_on_marks_and_explains_rules_shipped_and_of_its_own(tmp_path: Path) -> None:
+    marks = '[[mark]]\nname = "mine"\nof = "image-pull"\nstreams = ["journal"]\n'
+    more = 'of = "mine"\nexplains = ["live-apply-gave-up", "one", "crash-loop"]\n'
+
+    book = rules.load([own(tmp_path, marks + A_RULE + more)])
+
+    (mark,) = book.rules[0].marks
+    assert mark.identifier is not None
+    assert mark.identifier.fullmatch("podman")
+    assert mark.heard_on == {Stream.JOURNAL}
+    assert "mine" in book.marks
+
+
+def test_rules_of_several_files_are_asked_in_their_order(tmp_path: Path) -> None:
+    other = A_RULE.replace('"one"', '"two"')
+
+    book = rules.load([own(tmp_path), own(tmp_path, other, "more.toml")])
+
+    assert [rule.name for rule in book.rules[:2]] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "problem"),
+    [
+        (A_RULE + "of = 'nothing'", "[[rule]] number 1 (one)", "builds on the mark nothing"),
+        (A_RULE + "unit = 'x'\nevent = 'a b'", "number 1 (one)", "event of a unit or program"),
+        (A_RULE * 2, "[[rule]] number 2 (one)", "is there twice"),
+        ("[[mark]]\nname = 'image-pull'\ntext = 'x'", "[[mark]] number 1", "is there twice"),
+        ("[[mark]]\nname = 'a'\nof = 'b'", "[[mark]] number 1 (a)", "builds on the mark b"),
+        ("[[mark]]\ntext = 'x'", "[[mark]] number 1", "missing required field `name`"),
+        ("[[phase]]", "own.toml", "has something else than rules or marks"),
+        ("[[rule]", "own.toml", "is not TOML"),
+    ],
+)
+def test_error_in_own_rules_names_file_and_entry(
+    text: str, where: str, problem: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError) as told:
+        rules.load([own(tmp_path, text)])
+
+    assert told.value.subject.startswith(f"rules {tmp_path / 'own.toml'}")
+    assert where in told.value.subject
+    assert problem in told.value.problem
+    assert told.value.remedy
+
+
+def test_rule_that_two_own_files_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"more\.toml.*is there twice"):
+        rules.load([own(tmp_path), own(tmp_path, A_RULE, "more.toml")])

@@ -120,6 +120,14 @@ def test_allow_list_and_history_are_files_of_the_users() -> None:
     assert settings({"node_image_allow": "~/a.toml"}).allow == Path.home() / "a.toml"
 
 
+def test_rules_are_files_of_the_users_and_may_be_several() -> None:
+    several = settings({"node_image_rules": ["a,b.toml", "~/c.toml"]})
+
+    assert settings().rules == ()
+    assert several.rules == (Path("a,b.toml"), Path.home() / "c.toml")
+    assert settings(file={"node_image_rules": "own.toml"}).rules == (Path("/project/own.toml"),)
+
+
 def test_artifact_dir_of_ci_gets_a_folder_of_ours() -> None:
     assert settings({}, {"ARTIFACT_DIR": "/ci"}).artifacts_dir == Path("/ci/node-image")
     named = settings({"node_image_artifacts_dir": "mine"}, {"ARTIFACT_DIR": "/ci"})
