@@ -1,0 +1,215 @@
+"""Plays scenarios with a fake clock over recorded streams: nothing boots, and nothing waits.
+
+A recording is what each machine of a scenario writes, with the seconds since its power-on. The
+clock hands a line to its stream's file when its moment comes, and jumps to the next one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from machine_fakes import FakeClock, FakeConnection, FakeDomain, make_run
+from scenario_fakes import TODAY
+
+from harness import folders
+from harness.cluster.release_payload import ReleasePayload
+from harness.diagnosis.allow import AllowList
+from harness.guest.live_apply import OBSERVE
+from harness.machine.acceleration import Acceleration
+from harness.machine.domain.architecture import Kind, architecture
+from harness.machine.domain.domain import Domain, Port
+from harness.machine.domain.emulator import Emulator
+from harness.machine.domain.network import Forward
+from harness.machine.domain.storage import Disk
+from harness.machine.machine import EVENTS_PORT, PORTS, Machine, MachineSpec
+from harness.model.clock import Deadline, NotYet, wait_for
+from harness.model.redaction import Redactor
+from harness.node.dial import Endpoint
+from harness.node.ssh import Result, Session
+from harness.player.inputs import Rig
+
+ANSWERS = {"systemctl is-active": "active active multi-user.target oc\n"}
+"""What the guest of a scenario that succeeds says by SSH, beside nothing."""
+RELEASE = ReleasePayload(release_pull_spec="h/release@sha256:0", images={})
+BANNER = "[    0.000000] Linux version 6.1.0-56-cloud-amd64 (debian)"
+RESTART = "[   99.000000] reboot: Restarting system"
+_IDLE_S = 5.0
+_STATES = {
+    when: folders.fixture(f"transcripts/observe-{when}.txt").read_text(encoding="utf-8")
+    for when in ("before", "after")
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """What a machine writes at a moment, in seconds since its power-on; `stream` names it."""
+
+    at_s: float
+    stream: str
+    text: str
+
+
+Recording = Sequence[Line]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disturbance:
+    """What goes wrong: no recorded line comes later than `silent_from_s`, by the play's clock.
+
+    `machine` then reboots so often, or its QEMU ends.
+    """
+
+    silent_from_s: float = math.inf
+    machine: str = ""
+    reboots: int = 0
+    ends: bool = False
+
+
+class ScriptedClock(FakeClock):
+    """Time that passes while somebody sleeps, up to the next moment at which something happens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._due: list[tuple[float, Callable[[], None]]] = []
+
+    def add(self, at_s: float, act: Callable[[], None]) -> None:
+        self._due.append((at_s, act))
+        self._due.sort(key=lambda due: due[0])
+
+    def sleep(self, seconds: float) -> None:
+        next_s = self._due[0][0] if self._due else self.now + _IDLE_S
+        self.now = max(self.now + min(seconds, 0.5), min(next_s, self.now + _IDLE_S))
+        while self._due and self._due[0][0] <= self.now:
+            self._due.pop(0)[1]()
+
+
+@dataclass
+class Guest:
+    """What answers by SSH. `answers` are for commands that begin so; the rest succeeds silently."""
+
+    answers: Mapping[str, str | Exception] = field(default_factory=dict)
+
+    def run(
+        self, command: str, deadline: Deadline, *, check: bool = False, sudo: bool = True
+    ) -> Result:
+        known = (answer for begin, answer in self.answers.items() if command.startswith(begin))
+        answer = next(known, _STATES["after"] if command == OBSERVE else "")
+        if isinstance(answer, Exception):
+            raise answer
+        return Result(status=0, stdout=answer, stderr="")
+
+    def read_text(self, path: str, deadline: Deadline) -> str:
+        return _STATES["before"]
+
+    def close(self) -> None:
+        """Close nothing."""
+
+    def wait_for_reboot(self, old_boot_ids: Collection[str], deadline: Deadline) -> None:
+        """Let in at once: the kernel of the next boot has been seen."""
+
+    def __enter__(self) -> Guest:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Host:
+    """Boots machines out of recordings, by their names; the guests let in with their first line."""
+
+    def __init__(
+        self,
+        folder: Path,
+        recordings: Mapping[str, Recording],
+        *,
+        guest: Guest | None = None,
+        disturbance: Disturbance | None = None,
+    ) -> None:
+        self.clock = ScriptedClock()
+        self.told: list[tuple[float, str]] = []
+        self._folder = folder
+        self._recordings = recordings
+        self._guest = guest or Guest(ANSWERS)
+        self._disturbance = disturbance or Disturbance()
+        self.specs: dict[str, MachineSpec] = {}
+
+    @property
+    def rig(self) -> Rig:
+        return Rig(
+            connection=FakeConnection(), run=make_run(self._folder, "run-000001"),
+            emulator=Emulator(path=Path("/qemu"), arch=architecture("x86_64")),
+            timeout_factor=1.0, evidence=self._folder / "evidence", tell=self._tell,
+            acceleration=Acceleration(kind=Kind.KVM, reason="asked for", timeout_factor=1.0),
+            redactor=Redactor(), allow=AllowList(), today=TODAY,
+            boot=self._boot, connect=self._connect, clock=self.clock,
+        )  # fmt: skip
+
+    def step_began_s(self, number: int) -> float:
+        """Return when a step, counted from 1, began in the play before."""
+        return next(at_s for at_s, line in self.told if f": step {number} of " in line)
+
+    def _tell(self, line: str) -> None:
+        self.told.append((self.clock.now, line))
+
+    @contextmanager
+    def _boot(
+        self, _connection: object, _run: object, spec: MachineSpec, _deadline: Deadline
+    ) -> Iterator[Machine]:
+        self.specs[spec.name] = spec
+        folder = self._folder / spec.name
+        folder.mkdir()
+        domain = Domain(
+            name=spec.name, uuid="0", kind=Kind.KVM, cpu="host", memory_mib=1, vcpus=1,
+            emulator=spec.emulator, disks=(Disk(path=folder / "disk", serial="root"),),
+            console=folder / "console.log", forwards=(Forward(host_port=2222, guest_port=22),),
+            ports=tuple(Port(name=name, path=folder / name) for name in PORTS),
+        )  # fmt: skip
+        running = FakeDomain()
+        machine = Machine(domain, folder, running, None)
+        files = {"console": machine.console, "events": machine.port_files[EVENTS_PORT]}
+        for line in self._recordings[spec.name]:
+            at_s = self.clock.now + line.at_s
+            if at_s <= self._disturbance.silent_from_s:
+                self.clock.add(at_s, _append(files[line.stream], line.text))
+        if spec.name == self._disturbance.machine:
+            self._disturb(files["console"], running)
+        yield machine
+
+    def _disturb(self, console: Path, running: FakeDomain) -> None:
+        at_s = max(self.clock.now, self._disturbance.silent_from_s)
+        for number in range(self._disturbance.reboots):
+            text = f"{RESTART}\n{BANNER}"
+            self.clock.add(at_s + number + 1.0, _append(console, text))
+        if self._disturbance.ends:
+            self.clock.add(at_s + 1.0, _stop(running))
+
+    def _connect(
+        self, endpoint: Endpoint, deadline: Deadline, still_alive: Callable[[], None]
+    ) -> Session:
+        def look() -> None:
+            still_alive()
+            if not any(path.exists() for path in self._folder.glob("*/console.log")):
+                raise NotYet("nobody answers")
+
+        wait_for("SSH", look, deadline)
+        return cast("Session", self._guest)
+
+
+def _append(path: Path, text: str) -> Callable[[], None]:
+    def act() -> None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{text}\n")
+
+    return act
+
+
+def _stop(domain: FakeDomain) -> Callable[[], None]:
+    def act() -> None:
+        domain.reason = "QEMU ended by itself"
+
+    return act

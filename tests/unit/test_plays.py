@@ -1,0 +1,287 @@
+"""Every scenario's steps, played with a fake clock over recorded streams."""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from playing import RELEASE, Disturbance, Guest, Host
+from recordings import RECORDINGS, Writer, recordings_of
+from scenario_fakes import KEYS, FakeImages, make_inputs
+from test_images_live_iso import iso
+
+from harness.cluster.payload import Payload
+from harness.model.errors import HarnessError, InputError, ProductError, RigError
+from harness.model.record import State
+from harness.node.dial import Endpoint
+from harness.node.ssh import ConnectionLostError
+from harness.player.applied import AppliedNodes
+from harness.player.given import Given
+from harness.player.inputs import Inputs
+from harness.player.player import play
+from harness.player.scenario import Scenario
+from harness.player.steps import Reach, Reboot, Step, step_names
+from harness.scenarios.catalogue import Catalogue
+
+NAMES = Catalogue().names
+# In the header that older live ISOs have of the area for a config: its magic, offset and size.
+SIZE_OF_AREA_AT = 32768 - 8
+AREA_BYTES = 1 << 18
+
+
+class Images(FakeImages):
+    """The same, with a live ISO that a config can be written into."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(make_inputs().images.disk("bootimage"))
+        self._iso = folder / "live.iso"
+        image = bytearray(iso(None, header=True)) + bytes(AREA_BYTES)
+        struct.pack_into("<Q", image, SIZE_OF_AREA_AT, AREA_BYTES)
+        self._iso.write_bytes(image)
+
+    def iso(self, key: str) -> Path:
+        return self._iso
+
+
+@pytest.fixture(autouse=True)
+def _without_validator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+
+
+def scenario(name: str) -> Scenario:
+    return Catalogue().named(name)
+
+
+def is_hosted(name: str) -> bool:
+    return any(service.name == "control-plane" for service in scenario(name).services)
+
+
+def inputs_for(name: str, folder: Path) -> Inputs:
+    """Return inputs with a release; without the parts of a control plane that runs on this host."""
+    return replace(
+        make_inputs(), images=Images(folder), release=lambda: RELEASE,
+        payload=None if is_hosted(name) else Payload(folder=folder),
+    )  # fmt: skip
+
+
+@contextmanager
+def played(
+    name: str, folder: Path, *, guest: Guest | None = None, **disturbance: object
+) -> Iterator[tuple[Host, AppliedNodes]]:
+    host = Host(
+        folder, recordings_of(name), guest=guest,
+        disturbance=Disturbance(**disturbance),  # type: ignore[arg-type]  # its fields by name
+    )  # fmt: skip
+    try:
+        with play(scenario(name), host.rig, inputs_for(name, folder)) as nodes:
+            yield host, nodes
+    except HarnessError as exc:
+        exc.add_note([line for _, line in host.told if ": step " in line][-1])
+        raise
+
+
+def steps_of(name: str) -> tuple[Step, ...]:
+    return scenario(name).checked_steps(Given(has_control_plane=not is_hosted(name)))
+
+
+def machine_of(name: str, number: int) -> str:
+    return steps_of(name)[number].machine
+
+
+@cache
+def begins_s(name: str) -> tuple[float, ...]:
+    """Return when each step of a play that succeeds began."""
+    with TemporaryDirectory() as folder, played(name, Path(folder)) as (host, _):
+        return tuple(host.step_began_s(number + 1) for number in range(len(steps_of(name))))
+
+
+WAITS = [
+    pytest.param(name, number, id=f"{name}-{step_names(steps_of(name))[number]}")
+    for name in NAMES
+    for number, step in enumerate(steps_of(name))
+    if isinstance(step, Reach | Reboot)
+]
+
+
+def test_every_scenario_has_its_recordings() -> None:
+    assert set(RECORDINGS) == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_play_brings_up_every_judged_node(name: str, tmp_path: Path) -> None:
+    steps = steps_of(name)
+
+    with played(name, tmp_path) as (host, nodes):
+        told = [line for _, line in host.told]
+        assert tuple(nodes) == scenario(name).judged
+        assert nodes.only.way is scenario(name).way
+        assert nodes.only.reboots == nodes.only.watch.boots - 1
+        assert "openshift-kubelet" in nodes.only.after.packages
+        assert nodes.only.watch.record.state is State.UP
+
+    for number, step in enumerate(step_names(steps), 1):
+        assert f"{name}: step {number} of {len(steps)}, {step}" in told
+    assert set(host.specs) == set(RECORDINGS[name])
+
+
+@pytest.mark.parametrize(("name", "number"), WAITS)
+def test_step_that_is_not_reached_fails_in_it(name: str, number: int, tmp_path: Path) -> None:
+    step = steps_of(name)[number]
+
+    with (
+        pytest.raises(ProductError) as caught,
+        played(name, tmp_path, silent_from_s=begins_s(name)[number]),
+    ):
+        pass
+
+    (last,) = caught.value.__notes__
+    assert f"step {number + 1} of " in last
+    assert re.search(rf"has said nothing|{step.name}|boot \d", str(caught.value))
+
+
+@pytest.mark.parametrize(("name", "number"), WAITS)
+def test_reboot_that_no_step_expects_fails_at_once(name: str, number: int, tmp_path: Path) -> None:
+    begin_s, machine = begins_s(name)[number], scenario(name).record_name(machine_of(name, number))
+
+    with (
+        pytest.raises(ProductError, match=r"rebooted by itself .* is in boot \d instead of \d"),
+        # One of the two may be the one that the scenario expects.
+        played(name, tmp_path, silent_from_s=begin_s, machine=machine, reboots=2),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(("name", "number"), WAITS)
+def test_machine_that_ends_fails_at_once(name: str, number: int, tmp_path: Path) -> None:
+    machine = scenario(name).record_name(machine_of(name, number))
+
+    with (
+        pytest.raises(RigError, match="the machine is gone: QEMU ended by itself"),
+        played(name, tmp_path, silent_from_s=begins_s(name)[number], machine=machine, ends=True),
+    ):
+        pass
+
+
+def test_session_that_breaks_in_a_check_is_the_products_fault(tmp_path: Path) -> None:
+    endpoint = Endpoint(address="127.0.0.1", port=1, client_key=KEYS.client.private, host_key="")
+    lost = ConnectionLostError(endpoint, "systemctl", "the connection dropped")
+
+    with (
+        pytest.raises(ProductError, match=r"broke in the check settle: .* the connection dropped"),
+        played("ipi_node", tmp_path, guest=Guest({"systemctl list-jobs": lost})),
+    ):
+        pass
+
+
+def test_job_without_end_is_reported_and_left_to_the_tests(tmp_path: Path) -> None:
+    guest = Guest({"systemctl list-jobs": "12 kubelet.service start running\n"})
+
+    with played("ipi_node", tmp_path, guest=guest) as (host, _):
+        told = [line for _, line in host.told]
+
+    assert "ipi_node: goes on without settle: jobs of systemd: kubelet.service start" in told
+
+
+def test_check_that_fails_ends_the_play(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ProductError, match=r"after the agent's live-apply: .* 'inactive'"),
+        played("agent", tmp_path, guest=Guest({"systemctl is-active": "inactive"})),
+    ):
+        pass
+
+
+def test_bootstrap_machine_that_comes_up_without_live_apply_fails(tmp_path: Path) -> None:
+    host = Host(tmp_path, {"ipi_bootstrap": Writer().boot().up().lines})
+
+    with (
+        pytest.raises(ProductError, match="openshift-clients, of the node layer, is in the boot"),
+        play(scenario("ipi_bootstrap"), host.rig, inputs_for("ipi_bootstrap", tmp_path)),
+    ):
+        pass
+
+
+def test_reaching_a_phase_in_an_earlier_boot_does_not_count(tmp_path: Path) -> None:
+    recording = Writer().boot().up().pivot().reboot().lines
+    host = Host(tmp_path, {"ipi_node": recording})
+
+    with (
+        pytest.raises(ProductError, match="gave up on multi-user in boot 2"),
+        play(scenario("ipi_node"), host.rig, inputs_for("ipi_node", tmp_path)),
+    ):
+        pass
+
+    assert "ipi_node: step 5 of 6, multi-user" in [line for _, line in host.told]
+
+
+def test_bootstrap_machine_of_a_cluster_is_recorded_as_up_when_its_node_fails(
+    tmp_path: Path,
+) -> None:
+    number = step_names(steps_of("ipi_cluster")).index("node:pivot")
+    silent_from_s = begins_s("ipi_cluster")[number]
+
+    with pytest.raises(ProductError), played("ipi_cluster", tmp_path, silent_from_s=silent_from_s):
+        pass
+
+    record = json.loads((tmp_path / "evidence/ipi_cluster_bootstrap/machine.json").read_text())
+    assert record["state"] == "finished"
+    assert record["scenario"] == "ipi_cluster"
+
+
+def test_share_of_the_usual_time_is_reported_where_history_knows(tmp_path: Path) -> None:
+    host = Host(tmp_path, recordings_of("ipi_node"))
+    rig = replace(host.rig, usual_s={"ipi_node": 100.0}.get)
+
+    with play(scenario("ipi_node"), rig, inputs_for("ipi_node", tmp_path)):
+        pass
+
+    told = [line for _, line in host.told]
+    assert "ipi_node: step 1 of 6, switch-on (0% of the usual 100 s)" in told
+    assert "ipi_node: step 5 of 6, multi-user (35% of the usual 100 s)" in told
+
+
+def test_stop_after_a_step_says_how_to_log_in_and_keeps_the_machine(tmp_path: Path) -> None:
+    host = Host(tmp_path, recordings_of("ipi_node"))
+    rig = replace(host.rig, until="pivot")
+    keys: list[int] = []
+
+    def interrupt() -> None:
+        keys.extend(path.stat().st_mode & 0o777 for path in rig.run.folder.glob("login.key"))
+        raise KeyboardInterrupt
+
+    host.clock.add(90.0, interrupt)
+
+    with (
+        pytest.raises(KeyboardInterrupt),
+        play(scenario("ipi_node"), rig, inputs_for("ipi_node", tmp_path)),
+    ):
+        pass
+
+    told = [line for _, line in host.told]
+    (command,) = (line for line in told if line.startswith("ipi_node: log in with"))
+    assert f"-i {rig.run.folder}/login.key" in command
+    assert command.endswith("-p 2222 core@127.0.0.1")
+    assert keys == [0o600]
+    assert not list(rig.run.folder.glob("login.*")), "they go with the stop"
+
+
+def test_unknown_step_to_stop_at_is_answered_with_the_list(tmp_path: Path) -> None:
+    host = Host(tmp_path, recordings_of("ipi_node"))
+
+    with (
+        pytest.raises(InputError, match="'pviot' is not a step of the scenario ipi_node") as caught,
+        play(
+            scenario("ipi_node"), replace(host.rig, until="pviot"),
+            inputs_for("ipi_node", tmp_path),
+        ),
+    ):  # fmt: skip
+        pass
+
+    assert "switch-on, login, pivot, reboot, multi-user, node-layer" in caught.value.remedy
