@@ -113,6 +113,12 @@ go       | golang-go | golang
 chromium | chromium  | chromium | chromium chromium-browser
 systemd-journal-remote | systemd-journal-remote | systemd-journal-remote | \
     /lib/systemd/systemd-journal-remote
+QEMU's user mode | qemu-user | qemu-user | qemu-s390x
+assembler for aarch64 | binutils-aarch64-linux-gnu | binutils-aarch64-linux-gnu | \
+    aarch64-linux-gnu-as
+assembler for s390x | binutils-s390x-linux-gnu | binutils-s390x-linux-gnu | s390x-linux-gnu-as
+assembler for ppc64le | binutils-powerpc64le-linux-gnu | binutils-powerpc64le-linux-gnu | \
+    powerpc64le-linux-gnu-as
 """
 
 

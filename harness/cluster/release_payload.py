@@ -24,7 +24,6 @@ HYPERKUBE = "hyperkube"
 MACHINE_CONFIG = "machine-config-operator"
 """The tags that the harness asks for. Source: openshift/installer, bootkube.sh.template."""
 
-_GO_ARCH = "amd64"
 _REFERENCES = "release-manifests/image-references"
 _METADATA = "release-manifests/release-metadata"
 _PROGRAM = "usr/bin/cluster-version-operator"
@@ -97,7 +96,7 @@ def _write_release(registry: Registry, payload: Payload, images: Mapping[str, st
         "Entrypoint": [f"/{_PROGRAM}"],
         "Labels": {RELEASE: version, "io.node-image.stand-in": "true"},
     }
-    write_image(folder, TAG, _GO_ARCH, layers, config)
+    write_image(folder, TAG, ARCH, layers, config)
     return Reference(transport=Transport.OCI, rest=f"{folder}:{TAG}")
 
 

@@ -16,6 +16,7 @@ from typing import TypedDict
 _MEDIA = "application/vnd.oci.image"
 MANIFEST = f"{_MEDIA}.manifest.v1+json"
 _REF_NAME = "org.opencontainers.image.ref.name"
+_GO_ARCH = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 class Descriptor(TypedDict):
@@ -26,8 +27,13 @@ class Descriptor(TypedDict):
     size: int
 
 
+def go_arch(arch: str) -> str:
+    """Return how image configurations spell the architecture that `uname -m` calls `arch`."""
+    return _GO_ARCH.get(arch, arch)
+
+
 def write_image(
-    folder: Path, tag: str, go_arch: str, layers: Sequence[bytes], config: Mapping[str, object]
+    folder: Path, tag: str, arch: str, layers: Sequence[bytes], config: Mapping[str, object]
 ) -> Descriptor:
     """Write an image of uncompressed tar `layers` as the only one of a layout.
 
@@ -35,7 +41,7 @@ def write_image(
     """
     whole_config = {
         "created": "1970-01-01T00:00:00Z",
-        "architecture": go_arch,
+        "architecture": go_arch(arch),
         "os": "linux",
         "config": config,
         "rootfs": {"type": "layers", "diff_ids": [_digest(layer) for layer in layers]},

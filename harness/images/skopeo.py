@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness import process
+from harness.images.oci_layout import go_arch
 from harness.images.progress import Progress, Tell, folder_bytes, shown
 from harness.images.reference import Reference
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, InputError
 
-_GO_ARCH = {"x86_64": "amd64", "aarch64": "arm64"}
 _FATAL = re.compile(r'level=fatal msg=("(?:[^"\\]|\\.)*")')
 _PREAMBLE = re.compile(r'^(\(\d+/\d+\): )?(Error )?([Pp]arsing image name "[^"]*": )?')
 _LOGIN = "log in to that registry and name the file with --authfile"
@@ -51,7 +51,7 @@ class Source:
     @property
     def go_arch(self) -> str:
         """The architecture as image manifests spell it."""
-        return _GO_ARCH.get(self.arch, self.arch)
+        return go_arch(self.arch)
 
     def flags(self, prefix: str) -> list[str]:
         """Return skopeo's options for credentials and CA, beginning with `prefix`.
