@@ -1,15 +1,14 @@
 """Downloads over http and https: resumed after an interruption, and verified by sha256.
 
-What has arrived lies in `TARGET.part`; `TARGET.part.tag` holds the server's validator of it (ETag
-or Last-Modified), so that a later run resumes only the very same content. Proxy settings of the
-environment count, except for loopback addresses. What is shown of a URL holds no secrets: see
-`shown_url`.
+What has arrived lies in `TARGET.part`, and a later run asks for the rest. The sum alone decides
+whether that is the rest of the same content, not a validator of the server (ETag). Proxy settings
+of the environment count, except for loopback addresses. What is shown of a URL holds no secrets:
+see `shown_url`.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,6 +26,8 @@ _ANSWER_WITHIN_S = 30.0
 _TEXT_LIMIT_BYTES = 1 << 16
 # 403: object stores answer so for what is not there to those who may not list.
 _ABSENT = (httpx.codes.FORBIDDEN, httpx.codes.NOT_FOUND, httpx.codes.GONE)
+# Answers to a request for the rest: here it is, or there is none.
+_RESUMED = (httpx.codes.PARTIAL_CONTENT, httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE)
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -53,19 +54,28 @@ def download(
 ) -> None:
     """Put the content of `url` into `target`, resuming what an earlier run left behind.
 
-    `tell` gets a line on its progress every few seconds.
+    What was resumed and has another sum is downloaded once more, from its start. `tell` gets a
+    line on its progress every few seconds.
 
     Raises:
         InputError: the server refuses or stays away, or the content has another sum.
         DeadlineError: the time is over; what has arrived is kept for the next run.
     """
-    part = _Part(target)
+    part = target.with_name(f"{target.name}.part")
     label = f"downloading {file_name(url)}"
     with _client() as client, shown(label, deadline.clock, tell) as progress:
         transfer = _Transfer(client, url, part, progress, deadline)
-        wait_for(f"the download of {shown_url(url)}", transfer.attempt, deadline, tick_s=1.0)
-    part.verify(url, sha256)
-    part.path.rename(target)
+        got = transfer.complete()
+        if got != sha256 and transfer.is_resumed:
+            LOG.info("download of %s starts over: what was resumed has another sum", shown_url(url))
+            part.unlink(missing_ok=True)
+            got = transfer.complete()
+    if got != sha256:
+        part.unlink(missing_ok=True)
+        problem = f"wrong digest: expected sha256 {sha256}, got {got}"
+        remedy = "correct the sum, or find out who changed the file"
+        raise InputError(shown_url(url), problem, remedy)
+    part.rename(target)
 
 
 def fetch_text(url: str, deadline: Deadline) -> str | None:
@@ -102,56 +112,14 @@ def _read_text(answer: httpx.Response, shown: str, deadline: Deadline) -> str:
     return text[:_TEXT_LIMIT_BYTES].decode(errors="replace")
 
 
-class _Part:
-    """The unfinished file and the validator of its content."""
-
-    def __init__(self, target: Path) -> None:
-        self.path = target.with_name(f"{target.name}.part")
-        self._tag = target.with_name(f"{target.name}.part.tag")
-
-    @property
-    def size_bytes(self) -> int:
-        return self.path.stat().st_size if self.path.exists() else 0
-
-    @property
-    def resume_headers(self) -> dict[str, str]:
-        """Headers that ask for the rest; none when there is nothing that can be continued."""
-        if not self.size_bytes or not self._tag.exists():
-            return {}
-        return {"Range": f"bytes={self.size_bytes}-", "If-Range": self._tag.read_text()}
-
-    def forget(self) -> None:
-        self.path.unlink(missing_ok=True)
-        self._tag.unlink(missing_ok=True)
-
-    def open_for(self, answer: httpx.Response) -> BinaryIO:
-        """Return the file to write this answer's body to: continued, or started over."""
-        if answer.status_code == httpx.codes.PARTIAL_CONTENT:
-            return self.path.open("ab")
-        self.forget()
-        etag = answer.headers.get("ETag", "")
-        # If-Range takes no weak validator (RFC 9110, 13.1.5).
-        tag = answer.headers.get("Last-Modified") if etag[:2] in ("", "W/") else etag
-        if tag:
-            self._tag.write_text(tag)
-        return self.path.open("wb")
-
-    def verify(self, url: str, expected: Sha256) -> None:
-        got = sha256_of(self.path)
-        self._tag.unlink(missing_ok=True)
-        if got != expected:
-            self.forget()
-            problem = f"wrong digest: expected sha256 {expected}, got {got}"
-            raise InputError(
-                shown_url(url), problem, "correct the sum, or find out who changed the file"
-            )
-
-
 class _Transfer:
-    """Attempts at one download; counts those in a row that brought nothing."""
+    """Attempts at one download; counts those in a row that brought nothing.
+
+    `is_resumed` says whether any of what arrived was continued.
+    """
 
     def __init__(
-        self, client: httpx.Client, url: str, part: _Part, progress: Progress, deadline: Deadline
+        self, client: httpx.Client, url: str, part: Path, progress: Progress, deadline: Deadline
     ) -> None:
         self._client = client
         self._url = url
@@ -159,14 +127,24 @@ class _Transfer:
         self._progress = progress
         self._deadline = deadline
         self._fruitless = 0
+        self.is_resumed = False
 
-    def attempt(self) -> None:
-        """Fetch to the end of the content; `NotYet` says what interrupted it."""
-        before = self._part.size_bytes
+    def complete(self) -> Sha256:
+        """Fetch to the end of the content, and return its sum."""
+        goal = f"the download of {shown_url(self._url)}"
+        wait_for(goal, self._attempt, self._deadline, tick_s=1.0)
+        return sha256_of(self._part)
+
+    @property
+    def _arrived_bytes(self) -> int:
+        return self._part.stat().st_size if self._part.exists() else 0
+
+    def _attempt(self) -> None:
+        before = self._arrived_bytes
         try:
             self._fetch()
         except (httpx.TransportError, NotYet) as exc:
-            self._fruitless = 0 if self._part.size_bytes > before else self._fruitless + 1
+            self._fruitless = 0 if self._arrived_bytes > before else self._fruitless + 1
             if self._fruitless >= _FRUITLESS_TRIES:
                 raise _unreachable(self._url, exc) from exc
             LOG.info("download of %s interrupted: %s", shown_url(self._url), _reason(exc))
@@ -176,14 +154,16 @@ class _Transfer:
 
     def _fetch(self) -> None:
         # The sum is that of the bytes as stored: no content encoding may be undone on the way.
-        headers = {"Accept-Encoding": "identity", **self._part.resume_headers}
+        headers = {"Accept-Encoding": "identity"}
+        if begun_bytes := self._arrived_bytes:
+            headers["Range"] = f"bytes={begun_bytes}-"
         timeout = _timeout(self._deadline)
         with self._client.stream("GET", self._url, headers=headers, timeout=timeout) as answer:
-            if answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
-                self._check_nothing_is_left(answer)
-                return
+            self.is_resumed = begun_bytes > 0 and answer.status_code in _RESUMED
+            if self.is_resumed and answer.status_code != httpx.codes.PARTIAL_CONTENT:
+                return  # nothing is left to fetch
             self._check(answer)
-            with self._part.open_for(answer) as file:
+            with self._part.open("ab" if self.is_resumed else "wb") as file:
                 self._write(answer, file)
 
     def _write(self, answer: httpx.Response, file: BinaryIO) -> None:
@@ -205,16 +185,6 @@ class _Transfer:
         if not answer.is_success:
             remedy = "check the URL, and the login if it needs one"
             raise InputError(shown_url(self._url), said, remedy)
-        start = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
-        wanted = answer.status_code == httpx.codes.PARTIAL_CONTENT
-        if wanted and (start is None or int(start[1]) != self._part.size_bytes):
-            self._part.forget()
-            raise NotYet("the server continued at another place than asked")
-
-    def _check_nothing_is_left(self, answer: httpx.Response) -> None:
-        if answer.headers.get("Content-Range") != f"bytes */{self._part.size_bytes}":
-            self._part.forget()
-            raise NotYet("the server's file is not the one begun")
 
 
 def _said(answer: httpx.Response) -> str:
