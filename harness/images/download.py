@@ -8,7 +8,9 @@ see `shown_url`.
 
 from __future__ import annotations
 
+import functools
 import logging
+import ssl
 from pathlib import Path
 from typing import BinaryIO
 
@@ -194,7 +196,13 @@ def _said(answer: httpx.Response) -> str:
 def _client() -> httpx.Client:
     logging.getLogger("httpx").addFilter(_show_less)
     direct = {f"all://{host}": None for host in _LOOPBACK}
-    return httpx.Client(follow_redirects=True, mounts=direct)
+    return httpx.Client(verify=_trust(), follow_redirects=True, mounts=direct)
+
+
+@functools.cache
+def _trust() -> ssl.SSLContext:
+    """Return the certificates to trust, loaded once: it takes up to a tenth of a second."""
+    return httpx.create_ssl_context()
 
 
 def _show_less(record: logging.LogRecord) -> bool:
