@@ -47,18 +47,3 @@ def answer_of(route: Route | None, asked: Request) -> Answer:
 def refusal(status: int, sentence: str) -> Answer:
     """Return an answer that says no in one sentence."""
     return Answer(body=f"{sentence}\n".encode(), status=status, content_type="text/plain")
-
-
-def span_of(wanted: str, size: int) -> tuple[int, range]:
-    """Return the status for a Range header, and the bytes of the file that it asks for.
-
-    Anything but one range of bytes gets the whole. Source: RFC 9110, 14.2.
-    """
-    first, dash, last = wanted.removeprefix("bytes=").partition("-")
-    if not wanted.startswith("bytes=") or not dash or not f"{first}{last}".isdecimal():
-        return HTTPStatus.OK, range(size)
-    start = int(first) if first else max(0, size - int(last))
-    stop = min(int(last) + 1, size) if first and last else size
-    if start < stop:
-        return HTTPStatus.PARTIAL_CONTENT, range(start, stop)
-    return HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, range(0)

@@ -22,7 +22,7 @@ from io import SEEK_END, BytesIO
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
-from harness.cluster.exchange import Answer, Request, Route, answer_of, span_of
+from harness.cluster.exchange import Answer, Request, Route, answer_of
 from harness.images.certificates import ServerCertificate
 from harness.model.errors import RigError
 from harness.model.guest_network import HOST_IN_GUEST, LOOPBACK
@@ -197,28 +197,18 @@ class _Connection(BaseHTTPRequestHandler):
         LOG.debug("web server: %s: %s", self.client_address[0], format % args)
 
     def _send(self, asked: Request, answer: Answer, file: BinaryIO) -> None:
-        size = file.seek(0, SEEK_END)
-        status, span = answer.status, range(size)
-        if status == HTTPStatus.OK:
-            status, span = span_of(asked.headers.get("range", ""), size)
+        size_bytes = file.seek(0, SEEK_END)
+        file.seek(0)
         # Before it is sent: whoever got an answer finds it among the requests.
-        self.server.web.requests.append(replace(asked, status=status))
-        self._send_head(answer, status, len(span))
-        if status in {HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE}:
-            shown = f"{span.start}-{span.stop - 1}" if span else "*"
-            self.send_header("Content-Range", f"bytes {shown}/{size}")
-        self.end_headers()
-        if asked.method != "HEAD":
-            file.seek(span.start)
-            self._stream(file, len(span))
-
-    def _send_head(self, answer: Answer, status: int, length: int) -> None:
-        self.send_response(status)
+        self.server.web.requests.append(replace(asked, status=answer.status))
+        self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
-        self.send_header("Content-Length", str(length))
-        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(size_bytes))
         for name, value in answer.headers.items():
             self.send_header(name, value)
+        self.end_headers()
+        if asked.method != "HEAD":
+            self._stream(file, size_bytes)
 
     def _stream(self, file: BinaryIO, left: int) -> None:
         while left and (chunk := file.read(min(left, _CHUNK_BYTES))):

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from http.client import HTTPConnection, HTTPSConnection
+from http.client import HTTPConnection, HTTPSConnection, IncompleteRead
 from pathlib import Path
 
 import pytest
 
 from harness.cluster.exchange import Answer, Request, Route
-from harness.cluster.web import WebServer, serve
+from harness.cluster.web import WebServer, _Server, serve
 from harness.images.certificates import ServerCertificate, issue
 
 CONTENT = bytes(range(256)) * 4
+CHUNK_BYTES = 1 << 18
+LONGEST_BODY_BYTES = 64 << 20
 
 
 def _echo(asked: Request) -> Answer:
@@ -44,27 +47,47 @@ def ask(
     return answer.status, read, dict(answer.getheaders())
 
 
-@pytest.mark.parametrize(
-    ("wanted", "status", "body", "shown"),
-    [
-        ("", 200, CONTENT, None),
-        ("bytes=0-", 206, CONTENT, "bytes 0-1023/1024"),
-        ("bytes=10-19", 206, CONTENT[10:20], "bytes 10-19/1024"),
-        ("bytes=1000-9999", 206, CONTENT[1000:], "bytes 1000-1023/1024"),
-        ("bytes=-4", 206, CONTENT[-4:], "bytes 1020-1023/1024"),
-        ("bytes=1024-", 416, b"", "bytes */1024"),
-        ("bytes=-0", 416, b"", "bytes */1024"),
-        ("bytes=0-1,5-6", 200, CONTENT, None),
-        ("lines=1-2", 200, CONTENT, None),
-    ],
-)
-def test_a_file_is_streamed_by_ranges(
-    web: WebServer, wanted: str, status: int, body: bytes, shown: str | None
-) -> None:
-    got = ask(web, "/rootfs", Range=wanted) if wanted else ask(web, "/rootfs")
+@pytest.mark.parametrize("size_bytes", [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1])
+def test_a_file_arrives_whole(size_bytes: int, web: WebServer, tmp_path: Path) -> None:
+    content = (CONTENT * (CHUNK_BYTES // 1024 + 1))[:size_bytes]
+    (tmp_path / "rootfs").write_bytes(content)
 
-    assert got[:2] == (status, body)
-    assert got[2].get("Content-Range") == shown
+    status, body, headers = ask(web, "/rootfs")
+
+    assert (status, body == content) == (200, True)
+    assert headers["Content-Length"] == str(size_bytes)
+
+
+def test_one_that_wants_a_part_of_a_file_gets_the_whole(web: WebServer) -> None:
+    assert ask(web, "/rootfs", Range="bytes=10-19")[:2] == (200, CONTENT)
+
+
+def test_a_file_that_became_shorter_ends_the_connection(web: WebServer, tmp_path: Path) -> None:
+    os.truncate(tmp_path / "rootfs", 64 << 20)  # more than the sockets on the way take
+    connection = HTTPConnection("127.0.0.1", web.port, timeout=5)
+    connection.request("GET", f"/{web.token}/rootfs")
+    answer = connection.getresponse()
+
+    os.truncate(tmp_path / "rootfs", 1)
+
+    with pytest.raises(IncompleteRead):
+        answer.read()
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("length", "status"),
+    [(LONGEST_BODY_BYTES, b"201"), (LONGEST_BODY_BYTES + 1, b"413"), (-1, b"413"), ("x", b"413")],
+)
+def test_a_body_may_be_so_long_and_no_longer(
+    length: int | str, status: bytes, web: WebServer
+) -> None:
+    with socket.create_connection(("127.0.0.1", web.port), timeout=5) as client:
+        head = f"POST /{web.token}/echo HTTP/1.1\r\nContent-Length: {length}\r\n\r\n"
+        client.sendall(head.encode())
+        client.shutdown(socket.SHUT_WR)  # the length that is announced counts
+
+        assert client.recv(12) == b"HTTP/1.1 " + status
 
 
 def test_requests_are_recorded_with_what_they_got(web: WebServer) -> None:
@@ -91,11 +114,19 @@ def test_head_has_the_length_and_no_body(web: WebServer) -> None:
     assert (status, body, headers["Content-Length"]) == (200, b"", "1024")
 
 
-def test_leaving_cuts_off_a_client_that_says_nothing_more() -> None:
+@pytest.fixture(scope="module")
+def certificate() -> ServerCertificate:
+    return issue(("10.0.2.2", "127.0.0.1"), ())
+
+
+@pytest.mark.parametrize("is_tls", [False, True])
+def test_leaving_cuts_off_a_client_that_says_nothing_more(
+    is_tls: bool, certificate: ServerCertificate
+) -> None:
     before = threading.enumerate()
-    with serve({}) as web:
+    with serve({}, certificate if is_tls else None) as web:
         client = socket.create_connection(("127.0.0.1", web.port), timeout=5)
-        client.sendall(b"GET / HT")
+        client.sendall(b"GET / HT"[: 0 if is_tls else None])
         while len(threading.enumerate()) < len(before) + 2:
             time.sleep(0.01)  # until the connection has its thread
         leaves = time.monotonic()
@@ -106,9 +137,15 @@ def test_leaving_cuts_off_a_client_that_says_nothing_more() -> None:
     assert threading.enumerate() == before
 
 
-@pytest.fixture(scope="module")
-def certificate() -> ServerCertificate:
-    return issue(("10.0.2.2", "127.0.0.1"), ())
+def test_a_connection_that_comes_while_the_server_ends_is_cut_off() -> None:
+    server = _Server({}, None)
+    ours, theirs = socket.socketpair()
+    theirs.settimeout(1)
+    with server, ours, theirs:
+        server.cut_off()
+
+        with server._kept(ours):
+            assert theirs.recv(1) == b""
 
 
 def _get(web: WebServer, ca_pem: str) -> bytes:
