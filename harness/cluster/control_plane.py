@@ -21,13 +21,13 @@ import httpx
 from harness import process
 from harness.cluster.manifests import Layout, apiserver_arguments, etcd_arguments
 from harness.cluster.payload import Payload
-from harness.cluster.pki import Api, Pki
 from harness.images.registry import free_port
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.errors import DeadlineError, RigError
 from harness.model.guest_network import HOST_IN_GUEST, LOOPBACK
 from harness.model.readyz import why_not_ready
 from harness.model.secret import Secret
+from harness.pki.control_plane import Api, Pki
 
 _LOADER = "lib64/ld-linux-x86-64.so.2"
 _LIBRARIES = "lib/x86_64-linux-gnu"

@@ -15,9 +15,9 @@ from http import HTTPStatus
 from harness.cluster.exchange import Answer, Request, refusal
 from harness.cluster.pointer import pointer
 from harness.cluster.web import serve
-from harness.images.certificates import issue
 from harness.model.guest_network import HOST_IN_GUEST, LOOPBACK
 from harness.model.ignition import Document, render
+from harness.pki.certificates import issue
 
 _PATH = "/ignition"
 

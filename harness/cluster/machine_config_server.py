@@ -20,9 +20,9 @@ from http import HTTPStatus
 from harness.cluster.exchange import Answer, Request, refusal
 from harness.cluster.pointer import pointer
 from harness.cluster.web import WebServer, serve
-from harness.images.certificates import issue
 from harness.model.guest_network import HOST_IN_GUEST, LOOPBACK
 from harness.model.ignition import Document, render
+from harness.pki.certificates import issue
 
 MASTER = "master"
 WORKER = "worker"

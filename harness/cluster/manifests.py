@@ -10,8 +10,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.cluster.pki import SERVICE_NETWORK
 from harness.model.guest_network import LOOPBACK
+from harness.pki.control_plane import SERVICE_NETWORK
 
 API_PORT = 6443
 MCS_PORT = 22623

@@ -23,9 +23,9 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from harness.cluster.exchange import Answer, Request, Route, answer_of
-from harness.images.certificates import ServerCertificate
 from harness.model.errors import RigError
 from harness.model.guest_network import HOST_IN_GUEST, LOOPBACK
+from harness.pki.certificates import ServerCertificate
 
 LOG = logging.getLogger(__name__)
 _IDLE_S = 60.0

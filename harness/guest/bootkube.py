@@ -9,13 +9,13 @@ Source: openshift/installer data/data/bootstrap, release-image.*, bootkube.*.
 from __future__ import annotations
 
 from harness.cluster.manifests import API_PORT, TLS_IN_GUEST, apiserver_pod, etcd_pod, guest_layout
-from harness.cluster.pki import Pki
 from harness.cluster.release_payload import ReleasePayload
 from harness.guest.files import program, run_dropin, unit
 from harness.guest.limits import Limits
 from harness.model.guest_network import GUEST
 from harness.model.ignition import Config, Dropin, File
 from harness.model.secret import Secret
+from harness.pki.control_plane import Pki
 
 STAGE = "control-plane"
 """The stage that the guest tells as done when its API is ready."""

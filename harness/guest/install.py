@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from harness.guest.files import BIN, failed_unit, programs, run_dropin, unit
 from harness.guest.limits import MARGIN_S, Limits
-from harness.images.certificates import ServerCertificate
 from harness.model.ignition import Config, Document, Dropin, File, Unit, render
 from harness.model.secret import Secret
+from harness.pki.certificates import ServerCertificate
 
 STAGE = "install"
 """The stage that the guest tells as done before it reboots into the installed system."""

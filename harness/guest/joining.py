@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 
-from harness.cluster.pki import Api
 from harness.guest.kubelet import UNIT, config_file, probe_file, unit_text
 from harness.model.ignition import Config, File, Unit
+from harness.pki.control_plane import Api
 
 NODE_KUBECONFIG = "/etc/kubernetes/kubeconfig"
 """Where a joining node keeps kubelet's kubeconfig."""

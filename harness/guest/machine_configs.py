@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 from harness.cluster.manifests import MCS_CONFIGS, MCS_TLS, machine_config_server_pod
 from harness.guest.bootkube import IMAGE, MANIFESTS
-from harness.images.certificates import ServerCertificate
 from harness.model.ignition import Config, Document, File, render
 from harness.model.secret import Secret
+from harness.pki.certificates import ServerCertificate
 
 
 def machine_config_server(

@@ -23,12 +23,12 @@ import httpx
 
 from harness import process
 from harness.images import skopeo
-from harness.images.certificates import ServerCertificate, issue
 from harness.images.reference import Reference, Transport
 from harness.images.skopeo import Source, Target
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.errors import RigError
 from harness.model.guest_network import HOST_IN_GUEST, LOOPBACK
+from harness.pki.certificates import ServerCertificate, issue
 
 LOG = logging.getLogger(__name__)
 _PROGRAMS = ("docker-registry", "docker-distribution", "registry")

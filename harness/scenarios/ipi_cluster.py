@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from harness.cluster.machine_config_server import MASTER
 from harness.cluster.manifests import API_PORT, MCS_PORT
-from harness.cluster.pki import Api, Pki, make_pki
 from harness.cluster.pointer import pointer
 from harness.guest.bootkube import temporary_control_plane
 from harness.guest.joining import joining_kubelet
@@ -29,9 +28,10 @@ from harness.guest.segment_network import (
     segment_gateway,
 )
 from harness.guest.validation import whole
-from harness.images.certificates import ServerCertificate, issue
 from harness.model.ignition import Document
 from harness.model.way import Way
+from harness.pki.certificates import ServerCertificate, issue
+from harness.pki.control_plane import Api, Pki, make_pki
 from harness.player.given import Given
 from harness.player.needs import Need
 from harness.player.plan import ByPointer, Link, MachinePlan, Service

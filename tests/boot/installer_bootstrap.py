@@ -20,9 +20,9 @@ from harness.cluster.release_payload import ReleasePayload
 from harness.guest.kubelet import crio_pause, standalone_kubelet
 from harness.guest.machine_configs import machine_config_server
 from harness.guest.validation import whole
-from harness.images.certificates import issue
 from harness.model.guest_network import LOOPBACK
 from harness.model.ignition import Config, Document, File, Unit, merge
+from harness.pki.certificates import issue
 
 _PROGRAM = 0o555
 _PRIVATE = 0o600

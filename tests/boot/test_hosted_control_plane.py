@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from harness.cluster.control_plane import ControlPlane, hosted
-from harness.cluster.pki import make_pki
 from harness.model.clock import Deadline
 from harness.model.secret import Secret
+from harness.pki.control_plane import make_pki
 from harness.standin import build
 
 READY_S = 120.0

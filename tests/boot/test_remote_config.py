@@ -14,9 +14,9 @@ from harness.cluster.machine_config_server import (
     serve_machine_configs,
 )
 from harness.cluster.pointer import pointer
-from harness.images.certificates import issue
 from harness.model.errors import HarnessError
 from harness.model.ignition import Document
+from harness.pki.certificates import issue
 from harness.player.inputs import Inputs, Rig
 from harness.player.plan import ByPointer, MachinePlan, Service
 from harness.player.player import play

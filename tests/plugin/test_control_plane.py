@@ -9,9 +9,9 @@ import pytest
 
 from harness.cluster.control_plane import hosted
 from harness.cluster.payload import Payload
-from harness.cluster.pki import make_pki
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, RigError
+from harness.pki.control_plane import make_pki
 
 WAITS = 'echo "$$" >>"$0.pids"; exec sleep 60'
 

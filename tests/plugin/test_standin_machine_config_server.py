@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from harness import process
-from harness.images.certificates import ServerCertificate, issue
 from harness.images.registry import free_port
 from harness.model.clock import Deadline, NotYet, wait_for
+from harness.pki.certificates import ServerCertificate, issue
 
 SOURCE = Path(__file__).parents[2] / "fixtures/standin/tools/machine-config-server.go"
 IGNITION = "application/vnd.coreos.ignition+json;version={}, */*;q=0.1"

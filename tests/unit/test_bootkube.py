@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from scenario_fakes import config_of, make_inputs
 
-from harness.cluster.pki import make_pki
 from harness.cluster.release_payload import ReleasePayload
 from harness.guest.bootkube import ADMIN_KUBECONFIG, temporary_control_plane
 from harness.guest.limits import Limits
 from harness.model.ignition import Config, Unit, render
 from harness.model.secret import Secret
+from harness.pki.control_plane import make_pki
 
 SPEC = "10.0.2.2:5/release@sha256:0"
 RELEASE = ReleasePayload(

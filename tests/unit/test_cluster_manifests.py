@@ -15,8 +15,8 @@ from harness.cluster.manifests import (
     guest_layout,
 )
 from harness.cluster.payload import Payload
-from harness.cluster.pki import make_pki
 from harness.model import readyz
+from harness.pki.control_plane import make_pki
 
 AT = Layout(tls="/t", data="/d", listen="127.0.0.1", advertised="10.0.2.2", api_port=1, etcd_port=2)
 

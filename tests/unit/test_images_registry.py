@@ -7,8 +7,8 @@ from pathlib import Path
 
 from cryptography import x509
 
-from harness.images.certificates import issue
 from harness.images.registry import configuration
+from harness.pki.certificates import issue
 
 
 def test_the_registry_listens_on_the_loopback_alone() -> None:

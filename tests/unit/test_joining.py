@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 from harness.cluster.control_plane import ControlPlane
-from harness.cluster.pki import make_pki
 from harness.guest.joining import NODE_KUBECONFIG, joining_kubelet
 from harness.guest.kubelet import standalone_kubelet
 from harness.model.ignition import Config, File, merge
 from harness.model.secret import Secret
+from harness.pki.control_plane import make_pki
 
 PAUSE = "10.0.2.2:5000/pause@sha256:abc"
 PLANE = ControlPlane(port=6443, pki=make_pki(), folder=Path("/run/plane"))

@@ -19,7 +19,6 @@ from harness.guest.assisted import Agent, agent_based, assisted
 from harness.guest.install import DEVICE, bootstrap_in_place, install_to_disk
 from harness.guest.limits import Limits
 from harness.guest.live_apply import live_apply, on_demand
-from harness.images.certificates import issue
 from harness.images.live_iso import extract
 from harness.images.live_media import LiveMedia
 from harness.machine.machine import EVENTS_PORT
@@ -27,6 +26,7 @@ from harness.model.clock import Deadline
 from harness.model.errors import InputError, ProductError
 from harness.model.ignition import Config, Document, Unit, render
 from harness.model.redaction import Redactor
+from harness.pki.certificates import issue
 from harness.player import network_boot
 from harness.player.network_boot import ipxe_script
 from harness.player.plan import INSTALL_BYTES, FromIso, live_machine

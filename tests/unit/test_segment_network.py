@@ -8,12 +8,12 @@ from harness.cluster.manifests import MCS_PORT
 from harness.guest.bootkube import IMAGE
 from harness.guest.machine_configs import machine_config_server
 from harness.guest.segment_network import API_INT_NAME, GATEWAY, Member, segment_gateway
-from harness.images.certificates import issue
 from harness.machine.domain.architecture import architecture
 from harness.machine.domain.network import Forward, Network
 from harness.machine.domain.segment import Segment
 from harness.model.ignition import Config, File
 from harness.model.secret import Secret
+from harness.pki.certificates import issue
 
 MAC, OTHER = "52:54:01:aa:bb:01", "52:54:01:aa:bb:02"
 

@@ -16,7 +16,7 @@ import pytest
 
 from harness.cluster.exchange import Answer, Request, Route
 from harness.cluster.web import WebServer, _Server, serve
-from harness.images.certificates import ServerCertificate, issue
+from harness.pki.certificates import ServerCertificate, issue
 
 CONTENT = bytes(range(256)) * 4
 CHUNK_BYTES = 1 << 18

@@ -9,12 +9,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harness.cluster.pki import make_pki
 from harness.guest.bootkube import temporary_control_plane
 from harness.guest.limits import LIMITS
 from harness.guest.live_apply import live_apply
 from harness.model.guest_network import GUEST
 from harness.model.ignition import Config, Document
+from harness.pki.control_plane import make_pki
 from harness.player.given import Given
 from harness.player.plan import BY_FIRMWARE, Delivery, MachinePlan, Service
 from harness.player.scenario import BOOTSTRAP_LEVELS, Scenario

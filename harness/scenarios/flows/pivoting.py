@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from harness.cluster.control_plane import ControlPlane, hosted
 from harness.cluster.machine_config_server import serve_machine_configs
-from harness.cluster.pki import make_pki
 from harness.guest.joining import joining_kubelet
 from harness.guest.limits import LIMITS
 from harness.guest.pivot import pivot
@@ -22,6 +21,7 @@ from harness.machine.ownership.memory import reserve
 from harness.model.clock import Deadline
 from harness.model.ignition import Config, Document
 from harness.model.way import Way
+from harness.pki.control_plane import make_pki
 from harness.player.given import Given
 from harness.player.plan import ByPointer, MachinePlan, Service
 from harness.player.scenario import NODE_LEVELS, Scenario

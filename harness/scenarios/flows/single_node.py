@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from harness.cluster.machine_config_server import MASTER
 from harness.cluster.manifests import API_PORT
-from harness.cluster.pki import Api, Pki, make_pki
 from harness.cluster.release_payload import ReleasePayload
 from harness.guest.bootkube import temporary_control_plane
 from harness.guest.install import bootstrap_in_place
@@ -21,10 +20,11 @@ from harness.guest.limits import LIMITS
 from harness.guest.live_apply import live_apply
 from harness.guest.machine_configs import machine_config_server
 from harness.guest.pivot import pivot
-from harness.images.certificates import issue
 from harness.model.guest_network import GUEST, LOOPBACK
 from harness.model.ignition import Document
 from harness.model.way import Way
+from harness.pki.certificates import issue
+from harness.pki.control_plane import Api, Pki, make_pki
 from harness.player.given import Given
 from harness.player.needs import Need, lacks
 from harness.player.plan import InMedium, MachinePlan, Medium

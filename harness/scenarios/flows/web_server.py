@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from harness.cluster.pointer import pointer
 from harness.cluster.web import serve
-from harness.images.certificates import issue
 from harness.model.guest_network import HOST_IN_GUEST
 from harness.model.ignition import Document, render
+from harness.pki.certificates import issue
 from harness.player.plan import ByPointer, Service
 
 if TYPE_CHECKING:

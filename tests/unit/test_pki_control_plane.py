@@ -11,9 +11,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from harness.cluster.pki import Pki, make_pki
-from harness.images.certificates import ServerCertificate
 from harness.model.secret import Secret
+from harness.pki.certificates import ServerCertificate
+from harness.pki.control_plane import Pki, make_pki
 
 
 @pytest.fixture(scope="module")

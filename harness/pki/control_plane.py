@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from harness.images.certificates import Authority, Purpose, ServerCertificate, private_pem
 from harness.model.guest_network import HOST_IN_GUEST, LOOPBACK
 from harness.model.secret import Secret
+from harness.pki.certificates import Authority, Purpose, ServerCertificate, private_pem
 
 SERVICE_NETWORK = "172.30.0.0/16"
 """Source: openshift/installer, pkg/types/defaults/installconfig.go."""
