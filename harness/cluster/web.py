@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 from harness.cluster.exchange import Answer, Request, Route, answer_of
 from harness.model.errors import RigError
 from harness.model.guest_network import HOST_IN_GUEST, LOOPBACK
-from harness.pki.certificates import ServerCertificate
+from harness.pki.certificates import Certificate
 
 LOG = logging.getLogger(__name__)
 _IDLE_S = 60.0
@@ -64,7 +64,7 @@ class WebServer:
 
 @contextmanager
 def serve(
-    routes: Mapping[str, Route], certificate: ServerCertificate | None = None
+    routes: Mapping[str, Route], certificate: Certificate | None = None
 ) -> Iterator[WebServer]:
     """Answer `routes`, by path, on any free port of the loopback while the block runs.
 
@@ -87,7 +87,7 @@ def serve(
         server.server_close()  # joins the threads of the connections
 
 
-def _tls(certificate: ServerCertificate) -> ssl.SSLContext:
+def _tls(certificate: Certificate) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     # ssl reads certificates and keys from files only.
     with tempfile.NamedTemporaryFile("w") as file:

@@ -12,7 +12,7 @@ from harness.guest.files import BIN, failed_unit, programs, run_dropin, unit
 from harness.guest.limits import MARGIN_S, Limits
 from harness.model.ignition import Config, Document, Dropin, File, Unit, render
 from harness.model.secret import Secret
-from harness.pki.certificates import ServerCertificate
+from harness.pki.certificates import Certificate
 
 STAGE = "install"
 """The stage that the guest tells as done before it reboots into the installed system."""
@@ -41,7 +41,7 @@ def install_to_disk(installed: Document, limits: Limits) -> Config:
     )
 
 
-def bootstrap_in_place(certificate: ServerCertificate, limits: Limits) -> Config:
+def bootstrap_in_place(certificate: Certificate, limits: Limits) -> Config:
     """Install when the temporary control plane is up, with what its machine-config server gives.
 
     The server answers on localhost under `certificate`.

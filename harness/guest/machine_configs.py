@@ -11,12 +11,10 @@ from harness.cluster.manifests import MCS_CONFIGS, MCS_TLS, machine_config_serve
 from harness.guest.bootkube import IMAGE, MANIFESTS
 from harness.model.ignition import Config, Document, File, render
 from harness.model.secret import Secret
-from harness.pki.certificates import ServerCertificate
+from harness.pki.certificates import Certificate
 
 
-def machine_config_server(
-    configs: Mapping[str, Document], certificate: ServerCertificate
-) -> Config:
+def machine_config_server(configs: Mapping[str, Document], certificate: Certificate) -> Config:
     """Serve `configs`, by role, from this machine under `certificate`."""
     files: dict[str, str | Secret] = {
         f"{MANIFESTS}/machine-config-server-pod.json": machine_config_server_pod(IMAGE),

@@ -28,7 +28,7 @@ from harness.images.skopeo import Source, Target
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.errors import RigError
 from harness.model.guest_network import HOST_IN_GUEST, LOOPBACK
-from harness.pki.certificates import ServerCertificate, issue
+from harness.pki.certificates import Certificate, issue
 
 LOG = logging.getLogger(__name__)
 _PROGRAMS = ("docker-registry", "docker-distribution", "registry")
@@ -150,7 +150,7 @@ def _start(
     raise RigError(f"no free port for the registry after {_PORT_TRIES} tries; see {log}")
 
 
-def _prepare(run_dir: Path) -> tuple[Path, ServerCertificate]:
+def _prepare(run_dir: Path) -> tuple[Path, Certificate]:
     certificate = issue((HOST_IN_GUEST, LOOPBACK), ("localhost",))
     folder = run_dir / "registry"
     (folder / "trust").mkdir(mode=0o700, parents=True)

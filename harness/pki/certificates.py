@@ -1,4 +1,4 @@
-"""Certificate authorities for one run, what they sign, and the certificate of its registry."""
+"""Certificate authorities for one run and what they sign, for the ends of TLS connections."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _VALID_AFTER = datetime.timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServerCertificate:
-    """PEM texts: the CA to trust, the server's certificate, and its key."""
+class Certificate:
+    """PEM texts: the CA that signed it and is to be trusted, the certificate, and its key."""
 
     ca_pem: str
     certificate_pem: str
@@ -60,7 +60,7 @@ class Authority:
         """What others have to trust."""
         return _pem(self.certificate)
 
-    def sign(self, purpose: Purpose) -> ServerCertificate:
+    def sign(self, purpose: Purpose) -> Certificate:
         """Return a new certificate for `purpose`, with its new key."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = _name(purpose.name, purpose.groups)
@@ -74,19 +74,19 @@ class Authority:
         )
         if hosts := _hosts(purpose):
             builder = builder.add_extension(x509.SubjectAlternativeName(hosts), critical=False)
-        return ServerCertificate(
+        return Certificate(
             ca_pem=self.ca_pem,
             certificate_pem=_pem(builder.sign(self._key, hashes.SHA256())),
             key_pem=private_pem(key),
         )
 
 
-def issue(addresses: tuple[str, ...], names: tuple[str, ...]) -> ServerCertificate:
+def issue(addresses: tuple[str, ...], names: tuple[str, ...]) -> Certificate:
     """Return a new server certificate for IP `addresses` and DNS `names`, and its new CA.
 
     The key of the CA is forgotten at once, so it can never sign another one.
     """
-    purpose = Purpose(name="registry", addresses=addresses, names=names, is_server=True)
+    purpose = Purpose(name="server", addresses=addresses, names=names, is_server=True)
     return Authority.new("pytest-node-image CA of one run").sign(purpose)
 
 

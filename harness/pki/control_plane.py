@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from harness.model.guest_network import HOST_IN_GUEST, LOOPBACK
 from harness.model.secret import Secret
-from harness.pki.certificates import Authority, Purpose, ServerCertificate, private_pem
+from harness.pki.certificates import Authority, Certificate, Purpose, private_pem
 
 SERVICE_NETWORK = "172.30.0.0/16"
 """Source: openshift/installer, pkg/types/defaults/installconfig.go."""
@@ -41,10 +41,10 @@ class Pki:
 
     authority: Authority
     etcd_ca_pem: str
-    api_server: ServerCertificate
-    etcd_server: ServerCertificate
-    etcd_client: ServerCertificate
-    kubelet_client: ServerCertificate
+    api_server: Certificate
+    etcd_server: Certificate
+    etcd_client: Certificate
+    kubelet_client: Certificate
     service_account: ServiceAccountKey
 
     @property
@@ -127,7 +127,7 @@ def make_pki(addresses: tuple[str, ...] = (), names: tuple[str, ...] = ()) -> Pk
     )
 
 
-def kubeconfig(url: str, client: ServerCertificate) -> Secret:
+def kubeconfig(url: str, client: Certificate) -> Secret:
     """Return a kubeconfig for the API at `url`; its YAML is written as JSON.
 
     Source: Kubernetes, staging/src/k8s.io/client-go/tools/clientcmd/api/v1/types.go.
@@ -154,7 +154,7 @@ def _service_account_key() -> ServiceAccountKey:
     return ServiceAccountKey(private_pem=private_pem(key), public_pem=public.decode())
 
 
-def _pair(name: str, certificate: ServerCertificate) -> dict[str, str | Secret]:
+def _pair(name: str, certificate: Certificate) -> dict[str, str | Secret]:
     return {f"{name}.crt": certificate.certificate_pem, f"{name}.key": certificate.key_pem}
 
 

@@ -30,7 +30,7 @@ from harness.guest.segment_network import (
 from harness.guest.validation import whole
 from harness.model.ignition import Document
 from harness.model.way import Way
-from harness.pki.certificates import ServerCertificate, issue
+from harness.pki.certificates import Certificate, issue
 from harness.pki.control_plane import Api, Pki, make_pki
 from harness.player.given import Given
 from harness.player.needs import Need
@@ -55,7 +55,7 @@ class _Trust:
     """The certificates that the two machines know each other by."""
 
     pki: Pki
-    certificate: ServerCertificate
+    certificate: Certificate
 
 
 def _make_trust(_: Site) -> nullcontext[_Trust]:

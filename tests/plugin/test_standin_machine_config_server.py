@@ -14,7 +14,7 @@ import pytest
 from harness import process
 from harness.images.registry import free_port
 from harness.model.clock import Deadline, NotYet, wait_for
-from harness.pki.certificates import ServerCertificate, issue
+from harness.pki.certificates import Certificate, issue
 
 SOURCE = Path(__file__).parents[2] / "fixtures/standin/tools/machine-config-server.go"
 IGNITION = "application/vnd.coreos.ignition+json;version={}, */*;q=0.1"
@@ -45,7 +45,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         yield asking
 
 
-def lay_out(folder: Path, certificate: ServerCertificate) -> None:
+def lay_out(folder: Path, certificate: Certificate) -> None:
     (folder / "tls.crt").write_text(certificate.certificate_pem)
     (folder / "tls.key").write_text(certificate.key_pem.reveal())
     (folder / "master.json").write_text(json.dumps(CONFIG))

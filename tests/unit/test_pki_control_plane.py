@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from harness.model.secret import Secret
-from harness.pki.certificates import ServerCertificate
+from harness.pki.certificates import Certificate
 from harness.pki.control_plane import Pki, make_pki
 
 
@@ -72,7 +72,7 @@ def test_etcd_trusts_an_authority_of_its_own(pki: Pki) -> None:
 def test_a_certificate_serves_its_own_end_alone(
     pair: str, uses: set[x509.ObjectIdentifier], pki: Pki
 ) -> None:
-    signed: ServerCertificate = getattr(pki, pair)
+    signed: Certificate = getattr(pki, pair)
     found = certificate(signed.certificate_pem)
 
     assert set(found.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == uses

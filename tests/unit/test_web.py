@@ -16,7 +16,7 @@ import pytest
 
 from harness.cluster.exchange import Answer, Request, Route
 from harness.cluster.web import WebServer, _Server, serve
-from harness.pki.certificates import ServerCertificate, issue
+from harness.pki.certificates import Certificate, issue
 
 CONTENT = bytes(range(256)) * 4
 CHUNK_BYTES = 1 << 18
@@ -115,13 +115,13 @@ def test_head_has_the_length_and_no_body(web: WebServer) -> None:
 
 
 @pytest.fixture(scope="module")
-def certificate() -> ServerCertificate:
+def certificate() -> Certificate:
     return issue(("10.0.2.2", "127.0.0.1"), ())
 
 
 @pytest.mark.parametrize("is_tls", [False, True])
 def test_leaving_cuts_off_a_client_that_says_nothing_more(
-    is_tls: bool, certificate: ServerCertificate
+    is_tls: bool, certificate: Certificate
 ) -> None:
     before = threading.enumerate()
     with serve({}, certificate if is_tls else None) as web:
@@ -157,7 +157,7 @@ def _get(web: WebServer, ca_pem: str) -> bytes:
     return read
 
 
-def test_tls_clients_are_served_by_the_certificate(certificate: ServerCertificate) -> None:
+def test_tls_clients_are_served_by_the_certificate(certificate: Certificate) -> None:
     with serve({"/": b"hello"}, certificate) as web:
         # One that does not even begin a handshake keeps nobody out.
         with socket.create_connection(("127.0.0.1", web.port)):
@@ -177,7 +177,7 @@ def test_who_does_not_know_the_token_gets_nothing(web: WebServer) -> None:
     connection.close()
 
 
-def test_a_client_that_does_not_trust_us_is_kept_as_trouble(certificate: ServerCertificate) -> None:
+def test_a_client_that_does_not_trust_us_is_kept_as_trouble(certificate: Certificate) -> None:
     stranger = issue(("127.0.0.1",), ()).ca_pem
     with (
         serve({"/": b"hello"}, certificate) as web,
