@@ -9,7 +9,8 @@ import json
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import NameOID
+from tls_ends import is_accepted_as_client, is_accepted_as_server
 
 from harness.model.secret import Secret
 from harness.pki.certificates import Certificate
@@ -61,21 +62,32 @@ def test_etcd_trusts_an_authority_of_its_own(pki: Pki) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pair", "uses"),
+    ("pair", "is_server", "is_client"),
     [
-        ("api_server", {ExtendedKeyUsageOID.SERVER_AUTH}),
-        ("etcd_server", {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH}),
-        ("etcd_client", {ExtendedKeyUsageOID.CLIENT_AUTH}),
-        ("kubelet_client", {ExtendedKeyUsageOID.CLIENT_AUTH}),
+        ("api_server", True, False),
+        ("etcd_server", True, True),
+        ("etcd_client", False, True),
+        ("kubelet_client", False, True),
     ],
 )
 def test_a_certificate_serves_its_own_end_alone(
-    pair: str, uses: set[x509.ObjectIdentifier], pki: Pki
+    pair: str, is_server: bool, is_client: bool, pki: Pki
 ) -> None:
     signed: Certificate = getattr(pki, pair)
-    found = certificate(signed.certificate_pem)
 
-    assert set(found.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == uses
+    assert (is_accepted_as_server(signed), is_accepted_as_client(signed)) == (is_server, is_client)
+
+
+def test_users_of_kubeconfigs_are_clients_alone(pki: Pki) -> None:
+    for text in (pki.admin_kubeconfig("https://x"), pki.node_kubeconfig("https://x", "w-0")):
+        user = json.loads(text.reveal())["users"][0]["user"]
+        signed = Certificate(
+            ca_pem=pki.ca_pem,
+            certificate_pem=base64.b64decode(user["client-certificate-data"]).decode(),
+            key_pem=Secret(base64.b64decode(user["client-key-data"]).decode()),
+        )
+
+        assert (is_accepted_as_server(signed), is_accepted_as_client(signed)) == (False, True)
 
 
 def test_only_the_administrator_is_of_the_masters(pki: Pki) -> None:
@@ -85,6 +97,8 @@ def test_only_the_administrator_is_of_the_masters(pki: Pki) -> None:
 
     assert names_of(admin.subject) == (["node-image-harness"], ["system:masters"])
     assert names_of(node.subject) == (["system:node:w-0"], ["system:nodes"])
+    to_kubelets = certificate(pki.kubelet_client.certificate_pem)
+    assert names_of(to_kubelets.subject) == (["kube-apiserver"], ["kube-master"])
 
 
 def test_kubeconfig_names_the_cluster_and_its_authority(pki: Pki) -> None:
@@ -98,6 +112,7 @@ def test_kubeconfig_names_the_cluster_and_its_authority(pki: Pki) -> None:
 def test_keys_of_files_fit_and_no_repr_shows_one(pki: Pki) -> None:
     files = pki.files()
 
+    assert (files["ca.crt"], files["etcd-ca.crt"]) == (pki.ca_pem, pki.etcd_ca_pem)
     for name, contents in files.items():
         assert isinstance(contents, Secret) == name.endswith(".key"), name
     for name in ("apiserver", "etcd-server", "etcd-client", "kubelet-client"):
