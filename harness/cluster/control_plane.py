@@ -21,7 +21,7 @@ import httpx
 from harness import process
 from harness.cluster.manifests import Layout, apiserver_arguments, etcd_arguments
 from harness.cluster.payload import Payload
-from harness.images.registry import free_port
+from harness.images.container.registry import free_port
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.errors import DeadlineError, RigError
 from harness.model.guest_network import HOST_IN_GUEST, LOOPBACK

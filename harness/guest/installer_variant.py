@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from harness.images.url import shown_url
+from harness.images.acquire.url import shown_url
 from harness.model.errors import InputError
 from harness.model.ignition import Document
 from harness.model.ignition_fields import decode, object_of, objects_of, text_of

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from harness.images.cache import Cache
-from harness.images.compression import compression_of, decompress
-from harness.images.digest import Sha256, parse_sha256, parse_sums, sha256_of
-from harness.images.disk_format import DiskFormat, examine
-from harness.images.download import download, fetch_text, file_name
-from harness.images.progress import Tell
-from harness.images.url import is_url, shown_url
+from harness.images.acquire.cache import Cache
+from harness.images.acquire.compression import compression_of, decompress
+from harness.images.acquire.digest import Sha256, parse_sha256, parse_sums, sha256_of
+from harness.images.acquire.disk_format import DiskFormat, examine
+from harness.images.acquire.download import download, fetch_text, file_name
+from harness.images.acquire.progress import Tell
+from harness.images.acquire.url import is_url, shown_url
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 

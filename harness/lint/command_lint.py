@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.images.contents import Contents
+from harness.images.container.contents import Contents
 from harness.lint.ignition_calls import Call, Reading, read
 from harness.lint.inventory import Inventory
 from harness.model import ignition

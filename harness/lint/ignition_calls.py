@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from harness.images.url import shown_url
+from harness.images.acquire.url import shown_url
 from harness.lint.shell_calls import is_probed, read_script
 from harness.lint.unit_calls import UnitText, read_unit
 from harness.lint.wrappers import is_shell, look_through

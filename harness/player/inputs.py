@@ -15,9 +15,9 @@ from harness.diagnosis import rules
 from harness.diagnosis.allow import AllowList
 from harness.guest.installer_variant import variant_of
 from harness.images.bootimage import BootImage
+from harness.images.container.node_image import NodeImage
+from harness.images.container.registry import Registry
 from harness.images.live_media import LiveMedia
-from harness.images.node_image import NodeImage
-from harness.images.registry import Registry
 from harness.machine.acceleration import Acceleration
 from harness.machine.domain.emulator import Emulator
 from harness.machine.domain.hardware import PLAIN, Hardware

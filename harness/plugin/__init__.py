@@ -75,7 +75,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     settings = settings_of(config)
     if settings.is_stand_in:
         return []
-    from harness.images.url import is_url, shown_url
+    from harness.images.acquire.url import is_url, shown_url
 
     bootimage = settings.bootimage or ""
     disk = shown_url(bootimage) if is_url(bootimage) else bootimage

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from testinfra.host import Host
 
     from harness.images.bootimage import BootImage
-    from harness.images.node_image import NodeImage
+    from harness.images.container.node_image import NodeImage
     from harness.model.clock import Deadline
     from harness.model.node_state import NodeState
     from harness.node.readiness import Level

@@ -21,7 +21,8 @@ from harness.cluster import payload
 from harness.cluster.payload import Payload
 from harness.folders import cache_dir
 from harness.host_needs import Purpose
-from harness.images import cpio, live_iso, oci_layout
+from harness.images import cpio, live_iso
+from harness.images.container import oci_layout
 from harness.images.live_media import LiveMedia
 from harness.machine.ownership.locks import lock
 from harness.model.clock import Deadline

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from harness.images import bootimage
+from harness.images.acquire.cache import Cache
 from harness.images.bootimage import BootImage
-from harness.images.cache import Cache
 from harness.images.live_iso import insist_live_iso
 from harness.images.live_media import LiveMedia
 from harness.model.clock import Deadline

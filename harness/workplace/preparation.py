@@ -20,13 +20,13 @@ from harness.folders import cache_dir
 from harness.guest.installer_variant import insist_bootstrap, variant_of
 from harness.guest.validation import require_valid
 from harness.host_needs import Purpose
-from harness.images import node_image, release
+from harness.images.acquire.cache import Cache
 from harness.images.bootimage import BootImage
-from harness.images.cache import Cache
-from harness.images.contents import Contents, contents_of
-from harness.images.node_image import NodeImage
-from harness.images.reference import parse as parse_reference
-from harness.images.skopeo import Source
+from harness.images.container import node_image, release
+from harness.images.container.contents import Contents, contents_of
+from harness.images.container.node_image import NodeImage
+from harness.images.container.reference import parse as parse_reference
+from harness.images.container.skopeo import Source
 from harness.machine import acceleration
 from harness.machine.acceleration import Acceleration
 from harness.machine.domain import hardware

@@ -20,10 +20,10 @@ from harness.cluster.release_payload import NODE_IMAGE, PAUSE, ReleasePayload, p
 from harness.diagnosis import rules
 from harness.diagnosis.allow import NOTHING_ALLOWED, AllowList
 from harness.diagnosis.rules import Rulebook
-from harness.images.node_image import NodeImage
-from harness.images.pause import write_pause_image
-from harness.images.registry import Registry, serve
-from harness.images.skopeo import Source
+from harness.images.container.node_image import NodeImage
+from harness.images.container.pause import write_pause_image
+from harness.images.container.registry import Registry, serve
+from harness.images.container.skopeo import Source
 from harness.machine.connection import open_connection
 from harness.machine.driver import is_guests_doing
 from harness.machine.ownership.run import Run, begin_run

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.diagnosis.allow import AllowList
+from harness.images.acquire.digest import sha256_of
+from harness.images.acquire.disk_format import examine
 from harness.images.bootimage import BootImage
-from harness.images.digest import sha256_of
-from harness.images.disk_format import examine
 from harness.lint import inventory
 from harness.machine.acceleration import probe
 from harness.machine.connection import open_connection

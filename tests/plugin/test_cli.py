@@ -12,7 +12,7 @@ from throwaway import boot_sector
 
 from harness.cli import main
 from harness.images import bootimage
-from harness.images.cache import Cache
+from harness.images.acquire.cache import Cache
 from harness.lint import inventory
 from harness.model.clock import Deadline
 from harness.verdict.expectations import built_in

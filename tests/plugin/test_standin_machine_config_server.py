@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from harness import process
-from harness.images.registry import free_port
+from harness.images.container.registry import free_port
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.pki.certificates import Certificate, issue
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.images.oci_layout import write_image
+from harness.images.container.oci_layout import write_image
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

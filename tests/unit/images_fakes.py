@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.images.oci_layout import Descriptor, write_blob, write_image, write_index
+from harness.images.container.oci_layout import Descriptor, write_blob, write_image, write_index
 from harness.model.clock import Deadline
 
 

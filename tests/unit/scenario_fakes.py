@@ -16,13 +16,13 @@ from harness.diagnosis import rules
 from harness.diagnosis.allow import AllowList
 from harness.diagnosis.engine import Engine
 from harness.guest.keys import make_run_keys
+from harness.images.acquire.digest import Sha256
+from harness.images.acquire.disk_format import DiskFormat
 from harness.images.bootimage import BootImage
-from harness.images.digest import Sha256
-from harness.images.disk_format import DiskFormat
+from harness.images.container.node_image import NodeImage
+from harness.images.container.reference import Reference, Transport
+from harness.images.container.registry import Registry
 from harness.images.live_media import LiveMedia
-from harness.images.node_image import NodeImage
-from harness.images.reference import Reference, Transport
-from harness.images.registry import Registry
 from harness.machine.acceleration import Acceleration
 from harness.machine.domain.architecture import Kind, architecture
 from harness.machine.domain.domain import Domain, Port

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from harness.cluster.payload import Payload
 from harness.cluster.release_payload import image_references, push_release
-from harness.images.registry import Registry
-from harness.images.release import parse_references, read_references
-from harness.images.skopeo import Source
+from harness.images.container.registry import Registry
+from harness.images.container.release import parse_references, read_references
+from harness.images.container.skopeo import Source
 from harness.model.clock import Deadline
 
 IMAGES = {"rhel-coreos": "10.0.2.2:5/node@sha256:1", "etcd": "10.0.2.2:5/etcd@sha256:2"}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.images.contents import Contents
+from harness.images.container.contents import Contents
 from harness.lint.command_lint import judge_readings, read_files
 from harness.lint.inventory import Inventory
 from harness.model.errors import InputError

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from images_fakes import RunningClock, Web, deadline, served
 
+from harness.images.acquire.cache import Cache
+from harness.images.acquire.digest import sha256_of
+from harness.images.acquire.disk_format import DiskFormat
 from harness.images.bootimage import BootImage, acquire
-from harness.images.cache import Cache
-from harness.images.digest import sha256_of
-from harness.images.disk_format import DiskFormat
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from images_fakes import deadline
 
-from harness.images.cache import Cache
+from harness.images.acquire.cache import Cache
 from harness.model.errors import DeadlineError, InputError
 
 BIG = 1 << 16

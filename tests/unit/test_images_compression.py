@@ -11,7 +11,7 @@ import pytest
 import zstandard
 from images_fakes import FakeClock, deadline
 
-from harness.images.compression import Compression, compression_of, decompress
+from harness.images.acquire.compression import Compression, compression_of, decompress
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, InputError
 

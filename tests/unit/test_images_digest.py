@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.images.digest import parse_sha256, parse_sums, sha256_of
+from harness.images.acquire.digest import parse_sha256, parse_sums, sha256_of
 from harness.model.errors import InputError
 
 A, B = "a" * 64, "b" * 64

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from images_fakes import FakeClock, Web, deadline, served
 
-from harness.images.digest import Sha256
-from harness.images.download import download, fetch_text
-from harness.images.registry import free_port
-from harness.images.url import shown_url
+from harness.images.acquire.digest import Sha256
+from harness.images.acquire.download import download, fetch_text
+from harness.images.acquire.url import shown_url
+from harness.images.container.registry import free_port
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, InputError
 

@@ -4,7 +4,7 @@ import tarfile
 
 import pytest
 
-from harness.images.layers import Place, Tree
+from harness.images.container.layers import Place, Tree
 
 DATABASE = "/usr/share/rpm/rpmdb.sqlite"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness import folders
-from harness.images.pause import pause_program, write_pause_image
+from harness.images.container.pause import pause_program, write_pause_image
 from harness.machine.domain.architecture import ARCHITECTURES
 
 HERE = platform.machine()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from images_fakes import FakeClock
 
-from harness.images.progress import folder_bytes, shown
+from harness.images.acquire.progress import folder_bytes, shown
 
 MIB = 1 << 20
 

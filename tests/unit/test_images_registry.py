@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from harness.images.registry import configuration
+from harness.images.container.registry import configuration
 
 
 def test_the_registry_listens_on_the_loopback_alone() -> None:

@@ -10,7 +10,7 @@ import pytest
 import zstandard
 from images_fakes import tar_of, write_layout
 
-from harness.images.release import parse_references, read_references
+from harness.images.container.release import parse_references, read_references
 from harness.model.errors import InputError
 
 NAME = "release-manifests/image-references"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from images_fakes import FakeClock, RunningClock
 
-from harness.images import skopeo
-from harness.images.reference import parse
-from harness.images.skopeo import Source, Target
+from harness.images.container import skopeo
+from harness.images.container.reference import parse
+from harness.images.container.skopeo import Source, Target
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, InputError
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.images.acquire.digest import Sha256
+from harness.images.acquire.disk_format import DiskFormat
 from harness.images.bootimage import BootImage
-from harness.images.digest import Sha256
-from harness.images.disk_format import DiskFormat
 from harness.lint import inventory
 from harness.lint.inventory import Inventory
 from harness.model.errors import RigError

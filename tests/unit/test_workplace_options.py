@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.images.cache import DEFAULT_CAP_BYTES
+from harness.images.acquire.cache import DEFAULT_CAP_BYTES
 from harness.machine.driver import EMBEDDED
 from harness.model.errors import InputError
 from harness.workplace.options import OPTIONS, Settings, read

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from harness.folders import fixture
-from harness.images.node_image import NodeImage
-from harness.images.reference import Reference, Transport
+from harness.images.container.node_image import NodeImage
+from harness.images.container.reference import Reference, Transport
 from harness.model.errors import InputError, ProductError, RigError
 from harness.model.node_state import parse
 from harness.player.applied import AppliedNode, AppliedNodes, Unwatched

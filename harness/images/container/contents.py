@@ -19,13 +19,13 @@ from tempfile import TemporaryDirectory
 from typing import IO, Any, cast
 
 from harness import process
-from harness.images import skopeo
-from harness.images.cache import Cache
-from harness.images.compression import DAMAGE, opened
-from harness.images.layers import Place, Tree, path_of
-from harness.images.node_image import NodeImage
-from harness.images.reference import Reference, Transport
-from harness.images.skopeo import Source, Target
+from harness.images.acquire.cache import Cache
+from harness.images.acquire.compression import DAMAGE, opened
+from harness.images.container import skopeo
+from harness.images.container.layers import Place, Tree, path_of
+from harness.images.container.node_image import NodeImage
+from harness.images.container.reference import Reference, Transport
+from harness.images.container.skopeo import Source, Target
 from harness.model.clock import Deadline
 from harness.model.command import FOLDERS, candidates, is_program_path, normal
 from harness.model.errors import DeadlineError, InputError

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.images.reference import Reference, Transport
-from harness.images.skopeo import Source, inspect_config, inspect_manifest
+from harness.images.container.reference import Reference, Transport
+from harness.images.container.skopeo import Source, inspect_config, inspect_manifest
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 

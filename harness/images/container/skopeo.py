@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness import process
-from harness.images.oci_layout import go_arch
-from harness.images.progress import Progress, Tell, folder_bytes, shown
-from harness.images.reference import Reference
+from harness.images.acquire.progress import Progress, Tell, folder_bytes, shown
+from harness.images.container.oci_layout import go_arch
+from harness.images.container.reference import Reference
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, InputError
 

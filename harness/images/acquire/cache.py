@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 
 from harness import folders
-from harness.images.progress import Tell
+from harness.images.acquire.progress import Tell
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.errors import InputError
 

@@ -12,7 +12,7 @@ from typing import IO, BinaryIO, cast
 
 import zstandard
 
-from harness.images.progress import Tell, shown
+from harness.images.acquire.progress import Tell, shown
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, InputError
 

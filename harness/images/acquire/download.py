@@ -16,9 +16,9 @@ from typing import BinaryIO
 
 import httpx
 
-from harness.images.digest import Sha256, sha256_of
-from harness.images.progress import Progress, Tell, shown
-from harness.images.url import shown_url
+from harness.images.acquire.digest import Sha256, sha256_of
+from harness.images.acquire.progress import Progress, Tell, shown
+from harness.images.acquire.url import shown_url
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.errors import DeadlineError, InputError
 

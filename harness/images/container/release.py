@@ -15,11 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from harness.images import node_image, skopeo
-from harness.images.cache import Cache
-from harness.images.compression import DAMAGE, opened
-from harness.images.reference import Reference, Transport, parse
-from harness.images.skopeo import Source, Target
+from harness.images.acquire.cache import Cache
+from harness.images.acquire.compression import DAMAGE, opened
+from harness.images.container import node_image, skopeo
+from harness.images.container.reference import Reference, Transport, parse
+from harness.images.container.skopeo import Source, Target
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 

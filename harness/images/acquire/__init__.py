@@ -1,0 +1,1 @@
+"""Files from elsewhere: download, verify, unpack, cache. The only place that downloads."""

@@ -1,0 +1,1 @@
+"""Container images: read, copy, write and serve them."""
