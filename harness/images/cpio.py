@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-HEADER_BYTES = 110
 _REGULAR = 0o100644
 _TRAILER = "TRAILER!!!"
 _COPY_BYTES = 1 << 20
