@@ -7,7 +7,7 @@ from diagnosis_replay import transcript
 from harness.diagnosis.line import Stream
 from harness.diagnosis.readers.arrival import GuestClock
 from harness.diagnosis.readers.console import ConsoleReader
-from harness.diagnosis.readers.events import EventReader, State, durations_s, parse, times_done
+from harness.diagnosis.readers.events import Event, EventReader, State
 
 GOOD = """\
 stage=pull state=started uptime=36.90 detail=
@@ -18,6 +18,12 @@ stage=overlay state=done uptime=140.30 detail=
 stage=finish state=done uptime=140.50 detail=
 stage=multi-user state=done uptime=155.10 detail=
 """
+
+
+def parse(text: str) -> tuple[Event, ...]:
+    reader = EventReader()
+    reader.feed(text, 200.0)
+    return reader.events
 
 
 def test_events_keep_stage_state_time_and_the_rest_of_the_line() -> None:
@@ -43,19 +49,6 @@ def test_control_characters_of_the_guest_do_not_reach_a_terminal() -> None:
     (event,) = parse("stage=pull state=progress uptime=1.00 detail=\x1b[31mred\x07\n")
 
     assert event.detail == "[31mred"
-
-
-def test_a_stage_is_done_when_it_says_so() -> None:
-    events = parse(GOOD)
-
-    assert times_done(events, "multi-user") == 1
-    assert times_done(events[:-1], "multi-user") == 0
-
-
-def test_durations_begin_at_the_start_or_at_the_end_of_the_stage_before() -> None:
-    took = {stage: round(seconds, 1) for stage, seconds in durations_s(parse(GOOD))}
-
-    assert took == {"pull": 96.9, "overlay": 6.4, "finish": 0.2, "multi-user": 14.6}
 
 
 def test_reader_tells_each_event_when_its_line_is_whole() -> None:
@@ -122,11 +115,3 @@ def test_last_event_of_a_boot_is_its_own_though_the_console_is_in_the_next() -> 
     )
 
     assert [line.boot for line in lines] == [1, 2, 3]
-
-
-def test_stage_of_two_boots_is_done_twice() -> None:
-    told = "stage=multi-user state={} uptime=1.00 detail=\n"
-    seen = parse(told.format("done") + told.format("started") + told.format("done"))
-
-    assert times_done(seen, "multi-user") == 2
-    assert times_done(seen, "pull") == 0

@@ -7,15 +7,12 @@ Written by `fixtures/guest/node-image-harness-tell`:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from harness.diagnosis.line import Line, Stream
 from harness.diagnosis.readers.arrival import Assembler, GuestClock
 
-MULTI_USER = "multi-user"
-"""The stage that is told as done when the node is back in multi-user.target."""
 _LONGEST = 16_384
 _FAILED_PRIORITY = 3
 # A guest reads the time before it waits for its turn to write, up to 10 s: events change places.
@@ -93,39 +90,6 @@ class EventReader:
             priority=_FAILED_PRIORITY if event.state is State.FAILED else 6,
             uptime_s=event.uptime_s,
         )  # fmt: skip
-
-
-def parse(text: str) -> tuple[Event, ...]:
-    """Return the events in `text`; a last line that is still being written is left for later.
-
-    Lines of any other form are passed over: a guest may write what it likes to the port.
-    """
-    parsed = (_event(line.rstrip("\r")) for line in text.split("\n")[:-1])
-    return tuple(event for event in parsed if event is not None)
-
-
-def times_done(events: Iterable[Event], stage: str) -> int:
-    """Return how often the guest told that `stage` is done, over all its boots."""
-    return sum(event.stage == stage and event.state is State.DONE for event in events)
-
-
-def durations_s(events: Iterable[Event]) -> tuple[tuple[str, float], ...]:
-    """Return how long each stage took that is done, by the guest's clock.
-
-    One that did not tell its start is taken to have begun when the one before was done.
-    """
-    began: dict[str, float] = {}
-    took: list[tuple[str, float]] = []
-    previous: float | None = None
-    for event in events:
-        if event.state is State.STARTED:
-            began[event.stage] = event.uptime_s
-        elif event.state is State.DONE:
-            start = began.get(event.stage, previous)
-            previous = event.uptime_s
-            if start is not None:
-                took.append((event.stage, event.uptime_s - start))
-    return tuple(took)
 
 
 def _event(line: str) -> Event | None:
