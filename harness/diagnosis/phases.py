@@ -93,7 +93,7 @@ class Tracker:
         if not seen or is_repeated(line):
             return ()
         for owner in seen:
-            self._see(*owner, line, boot)
+            self._see(owner, line, boot)
         records = lay_out(self.phases, self._sights())
         news = {state: r for r in records if (state := _state(r)) not in self._told}
         self._told |= news.keys()
@@ -115,16 +115,12 @@ class Tracker:
                 return self._by_host[position]
         return None
 
-    def note(self, name: str, title: str, boot: int, begin_s: float, end_s: float) -> PhaseRecord:
-        """Add what the host saw go well, such as a login, and return it.
+    def note(self, record: PhaseRecord) -> None:
+        """Add what the host saw go well, such as a login.
 
         It is recorded alone: no line or failure is said to be in it.
         """
-        record = PhaseRecord(
-            name=name, title=title, begin_s=begin_s, end_s=end_s, boot=boot, depth=1
-        )
         self._spans.append(record)
-        return record
 
     def fail(self, at_s: float) -> PhaseRecord:
         """End all phases that last, the current one as failed, and return that one.
@@ -193,7 +189,8 @@ class Tracker:
             records = [_stopped(record, self._failed) for record in records]
         return tuple(sorted(records, key=lambda r: (r.boot, r.begin_s, r.depth)))
 
-    def _see(self, phase: Phase, edge: Edge, mark: PhaseMark, line: Line, boot: int) -> None:
+    def _see(self, owner: _Owner, line: Line, boot: int) -> None:
+        phase, edge, mark = owner
         if mark.next_boot:
             boot += 1
             self._next_boots.add(boot)

@@ -200,7 +200,11 @@ class Watch:
         """Record how long the block takes, if it succeeds; the machine's phases go on meanwhile."""
         boot, begin_s = self._tracker.boot, self.elapsed_s
         yield
-        self._tell_phases(self._tracker.note(name, title, boot, begin_s, self.elapsed_s))
+        record = PhaseRecord(
+            name=name, title=title, boot=boot, depth=1, begin_s=begin_s, end_s=self.elapsed_s
+        )
+        self._tracker.note(record)
+        self._tell_phases(record)
         self.keep()
 
     def finish(self, qemu_peak_bytes: int) -> None:

@@ -433,7 +433,8 @@ def test_what_the_host_notes_is_recorded_and_never_where_the_machine_is() -> Non
     tracker = Tracker.load()
     feed(tracker, job("crio.service", Job.STARTING, 10.0), job("crio.service", Job.FAILED, 11.0))
 
-    noted = tracker.note("login", "first login", 1, 0.0, 30.0)
+    noted = PhaseRecord(name="login", title="", boot=1, depth=1, begin_s=0.0, end_s=30.0)
+    tracker.note(noted)
 
     assert noted in tracker.records
     assert tracker.current.name == "runtime"
