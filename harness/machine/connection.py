@@ -88,6 +88,15 @@ class LibvirtDomain:
         except KeyError as exc:
             raise NotYet("no event came") from exc
 
+    def reset(self) -> None:
+        """Reset it as by the button.
+
+        Raises:
+            RigError: libvirt refuses.
+        """
+        with library.missing_domain_ignored():
+            self.handle.reset(0)
+
     def destroy(self) -> None:
         """End it at once; nothing happens when it is gone already."""
         with library.missing_domain_ignored():

@@ -59,6 +59,13 @@ class RunningDomain(Protocol):
     def stop_reason(self) -> str | None:
         """Return why it stopped, None while it runs."""
 
+    def reset(self) -> None:
+        """Reset it as by the button: the guest starts anew, and nobody asks it.
+
+        Raises:
+            RigError: libvirt refuses.
+        """
+
     def destroy(self) -> None:
         """End it at once; nothing happens when it is gone already."""
 

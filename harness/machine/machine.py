@@ -121,6 +121,14 @@ class Machine:
             self._peak_bytes = max(self._peak_bytes, peak)
         return self._peak_bytes
 
+    def reset(self) -> None:
+        """Reset the machine as by its button, which is how a node is fenced.
+
+        Raises:
+            RigError: libvirt refuses.
+        """
+        self._running.reset()
+
     def destroy(self) -> None:
         """Switch the machine off at once; nothing happens when it is off."""
         self.peak_memory_bytes()

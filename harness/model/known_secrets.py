@@ -24,29 +24,38 @@ _ORDINARY = {"default", "kubeadmin", "openshift", "passwd", "password", "redhat"
 
 
 class KnownSecrets:
-    """Literal texts to be found in others."""
+    """Literal texts to be found in others; the search for them is made when it is first needed."""
 
     def __init__(self) -> None:
         self._forms: frozenset[str] = frozenset()
-        self._begins: dict[str, list[str]] = {}
-        self._search: re.Pattern[str] | None = None
+        self._search = _Search(self._forms)
 
     def add(self, secrets: Iterable[str]) -> None:
         """Know `secrets` from now on; the too short and the too ordinary are passed over."""
-        forms = {form for text in secrets if _is_telling(text) for form in _forms_of(text)}
-        self._forms |= forms
-        begins: dict[str, list[str]] = {}
-        for form in sorted(self._forms, key=len, reverse=True):
-            begins.setdefault(form[:_SHORTEST], []).append(form)
-        self._begins = begins
-        self._search = _any_of(begins) if begins else None
+        self._forms |= {form for text in secrets if _is_telling(text) for form in _forms_of(text)}
 
     def replaced(self, text: str, replacement: str) -> str:
         """Return `text` with every form of every secret replaced, the longest where several fit."""
-        if self._search is None:
+        if self._search.forms is not self._forms:
+            self._search = _Search(self._forms)
+        return self._search.replaced(text, replacement)
+
+
+class _Search:
+    """Finds `forms` in a text; made anew when there are more of them."""
+
+    def __init__(self, forms: frozenset[str]) -> None:
+        self.forms = forms
+        self._begins: dict[str, list[str]] = {}
+        for form in sorted(forms, key=len, reverse=True):
+            self._begins.setdefault(form[:_SHORTEST], []).append(form)
+        self._pattern = _any_of(self._begins) if self._begins else None
+
+    def replaced(self, text: str, replacement: str) -> str:
+        if self._pattern is None:
             return text
         pieces, at = [], 0
-        for found in self._search.finditer(text):
+        for found in self._pattern.finditer(text):
             start = found.start()
             form = next((f for f in self._begins[found[1]] if text.startswith(f, start)), None)
             if form is None or start < at:

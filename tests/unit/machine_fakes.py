@@ -61,12 +61,16 @@ class FakeDomain:
 
     reason: str | None = None
     destroyed: int = 0
+    resets: int = 0
 
     def is_running(self) -> bool:
         return self.reason is None
 
     def stop_reason(self) -> str | None:
         return self.reason
+
+    def reset(self) -> None:
+        self.resets += 1
 
     def destroy(self) -> None:
         self.destroyed += 1

@@ -63,6 +63,10 @@ class Writer:
         """Reach multi-user.target."""
         return self.event("multi-user", "done", after_s=15.0)
 
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self._at_s += seconds
+
     @property
     def _uptime_s(self) -> float:
         return self._at_s - self._began_s
@@ -103,6 +107,22 @@ RECORDINGS: dict[str, dict[str, Callable[[], Writer]]] = {
 }
 
 
+def _fenced() -> Writer:
+    # Late: it is fenced when both have pivoted. A reset says nothing before the next kernel.
+    writer = _pivoted()
+    writer.wait(60.0)
+    return writer.boot().up()
+
+
+PROJECTS: dict[str, dict[str, Callable[[], Writer]]] = {
+    "uki_node": {"uki_node": _pivoted},
+    "two_node_fencing": {
+        "two_node_fencing_node-0": _pivoted, "two_node_fencing_node-1": _fenced,
+    },
+}  # fmt: skip
+
+
 def recordings_of(scenario: str) -> dict[str, Recording]:
     """Return what each machine of a scenario writes, by the machine's name in reports."""
-    return {machine: make().lines for machine, make in RECORDINGS[scenario].items()}
+    known = {**RECORDINGS, **PROJECTS}
+    return {machine: make().lines for machine, make in known[scenario].items()}

@@ -1,0 +1,46 @@
+"""A project's scenario in one file: a node whose bootimage is a unified kernel image, for UEFI.
+
+Run it as a project's conftest.py, with `--scenario uki_node --image uki=DISK`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from harness.guest.pivot import pivot
+from harness.model.ignition import Document
+from harness.model.way import Way
+from harness.player.given import Given
+from harness.player.plan import FromDisk, MachinePlan
+from harness.player.scenario import Scenario
+from harness.player.site import Site
+from harness.player.steps import LogIn, Step, SwitchOn
+from harness.scenarios.flows.pivoting import pivoted
+
+NODE = "node"
+
+
+def config(site: Site) -> Document:
+    return site.document(*site.kubelet, pivot(site.inputs.pull_spec, site.limits))
+
+
+def steps(_: Given) -> tuple[Step, ...]:
+    return (SwitchOn(machine=NODE), LogIn(machine=NODE), *pivoted(NODE))
+
+
+SCENARIO = Scenario(
+    name="uki_node",
+    title="A node that boots a unified kernel image by UEFI, and pivots",
+    machines=(
+        MachinePlan(
+            name=NODE, memory_mib=2048, config=config, medium=FromDisk(image="uki"),
+            requires="uefi",
+        ),
+    ),
+    steps=steps,
+    way=Way.PIVOT,
+)  # fmt: skip
+
+
+def pytest_node_image_scenarios() -> Iterable[Scenario]:
+    return [SCENARIO]
