@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from harness import folders
+from harness import atomic, folders
 from harness.guest import access
 from harness.guest import files as guest_files
 from harness.guest.validation import whole
@@ -81,10 +80,8 @@ def keep(bootimage: BootImage, inventory: Inventory) -> None:
     """Put what a bootimage has into the cache."""
     path = _kept(bootimage)
     path.parent.mkdir(exist_ok=True)
-    fresh = path.with_suffix(f".{os.getpid()}")
     kept = {"commands": sorted(inventory.commands), "version": inventory.version}
-    fresh.write_text(json.dumps(kept), encoding="utf-8")
-    fresh.replace(path)
+    atomic.write(path, json.dumps(kept).encode())
 
 
 def parse(text: str) -> Inventory:

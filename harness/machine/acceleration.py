@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import folders, process
+from harness import atomic, folders, process
 from harness.machine.domain.architecture import Kind
 from harness.machine.domain.emulator import Emulator
 from harness.model.clock import Deadline
@@ -115,9 +114,7 @@ def _remembered(emulator: Emulator, deadline: Deadline, cache: Path) -> str | No
         if time.time() - cache.stat().st_mtime < _OBSTACLE_FRESH_S:
             return str(obstacle)
     obstacle = _run_guest(emulator, deadline)
-    fresh = cache.with_suffix(f".{os.getpid()}.new")
-    fresh.write_text(json.dumps({"key": key, "obstacle": obstacle}))
-    fresh.replace(cache)
+    atomic.write(cache, json.dumps({"key": key, "obstacle": obstacle}).encode())
     return obstacle
 
 

@@ -21,6 +21,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness import atomic
 from harness.folders import cache_path
 from harness.model.clock import SYSTEM_CLOCK, Clock
 from harness.model.errors import InputError
@@ -123,11 +124,9 @@ class Artifacts:
         folder = self.folder
         if not tested.subject or read_tested(folder).subject:
             return
-        fresh = folder / f".{_TESTED}.{secrets.token_hex(4)}"
         values = self.redactor.value(asdict(tested))
         try:
-            fresh.write_text(json.dumps(values, indent=1), encoding="utf-8")
-            fresh.replace(folder / _TESTED)
+            atomic.write(folder / _TESTED, json.dumps(values, indent=1).encode())
         except OSError as exc:
             LOG.warning("what is under test is not written down: %s", exc)
 
@@ -188,9 +187,8 @@ def _make(place: Place) -> bool:
         path.mkdir(parents=True, mode=0o700 if place.is_cache else 0o755)
     except FileExistsError:
         return False
-    fresh = path.with_name(f"last.{path.name}")
-    fresh.symlink_to(path.name)
-    fresh.replace(path.with_name("last"))
+    with atomic.replacing(path.with_name("last")) as fresh:
+        fresh.symlink_to(path.name)
     return True
 
 

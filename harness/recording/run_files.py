@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from harness import atomic
 from harness.model.clock import SYSTEM_CLOCK, Clock
 from harness.model.errors import InputError
 from harness.model.record import MachineRecord, RunRecord, State, Weight
@@ -35,7 +36,7 @@ def write_all(record: RunRecord, folder: Path) -> None:
     document.write(record, folder / RECORD)
     junit.write(record, folder / JUNIT)
     text = page.render(record, _excerpts(record, folder))
-    document.replace_whole(folder / page.NAME, text.encode(errors="replace"))
+    atomic.write(folder / page.NAME, text.encode(errors="replace"))
 
 
 class RunFiles:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import inspect
 import json
-import secrets
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
+from harness import atomic
 from harness.model.errors import InputError
 from harness.model.record import SCHEMA, MachineRecord, RunRecord
 
@@ -33,7 +33,7 @@ class _Head(msgspec.Struct):
 
 def write(record: RunRecord, path: Path) -> None:
     """Write a run as JSON. A reader finds the old file or the new one, never a part."""
-    replace_whole(path, _encoded(record))
+    atomic.write(path, _encoded(record))
 
 
 def read(path: Path) -> RunRecord:
@@ -63,22 +63,6 @@ def read_machine(path: Path) -> MachineRecord:
         InputError: the file is missing or is no such record; says where the trouble is.
     """
     return _decoded(path, _content(path, "name a file that a run has left"), MachineRecord)
-
-
-def replace_whole(path: Path, content: bytes) -> None:
-    """Put `content` at `path` in one step, so that a killed run leaves no half of a file.
-
-    Raises:
-        OSError: the folder is missing, full or not ours.
-    """
-    # Not tempfile: its files are readable by the owner alone. CI collects as somebody else from a
-    # folder that it named; the cache's run folders are the user's own.
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        fresh.write_bytes(content)
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def schema() -> dict[str, object]:

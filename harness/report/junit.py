@@ -14,9 +14,9 @@ from pathlib import Path
 from junitparser import Error, Failure, JUnitXml, Skipped
 from junitparser.xunit2 import TestCase, TestSuite
 
+from harness import atomic
 from harness.model.record import Blame, MachineRecord, Outcome, PhaseRecord, RunRecord, TestRecord
 from harness.report.conclusion import blame_of
-from harness.report.document import replace_whole
 from harness.report.inert import without_escapes
 
 NO_SCENARIO = "no scenario"
@@ -37,7 +37,7 @@ def write(record: RunRecord, path: Path) -> None:
     xml.update_statistics()  # type: ignore[no-untyped-call]  # the library is typed in part
     content = BytesIO()
     xml.write(content)
-    replace_whole(path, content.getvalue())
+    atomic.write(path, content.getvalue())
 
 
 def _scenarios(record: RunRecord) -> tuple[str | None, ...]:

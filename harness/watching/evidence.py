@@ -11,6 +11,7 @@ import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness import atomic
 from harness.machine.machine import Machine
 from harness.model.ignition import Document, render
 from harness.model.node_state import NodeState
@@ -124,10 +125,8 @@ class Evidence:
     def keep_record(self, record: MachineRecord) -> None:
         """Keep the record, whole at every moment."""
         values = self.redactor.value(dataclasses.asdict(record))
-        fresh = self.folder / f"{RECORD}.new"
-        self._write(fresh.name, json.dumps(values, indent=1))
         try:
-            fresh.replace(self.folder / RECORD)
+            atomic.write(self.folder / RECORD, json.dumps(values, indent=1).encode())
         except OSError as exc:
             LOG.warning("evidence is incomplete: %s", exc)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -137,27 +136,6 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
         document.read(tmp_path / "none.json")
     with pytest.raises(InputError, match=r"none\.json: cannot be read: No such file"):
         document.read_machine(tmp_path / "none.json")
-
-
-def test_failed_write_leaves_no_part(tmp_path: Path) -> None:
-    blocked = tmp_path / "report.json"
-    blocked.mkdir()
-
-    with pytest.raises(OSError, match="directory"):
-        document.write(RUN, blocked)
-
-    assert list(tmp_path.iterdir()) == [blocked]
-
-
-def test_file_is_readable_by_those_who_collect_it(tmp_path: Path) -> None:
-    path = tmp_path / "report.json"
-    usual = os.umask(0o022)
-    try:
-        document.write(RUN, path)
-    finally:
-        os.umask(usual)
-
-    assert path.stat().st_mode & 0o777 == 0o644
 
 
 def test_name_that_is_not_utf8_is_marked(tmp_path: Path) -> None:
