@@ -17,9 +17,10 @@ from harness.machine import acceleration
 from harness.machine.domain.emulator import find_emulator
 from harness.machine.ownership import memory
 from harness.machine.ownership.sweep import sweep
+from harness.model import run_folder
 from harness.model.clock import Deadline
 from harness.model.errors import HarnessError, InputError
-from harness.report import document, page, plain
+from harness.report import document, plain
 from harness.report import history as remembered
 from harness.report.compare import compare
 from harness.report.trends import look_back
@@ -155,7 +156,7 @@ def report(folder: Path) -> None:
     with _errors_told(_UnusableInput):
         folder = folder_of(folder)
         rebuild(folder)
-        click.echo(folder / page.NAME)
+        click.echo(folder / run_folder.PAGE)
 
 
 @main.group()

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.model.record import MissingCommand, Outcome, RunRecord, Weight
-from harness.recording.run_files import RECORD
-from harness.report import page
+from harness.model.run_folder import PAGE, RECORD
 from harness.report.conclusion import Seen, seen
 from harness.report.inert import printable
 
@@ -54,7 +53,7 @@ def section(record: RunRecord, folder: Path) -> Iterator[Told]:
     for note in record.notes:
         yield Told(title="note", text=note)
     yield Told(title="report", text=str(folder / RECORD), is_notable=False)
-    yield Told(title="page", text=str(folder / page.NAME), is_notable=False)
+    yield Told(title="page", text=str(folder / PAGE), is_notable=False)
 
 
 def one_line(record: RunRecord, folder: Path) -> str:
@@ -64,7 +63,7 @@ def one_line(record: RunRecord, folder: Path) -> str:
         if told.is_notable:
             counts[told.title] = counts.get(told.title, 0) + 1
     counted = "".join(f"{count} {title}, " for title, count in counts.items())
-    return f"node image: {counted}{folder / page.NAME}"
+    return f"node image: {counted}{folder / PAGE}"
 
 
 def _sighting(found: Seen) -> str:

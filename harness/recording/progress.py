@@ -11,10 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness.model.clock import SYSTEM_CLOCK, Clock
+from harness.model.run_folder import PROGRESS
 
 LOG = logging.getLogger(__name__)
-NAME = "progress.log"
-"""The file in the run's folder."""
 _KEPT_BACK = 200
 
 
@@ -34,7 +33,7 @@ class ProgressLog:
         self._waiting.clear()
         try:
             # One write in append mode, so that lines of several processes do not mix.
-            with (self._folder / NAME).open("ab", buffering=0) as file:
+            with (self._folder / PROGRESS).open("ab", buffering=0) as file:
                 file.write(text.encode(errors="replace"))
         except OSError as exc:
             LOG.warning("progress is not written down: %s", exc)
@@ -44,7 +43,7 @@ class Follower:
     """Gives the lines of `progress.log` as they come; there need not be one yet."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / NAME
+        self._path = folder / PROGRESS
         self._at = 0
 
     def new_lines(self) -> tuple[str, ...]:

@@ -12,13 +12,10 @@ from harness import atomic
 from harness.model.clock import SYSTEM_CLOCK, Clock
 from harness.model.errors import InputError
 from harness.model.record import MachineRecord, RunRecord, State, Weight
+from harness.model.run_folder import CONSOLE, JUNIT, MACHINE_RECORD, PAGE, RECORD
 from harness.recording.artifacts import is_in_use, read_tested
 
 LOG = logging.getLogger(__name__)
-RECORD = "report.json"
-JUNIT = "junit.xml"
-_MACHINE = "machine.json"
-_CONSOLE = "console.txt"
 _CONSOLE_BYTES = 1 << 20
 _WRITE_EVERY_S = 2.0
 # Writing takes no more than this part of the run's time, however large the report.
@@ -36,7 +33,7 @@ def write_all(record: RunRecord, folder: Path) -> None:
     document.write(record, folder / RECORD)
     junit.write(record, folder / JUNIT)
     text = page.render(record, _excerpts(record, folder))
-    atomic.write(folder / page.NAME, text.encode(errors="replace"))
+    atomic.write(folder / PAGE, text.encode(errors="replace"))
 
 
 class RunFiles:
@@ -72,7 +69,7 @@ class RunFiles:
 
     def machines(self) -> tuple[MachineRecord, ...]:
         """Return the machines' records in the order of their start, less the unreadable ones."""
-        for path in self._folder.glob(f"*/{_MACHINE}"):
+        for path in self._folder.glob(f"*/{MACHINE_RECORD}"):
             with self.trouble_noted(f"{path} cannot be read"):
                 self._read(path)
         found = (record for _, record in self._machines.values())
@@ -177,7 +174,7 @@ def _excerpts(record: RunRecord, folder: Path) -> dict[str, tuple[str, ...]]:
 
     found = {}
     for machine in record.machines:
-        console = folder / machine.folder / _CONSOLE
+        console = folder / machine.folder / CONSOLE
         if machine.state is State.FAILED and console.is_file():
             found[machine.name] = console_excerpt(_tail(console), _decisive_line(machine))
     return found

@@ -16,11 +16,8 @@ import msgspec
 from harness import atomic
 from harness.model.errors import InputError
 from harness.model.record import SCHEMA, MachineRecord, RunRecord
+from harness.model.run_folder import MACHINE_RECORD, RECORD
 
-RECORD = "report.json"
-"""The name of a run's record in its folder."""
-MACHINE = "machine.json"
-"""The name of a machine's record in its own."""
 _D = TypeVar("_D")
 RUN_FOLDER = f"name the folder of a run, such as <artifacts>/last, or its {RECORD}"
 """What to do about a run that cannot be found."""
@@ -45,7 +42,7 @@ def read(path: Path) -> RunRecord:
     """
     if path.is_dir():
         path = path / RECORD
-    if path.name == MACHINE:
+    if path.name == MACHINE_RECORD:
         problem = f"is the record of one machine; that of its run is {RECORD}, a folder above"
         raise InputError(str(path), problem, f"name {path.absolute().parent.parent / RECORD}")
     content = _content(path, RUN_FOLDER)
@@ -112,5 +109,5 @@ def _decoded(path: Path, content: bytes, form: type[_D]) -> _D:
         return msgspec.json.decode(content, type=form)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         problem = f"is not what a run writes: {exc}"
-        remedy = "name a report.json (or machine.json) that a run has left; docs/report.md"
+        remedy = f"name a {RECORD} (or {MACHINE_RECORD}) that a run has left; docs/report.md"
         raise InputError(str(path), problem, remedy) from exc

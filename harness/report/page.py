@@ -17,6 +17,7 @@ from markupsafe import Markup
 from harness.diagnosis.readers import console, systemd_words
 from harness.folders import fixture
 from harness.model.record import MachineRecord, Outcome, RunRecord, Weight
+from harness.model.run_folder import JUNIT, PROGRESS, RECORD
 from harness.report import conclusion, inert, timeline
 from harness.report.differences import (
     FieldChange,
@@ -25,9 +26,6 @@ from harness.report.differences import (
     package_changes,
 )
 
-NAME = "node-image-summary.html"
-"""The name of the file: Spyglass shows what ends in `summary.html` inline."""
-RUN_FILES = ("report.json", "junit.xml", "progress.log")
 _WIDE_PX = 1000
 _NARROW_PX = 340
 _LINES_BEFORE = 24
@@ -142,7 +140,7 @@ def _excerpts(record: RunRecord, excerpts: Mapping[str, tuple[str, ...]]) -> Ite
 
 
 def _files(record: RunRecord) -> Iterator[_Files]:
-    yield _Files(group="run", links=tuple((name, name) for name in RUN_FILES))
+    yield _Files(group="run", links=tuple((name, name) for name in (RECORD, JUNIT, PROGRESS)))
     for machine in record.machines:
         links = tuple((name, f"{machine.folder}/{name}") for name in machine.artifacts)
         yield _Files(group=machine.name, links=links)

@@ -17,9 +17,9 @@ from harness.model.ignition import Document, render
 from harness.model.node_state import NodeState
 from harness.model.record import LayerRecord, MachineRecord
 from harness.model.redaction import LineRedactor, Redactor, secrets_in
+from harness.model.run_folder import MACHINE_RECORD
 
 LOG = logging.getLogger(__name__)
-RECORD = "machine.json"
 _SIZE_LIMIT_BYTES = 64 << 20
 _LAST_BYTES = 4 << 20
 
@@ -62,7 +62,7 @@ class Evidence:
         except OSError as exc:
             LOG.warning("evidence is incomplete: %s", exc)
             return ()
-        return tuple(sorted(name for name in found if name != RECORD))
+        return tuple(sorted(name for name in found if name != MACHINE_RECORD))
 
     def append(self, name: str, new: bytes) -> None:
         """Add to the file `name` what is clean of secrets already.
@@ -126,7 +126,7 @@ class Evidence:
         """Keep the record, whole at every moment."""
         values = self.redactor.value(dataclasses.asdict(record))
         try:
-            atomic.write(self.folder / RECORD, json.dumps(values, indent=1).encode())
+            atomic.write(self.folder / MACHINE_RECORD, json.dumps(values, indent=1).encode())
         except OSError as exc:
             LOG.warning("evidence is incomplete: %s", exc)
 

@@ -17,6 +17,7 @@ from harness.diagnosis.readers.events import EventReader
 from harness.diagnosis.readers.ignition_port import IgnitionReader
 from harness.diagnosis.readers.journal import Entry, JournalReader, to_export
 from harness.machine.machine import EVENTS_PORT, IGNITION_PORT, JOURNAL_PORT, Machine
+from harness.model import run_folder
 from harness.model.clock import Deadline
 from harness.watching.evidence import Evidence
 
@@ -50,10 +51,10 @@ class Streams:
         self._evidence = evidence
         ports = machine.port_files
         self._tails = {
-            "console.txt": Tail(machine.console),
-            "journal.export": Tail(ports[JOURNAL_PORT]),
-            "ignition-journal.json": Tail(ports[IGNITION_PORT]),
-            "events.txt": Tail(ports[EVENTS_PORT]),
+            run_folder.CONSOLE: Tail(machine.console),
+            run_folder.JOURNAL: Tail(ports[JOURNAL_PORT]),
+            run_folder.IGNITION_JOURNAL: Tail(ports[IGNITION_PORT]),
+            run_folder.EVENTS: Tail(ports[EVENTS_PORT]),
         }
         clock = GuestClock()  # what one stream teaches of the guest's time serves them all
         self._console = ConsoleReader(clock=clock)
@@ -87,15 +88,15 @@ class Streams:
         return lines
 
     def _lines(self, name: str, text: str, now_s: float) -> list[Line]:
-        if name == "journal.export":
+        if name == run_folder.JOURNAL:
             entries = self._journal.feed(text, now_s)
             self._evidence.append(name, b"".join(map(self._exported, entries)))
             return [entry.line for entry in entries]
         self._evidence.append_text(name, text)
         readers: dict[str, Callable[[str, float], list[Line]]] = {
-            "console.txt": self._console.feed,
-            "ignition-journal.json": self._ignition.feed,
-            "events.txt": self.events.feed,
+            run_folder.CONSOLE: self._console.feed,
+            run_folder.IGNITION_JOURNAL: self._ignition.feed,
+            run_folder.EVENTS: self.events.feed,
         }
         return readers[name](text, now_s)
 
@@ -103,6 +104,6 @@ class Streams:
         fields = dict(entry.fields)
         if isinstance(said := fields.get("MESSAGE"), str):
             # A private key comes as an entry a line, and shows itself by the line before.
-            clean = self._evidence.lines_of("journal.export")
+            clean = self._evidence.lines_of(run_folder.JOURNAL)
             fields["MESSAGE"] = clean(f"{said}\n").removesuffix("\n")
         return to_export(fields, self._evidence.redactor)

@@ -8,8 +8,8 @@ import pytest
 from detection import CASES, Case, detect
 
 from harness.model.record import State, Weight
+from harness.model.run_folder import MACHINE_RECORD
 from harness.player.inputs import Inputs, Rig
-from harness.watching.evidence import RECORD
 
 _MARKED = [
     pytest.param(case, id=str(case), marks=[pytest.mark.nightly] if case.is_nightly else [])
@@ -21,7 +21,7 @@ _MARKED = [
 def test_a_lost_boot_is_told_by_name(
     case: Case, node_image_rig: Rig, node_image_inputs: Inputs
 ) -> None:
-    known = set(node_image_rig.evidence.glob(f"*/{RECORD}"))
+    known = set(node_image_rig.evidence.glob(f"*/{MACHINE_RECORD}"))
 
     found = detect(node_image_rig, node_image_inputs, case)
 
@@ -31,7 +31,7 @@ def test_a_lost_boot_is_told_by_name(
     assert found.rule in case.rules, told
     assert len(told.splitlines()) < 25
     assert "\n  advice: " in told
-    (path,) = set(node_image_rig.evidence.glob(f"*/{RECORD}")) - known
+    (path,) = set(node_image_rig.evidence.glob(f"*/{MACHINE_RECORD}")) - known
     record = json.loads(path.read_text())
     assert record["state"] == State.FAILED
     fatal = [one["rule"] for one in record["sightings"] if one["weight"] == Weight.FATAL]

@@ -14,6 +14,7 @@ from installer_bootstrap import NEWER, OLDER, POD, Age, bootstrap_ign, single_no
 from harness.cluster.release_payload import ReleasePayload
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.errors import ProductError
+from harness.model.run_folder import MACHINE_RECORD
 from harness.model.way import Way
 from harness.node.readiness import LEVELS, READY_S
 from harness.player.applied import AppliedNode
@@ -24,7 +25,6 @@ from harness.verdict import expectations
 from harness.verdict.findings import Finding, judge
 from harness.verdict.passage import Passage
 from harness.verdict.rows import applies
-from harness.watching.evidence import RECORD
 
 pytestmark = pytest.mark.nightly
 
@@ -115,7 +115,7 @@ def _judged(passage: Passage) -> list[Finding]:
 
 
 def _record(rig: Rig, name: str) -> dict[str, Any]:
-    newest = max(rig.evidence.glob(f"{name}*/{RECORD}"), key=_written)
+    newest = max(rig.evidence.glob(f"{name}*/{MACHINE_RECORD}"), key=_written)
     record: dict[str, Any] = json.loads(newest.read_text())
     return record
 

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_pla
 
 from harness.folders import fixture
 from harness.model.record import QuotedLine, RunRecord
+from harness.model.run_folder import PAGE
 from harness.report import document, page
 
 GOOD = document.read(fixture("report/example-good.json"))
@@ -84,7 +85,7 @@ def opened(
 
 
 def written(run: RunRecord, folder: Path) -> Path:
-    file = folder / page.NAME
+    file = folder / PAGE
     excerpts = {"ipi_bootstrap": page.console_excerpt(LONG, "none")}
     file.write_text(page.render(run, excerpts), encoding="utf-8")
     return file

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from machine_fakes import FakeClock
 
-from harness.recording.progress import NAME, Follower, ProgressLog, Teller
+from harness.model.run_folder import PROGRESS
+from harness.recording.progress import Follower, ProgressLog, Teller
 
 
 def test_line_has_the_seconds_since_the_session_began_and_no_secret() -> None:
@@ -29,16 +30,16 @@ def test_lines_wait_for_the_folder(tmp_path: Path) -> None:
 
     log.append("after")
 
-    text = (tmp_path / "run" / NAME).read_text()
+    text = (tmp_path / "run" / PROGRESS).read_text()
     assert text == "before the folder is made\nafter\n"
 
 
 def test_log_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
-    (tmp_path / NAME).mkdir()
+    (tmp_path / PROGRESS).mkdir()
 
     ProgressLog(tmp_path).append("lost")
 
-    assert list((tmp_path / NAME).iterdir()) == []
+    assert list((tmp_path / PROGRESS).iterdir()) == []
 
 
 def test_follower_gives_whole_lines_once(tmp_path: Path) -> None:
@@ -49,10 +50,10 @@ def test_follower_gives_whole_lines_once(tmp_path: Path) -> None:
     log.append("two")
     assert follower.new_lines() == ("one", "two")
 
-    with (tmp_path / NAME).open("a") as file:
+    with (tmp_path / PROGRESS).open("a") as file:
         file.write("a line that is not")
     assert follower.new_lines() == ()
-    with (tmp_path / NAME).open("a") as file:
+    with (tmp_path / PROGRESS).open("a") as file:
         file.write(" over\n")
     assert follower.new_lines() == ("a line that is not over",)
     assert follower.new_lines() == ()

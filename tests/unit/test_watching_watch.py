@@ -14,7 +14,7 @@ from harness.machine.driver import POWERED_OFF, STOP_REASONS
 from harness.machine.machine import EVENTS_PORT, IGNITION_PORT, JOURNAL_PORT
 from harness.model.errors import HarnessError, ProductError, RigError
 from harness.model.record import State, Weight
-from harness.watching.evidence import RECORD
+from harness.model.run_folder import MACHINE_RECORD
 
 KERNEL = "[    0.000000] Linux version 6.1.0\n"
 PANIC = "[   41.212345] Kernel panic - not syncing: sysrq triggered crash\n"
@@ -72,7 +72,7 @@ def test_record_of_a_killed_run_tells_the_phase_it_was_in(tmp_path: Path) -> Non
 
     watch.insist_alive()
 
-    record = json.loads((tmp_path / "evidence" / "one" / RECORD).read_text())
+    record = json.loads((tmp_path / "evidence" / "one" / MACHINE_RECORD).read_text())
     assert record["state"] == State.RUNNING
     assert record["phases"][-1]["name"] == "kernel"
     assert record["phases"][-1]["end_s"] is None
@@ -161,7 +161,7 @@ def test_packages_of_missing_commands_are_asked_for_after_the_machine(tmp_path: 
     assert [one.command for one in watch.record.missing_commands] == ["oc"]
     watch.name_packages(package_of)
 
-    kept = json.loads((tmp_path / "evidence" / "one" / RECORD).read_text())
+    kept = json.loads((tmp_path / "evidence" / "one" / MACHINE_RECORD).read_text())
     assert asked
     assert kept["missing_commands"][0]["package"] == "openshift-clients"
 

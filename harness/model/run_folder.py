@@ -1,0 +1,17 @@
+"""What the files in the folder of a run are called; docs/report.md describes them."""
+
+from __future__ import annotations
+
+# Of the run.
+RECORD = "report.json"
+JUNIT = "junit.xml"
+PAGE = "node-image-summary.html"
+"""Prow's Spyglass shows what ends in `summary.html` inline."""
+PROGRESS = "progress.log"
+
+# Of each machine, in a folder of its own.
+MACHINE_RECORD = "machine.json"
+CONSOLE = "console.txt"
+JOURNAL = "journal.export"
+IGNITION_JOURNAL = "ignition-journal.json"
+EVENTS = "events.txt"
