@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.model.escapes import printable
 from harness.model.record import MissingCommand, Outcome, RunRecord, Weight
 from harness.model.run_folder import PAGE, RECORD
 from harness.report.conclusion import Seen, seen
-from harness.report.inert import printable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

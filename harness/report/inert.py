@@ -13,9 +13,8 @@ from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
-# ECMA-48: control sequences, operating system commands, and the other escapes.
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])")
-_MARK = "\N{REPLACEMENT CHARACTER}"
+from harness.model.escapes import printable
+
 _LIKENESS = str.maketrans(
     {
         "<": "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}",
@@ -29,17 +28,6 @@ _LIKENESS = str.maketrans(
 _BROKEN = {"&amp;": "&amp;<wbr>", "&lt;": "&lt;<wbr>"}
 _HAS_ADDRESS = re.compile(r"https?://[^/\s]")
 _URL_MARKS = ":/?#[]@!$&()*+,;=%~"
-
-
-def without_escapes(text: str) -> str:
-    """Return `text` without the sequences that colour a terminal, and without carriage returns."""
-    return _ESCAPES.sub("", text).replace("\r", "")
-
-
-def printable(text: str) -> str:
-    """Return `text` without terminal escapes; what else cannot be seen becomes a mark."""
-    bare = without_escapes(text)
-    return "".join(c if c.isprintable() or c in "\n\t" else _MARK for c in bare)
 
 
 def shown(value: object) -> object:

@@ -15,9 +15,9 @@ from junitparser import Error, Failure, JUnitXml, Skipped
 from junitparser.xunit2 import TestCase, TestSuite
 
 from harness import atomic
+from harness.model.escapes import without_escapes
 from harness.model.record import Blame, MachineRecord, Outcome, PhaseRecord, RunRecord, TestRecord
 from harness.report.conclusion import blame_of
-from harness.report.inert import without_escapes
 
 NO_SCENARIO = "no scenario"
 """The suite of the tests that ask for no machine."""

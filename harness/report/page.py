@@ -14,8 +14,9 @@ from datetime import datetime
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.diagnosis.readers import console, systemd_words
+from harness.diagnosis.readers import systemd_words
 from harness.folders import fixture
+from harness.model.escapes import displayed
 from harness.model.record import MachineRecord, Outcome, RunRecord, Weight
 from harness.model.run_folder import JUNIT, PROGRESS, RECORD
 from harness.report import conclusion, inert, timeline
@@ -95,7 +96,7 @@ def console_excerpt(console_text: str, at_line_text: str) -> tuple[str, ...]:
 
 def _console_lines(text: str) -> list[str]:
     ended = text.replace("\r", "\n").split("\n")
-    lines = [line for line in (console.plain(line).rstrip() for line in ended) if line]
+    lines = [line for line in (displayed(line).rstrip() for line in ended) if line]
     shown = [systemd_words.progress(line) for line in lines]
     nexts = [*shown[1:], None]
     return [

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+from harness.model.escapes import printable
 from harness.model.record import Blame
 from harness.report.compare import Comparison, Ending, LayerChanges, PhaseTimes, Side, TestChange
 from harness.report.differences import FieldChange, PackageChanges
-from harness.report.inert import printable
 from harness.report.past import RunName
 from harness.report.statistics import DEFAULT, Decision, Judgement
 from harness.report.trends import PhaseTrend, RedTest, Steadiness, Trends

@@ -6,7 +6,7 @@ import pytest
 from diagnosis_replay import transcript
 
 from harness.diagnosis.line import Job, Line, Stream
-from harness.diagnosis.readers.console import LONGEST, ConsoleReader, plain
+from harness.diagnosis.readers.console import LONGEST, ConsoleReader
 
 BANNER = "[    0.000000] Linux version 6.1.0\n"
 
@@ -30,22 +30,6 @@ def test_pieces_of_any_size_make_the_same_lines(size: int) -> None:
 
     assert lines == read(text)
     assert len(lines) > 80
-
-
-@pytest.mark.parametrize(
-    ("raw", "shown"),
-    [
-        ("\x1b[H\x1b[J\x1b[1;1Hmenu", "menu"),
-        ("[\x1b[0;32m  OK  \x1b[0m] Started", "[  OK  ] Started"),
-        ("dbus.socket\x1b[…- D-Bus", "dbus.socket…- D-Bus"),
-        ("systemd-udev-trig…[0m - Coldplug", "systemd-udev-trig… - Coldplug"),
-        ("\x1bM\x1b[K\x1b(Bx\x1bcy\x1b7z", "xyz"),
-        ("\x1b]8;;https://a.example\x1b\\link\x1b]8;;\x07 x", "link x"),
-        ("bell\x07 nul\x00 tab\tdone\x7f", "bell nul tab done"),
-    ],
-)
-def test_escape_sequences_and_controls_are_not_shown(raw: str, shown: str) -> None:
-    assert plain(raw) == shown
 
 
 def test_time_and_speaker_of_a_forwarded_message_leave_the_text() -> None:

@@ -76,21 +76,6 @@ def test_markup_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("\x1b[0;32m  OK  \x1b[0m] Started", "  OK  ] Started"),
-        ("\x1b[1;1H\x1b[J\x1b]0;title\x07\x1b(Bx\r\n", "x\n"),
-        ("\x1b]8;;https://example.org\x1b\\link", "link"),
-        ("nul\x00 bell\x07 half\udc80", "nul\ufffd bell\ufffd half\ufffd"),
-        ("turned \u202e round", "turned \ufffd round"),
-        ("tab\tand \u00e9\n", "tab\tand \u00e9\n"),
-    ],
-)
-def test_what_cannot_be_seen_is_marked(text: str, told: str) -> None:
-    assert inert.printable(text) == told
-
-
-@pytest.mark.parametrize(
     ("text", "link"),
     [
         (

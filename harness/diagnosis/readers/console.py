@@ -15,34 +15,19 @@ from harness.diagnosis.line import Job, Line, Stream
 from harness.diagnosis.readers import systemd_words
 from harness.diagnosis.readers.arrival import Assembler, GuestClock
 from harness.diagnosis.readers.systemd_words import Progress
+from harness.model.escapes import displayed
 
 LONGEST = 4000
 """Characters of a line that are kept; what a guest writes beyond them is dropped."""
 _PROMPT_AFTER_S = 0.5
 _ASSEMBLED = 4 * LONGEST  # escape sequences make a raw line longer than what is kept of it
 
-# ECMA-48 sections 5.3 to 5.6: CSI, then what ends in ST or BEL, then the short ones, then controls.
-# systemd shortens status lines without regard for sequences: one may lack its end or its start.
-_NOT_PRINTED = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]?"
-    r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"
-    r"|\x1b[ -/]*[0-~]?"
-    r"|[\x00-\x08\x0a-\x1f\x7f-\x9f]"
-    r"|(?<=…)\[?0m"
-)
 # The second pair of brackets is the caller, with CONFIG_PRINTK_CALLER.
 _STAMP = re.compile(r"\[ *(\d+\.\d{6})\](?:\[ *[CT]\d+\])? ?")
 _IDENTIFIER = re.compile(r"([\w@.()/:+-]{1,64})\[\d+\]: ?")
 _BANNER = "Linux version "
 # Not at 0 everywhere: on other architectures than x86-64 some lines come before it.
 _BANNER_WITHIN_S = 1.0
-
-
-def plain(text: str) -> str:
-    """Return `text` as a screen would show it: no escape sequences, no control characters."""
-    if text.isprintable() and "…" not in text:
-        return text
-    return _NOT_PRINTED.sub("", text).replace("\t", " ")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -123,7 +108,7 @@ class ConsoleReader:
 
 def _parts(raw: str) -> list[str]:
     """Return the lines in a raw line: the kernel breaks into whatever is being written."""
-    text = plain(raw).rstrip()
+    text = displayed(raw).rstrip()
     starts = [found.start() for found in _STAMP.finditer(text)]
     if not starts or starts == [0]:
         return [text] if text else []

@@ -19,7 +19,8 @@ from types import MappingProxyType
 from harness.diagnosis.line import Job, Line, Stream
 from harness.diagnosis.readers import systemd_words
 from harness.diagnosis.readers.arrival import Assembler, GuestClock
-from harness.diagnosis.readers.console import LONGEST, plain
+from harness.diagnosis.readers.console import LONGEST
+from harness.model.escapes import displayed
 
 # journalctl leaves out fields of more than 4 KiB, so an entry of this size is none of its.
 _LONGEST_ENTRY = 1 << 20
@@ -146,7 +147,7 @@ def text_of(value: object) -> str:
 
 def message(fields: Mapping[str, object]) -> str:
     """Return an entry's message as one clean line of at most `console.LONGEST` characters."""
-    told = (plain(line).strip() for line in text_of(fields.get("MESSAGE")).splitlines())
+    told = (displayed(line).strip() for line in text_of(fields.get("MESSAGE")).splitlines())
     return " | ".join(line for line in told if line)[:LONGEST]
 
 
