@@ -24,7 +24,7 @@ from typing import Annotated, ClassVar, Literal, get_args
 
 import msgspec
 
-from harness.diagnosis import tables
+from harness import tables
 from harness.diagnosis.line import Line, Stream
 from harness.model.errors import InputError
 

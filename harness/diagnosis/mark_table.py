@@ -19,9 +19,9 @@ import msgspec
 
 from harness.diagnosis import mark
 from harness.diagnosis.mark import Mark
-from harness.diagnosis.tables import Tables, read
 from harness.folders import fixture
 from harness.model.errors import InputError
+from harness.tables import Tables, read
 
 KEY = "mark"
 _FILE = "diagnosis/marks.toml"

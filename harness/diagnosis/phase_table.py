@@ -25,11 +25,12 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from harness.diagnosis import mark_table, tables
+from harness import tables
+from harness.diagnosis import mark_table
 from harness.diagnosis.line import Job
 from harness.diagnosis.mark import Mark
-from harness.diagnosis.tables import Tables
 from harness.model.errors import InputError
+from harness.tables import Tables
 
 _KEY = "phase"
 _Name = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9-]*$")]

@@ -17,12 +17,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from harness.diagnosis import mark_table, tables
+from harness import tables
+from harness.diagnosis import mark_table
 from harness.diagnosis.mark import Mark, built_on, faults
-from harness.diagnosis.tables import Tables
 from harness.folders import fixture
 from harness.model.errors import InputError
 from harness.model.record import Blame, Weight
+from harness.tables import Tables
 
 DEFAULT = "diagnosis/rules.toml"
 _KEY = "rule"

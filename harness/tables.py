@@ -1,4 +1,4 @@
-"""TOML files with lists of tables, read into values: marks, phases, rules and allow-lists."""
+"""TOML files with lists of tables, read into values; every fault names its place."""
 
 from __future__ import annotations
 
