@@ -1,4 +1,8 @@
-"""TOML files with lists of tables, read into values; every fault names its place."""
+"""TOML files that are read into values; every fault names its place and the known names.
+
+A value is a `msgspec.Struct` that forbids unknown fields. Most files are lists of tables (`read`,
+`parse`); `document` reads one that has fields of its own beside them.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,9 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgspec
 
@@ -18,6 +23,9 @@ KEY_OF_WORDS = "EXPECTED"
 """The class attribute with what a field has to be, in plain words, by its name."""
 
 _FIELD = re.compile(r"`\$\.(\w+)`$")
+_LISTED = re.compile(r"`\$\.(\w+)\[(\d+)\]")
+_NAMES = ("name", "key", "path", "id")
+"""The fields by which a reader knows an entry."""
 _Value = TypeVar("_Value", bound=msgspec.Struct)
 
 
@@ -34,13 +42,8 @@ class Tables:
         Raises:
             InputError: an entry is malformed.
         """
-        placed = [(self._place(key, n, raw), raw) for n, raw in enumerate(self.lists[key])]
-        return tuple((where, _entry(raw, where, kind)) for where, raw in placed)
-
-    def _place(self, key: str, number: int, entry: object) -> str:
-        """Return what an error calls an entry: its number counted from 1, and its name if any."""
-        name = entry.get("name") if isinstance(entry, dict) else None
-        return f"{self.subject}, [[{key}]] number {number + 1}" + (f" ({name})" if name else "")
+        placed = [(_place(self.subject, key, n, e), e) for n, e in enumerate(self.lists[key])]
+        return tuple((where, _converted(raw, where, kind)) for where, raw in placed)
 
 
 def read(path: Path, *keys: str, subject: str = "", remedy: str = "name a TOML file") -> Tables:
@@ -64,10 +67,7 @@ def parse(text: str, subject: str, *keys: str) -> Tables:
     Raises:
         InputError: it is not TOML, or has something else in it.
     """
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
-        raise InputError(subject, f"is not TOML: {exc}", "correct the line it names") from exc
+    raw = _toml(text, subject)
     lists = {key: raw.get(key, []) for key in keys}
     if set(raw) - {*keys} or not all(isinstance(entries, list) for entries in lists.values()):
         named, written = (
@@ -80,18 +80,71 @@ def parse(text: str, subject: str, *keys: str) -> Tables:
     return Tables(subject=subject, lists=lists)
 
 
-def _entry(raw: object, where: str, kind: type[_Value]) -> _Value:
+def document(text: str, subject: str, kind: type[_Value]) -> _Value:
+    """Return a TOML text as one value; what is wrong in a list's table is placed there.
+
+    Raises:
+        InputError: it is not TOML, or something in it is unknown, missing or malformed.
+    """
+    raw = _toml(text, subject)
     try:
-        return msgspec.convert(
-            raw, kind, dec_hook=_pattern, builtin_types=(datetime.date, datetime.datetime)
-        )
+        return _value(raw, kind)
     except msgspec.ValidationError as exc:
-        known = ", ".join(field.encode_name for field in msgspec.structs.fields(kind))
-        problem = _in_words(str(exc), raw, kind)
-        raise InputError(where, problem, f"correct it; its fields: {known}") from exc
+        problem, listed = str(exc), _LISTED.search(str(exc))
+        if listed is None:
+            raise _error(problem, raw, subject, kind) from exc
+        key, number = listed[1], int(listed[2])
+        entry, (entry_kind, *_) = raw[key][number], get_args(_fields(kind)[key])
+        inner = problem.replace(listed[0], "`$").removesuffix(" - at `$`")
+        raise _error(inner, entry, _place(subject, key, number, entry), entry_kind) from exc
 
 
-def _in_words(problem: str, raw: object, kind: type[_Value]) -> str:
+def _toml(text: str, subject: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise InputError(subject, f"is not TOML: {exc}", "correct the line it names") from exc
+
+
+def _place(subject: str, key: str, number: int, entry: object) -> str:
+    """Return what an error calls an entry: its number counted from 1, and its name if any."""
+    names = (entry.get(name) for name in _NAMES) if isinstance(entry, dict) else ()
+    name = next(filter(None, names), None)
+    return f"{subject}, [[{key}]] number {number + 1}" + (f" ({name})" if name else "")
+
+
+def _converted(raw: object, where: str, kind: type[_Value]) -> _Value:
+    try:
+        return _value(raw, kind)
+    except msgspec.ValidationError as exc:
+        raise _error(str(exc), raw, where, kind) from exc
+
+
+def _value(raw: object, kind: type[_Value]) -> _Value:
+    return msgspec.convert(
+        raw, kind, dec_hook=_pattern, builtin_types=(datetime.date, datetime.datetime)
+    )
+
+
+def _error(problem: str, raw: object, where: str, kind: type) -> InputError:
+    """Return msgspec's complaint with the names that would do."""
+    fields = _fields(kind)
+    found = _FIELD.search(problem)
+    known = fields.get(found[1]) if found else None
+    if isinstance(known, type) and issubclass(known, StrEnum):
+        return InputError(where, problem, f"use one of: {', '.join(known)}")
+    remedy = f"correct it; its fields: {', '.join(fields)}" if fields else "correct it"
+    return InputError(where, _in_words(problem, raw, kind), remedy)
+
+
+def _fields(kind: type) -> dict[str, object]:
+    """Return the types of a struct's fields by name; other types have none."""
+    is_struct = isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+    known = msgspec.structs.fields(kind) if is_struct else ()
+    return {field.encode_name: field.type for field in known}
+
+
+def _in_words(problem: str, raw: object, kind: type) -> str:
     """Return msgspec's complaint, in the words of `kind` if it has some for the field."""
     found = _FIELD.search(problem)
     expected = getattr(kind, KEY_OF_WORDS, {}).get(found[1]) if found else None

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import msgspec
+
+from harness import tables
 from harness.folders import fixture
 
 FOLDER = fixture("standin")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
+class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What goes in; the fields are explained in `fixtures/standin/recipe.toml`."""
 
     suite: str
@@ -30,10 +29,13 @@ class Recipe:
 
 
 def load(folder: Path = FOLDER) -> Recipe:
-    """Return the recipe in `folder`."""
-    table: dict[str, Any] = tomllib.loads((folder / "recipe.toml").read_text(encoding="utf-8"))
-    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
-    return Recipe(**fields)
+    """Return the recipe in `folder`.
+
+    Raises:
+        InputError: something in it is unknown, missing or malformed.
+    """
+    path = folder / "recipe.toml"
+    return tables.document(path.read_text(encoding="utf-8"), f"{path}", Recipe)
 
 
 def key_of(versions: Iterable[str], places: Iterable[Path]) -> str:

@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, fields
-from enum import StrEnum
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, get_type_hints
+from typing import get_args
 
+import msgspec
+
+from harness import tables
 from harness.folders import fixture
 from harness.model.errors import InputError
 from harness.verdict.rows import (
@@ -31,25 +32,43 @@ from harness.verdict.rows import (
     OsReleaseRow,
     PackageRow,
     Row,
+    Text,
     UnitRow,
+    require_pattern,
 )
 
-_ROW_CLASSES: Mapping[str, type[Row]] = {
-    row.test_kind: row for row in (PackageRow, OsReleaseRow, UnitRow, FileRow, InvariantRow)
-}
-_TOP_FIELDS = ("title", "extends", "match", "drop", *_ROW_CLASSES)
+_KINDS = [row.test_kind for row in get_args(Row)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drop:
+class Drop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A row of an extended table that does not count here; `source` is the reason."""
 
-    kind: str
-    id: str
-    source: str
+    kind: Text
+    id: Text
+    source: Text
 
 
-_Entry = TypeVar("_Entry", bound=Row | Drop)
+class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table as TOML has it."""
+
+    title: str = ""
+    extends: Text | None = None
+    match: tuple[dict[str, str], ...] = ()
+    drop: tuple[Drop, ...] = ()
+    package: tuple[PackageRow, ...] = ()
+    os_release: tuple[OsReleaseRow, ...] = ()
+    unit: tuple[UnitRow, ...] = ()
+    file: tuple[FileRow, ...] = ()
+    invariant: tuple[InvariantRow, ...] = ()
+
+    def __post_init__(self) -> None:
+        for match in self.match:
+            for pattern in match.values():
+                require_pattern(pattern)
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        return (*self.package, *self.os_release, *self.unit, *self.file, *self.invariant)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,34 +148,30 @@ def parse(text: str, name: str) -> Table:
     Raises:
         InputError: it is no TOML, or a field or row is unknown, missing or of the wrong type.
     """
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
-        raise InputError(f"{name}", f"is not TOML: {exc}", "correct the line it names") from exc
-    _check_names(raw, _TOP_FIELDS, name)
-    rows = [row for kind in _ROW_CLASSES for row in _rows(raw, kind, name)]
+    file = tables.document(text, name, _File)
     seen: set[tuple[str, str]] = set()
-    for row in rows:
+    for row in file.rows:
         if (row.test_kind, row.id) in seen:
             raise InputError(name, f"has two {row.test_kind} rows {row.id}", "remove one of them")
         seen.add((row.test_kind, row.id))
     return Table(
         name=Path(name).name.removesuffix(".toml"),
-        title=_text(raw, "title", name) or name,
-        extends=_text(raw, "extends", name),
-        matches=tuple(_matches(raw, name)),
-        rows=tuple(rows),
-        drops=tuple(_entries(raw, "drop", Drop, name)),
+        title=file.title or name,
+        extends=file.extends,
+        matches=file.match,
+        rows=file.rows,
+        drops=file.drop,
     )
 
 
 def _drop(drop: Drop, rows: dict[tuple[str, str], Row], name: str) -> None:
-    if rows.pop((drop.kind, drop.id), None) is None:
-        known = ", ".join(row_id for kind, row_id in rows if kind == drop.kind)
-        raise InputError(
-            f"{name}, [[drop]]", f"{drop.kind} row {drop.id} is in no extended table",
-            f"correct kind and id; known: {known or ', '.join(_ROW_CLASSES)}",
-        )  # fmt: skip
+    if rows.pop((drop.kind, drop.id), None) is not None:
+        return
+    known = [row_id for kind, row_id in rows if kind == drop.kind] or _KINDS
+    raise InputError(
+        f"{name}, [[drop]]", f"{drop.kind} row {drop.id} is in no extended table",
+        f"correct kind and id; known: {', '.join(known)}",
+    )  # fmt: skip
 
 
 def _read(name_or_path: str, asked_by: str | None) -> Table:
@@ -197,95 +212,3 @@ def _score(table: Table, labels: Mapping[str, str]) -> int:
 def _labels_of_interest() -> set[str]:
     tables = (_read(name, asked_by=None) for name in built_in())
     return {key for table in tables for match in table.matches for key in match}
-
-
-def _rows(raw: Mapping[str, object], kind: str, name: str) -> Iterator[Row]:
-    row_class = _ROW_CLASSES[kind]
-    for number, row in enumerate(_entries(raw, kind, row_class, name), start=1):
-        if isinstance(row, OsReleaseRow):
-            _check_os_release(row, f"{name}, [[{kind}]] number {number} ({row.key})")
-        yield row
-
-
-def _entries(
-    raw: Mapping[str, object], kind: str, entry_class: type[_Entry], name: str
-) -> Iterator[_Entry]:
-    entries = raw.get(kind, [])
-    if not isinstance(entries, list):
-        raise InputError(name, f"{kind} is not a list", f"write each row as [[{kind}]]")
-    for number, entry in enumerate(entries, start=1):
-        where = f"{name}, [[{kind}]] number {number}"
-        if not isinstance(entry, dict):
-            raise InputError(where, "is not a table", f"write each row as [[{kind}]]")
-        yield _entry(entry, entry_class, where)
-
-
-def _entry(entry: Mapping[str, object], entry_class: type[_Entry], where: str) -> _Entry:
-    hints = get_type_hints(entry_class)
-    known = {field.name: field for field in fields(entry_class)}
-    label = next((entry[key] for key in ("name", "key", "path", "id") if entry.get(key)), None)
-    where = f"{where} ({label})" if label else where
-    _check_names(entry, tuple(known), where)
-    for name, field in known.items():
-        if field.default is MISSING and name not in entry:
-            raise InputError(where, f"has no {name}", f"give it; known: {', '.join(known)}")
-    values = {name: _value(value, hints[name], f"{where}: {name}") for name, value in entry.items()}
-    return entry_class(**values)  # type: ignore[arg-type]  # each value was checked against its hint
-
-
-def _value(value: object, hint: object, where: str) -> object:
-    """Return a TOML value as what the row's field holds."""
-    if isinstance(hint, type) and issubclass(hint, StrEnum):
-        if not isinstance(value, str) or value not in tuple(hint):
-            known = ", ".join(hint)
-            raise InputError(where, f"is {value!r}, which is unknown", f"use one of: {known}")
-        return hint(value)
-    wanted = bool if hint is bool else str
-    if not isinstance(value, wanted) or value == "":
-        kind = "true or false" if wanted is bool else "text"
-        raise InputError(where, f"is {value!r}", f"give {kind}")
-    return value
-
-
-def _check_os_release(row: OsReleaseRow, where: str) -> None:
-    given = [row.equals is not None, row.matches is not None, row.absent]
-    if sum(given) != 1:
-        raise InputError(
-            where, "has to say one thing of the field", "give one of equals, matches, absent = true"
-        )  # fmt: skip
-    _check_pattern(row.matches or "", where)
-
-
-def _check_pattern(pattern: str, where: str) -> None:
-    try:
-        re.compile(pattern)
-    except re.error as exc:
-        raise InputError(
-            where, f"{pattern!r} is no regular expression: {exc}", "correct it (Python syntax)"
-        ) from exc  # fmt: skip
-
-
-def _matches(raw: Mapping[str, object], name: str) -> Iterator[Mapping[str, str]]:
-    entries = raw.get("match", [])
-    for entry in entries if isinstance(entries, list) else [entries]:
-        if not isinstance(entry, dict) or not all(isinstance(v, str) for v in entry.values()):
-            raise InputError(
-                name, "has a match that is no table of texts", "write labels below [[match]]"
-            )  # fmt: skip
-        for label, pattern in entry.items():
-            _check_pattern(pattern, f"{name}, match {label}")
-        yield entry
-
-
-def _text(raw: Mapping[str, object], field: str, name: str) -> str | None:
-    value = raw.get(field)
-    if value is not None and not isinstance(value, str):
-        raise InputError(f"{name}: {field}", f"is {value!r}", "give text")
-    return value
-
-
-def _check_names(entry: Mapping[str, object], known: tuple[str, ...], where: str) -> None:
-    if unknown := sorted(set(entry) - set(known)):
-        raise InputError(
-            where, f"has unknown names: {', '.join(unknown)}", f"known: {', '.join(known)}"
-        )  # fmt: skip

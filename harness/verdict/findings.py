@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
+
+from msgspec import structs
 
 from harness.model.node_state import NodeState
 from harness.model.way import Way
@@ -83,7 +85,7 @@ def judge(row: Row, passage: Passage) -> Finding | None:
 def _held(row: Row, way: Way) -> Row:
     if way is not Way.NONE or isinstance(row, InvariantRow):
         return row
-    return replace(row, layer=Layer.COREOS)
+    return structs.replace(row, layer=Layer.COREOS)
 
 
 def _observe(

@@ -6,15 +6,18 @@ Two snapshots go in, a table of all that differs comes out. What the contract le
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import msgspec
+
+from harness import tables
 from harness.folders import fixture
 from harness.model.node_state import NodeState
 
+_KEY = "may_differ"
 _ABSENT = "-"
 # Containers' own mounts, with names that no two runs share.
 _CONTAINERS = ("/run/", "/var/lib/kubelet/", "/var/lib/containers/", "/var/lib/crio-stand-in/")
@@ -23,8 +26,7 @@ _TOLD_AS = {"dangling links": "dangling"}
 _WIDEST = 48
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Allowance:
+class Allowance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A difference that the contract names; `name` is a pattern as the shell's."""
 
     section: str
@@ -44,9 +46,13 @@ class Difference:
 
 
 def load(path: Path | None = None) -> tuple[Allowance, ...]:
-    """Return what the contract lets differ."""
-    text = (path or fixture("parity.toml")).read_text(encoding="utf-8")
-    return tuple(Allowance(**row) for row in tomllib.loads(text)["may_differ"])
+    """Return what the contract lets differ.
+
+    Raises:
+        InputError: the file cannot be read, or an entry is malformed.
+    """
+    listed = tables.read(path or fixture("parity.toml"), _KEY).entries(_KEY, Allowance)
+    return tuple(allowance for _, allowance in listed)
 
 
 def compare(

@@ -7,12 +7,16 @@ them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+import msgspec
 
 from harness.model.way import Way
+
+Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class Layer(StrEnum):
@@ -40,15 +44,14 @@ class Invariant(StrEnum):
     NOTHING_CHANGED = "nothing-changed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackageRow:
+class PackageRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An RPM package is there, or with `absent` is not; a `*` in its name stands for any text."""
 
     test_kind: ClassVar[str] = "package"
 
-    name: str
+    name: Text
     layer: Layer
-    source: str
+    source: Text
     absent: bool = False
 
     @property
@@ -62,18 +65,22 @@ class PackageRow:
         return f"package {self.name} {_presence(self.layer, self.absent)}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OsReleaseRow:
+class OsReleaseRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A field of /etc/os-release has one value, fits a regular expression, or is absent."""
 
     test_kind: ClassVar[str] = "os_release"
 
-    key: str
+    key: Text
     layer: Layer
-    source: str
-    equals: str | None = None
-    matches: str | None = None
+    source: Text
+    equals: Text | None = None
+    matches: Text | None = None
     absent: bool = False
+
+    def __post_init__(self) -> None:
+        if [self.equals is not None, self.matches is not None, self.absent].count(True) != 1:
+            raise ValueError("Expected one of `equals`, `matches` and `absent = true`")
+        require_pattern(self.matches or "")
 
     @property
     def id(self) -> str:
@@ -88,8 +95,7 @@ class OsReleaseRow:
         return f"os-release {self.key} {what}{_presence(self.layer, self.absent)}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnitRow:
+class UnitRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A systemd unit is in a state in the node; one of the node layer was not active before.
 
     What a unit of the CoreOS layer was before is not judged: the first snapshot may catch it
@@ -101,11 +107,11 @@ class UnitRow:
 
     test_kind: ClassVar[str] = "unit"
 
-    name: str
+    name: Text
     layer: Layer
-    source: str
-    active: str = "active"
-    sub: str | None = None
+    source: Text
+    active: Text = "active"
+    sub: Text | None = None
 
     @property
     def id(self) -> str:
@@ -120,15 +126,14 @@ class UnitRow:
         return f"unit {self.name} is {state} in the node{was}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileRow:
+class FileRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A path exists, links followed, or with `present = false` does not."""
 
     test_kind: ClassVar[str] = "file"
 
-    path: str
+    path: Text
     layer: Layer
-    source: str
+    source: Text
     present: bool = True
 
     @property
@@ -142,14 +147,13 @@ class FileRow:
         return f"{self.path} {_presence(self.layer, not self.present)}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InvariantRow:
+class InvariantRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One of the invariants holds over live-apply."""
 
     test_kind: ClassVar[str] = "invariant"
 
     name: Invariant
-    source: str
+    source: Text
 
     @property
     def id(self) -> str:
@@ -197,6 +201,14 @@ _INVARIANT_CLAIMS = {
     Invariant.BOOTIMAGE_IS_KEPT: "the bootimage's deployment is kept, to be rolled back to",
     Invariant.NOTHING_CHANGED: "packages, os-release and what is mounted on /usr are unchanged",
 }
+
+
+def require_pattern(pattern: str) -> None:
+    """Raise ValueError if a text is not a regular expression."""
+    try:
+        re.compile(pattern)
+    except re.error as exc:
+        raise ValueError(f"{pattern!r} is not a regular expression: {exc}") from exc
 
 
 def _presence(layer: Layer, absent: bool) -> str:

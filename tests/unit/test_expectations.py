@@ -61,41 +61,50 @@ def test_row_is_read_with_a_stable_id(text: str, row: Row, row_id: str) -> None:
 
 
 PACKAGE = '[[package]]\nname = "a"\nlayer = "node"\nsource = "s"\n'
+A = "t.toml, [[package]] number 1 (a)"
 BAD = [
     ("a =", "t.toml", "is not TOML"),
-    ("[[pakage]]\n", "t.toml", "unknown names: pakage"),
-    ("title = 3", "t.toml: title", "is 3"),
-    ("package = 3", "t.toml", "package is not a list"),
-    ("package = [3]", "t.toml, [[package]] number 1", "is not a table"),
-    (PACKAGE + "weight = 3", "t.toml, [[package]] number 1 (a)", "unknown names: weight"),
-    (PACKAGE.replace('source = "s"', ""), "t.toml, [[package]] number 1 (a)", "has no source"),
-    (PACKAGE.replace('"s"', '""'), "t.toml, [[package]] number 1 (a): source", "is ''"),
-    (PACKAGE.replace('"s"', "4"), "t.toml, [[package]] number 1 (a): source", "is 4"),
-    (PACKAGE + 'absent = "no"', "t.toml, [[package]] number 1 (a): absent", "is 'no'"),
-    (PACKAGE.replace("node", "rhel"), "t.toml, [[package]] number 1 (a): layer", "'rhel'"),
+    ("[[pakage]]\n", "t.toml", "unknown field `pakage`"),
+    ("title = 3", "t.toml", "Expected `str`, got `int` - at `$.title`"),
+    ("package = 3", "t.toml", "Expected `array`, got `int` - at `$.package`"),
+    ("package = [3]", "t.toml, [[package]] number 1", "Expected `object`, got `int`"),
+    (PACKAGE + "weight = 3", A, "unknown field `weight`"),
+    (
+        PACKAGE.replace('source = "s"', ""),
+        A,
+        "missing required field `source`",
+    ),
+    (
+        PACKAGE.replace('"s"', '""'),
+        A,
+        "length >= 1 - at `$.source`",
+    ),
+    (PACKAGE.replace('"s"', "4"), A, "got `int` - at `$.source`"),
+    (PACKAGE + 'absent = "no"', A, "got `str` - at `$.absent`"),
+    (PACKAGE.replace("node", "rhel"), A, "'rhel' - at `$.layer`"),
     (PACKAGE + PACKAGE, "t.toml", "has two package rows node-a"),
     (
         '[[invariant]]\nname = "no-weather"\nsource = "s"',
-        "t.toml, [[invariant]] number 1 (no-weather): name",
-        "is 'no-weather', which is unknown",
+        "t.toml, [[invariant]] number 1 (no-weather)",
+        "Invalid enum value 'no-weather'",
     ),
     (
         '[[os_release]]\nkey = "ID"\nlayer = "node"\nsource = "s"',
         "t.toml, [[os_release]] number 1 (ID)",
-        "one thing",
+        "Expected one of `equals`, `matches`",
     ),
     (
         '[[os_release]]\nkey = "ID"\nlayer = "node"\nsource = "s"\nequals = "a"\nmatches = "b"',
         "t.toml, [[os_release]] number 1 (ID)",
-        "one thing",
+        "Expected one of `equals`, `matches`",
     ),
     (
         '[[os_release]]\nkey = "ID"\nlayer = "node"\nsource = "s"\nmatches = "("',
         "t.toml, [[os_release]] number 1 (ID)",
-        "is no regular expression",
+        "is not a regular expression",
     ),
-    ('[[match]]\na = "("', "t.toml, match a", "is no regular expression"),
-    ("[[match]]\na = 3", "t.toml", "match that is no table"),
+    ('[[match]]\na = "("', "t.toml", "is not a regular expression"),
+    ("[[match]]\na = 3", "t.toml, [[match]] number 1", "Expected `str`, got `int`"),
 ]
 
 

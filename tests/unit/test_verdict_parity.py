@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
 from harness.folders import fixture
+from harness.model.errors import InputError
 from harness.model.nevra import Nevra
 from harness.model.node_state import Mount, NodeState, parse
 from harness.model.units import UnitState
@@ -117,3 +119,11 @@ def test_the_deployments_own_checksum_is_no_difference() -> None:
     fat = with_mount(fat, "/etc", f"/ostree/deploy/x/{other.checksum}.0/etc")
 
     assert not [d for d in compare(thin, fat, load()) if d.name == "/etc"]
+
+
+def test_malformed_allowance_is_reported_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "parity.toml"
+    path.write_text('[[may_differ]]\nname = "a"\nsection = "units"\n')
+
+    with pytest.raises(InputError, match=r"\[\[may_differ\]\] number 1 \(a\): .* `source`"):
+        load(path)
