@@ -110,7 +110,7 @@ def _node(build: _Build, debian: rootfs.Debian, base: Path, node: Path) -> None:
     coreos.shape(node)
 
 
-def _images(build: _Build, folder: Path, base: Path, node: Path) -> oci.Layer:
+def _images(build: _Build, folder: Path, base: Path, node: Path) -> oci.PackedLayer:
     lower = oci.pack(base, oci.everything(base), build.work / "base.tar.gz")
     upper = oci.pack(node, oci.changed(node, base), build.work / "node.tar.gz")
     labels = {
@@ -142,7 +142,11 @@ def _payload(build: _Build, debian: rootfs.Debian, folder: Path) -> None:
 
 
 def _bootimage(
-    build: _Build, debian: rootfs.Debian, tree: Path, base_layer: oci.Layer | None, image: Path
+    build: _Build,
+    debian: rootfs.Debian,
+    tree: Path,
+    base_layer: oci.PackedLayer | None,
+    image: Path,
 ) -> None:
     work = build.work / image.stem
     sysroot = _sysroot(build, tree, base_layer, work, build.recipe.kernel_arguments)
@@ -153,7 +157,7 @@ def _bootimage(
 
 
 def _live(
-    build: _Build, debian: rootfs.Debian, tree: Path, base_layer: oci.Layer, folder: Path
+    build: _Build, debian: rootfs.Debian, tree: Path, base_layer: oci.PackedLayer, folder: Path
 ) -> None:
     work = build.work / folder.stem
     arguments = build.recipe.kernel_arguments
@@ -169,7 +173,11 @@ def _live(
 
 
 def _sysroot(
-    build: _Build, tree: Path, base_layer: oci.Layer | None, work: Path, arguments: Sequence[str]
+    build: _Build,
+    tree: Path,
+    base_layer: oci.PackedLayer | None,
+    work: Path,
+    arguments: Sequence[str],
 ) -> disk.Sysroot:
     work.mkdir()
     sysroot = disk.make_sysroot(work / "sysroot", build.deadline)

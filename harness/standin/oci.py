@@ -23,7 +23,7 @@ _ZSTD_LEVEL = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
+class PackedLayer:
     """A gzipped tar: its file, what names it, and the digest of the tar inside."""
 
     file: Path
@@ -72,7 +72,7 @@ ZSTD = Packing(name="zstd", opened=_zstandard)
 """What container runtimes read too: a fifth less to pull, and a third of the work to unpack."""
 
 
-def pack(tree: Path, paths: Iterable[Path], file: Path, packing: Packing = GZIP) -> Layer:
+def pack(tree: Path, paths: Iterable[Path], file: Path, packing: Packing = GZIP) -> PackedLayer:
     """Pack `paths` below an ostree-shaped `tree` to a layer, where /usr/etc is named /etc."""
     with file.open("wb") as raw:
         outer = _Digesting(raw)
@@ -85,11 +85,11 @@ def pack(tree: Path, paths: Iterable[Path], file: Path, packing: Packing = GZIP)
     descriptor = Descriptor(
         mediaType=f"{_MEDIA}.layer.v1.tar+{packing.name}", digest=outer.digest, size=outer.size
     )
-    return Layer(file=file, descriptor=descriptor, diff_id=inner.digest)
+    return PackedLayer(file=file, descriptor=descriptor, diff_id=inner.digest)
 
 
 def write_image(
-    folder: Path, layers: Sequence[Layer], config: Mapping[str, object], created: str
+    folder: Path, layers: Sequence[PackedLayer], config: Mapping[str, object], created: str
 ) -> None:
     """Write a layout that holds one image; its layer files are linked in, not copied.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from images_fakes import deadline, tar_of, write_layout, write_list
 
-from harness.images.container.node_image import Layer, NodeImage, resolve
+from harness.images.container.node_image import LayerBlob, NodeImage, resolve
 from harness.images.container.oci_layout import write_blob, write_index
 from harness.images.container.reference import parse
 from harness.images.container.skopeo import Source, decisive_line
@@ -37,7 +37,7 @@ def test_the_version_is_the_images_own_else_that_of_its_coreos() -> None:
 
 
 def test_the_size_is_that_of_all_layers() -> None:
-    layers = tuple(Layer(digest=f"sha256:{n}", size_bytes=n) for n in (1, 2))
+    layers = tuple(LayerBlob(digest=f"sha256:{n}", size_bytes=n) for n in (1, 2))
     whole = NodeImage(reference=parse("docker://q/x"), digest="sha256:1", layers=layers, labels={})
 
     assert whole.size_bytes == 3

@@ -22,7 +22,7 @@ _STAND_IN = "io.node-image.stand-in"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
+class LayerBlob:
     """One layer blob as the manifest lists it; its size is that of the transfer."""
 
     digest: str
@@ -36,7 +36,7 @@ class NodeImage:
     reference: Reference
     digest: str
     labels: Mapping[str, str]
-    layers: tuple[Layer, ...]
+    layers: tuple[LayerBlob, ...]
 
     @property
     def size_bytes(self) -> int:
@@ -150,10 +150,10 @@ def _labels(source: Source, deadline: Deadline) -> dict[str, str]:
         raise _malformed(source) from exc
 
 
-def _layers(source: Source, manifest: Mapping[str, Any]) -> tuple[Layer, ...]:
+def _layers(source: Source, manifest: Mapping[str, Any]) -> tuple[LayerBlob, ...]:
     try:
         return tuple(
-            Layer(digest=entry["digest"], size_bytes=int(entry["size"]))
+            LayerBlob(digest=entry["digest"], size_bytes=int(entry["size"]))
             for entry in manifest["layers"]
         )
     except (KeyError, TypeError, ValueError) as exc:
