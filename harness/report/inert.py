@@ -43,7 +43,7 @@ def shown(value: object) -> object:
 def plain(text: str) -> Markup:
     """Return one line without any character that means something to HTML or XML.
 
-    For attributes, for the title of a page and for pictures, where `shown` cannot be used.
+    For attributes and for the title of a page, where `shown` cannot be used.
     """
     line = " ".join(printable(text).split())
     return Markup(line.translate(_LIKENESS))  # noqa: S704 - nothing in it means anything

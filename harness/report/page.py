@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from harness.diagnosis.readers import systemd_words
 from harness.folders import fixture
@@ -27,8 +26,6 @@ from harness.report.differences import (
     package_changes,
 )
 
-_WIDE_PX = 1000
-_NARROW_PX = 340
 _LINES_BEFORE = 24
 _LINES_AFTER = 8
 _LINE_LENGTH = 400
@@ -162,22 +159,13 @@ def _environment() -> Environment:
         "path_link": inert.path_link,
         "web_link": inert.web_link,
         "seconds": _seconds,
+        "share": _share,
         "length_of_time": _length_of_time,
         "size": _size,
         "when": _when,
-        "drawn": _drawn,
     }
-    environment.globals |= {"pictures": _pictures, "rows": timeline.rows}
+    environment.globals |= {"timeline_of": timeline.of}
     return environment
-
-
-def _pictures(machine: MachineRecord) -> tuple[timeline.Picture, timeline.Picture]:
-    """Return the timeline for wide screens and for narrow ones."""
-    return timeline.draw(machine, _WIDE_PX), timeline.draw(machine, _NARROW_PX)
-
-
-def _drawn(picture: timeline.Picture) -> Markup:
-    return Markup(picture.svg)  # noqa: S704 - the timeline passes every text through `plain`
 
 
 def _when(run: RunRecord) -> str:
@@ -195,6 +183,10 @@ def _when(run: RunRecord) -> str:
 
 def _seconds(value_s: float) -> str:
     return f"{value_s:.1f} s"
+
+
+def _share(value_percent: float) -> str:
+    return f"{value_percent:.2f}%"
 
 
 def _length_of_time(value_s: float) -> str:

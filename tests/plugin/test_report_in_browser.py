@@ -8,15 +8,24 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    ElementHandle,
+    FloatRect,
+    Page,
+    Request,
+    sync_playwright,
+)
 
 from harness.folders import fixture
-from harness.model.record import QuotedLine, RunRecord
+from harness.model.record import PhaseRecord, QuotedLine, RunRecord
 from harness.model.run_folder import PAGE
-from harness.report import document, page
+from harness.report import document, page, timeline
 
 GOOD = document.read(fixture("report/example-good.json"))
 FAILED = document.read(fixture("report/example-failed.json"))
@@ -140,35 +149,83 @@ def test_page_tells_its_content(browser: Browser, tmp_path: Path) -> None:
     found.page.context.close()
 
 
-@pytest.mark.parametrize("width_px", [PHONE_PX, DESK_PX])
-def test_timeline_can_be_read(browser: Browser, tmp_path: Path, width_px: int) -> None:
-    found = opened(browser, written(GOOD, tmp_path), width_px)
+def many_phases() -> RunRecord:
+    """Two machines of three boots: long titles, phases of no length, one that lasts."""
+    long = f"a title of many words that goes on {'without-an-end-' * 8}"
+    phases = [
+        PhaseRecord(
+            name=f"{boot}-{number}", title=long if number == 3 else f"phase {number}", boot=boot,
+            begin_s=begin_s, end_s=None if (boot, number) == (3, 9) else begin_s + number % 4 * 10,
+            depth=number % 2, is_failed=number == 7,
+        )
+        for boot in (1, 2, 3)
+        for number, begin_s in enumerate(range(boot * 100 - 100, boot * 100, 10))
+    ]  # fmt: skip
+    phases.append(PhaseRecord(name="last", title="last", boot=3, begin_s=320.0, end_s=320.0))
+    sightings = tuple(replace(s, at_s=320.0) for s in FAILED.machines[0].sightings)
+    machine = replace(FAILED.machines[0], phases=tuple(phases), sightings=sightings, boots=3)
+    return replace(FAILED, machines=(machine, replace(machine, name="another")))
 
-    (picture,) = [svg for svg in found.page.query_selector_all("svg") if svg.is_visible()]
-    assert picture.get_attribute("role") == "img"
-    box = picture.bounding_box()
-    assert box is not None
-    assert width_px * 0.75 < box["width"] <= width_px
-    for text in picture.query_selector_all("text"):
-        letters = text.bounding_box()
-        assert letters is not None
-        assert letters["height"] >= 10
-        assert box["x"] - 1 <= letters["x"]
-        assert letters["x"] + letters["width"] <= box["x"] + box["width"] + 1
+
+TIMELINES = {**RUNS, "many": many_phases()}
+
+
+@pytest.mark.parametrize("width_px", [SMALLEST_PX, PHONE_PX, DESK_PX])
+@pytest.mark.parametrize("name", TIMELINES)
+def test_timeline_can_be_read(browser: Browser, tmp_path: Path, name: str, width_px: int) -> None:
+    run = TIMELINES[name]
+
+    found = opened(browser, written(run, tmp_path), width_px)
+
+    tables = found.page.query_selector_all("table.timeline")
+    assert len(tables) == len(run.machines)
+    assert found.overflow_px == 0
+    for table, machine in zip(tables, run.machines, strict=True):
+        track = box_of(table.query_selector("thead .track"))
+        assert track["width"] > width_px * (0.4 if width_px == DESK_PX else 0.8)
+        bars = [box_of(bar) for bar in table.query_selector_all(".bar")]
+        assert len(bars) == len(machine.phases)
+        for bar in (*bars, *(box_of(mark) for mark in table.query_selector_all(".mark"))):
+            assert bar["width"] >= 3
+            assert bar["height"] >= 8
+            assert track["x"] - 0.5 <= bar["x"]
+            assert bar["x"] + bar["width"] <= track["x"] + track["width"] + 0.5
+        ticks = [box_of(tick) for tick in table.query_selector_all("thead .track span")]
+        for before, after in pairwise(ticks):
+            assert before["x"] + before["width"] <= after["x"]
+        clipped = "all => all.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.outerHTML)"
+        assert table.eval_on_selector_all("th", clipped) == []
     found.page.context.close()
 
 
-def test_titles_stay_within_their_blocks(browser: Browser, tmp_path: Path) -> None:
+def test_bars_are_in_their_places(browser: Browser, tmp_path: Path) -> None:
     found = opened(browser, written(GOOD, tmp_path), DESK_PX)
 
-    for group in found.page.query_selector_all(".wide .chain"):
-        (block,) = [rect.bounding_box() for rect in group.query_selector_all("rect")]
-        for text in group.query_selector_all("text"):
-            letters = text.bounding_box()
-            assert block is not None
-            assert letters is not None
-            assert letters["x"] + letters["width"] <= block["x"] + block["width"]
+    rows = {row.phase.title: row for row in timeline.of(GOOD.machines[0]).rows}
+    track = box_of(found.page.query_selector("thead .track"))
+    for line in found.page.query_selector_all(".timeline tbody tr"):
+        title, bar = line.inner_text().partition("\t")[0], box_of(line.query_selector(".bar"))
+        row = rows[title]
+        at_px = row.at / 100 * track["width"]
+        assert bar["x"] - track["x"] == pytest.approx(at_px, abs=3)
+        assert bar["width"] == pytest.approx(max(row.width / 100 * track["width"], 3), abs=1)
     found.page.context.close()
+
+
+def test_bars_are_printed(browser: Browser, tmp_path: Path) -> None:
+    found = opened(browser, written(GOOD, tmp_path), DESK_PX)
+
+    found.page.emulate_media(media="print")
+
+    style = "getComputedStyle(document.querySelector('.bar')).printColorAdjust"
+    assert found.page.evaluate(style) == "exact"
+    found.page.context.close()
+
+
+def box_of(element: ElementHandle | None) -> FloatRect:
+    box = element.bounding_box() if element else None
+    assert box is not None
+    return box
 
 
 def test_colours_follow_the_readers_wish(browser: Browser, tmp_path: Path) -> None:
@@ -194,7 +251,7 @@ def test_text_of_guests_does_not_run(browser: Browser, tmp_path: Path, is_embedd
     frame = found.page.frames[-1]
 
     assert frame.inner_text(".why .cause") == HOSTILE
-    assert frame.query_selector_all("img, script, b:not(.legend b)") == []
+    assert frame.query_selector_all("img, script, b") == []
     assert found.page.evaluate("window.hit") is None
     assert [url for url in found.asked if not url.startswith(("file:", "about:"))] == []
     assert frame.evaluate("document.compatMode") == "CSS1Compat"

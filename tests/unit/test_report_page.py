@@ -82,7 +82,7 @@ def test_parts_come_in_the_order_of_reading() -> None:
 
     parts = [
         "Failed: product", "says nothing of RHEL", "Why", "Red tests", "What was tested",
-        "Phases in seconds", "Findings", "Fatal", "Warnings", "Commands missing", "Other tests",
+        "phases in 271.9 s", "Findings", "Fatal", "Warnings", "Commands missing", "Other tests",
         "What live-apply changed", "os-release", "Console", "Files",
     ]  # fmt: skip
     at = [text.index(part) for part in parts]
