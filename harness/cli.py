@@ -21,9 +21,9 @@ from harness.model import run_folder
 from harness.model.clock import Deadline
 from harness.model.errors import HarnessError, InputError
 from harness.report import document, plain
-from harness.report import history as remembered
 from harness.report.compare import compare
-from harness.report.trends import look_back
+from harness.report.history import store
+from harness.report.history.trends import look_back
 from harness.standin import build
 from harness.verdict import expectations
 
@@ -111,7 +111,7 @@ def tell_history(*, file: Path, scenario: str | None, since: str, as_json: bool)
     no such runs.
     """
     with _errors_told(_UnusableInput):
-        past = remembered.read(file, since)
+        past = store.read(file, since)
         if not (past.runs or since):
             remedy = f"add some: `pytest --history {file}`, with tests of machines"
             raise InputError(str(file), "holds no runs yet", remedy)

@@ -122,9 +122,9 @@ def check_history(config: pytest.Config) -> None:
     try:
         insist_writable(path)
         if path.exists():
-            from harness.report import history
+            from harness.report.history import store
 
-            history.read(path, _NO_RUNS)
+            store.read(path, _NO_RUNS)
     except InputError as exc:
         raise pytest.UsageError(str(exc)) from exc
 

@@ -133,10 +133,10 @@ class Recorder:
         self._ending = _Ending(state=state, ended=utc_now(), exit_code=exit_code)
         self._write()
         if self._ways.history is not None:
-            from harness.report import history
+            from harness.report.history import store
 
             with self._files.trouble_noted("the run is not in the history"):
-                history.append(self._ways.history, self.record())
+                store.append(self._ways.history, self.record())
 
     def close(self) -> None:
         """End the thread, orderly; a second time it does nothing."""

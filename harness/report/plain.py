@@ -17,8 +17,8 @@ from harness.folders import fixture
 from harness.model.escapes import printable
 from harness.report.compare import Comparison, Ending, PhaseTimes, TestChange
 from harness.report.differences import FieldChange
-from harness.report.statistics import DEFAULT, Decision, Judgement
-from harness.report.trends import PhaseTrend, RedTest, Trends
+from harness.report.history.statistics import DEFAULT, Decision, Judgement
+from harness.report.history.trends import PhaseTrend, RedTest, Trends
 
 _T = TypeVar("_T")
 Cells = tuple[str, ...]

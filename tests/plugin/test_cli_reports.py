@@ -14,7 +14,8 @@ from click.testing import CliRunner, Result
 
 from harness.cli import main
 from harness.model.record import Outcome, RunRecord, TestRecord
-from harness.report import document, history
+from harness.report import document
+from harness.report.history import store
 
 # As two runs on one host are: processes that share nothing but the file.
 _SPAWN = multiprocessing.get_context("spawn")
@@ -47,8 +48,8 @@ def reports(tmp_path: Path) -> tuple[Path, Path]:
 @pytest.fixture
 def nightly(tmp_path: Path) -> Path:
     file = tmp_path / "nightly.db"
-    history.append(file, run(1))
-    history.append(file, run(2, Outcome.FAILED))
+    store.append(file, run(1))
+    store.append(file, run(2, Outcome.FAILED))
     return file
 
 
@@ -195,25 +196,25 @@ class _Killer(tuple[TestRecord, ...]):
 def _append_and_die(file: Path) -> None:
     tests = _Killer([TestRecord(id="t::kubelet", outcome=Outcome.FAILED)])
     dying = RunRecord(id="dying", started="2026-11-03", subject={}, host={}, tests=tests)
-    history.append(file, dying)
+    store.append(file, dying)
 
 
 def test_process_killed_while_it_appends_leaves_the_history_as_it_was(nightly: Path) -> None:
-    before = history.read(nightly)
+    before = store.read(nightly)
     process = _SPAWN.Process(target=_append_and_die, args=(nightly,))
 
     process.start()
     process.join(_JOIN_S)
 
     assert process.exitcode == -signal.SIGKILL
-    assert history.read(nightly) == before
-    history.append(nightly, run(3))
-    assert [found.name.id for found in history.read(nightly).runs] == ["run-1", "run-2", "run-3"]
+    assert store.read(nightly) == before
+    store.append(nightly, run(3))
+    assert [found.name.id for found in store.read(nightly).runs] == ["run-1", "run-2", "run-3"]
 
 
 def _append_some(file: Path, numbers: tuple[int, ...]) -> None:
     for number in numbers:
-        history.append(file, run(number))
+        store.append(file, run(number))
 
 
 def test_processes_that_append_at_once_lose_nothing(tmp_path: Path) -> None:
@@ -227,4 +228,4 @@ def test_processes_that_append_at_once_lose_nothing(tmp_path: Path) -> None:
         process.join(_JOIN_S)
 
     assert [process.exitcode for process in processes] == [0, 0]
-    assert len(history.read(file).runs) == 18
+    assert len(store.read(file).runs) == 18

@@ -10,7 +10,7 @@ from throwaway import ROWS, Project, junit_cases
 
 from harness.model.record import Blame, Outcome, State
 from harness.recording.recorder import RIG_ERRORS
-from harness.report import history
+from harness.report.history import store
 
 pytest_plugins = ["pytester", "throwaway_fixtures"]
 
@@ -122,7 +122,7 @@ def test_reason_of_a_claim_leads_its_message_in_report_and_history(project: Proj
 
     firsts = [test.message.partition("\n")[0] for test in report_of(project).tests]
     assert firsts == ["AssertionError: assert 'no-such' in []"] * 2
-    (night,) = history.read(project.folder / "nights.sqlite").runs
+    (night,) = store.read(project.folder / "nights.sqlite").runs
     assert [test.message for test in night.tests.values()] == firsts
 
 
@@ -198,7 +198,7 @@ def test_history_grows_by_each_run(project: Project) -> None:
     for _ in range(2):
         project.run(*project.fake, "--history=nights.sqlite")
 
-    runs = history.read(project.folder / "nights.sqlite").runs
+    runs = store.read(project.folder / "nights.sqlite").runs
     assert len(runs) == 2
     assert all(run.name.node_image.startswith("sha256:") for run in runs)
 

@@ -11,7 +11,7 @@ from harness.model.record import (
     RunRecord,
     TestRecord,
 )
-from harness.report.past import PastPhase, PastRun, PastTest, RunName
+from harness.report.history.past import PastPhase, PastRun, PastTest, RunName
 
 SCENARIO = "ipi_bootstrap"
 TEST = "tests/boot/test_node_image.py::test_kubelet[scenario=ipi_bootstrap]"

@@ -264,13 +264,13 @@ def test_crash_of_a_worker_is_the_rigs(desk: Desk) -> None:
 
 
 def test_run_is_added_to_the_history(tmp_path: Path) -> None:
-    from harness.report import history
+    from harness.report.history import store
 
     desk = Desk(tmp_path, history=tmp_path / "history.sqlite")
     desk.recorder.begin()
     desk.recorder.finish(0)
 
-    (run,) = history.read(tmp_path / "history.sqlite").runs
+    (run,) = store.read(tmp_path / "history.sqlite").runs
     assert run.name.id == "run-1"
     desk.close()
 

@@ -15,8 +15,8 @@ from composed_runs import SCENARIO, TEST, case, digest, layer, machine, phase, r
 
 from harness.model.errors import InputError
 from harness.model.record import Blame, Outcome, RunRecord, TestRecord
-from harness.report.history import VERSION, append, read
-from harness.report.past import History, PastPhase, PastTest, RunName
+from harness.report.history.past import History, PastPhase, PastTest, RunName
+from harness.report.history.store import VERSION, append, read
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.report.statistics import Judgement, Limits, decide, mad, modified_z
+from harness.report.history.statistics import Judgement, Limits, decide, mad, modified_z
 
 EVEN = [10.0, 10.2, 9.8, 10.1, 9.9, 10.3, 9.7, 10.0]
 

@@ -9,10 +9,10 @@ from composed_runs import TEST, digest, past, past_pull, past_test, run_name
 
 from harness.model.record import Outcome
 from harness.report.differences import Change
-from harness.report.past import History, PastRun
+from harness.report.history.past import History, PastRun
+from harness.report.history.statistics import Judgement
+from harness.report.history.trends import RedTest, Trends, look_back
 from harness.report.plain import trends_text
-from harness.report.statistics import Judgement
-from harness.report.trends import RedTest, Trends, look_back
 
 P, F, E = Outcome.PASSED, Outcome.FAILED, Outcome.ERROR
 S, K, A = Outcome.SKIPPED, Outcome.FLAKY, Outcome.ALLOWED

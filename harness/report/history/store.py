@@ -19,7 +19,7 @@ from pathlib import Path
 from harness.model.errors import InputError
 from harness.model.record import Blame, Outcome, RunRecord
 from harness.report.compare import took_s
-from harness.report.past import History, PastPhase, PastRun, PastTest, RunName
+from harness.report.history.past import History, PastPhase, PastRun, PastTest, RunName
 
 VERSION = 1
 """The version of the tables; a newer file is refused, an older one will be brought up to it."""

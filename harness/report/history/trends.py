@@ -12,8 +12,8 @@ from itertools import takewhile
 
 from harness.model.record import Blame, Outcome
 from harness.report.differences import PackageChanges, package_changes
-from harness.report.past import History, PastPhase, PastRun, PastTest, RunName
-from harness.report.statistics import Decision, decide
+from harness.report.history.past import History, PastPhase, PastRun, PastTest, RunName
+from harness.report.history.statistics import Decision, decide
 
 _LATEST = 30
 """How many earlier runs a phase is held to: after a lasting change, some weeks of nights."""

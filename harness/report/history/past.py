@@ -1,4 +1,4 @@
-"""What a history remembers of runs: plain values, read by `history.py`, judged by `trends.py`."""
+"""What a history remembers of runs: plain values, kept by `store.py`, judged by `trends.py`."""
 
 from __future__ import annotations
 
