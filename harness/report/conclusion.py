@@ -23,13 +23,13 @@ from harness.model.record import (
 
 STAND_IN_KEYS = ("stand_in", "io.node-image.stand-in")
 _YES = ("yes", "true", "1")
-# Source: pytest.ExitCode. 5 is that no test was collected.
 # Source: harness/diagnosis/narrate.py, `narrate`.
 _DIAGNOSIS = re.compile(
     r"\A(?:PRODUCT|RIG|TEST) failed in .*?"
     r"^  rule: (?P<rule>\S+) .*?^  evidence: (?P<folder>[^\n]+)",
     re.DOTALL | re.MULTILINE,
 )
+# Source: pytest.ExitCode. 5 is that no test was collected.
 _ENDINGS = {2: "interrupted", 3: "pytest failed", 4: "wrong usage", 5: "no tests ran"}
 
 
