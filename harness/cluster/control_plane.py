@@ -53,7 +53,7 @@ class Program:
         """Return the end of its log."""
         return self.log.read_text(errors="replace")[-_LOG_TAIL:]
 
-    def insist_alive(self) -> None:
+    def check_alive(self) -> None:
         """Return while it runs; raise `RigError` with the end of its log if it ended."""
         if self.child.poll() is None:
             return
@@ -76,14 +76,14 @@ class ControlPlane:
         """The files that its processes write to."""
         return tuple(program.log for program in self.programs)
 
-    def insist_alive(self) -> None:
+    def check_alive(self) -> None:
         """Return while its processes run.
 
         Raises:
             RigError: one ended; carries the end of its log.
         """
         for program in self.programs:
-            program.insist_alive()
+            program.check_alive()
 
     @property
     def url_in_guest(self) -> str:
@@ -194,7 +194,7 @@ def _wait_until_ready(started: Sequence[Program], plane: ControlPlane, deadline:
 
 def _ask(started: Sequence[Program], client: httpx.Client) -> None:
     for program in started:
-        program.insist_alive()
+        program.check_alive()
     try:
         answer = client.get("/readyz", params={"verbose": "1"})
     except httpx.TransportError as exc:

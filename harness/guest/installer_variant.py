@@ -120,7 +120,7 @@ def variant_of(document: Document) -> Variant:
     )
 
 
-def insist_bootstrap(document: Document, subject: str) -> None:
+def require_bootstrap(document: Document, subject: str) -> None:
     """Return if `document` is a bootstrap config of the installer; errors call it `subject`.
 
     Raises:

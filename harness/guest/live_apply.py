@@ -23,7 +23,7 @@ from harness.model.ignition import Config, Dropin, File, Link, Unit
 
 OBSERVE = "/usr/local/bin/node-image-harness-observe"
 """The guest's command that prints a snapshot for `model.node_state`."""
-BEFORE = "/run/node-image-harness/before.txt"
+BEFORE_OVERLAY = "/run/node-image-harness/before.txt"
 """Where the guest keeps the snapshot of the bare bootimage."""
 
 _PATHS = "/etc/node-image-harness/paths"

@@ -17,7 +17,7 @@ from harness.model.ignition import Config, Dropin, File, Unit
 
 STAGE = "pivot"
 """The stage that the guest tells as done before it reboots."""
-BEFORE = "/var/lib/node-image-harness/before.txt"
+BEFORE_PIVOT = "/var/lib/node-image-harness/before.txt"
 """Where the guest keeps the snapshot of the bare bootimage, over the reboot."""
 ENCAPSULATED = "/etc/ignition-machine-config-encapsulated.json"
 """The machine config as the machine-config server adds it; moved away when the pivot is done."""

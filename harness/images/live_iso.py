@@ -40,7 +40,7 @@ class Area:
     size: int
 
 
-def insist_live_iso(iso: Path) -> None:
+def require_live_iso(iso: Path) -> None:
     """Do nothing if the file at `iso` is a live ISO with room for an Ignition config.
 
     Raises:

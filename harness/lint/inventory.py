@@ -145,7 +145,7 @@ def _waited_for(watch: Watch, deadline: Deadline) -> str:
 
 
 def _whole(watch: Watch) -> str:
-    watch.insist_alive()
+    watch.check_alive()
     path = watch.machine.port_files[EVENTS_PORT]
     text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     if _END not in text:

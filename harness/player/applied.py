@@ -30,7 +30,7 @@ class Watching(Protocol):
     def record(self) -> MachineRecord:
         """What there is to report of the machine so far."""
 
-    def insist_alive(self) -> None:
+    def check_alive(self) -> None:
         """Return while nothing fatal was seen; raise what the diagnosis says otherwise."""
 
     def phase(self, name: str, title: str) -> AbstractContextManager[None]:
@@ -43,7 +43,7 @@ class Unwatched:
     boots = 1
     record = MachineRecord(name="unwatched", scenario="", folder="")
 
-    def insist_alive(self) -> None:
+    def check_alive(self) -> None:
         """Never raise."""
 
     def phase(self, name: str, title: str) -> AbstractContextManager[None]:

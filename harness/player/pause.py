@@ -16,7 +16,7 @@ _LOOK_S = 1.0
 
 
 def pause(
-    machines: Iterable[Running], keys: RunKeys, rig: Rig, insist_alive: Callable[[], None]
+    machines: Iterable[Running], keys: RunKeys, rig: Rig, check_alive: Callable[[], None]
 ) -> None:
     """Report how to log in to each machine, and wait until the user interrupts.
 
@@ -29,7 +29,7 @@ def pause(
             rig.tell(f"{name}: log in with  {command}")
         rig.tell("stopped by --until: the machines stay until you press Ctrl-C")
         while True:
-            insist_alive()
+            check_alive()
             rig.clock.sleep(_LOOK_S)
 
 

@@ -114,7 +114,7 @@ class Service:
 
     `run` is entered before the first machine is switched on, after the services named before, and
     left when all machines are gone. Others find what it yields by `site.service(name)`. If that
-    has `insist_alive`, every wait for a machine asks it; files in `logs` are kept as evidence.
+    has `check_alive`, every wait for a machine asks it; files in `logs` are kept as evidence.
     """
 
     name: str

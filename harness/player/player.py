@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from harness.guest import live_apply, pivot
-from harness.guest.live_apply import OBSERVE
+from harness.guest.live_apply import BEFORE_OVERLAY, OBSERVE
+from harness.guest.pivot import BEFORE_PIVOT
 from harness.model import node_state
 from harness.model.clock import NotYet, wait_for
 from harness.model.errors import DeadlineError
@@ -43,7 +43,7 @@ _LOOK_S = 0.5
 class Living(Protocol):
     """A service that can end by itself, as a control plane on this host."""
 
-    def insist_alive(self) -> None:
+    def check_alive(self) -> None:
         """Return while it runs; raise why it does not."""
 
     @property
@@ -87,7 +87,7 @@ class _Player:
             self._take(step)
             self._note_up(step.machine, number)
             if self._progress.is_until(number):
-                pause(self._site.machines.values(), self._site.keys, self._rig, self._insist_alive)
+                pause(self._site.machines.values(), self._site.keys, self._rig, self._check_alive)
 
     def applied(self) -> AppliedNodes:
         """Take the snapshots of all judged machines.
@@ -112,7 +112,7 @@ class _Player:
             case Check():
                 self._check(self._site.machines[step.machine], step)
             case Checkpoint():
-                self._insist_alive()
+                self._check_alive()
 
     def _switch_on(self, step: SwitchOn) -> None:
         plan = self._site.scenario.plan_of(step.machine)
@@ -134,7 +134,7 @@ class _Player:
         with running.watch.span("login", "login by SSH"):
             try:
                 limit = self._rig.deadline(limit_s)
-                session = self._rig.connect(endpoint, limit, self._insist_alive)
+                session = self._rig.connect(endpoint, limit, self._check_alive)
             except DeadlineError as exc:
                 raise running.watch.stuck(str(exc)) from exc
         running.logged_in = self._stack.enter_context(session)
@@ -166,7 +166,7 @@ class _Player:
         try:
             self._wait(running, step.name, asked, step.limit_s, or_go_on=step.or_go_on)
         except ConnectionLostError as exc:
-            self._insist_alive()
+            self._check_alive()
             problem = f"the SSH session broke in the check {step.name}: {exc}"
             raise running.watch.failed(problem) from exc
 
@@ -180,7 +180,7 @@ class _Player:
         or_go_on: bool = False,
     ) -> None:
         def look() -> None:
-            self._insist_alive()
+            self._check_alive()
             check()
 
         try:
@@ -190,10 +190,10 @@ class _Player:
                 raise running.watch.stuck(str(exc)) from exc
             running.watch.say(f"goes on without {goal}: {exc.reason}")
 
-    def _insist_alive(self) -> None:
+    def _check_alive(self) -> None:
         """Return while every machine and service can still succeed; raise why one cannot."""
         for running in self._site.machines.values():
-            running.watch.insist_alive()
+            running.watch.check_alive()
 
     def _note_up(self, machine: str, number: int) -> None:
         """Record a machine that no test will judge as up, when the last of its steps is taken."""
@@ -205,7 +205,7 @@ class _Player:
         with running.watch.phase("settle", "settling of systemd's jobs"):
             self._check(running, SETTLE)
         scenario, session = self._site.scenario, running.session
-        path = pivot.BEFORE if scenario.way is Way.PIVOT else live_apply.BEFORE
+        path = BEFORE_PIVOT if scenario.way is Way.PIVOT else BEFORE_OVERLAY
         before_text = session.read_text(path, self._rig.deadline(_ASK_S))
         was, before = _kept(running, "before", before_text)
         with running.watch.phase("snapshot", "snapshot of the node"):

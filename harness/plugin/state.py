@@ -120,7 +120,7 @@ def check_history(config: pytest.Config) -> None:
     if path is None or is_worker(config):
         return
     try:
-        insist_writable(path)
+        require_writable(path)
         if path.exists():
             from harness.report.history import store
 
@@ -129,7 +129,7 @@ def check_history(config: pytest.Config) -> None:
         raise pytest.UsageError(str(exc)) from exc
 
 
-def insist_writable(path: Path) -> None:
+def require_writable(path: Path) -> None:
     """Raise unless a history can be at `path`; SQLite writes files beside it, too.
 
     Raises:

@@ -5,11 +5,12 @@ The run's own folder goes with the run, and its files hold secrets; what is kept
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from harness import atomic
 from harness.machine.machine import Machine
@@ -124,9 +125,11 @@ class Evidence:
 
     def keep_record(self, record: MachineRecord) -> None:
         """Keep the record, whole at every moment."""
-        values = self.redactor.value(dataclasses.asdict(record))
+        values = self.redactor.value(msgspec.to_builtins(record))
+        # By json, which takes half a surrogate pair; indenting by msgspec is ten times quicker.
+        text = msgspec.json.format(json.dumps(values), indent=1)
         try:
-            atomic.write(self.folder / MACHINE_RECORD, json.dumps(values, indent=1).encode())
+            atomic.write(self.folder / MACHINE_RECORD, text.encode())
         except OSError as exc:
             LOG.warning("evidence is incomplete: %s", exc)
 

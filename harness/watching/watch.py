@@ -1,6 +1,6 @@
 """Watching a machine from outside while it comes up: what it says, where it is, what ails it.
 
-Whoever waits for the guest asks `Watch.insist_alive` meanwhile, so that a boot that is lost ends
+Whoever waits for the guest asks `Watch.check_alive` meanwhile, so that a boot that is lost ends
 the wait within seconds, with the phase, the cause and the lines that show it.
 """
 
@@ -38,7 +38,7 @@ _PROGRESS = " progress: "
 class Living(Protocol):
     """What can end by itself: another machine's watch, or processes of the host."""
 
-    def insist_alive(self) -> None:
+    def check_alive(self) -> None:
         """Return while it lives; else raise why it does not."""
 
 
@@ -141,14 +141,14 @@ class Watch:
         """Look after something else as well, without which this machine cannot succeed."""
         self._others.append(other)
 
-    def insist_alive(self) -> None:
+    def check_alive(self) -> None:
         """Tell what is new, and return while the boot can still succeed.
 
         Raises:
             HarnessError: a rule's fatal sighting, of the kind that it blames; the same ever after.
         """
         for other in self._others:
-            other.insist_alive()
+            other.check_alive()
         if self._fatal is None:
             self._look()
             sighting = self._engine.fatal(self.elapsed_s)

@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.images import bootimage
 from harness.images.acquire.cache import Cache
 from harness.images.bootimage import BootImage
-from harness.images.live_iso import insist_live_iso
+from harness.images.live_iso import require_live_iso
 from harness.images.live_media import LiveMedia
 from harness.model.clock import Deadline
 from harness.player.needs import lacks_image
@@ -50,7 +50,7 @@ class NamedImages:
             InputError: the live ISO is not one.
         """
         if (iso := self._named(LIVE_ISO)) is not None:
-            insist_live_iso(Path(iso).expanduser())
+            require_live_iso(Path(iso).expanduser())
 
     def acquire(self) -> None:
         """Fetch and verify every disk image that the user named.

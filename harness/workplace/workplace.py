@@ -28,7 +28,7 @@ from harness.machine.connection import open_connection
 from harness.machine.driver import is_guests_doing
 from harness.machine.ownership.run import Run, begin_run
 from harness.model.clock import Deadline
-from harness.model.errors import HarnessError, ProductError, RigError
+from harness.model.errors import HarnessError, InputError, ProductError, RigError
 from harness.model.node_state import NodeState
 from harness.player.applied import AppliedNode, AppliedNodes, only
 from harness.player.inputs import Inputs, Rig
@@ -36,6 +36,7 @@ from harness.player.player import play
 from harness.player.progress import require_step
 from harness.player.scenario import Scenario
 from harness.recording.artifacts import Artifacts
+from harness.report.history.store import usual_s
 from harness.verdict.findings import judge
 from harness.verdict.passage import Passage
 from harness.verdict.rows import Invariant, InvariantRow, Row
@@ -111,6 +112,7 @@ class Workplace:
             memory_mib=self._settings.memory_mib,
             hardware=self._settings.hardware,
             until=self._settings.until,
+            usual_s=self._usual_s,
             evidence=artifacts.folder,
             tell=self._tell,
             redactor=artifacts.redactor,
@@ -177,7 +179,7 @@ class Workplace:
         up = self._up.get(scenario)
         for node in up.nodes.values() if up else ():
             try:
-                node.watch.insist_alive()
+                node.watch.check_alive()
             except HarnessError as exc:
                 return exc
             if reason := node.machine.why_stopped():
@@ -193,7 +195,7 @@ class Workplace:
         image = self.preparation.node_image
         if isinstance(row, InvariantRow) and row.name is Invariant.NO_ADDITIONAL_REBOOTS:
             # Reads what came since the snapshots: a reboot may be among it.
-            node.watch.insist_alive()
+            node.watch.check_alive()
         passage = Passage(
             before=node.before, after=node.after, boots=node.watch.boots,
             way=node.way, reboots=node.reboots,
@@ -216,6 +218,18 @@ class Workplace:
             self._stack.close()
         finally:
             self.preparation.close()
+
+    def _usual_s(self, scenario: str) -> float | None:
+        """Return how long a scenario usually takes here; a history that is unusable knows nothing.
+
+        It was checked when the run began, and is for progress alone.
+        """
+        path, acceleration = self._settings.history, str(self.preparation.acceleration.kind)
+        try:
+            return usual_s(path, scenario, acceleration) if path else None
+        except InputError as exc:
+            LOG.info("how long %s usually takes is not known: %s", scenario, exc)
+            return None
 
     def _bring_up(self, scenario: Scenario) -> _Up:
         self.preparation.require_needs(scenario)

@@ -147,7 +147,7 @@ def _live(rig: Rig, inputs: Inputs) -> None:
     with play(Catalogue().named("ipi_bootstrap"), rig, inputs) as nodes:
 
         def look() -> None:
-            nodes.only.watch.insist_alive()
+            nodes.only.watch.check_alive()
             raise NotYet("nothing fatal was seen")
 
         wait_for("trouble", look, Deadline.after(_UP_S * rig.timeout_factor), tick_s=0.5)

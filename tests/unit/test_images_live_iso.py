@@ -15,9 +15,9 @@ from harness.images.live_iso import (
     Area,
     extract,
     ignition_area,
-    insist_live_iso,
     mark_ignition_area,
     pack,
+    require_live_iso,
     with_ignition,
 )
 from harness.model.errors import InputError, RigError
@@ -100,10 +100,10 @@ def test_what_has_no_area_is_refused_by_name(image: bytes, problem: str) -> None
 def test_iso_is_looked_at_before_anything_is_made_of_it(tmp_path: Path) -> None:
     image = tmp_path / "a.iso"
     with pytest.raises(InputError, match=r"a\.iso: cannot be read: No such file"):
-        insist_live_iso(image)
+        require_live_iso(image)
 
     image.write_bytes(iso({}))
-    insist_live_iso(image)
+    require_live_iso(image)
     with pytest.raises(RigError, match="cannot be copied"):
         with_ignition(image, "{}", tmp_path)
 

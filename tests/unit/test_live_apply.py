@@ -12,7 +12,7 @@ import pytest
 
 from harness import folders, process
 from harness.guest.limits import Limits
-from harness.guest.live_apply import BEFORE, OBSERVE, live_apply, observation
+from harness.guest.live_apply import BEFORE_OVERLAY, OBSERVE, live_apply, observation
 from harness.machine.machine import EVENTS_PORT
 from harness.model.clock import Deadline
 from harness.model.ignition import Config, Unit
@@ -94,7 +94,7 @@ def test_snapshot_comes_before_the_overlay_and_cannot_stop_it() -> None:
     assert overlay["Requires"] == "node-image-pull.service"
     before = _section("node-image-harness-before.service", "Service")["ExecStart"]
     assert OBSERVE in before
-    assert BEFORE in before
+    assert BEFORE_OVERLAY in before
 
 
 def test_being_stopped_by_its_own_isolate_is_no_failure_of_finish() -> None:

@@ -11,7 +11,7 @@ import pytest
 from harness import folders, process
 from harness.guest.limits import Limits
 from harness.guest.live_apply import OBSERVE
-from harness.guest.pivot import BEFORE, ENCAPSULATED, pivot
+from harness.guest.pivot import BEFORE_PIVOT, ENCAPSULATED, pivot
 from harness.model.clock import Deadline
 from harness.model.ignition import Unit
 
@@ -68,8 +68,8 @@ def test_the_snapshot_of_before_is_taken_first_and_outlives_the_reboot() -> None
     assert _values(FIRSTBOOT, "Unit", "Wants") == [SNAPSHOT]
     (command,) = _values(SNAPSHOT, "Service", "ExecStart")
     assert OBSERVE in command
-    assert BEFORE in command
-    assert BEFORE.startswith("/var/lib/")
+    assert BEFORE_PIVOT in command
+    assert BEFORE_PIVOT.startswith("/var/lib/")
 
 
 @pytest.mark.parametrize("name", [PULL, FIRSTBOOT, SNAPSHOT])

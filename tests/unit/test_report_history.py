@@ -16,7 +16,7 @@ from composed_runs import SCENARIO, TEST, case, digest, layer, machine, phase, r
 from harness.model.errors import InputError
 from harness.model.record import Blame, Outcome, RunRecord, TestRecord
 from harness.report.history.past import History, PastPhase, PastTest, RunName
-from harness.report.history.store import VERSION, append, read
+from harness.report.history.store import VERSION, append, read, usual_s
 
 
 @pytest.fixture
@@ -297,3 +297,21 @@ def test_what_is_no_date_is_refused(
         use(file)
 
     assert caught.value.subject == subject
+
+
+def test_usual_time_of_a_scenario_is_the_median_of_its_last_runs_here(file: Path) -> None:
+    for number, end_s in enumerate((900.0, 100.0, 120.0, 130.0), 1):
+        done = phase("snapshot", 10.0, end_s - 10.0)
+        append(file, record(number, machines=(machine(phases=(done,)),)))
+    kubelet = phase("kubelet", 5.0, 7000.0)
+    append(file, record(5, machines=(machine(phases=(kubelet,)),)))
+    elsewhere = phase("snapshot", 10.0, 3000.0)
+    append(
+        file,
+        record(6, subject=subject(acceleration="tcg"), machines=(machine(phases=(elsewhere,)),)),
+    )
+
+    assert usual_s(file, SCENARIO, "kvm") == 125.0
+    assert usual_s(file, SCENARIO, "tcg") == 3010.0
+    assert usual_s(file, "sno", "kvm") is None
+    assert usual_s(file.with_name("none.db"), SCENARIO, "kvm") is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.report.history.statistics import Judgement, Limits, decide, mad, modified_z
+from harness.report.history.statistics import Judgement, Thresholds, decide, mad, modified_z
 
 EVEN = [10.0, 10.2, 9.8, 10.1, 9.9, 10.3, 9.7, 10.0]
 
@@ -49,4 +49,4 @@ def test_decision_carries_its_numbers() -> None:
 
 
 def test_limits_can_be_others() -> None:
-    assert decide(15.0, EVEN[:3], Limits(least_runs=3)).judgement is Judgement.SLOWER
+    assert decide(15.0, EVEN[:3], Thresholds(least_runs=3)).judgement is Judgement.SLOWER

@@ -197,7 +197,7 @@ def told(image_bytes: int, writable_bytes: int) -> str:
 def test_memory_within_the_budget_is_told_and_kept(tmp_path: Path) -> None:
     running, said = make_running(tmp_path)
     running.machine.port_files[EVENTS_PORT].write_text(told(700 * MIB, 20 * MIB + 1))
-    running.watch.insist_alive()
+    running.watch.check_alive()
 
     memory_within(MemoryBudget(node_image_mib=700, writable_mib=21), running, ANY)
 
@@ -221,7 +221,7 @@ def test_memory_beyond_the_budget_or_untold_fails(
 ) -> None:
     running, _ = make_running(tmp_path)
     running.machine.port_files[EVENTS_PORT].write_text(events)
-    running.watch.insist_alive()
+    running.watch.check_alive()
 
     with pytest.raises(ProductError, match=problem):
         memory_within(MemoryBudget(node_image_mib=700, writable_mib=21), running, ANY)

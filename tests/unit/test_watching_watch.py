@@ -26,8 +26,8 @@ def test_each_phase_is_told_once_as_it_passes(tmp_path: Path) -> None:
 
     clock.now = 12.0
     machine.console.write_text(KERNEL)
-    watch.insist_alive()
-    watch.insist_alive()
+    watch.check_alive()
+    watch.check_alive()
 
     assert told == ["one: firmware took 12.0 s"]
 
@@ -43,7 +43,7 @@ def test_progress_of_the_guest_is_told_sparingly(tmp_path: Path) -> None:
             events.write(
                 f"stage=pull state=progress uptime={second}.00 detail=received {second} MB\n"
             )
-        watch.insist_alive()
+        watch.check_alive()
 
     assert told == ["one: pull: received 20 MB", "one: pull: received 31 MB"]
 
@@ -54,11 +54,11 @@ def test_streams_are_kept_as_they_come_without_secrets(tmp_path: Path) -> None:
     folder = tmp_path / "evidence" / "one"
 
     machine.console.write_text("Authorization: Bearer abcdefghijklmnop\nhalf a li")
-    watch.insist_alive()
+    watch.check_alive()
     first = (folder / "console.txt").read_text()
     with machine.console.open("a") as console:
         console.write("ne\n")
-    watch.insist_alive()
+    watch.check_alive()
 
     assert "abcdefghijklmnop" not in first
     assert "half" not in first, "a line is cleaned as a whole"
@@ -70,7 +70,7 @@ def test_record_of_a_killed_run_tells_the_phase_it_was_in(tmp_path: Path) -> Non
     watch, _, _ = make_watch(machine, tmp_path)
     machine.console.write_text(KERNEL)
 
-    watch.insist_alive()
+    watch.check_alive()
 
     record = json.loads((tmp_path / "evidence" / "one" / MACHINE_RECORD).read_text())
     assert record["state"] == State.RUNNING
@@ -86,7 +86,7 @@ def test_panic_ends_the_wait_with_phase_cause_and_line(tmp_path: Path) -> None:
     machine.console.write_text(KERNEL + PANIC)
 
     with pytest.raises(ProductError) as raised:
-        watch.insist_alive()
+        watch.check_alive()
 
     text = str(raised.value)
     assert text.startswith("PRODUCT failed in kernel after 41 s: ")
@@ -111,7 +111,7 @@ def test_loop_that_becomes_fatal_in_a_later_phase_leaves_a_record(tmp_path: Path
             console.write(f"{KERNEL if number == 1 else ''}[   {clock.now:.6f}] init: step\n")
             console.write("[  OK  ] Reached target Multi-User System.\n" if number == 2 else "")
         try:
-            watch.insist_alive()
+            watch.check_alive()
         except ProductError:
             break
 
@@ -137,7 +137,7 @@ def test_guest_that_writes_without_end_does_not_hold_the_watch(tmp_path: Path) -
     machine.console.write_text(KERNEL + PANIC + f"{'y' * 1000}\n" * 1000)
 
     with pytest.raises(ProductError, match="panic"):
-        watch.insist_alive()
+        watch.check_alive()
 
     kept = tmp_path / "evidence" / "one" / "console.txt"
     assert kept.stat().st_size < machine.console.stat().st_size, "the rest waits"
@@ -156,7 +156,7 @@ def test_packages_of_missing_commands_are_asked_for_after_the_machine(tmp_path: 
         asked.append(command)
         return "openshift-clients"
 
-    watch.insist_alive()
+    watch.check_alive()
     watch.finish(0)
     assert [one.command for one in watch.record.missing_commands] == ["oc"]
     watch.name_packages(package_of)
@@ -182,9 +182,9 @@ def test_a_fatal_sighting_is_raised_again_and_again(tmp_path: Path) -> None:
     machine.console.write_text(KERNEL + PANIC)
 
     with pytest.raises(ProductError) as first:
-        watch.insist_alive()
+        watch.check_alive()
     with pytest.raises(ProductError) as second:
-        watch.insist_alive()
+        watch.check_alive()
 
     assert second.value is first.value
 
@@ -201,7 +201,7 @@ def test_a_stopped_machine_is_the_guests_doing_or_qemus(
     watch, _, clock = make_watch(machine, tmp_path)
 
     with pytest.raises(kind, match="in kernel after"):
-        fail_soon(watch.insist_alive, clock.sleep)
+        fail_soon(watch.check_alive, clock.sleep)
 
 
 def test_ignitions_failure_is_told_with_its_own_error(tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_ignitions_failure_is_told_with_its_own_error(tmp_path: Path) -> None:
     watch, _, clock = make_watch(machine, tmp_path)
 
     with pytest.raises(HarnessError, match=r"\| ignition: Ignition failed: resource not"):
-        fail_soon(watch.insist_alive, clock.sleep)
+        fail_soon(watch.check_alive, clock.sleep)
 
 
 def test_emergency_shell_alone_is_told_after_a_moment(tmp_path: Path) -> None:
@@ -223,11 +223,11 @@ def test_emergency_shell_alone_is_told_after_a_moment(tmp_path: Path) -> None:
     machine.console.write_text(f"{KERNEL}the reason\nPress Enter for maintenance\n")
     watch, _, clock = make_watch(machine, tmp_path)
 
-    watch.insist_alive()
+    watch.check_alive()
     clock.now += 30.0
 
     with pytest.raises(ProductError, match=r"(?s)\| the reason.*Press Enter for maintenance"):
-        watch.insist_alive()
+        watch.check_alive()
 
 
 @pytest.mark.parametrize(("stage", "kind"), [("pull", ProductError), ("harness-before", RigError)])
@@ -242,14 +242,14 @@ def test_a_failed_stage_is_told_with_what_its_unit_said(
     watch, _, clock = make_watch(machine, tmp_path)
 
     with pytest.raises(kind, match="something went wrong"):
-        fail_soon(watch.insist_alive, clock.sleep)
+        fail_soon(watch.check_alive, clock.sleep)
 
 
 def test_a_boot_without_end_is_told_with_phase_and_last_lines(tmp_path: Path) -> None:
     machine = make_machine(tmp_path)
     machine.console.write_text(f"{KERNEL}waiting for a disk\n")
     watch, _, _ = make_watch(machine, tmp_path)
-    watch.insist_alive()
+    watch.check_alive()
 
     text = str(watch.stuck("gave up on SSH"))
 
@@ -264,7 +264,7 @@ def test_journal_is_kept_in_export_form(tmp_path: Path) -> None:
     machine.port_files[JOURNAL_PORT].write_text(json.dumps(entry) + "\n")
     watch, _, _ = make_watch(machine, tmp_path)
 
-    watch.insist_alive()
+    watch.check_alive()
 
     kept = (tmp_path / "evidence" / "one" / "journal.export").read_bytes()
     assert b"\nMESSAGE=hello\n" in kept
@@ -282,7 +282,7 @@ def test_private_key_that_a_guest_logs_is_kept_by_no_stream(tmp_path: Path) -> N
     machine.console.write_text(f"the key:\n{pem}the end\n")
     watch, _, _ = make_watch(machine, tmp_path)
 
-    watch.insist_alive()
+    watch.check_alive()
 
     folder = tmp_path / "evidence" / "one"
     for name in ("journal.export", "console.txt"):
@@ -314,16 +314,16 @@ def test_mark_of_an_earlier_boot_does_not_count_for_a_later_one(tmp_path: Path) 
     clock.now = 60.0
     machine.console.write_text(KERNEL + "[   50.000000] init: up\n")
     port.write_text("stage=multi-user state=done uptime=50.00 detail=\n")
-    watch.insist_alive()
+    watch.check_alive()
     clock.now = 70.0
     with machine.console.open("a") as console:
         console.write(KERNEL)
-    watch.insist_alive()
+    watch.check_alive()
     before = [watch.has_reached("multi-user", boot) for boot in (1, 2)]
     clock.now = 120.0
     with port.open("a") as events:
         events.write("stage=multi-user state=done uptime=49.00 detail=\n")
-    watch.insist_alive()
+    watch.check_alive()
 
     assert before == [True, False]
     assert watch.has_reached("multi-user", 2)
@@ -345,7 +345,7 @@ def test_inner_phase_is_reached_when_it_has_ended_well(tmp_path: Path) -> None:
     machine.console.write_text(KERNEL)
     machine.port_files[EVENTS_PORT].write_text(APPLIED)
 
-    watch.insist_alive()
+    watch.check_alive()
 
     assert watch.has_reached("overlay-apply", 1)
     assert not watch.has_reached("overlay-apply", 2)
@@ -361,7 +361,7 @@ def test_hits_of_a_named_mark_are_kept_with_their_boot(tmp_path: Path) -> None:
         f"/var/ostreecontainer {uptime} bytes, /run/ephemeral 7 bytes\n" for uptime in range(210)
     ))  # fmt: skip
 
-    watch.insist_alive()
+    watch.check_alive()
 
     hits = watch.hits("memory-peaks")
     assert [int(hit.groups["image"]) for hit in hits] == list(range(10, 210))

@@ -70,7 +70,7 @@ def test_end_of_a_machine_is_the_guests_or_the_hosts(reason: str, kind: type[Exc
 class Dead(Unwatched):
     """Looks after a machine that has died, in its first boot."""
 
-    def insist_alive(self) -> None:
+    def check_alive(self) -> None:
         raise RigError("QEMU ended")
 
 

@@ -25,7 +25,7 @@ class Judgement(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Thresholds:
     """What a change must reach, all of it, to count.
 
     `least_runs` earlier values; `least_z` in the modified z-score, 3.5 after Iglewicz and Hoaglin;
@@ -40,7 +40,7 @@ class Limits:
     least_spread: float = 0.1
 
 
-DEFAULT = Limits()
+DEFAULT = Thresholds()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ def modified_z(value: float, earlier: Sequence[float], least_spread: float) -> f
     return _MAD_OF_NORMAL * (value - statistics.median(earlier)) / spread
 
 
-def decide(value: float, earlier: Sequence[float], limits: Limits = DEFAULT) -> Decision:
+def decide(value: float, earlier: Sequence[float], limits: Thresholds = DEFAULT) -> Decision:
     """Return whether `value` left the range of the `earlier` ones."""
     if not earlier:
         return Decision(judgement=Judgement.TOO_FEW, value=value, runs=0)
@@ -99,7 +99,7 @@ def decide(value: float, earlier: Sequence[float], limits: Limits = DEFAULT) -> 
     )  # fmt: skip
 
 
-def _judge(z: float, change: float | None, runs: int, limits: Limits) -> Judgement:
+def _judge(z: float, change: float | None, runs: int, limits: Thresholds) -> Judgement:
     if runs < limits.least_runs:
         return Judgement.TOO_FEW
     # From a median of nothing there is no relative change: the score alone decides.

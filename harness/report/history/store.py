@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 
 from harness.model.errors import InputError
 from harness.model.record import Blame, Outcome, RunRecord
@@ -27,6 +28,8 @@ VERSION = 1
 # In the header of our files, so that another program's database is told apart: "nimg".
 _APPLICATION = 0x6E696D67
 _LOCKED_S = 30.0
+_LAST_PHASE = "snapshot"
+_USUAL_RUNS = 9
 _DIGEST = re.compile(r"(?:sha256:)?[0-9a-f]{64}")
 _TABLES = (
     """CREATE TABLE runs (
@@ -61,12 +64,12 @@ def append(path: Path, record: RunRecord) -> None:
     """
     started_at = _seconds(record.started, f"run {record.id}")
     with _opened(path, "rwc") as database:
-        _insist_ours(path, database)
+        _require_ours(path, database)
         # Another run may be switching the file at this moment; it then is switched for both.
         with suppress(sqlite3.OperationalError):
             database.execute("PRAGMA journal_mode = WAL")
         with _transaction(database):
-            _insist_ours(path, database)
+            _require_ours(path, database)
             _make_tables(database)
             _write(database, record, started_at)
 
@@ -81,7 +84,7 @@ def read(path: Path, since: str = "") -> History:
     if not path.is_file():
         raise InputError(str(path), "is no file", "name the one that `pytest --history` writes")
     with _opened(path, "rw") as database:
-        _insist_ours(path, database)
+        _require_ours(path, database)
         if not _version(database):
             return History(runs=(), packages={})
         database.execute("BEGIN")  # one state of the file, though a run is appended meanwhile
@@ -90,6 +93,30 @@ def read(path: Path, since: str = "") -> History:
         except ValueError as exc:
             problem = f"holds what this program does not know: {exc}"
             raise InputError(str(path), problem, "update pytest-node-image") from exc
+
+
+def usual_s(path: Path, scenario: str, acceleration: str) -> float | None:
+    """Return how long a scenario usually takes from power-on to its snapshot, None if unknown.
+
+    That is the median of the last runs with the same acceleration; a machine that was switched on
+    before the judged one is not counted.
+
+    Raises:
+        InputError: the file is not a history, or of a newer version.
+    """
+    if not path.is_file():
+        return None
+    with _opened(path, "rw") as database:
+        _require_ours(path, database)
+        if not _version(database):
+            return None
+        rows = database.execute(
+            "SELECT begin_s + took_s FROM phases JOIN runs ON runs.id = phases.run"
+            " WHERE name = ? AND scenario = ? AND acceleration = ?"
+            " ORDER BY started_at DESC LIMIT ?",
+            (_LAST_PHASE, scenario, acceleration, _USUAL_RUNS),
+        ).fetchall()
+    return median(took for (took,) in rows) if rows else None
 
 
 @contextmanager
@@ -120,7 +147,7 @@ def _transaction(database: sqlite3.Connection) -> Iterator[None]:
     database.execute("COMMIT")
 
 
-def _insist_ours(path: Path, database: sqlite3.Connection) -> None:
+def _require_ours(path: Path, database: sqlite3.Connection) -> None:
     # In this order: another run may make the tables and set the application between the two.
     (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
     (application,) = database.execute("PRAGMA application_id").fetchone()
