@@ -20,10 +20,12 @@ from harness.machine.ownership.sweep import sweep
 from harness.model import run_folder
 from harness.model.clock import Deadline
 from harness.model.errors import HarnessError, InputError
+from harness.player import table
 from harness.report import document, plain
 from harness.report.compare import compare
 from harness.report.history import store
 from harness.report.history.trends import look_back
+from harness.scenarios.catalogue import Catalogue
 from harness.standin import build
 from harness.verdict import expectations
 
@@ -76,8 +78,18 @@ def tables() -> None:
     """List the built-in expectation tables."""
     with _errors_told():
         for name in expectations.built_in():
-            table = expectations.load(name)
-            click.echo(f"{name:20} {len(table.rows):4} rows  {table.title}")
+            found = expectations.load(name)
+            click.echo(f"{name:20} {len(found.rows):4} rows  {found.title}")
+
+
+@main.command("scenarios")
+def list_scenarios() -> None:
+    """List the scenarios, with what they need and the steps that --until can stop at."""
+    with _errors_told():
+        catalogue = Catalogue()
+        for name in catalogue.names:
+            for line in table.lines(catalogue.named(name)):
+                click.echo(line)
 
 
 @main.command("compare")

@@ -12,7 +12,7 @@ from harness.model.errors import InputError
 from harness.model.way import Way
 from harness.player.given import Given
 from harness.player.needs import Need
-from harness.player.plan import FromDisk, FromNetwork, MachinePlan, Service
+from harness.player.plan import MachinePlan, Service
 from harness.player.steps import LogIn, Reboot, Step, SwitchOn, step_names
 
 STANDALONE_LEVELS = ("unit-active", "healthz", "cri", "static-pod")
@@ -119,10 +119,3 @@ def _wrong_links(scenario: Scenario) -> Iterator[str]:
     for name in dict.fromkeys(ends):
         if (count := ends.count(name)) != 2:
             yield f"link {name!r} has {count} ends instead of 2"
-
-
-def medium_of(plan: MachinePlan) -> str:
-    """Return in a word what a machine boots."""
-    if isinstance(plan.medium, FromDisk):
-        return "disk"
-    return "network" if isinstance(plan.medium, FromNetwork) else "live ISO"
