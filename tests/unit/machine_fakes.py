@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.machine.driver import DESTROYED, SecurityLabel
 from harness.machine.ownership.run import Run
+from harness.model.clock import Deadline
 from harness.model.errors import RigError
 
 
@@ -22,6 +23,11 @@ class FakeClock:
 
     def sleep(self, seconds: float) -> None:
         self.now += max(seconds, 0.001)
+
+
+def soon() -> Deadline:
+    """Give a minute from the call, not from the import of a module, which may be long ago."""
+    return Deadline.after(60)
 
 
 def make_run(root: Path, name: str = "run-000000") -> Run:

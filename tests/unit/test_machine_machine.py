@@ -5,7 +5,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from machine_fakes import FakeConnection, fake_qemu_img, make_run
+from machine_fakes import FakeConnection, fake_qemu_img, make_run, soon
 
 from harness.machine.acceleration import Acceleration
 from harness.machine.domain import hardware
@@ -17,10 +17,8 @@ from harness.machine.driver import POWERED_OFF
 from harness.machine.machine import PORTS, MachineSpec, boot
 from harness.machine.ownership.memory import MemoryShortageError
 from harness.machine.ownership.run import Run
-from harness.model.clock import Deadline
 from harness.model.errors import InputError, RigError
 
-SOON = Deadline.after(60)
 SPEC = MachineSpec(
     name="one",
     emulator=Emulator(path=Path("/usr/bin/qemu-system-x86_64"), arch=architecture("x86_64")),
@@ -46,7 +44,7 @@ def remains_of(run: Run) -> list[Path]:
 def test_everything_is_given_back_when_the_machine_ends(run: Run) -> None:
     connection = FakeConnection()
 
-    with boot(connection, run, SPEC, SOON) as machine:
+    with boot(connection, run, SPEC, soon()) as machine:
         assert machine.is_running()
         assert len(remains_of(run)) == 3
 
@@ -57,7 +55,7 @@ def test_everything_is_given_back_when_the_machine_ends(run: Run) -> None:
 def test_everything_is_given_back_when_the_body_is_interrupted(run: Run) -> None:
     connection = FakeConnection()
 
-    with pytest.raises(KeyboardInterrupt), boot(connection, run, SPEC, SOON):
+    with pytest.raises(KeyboardInterrupt), boot(connection, run, SPEC, soon()):
         raise KeyboardInterrupt
 
     assert connection.domains[0].destroyed == 1
@@ -67,7 +65,7 @@ def test_everything_is_given_back_when_the_body_is_interrupted(run: Run) -> None
 def test_a_refused_machine_leaves_memory_and_disk(run: Run) -> None:
     connection = FakeConnection(refusal="no such machine type")
 
-    with pytest.raises(RigError, match="no such machine type"), boot(connection, run, SPEC, SOON):
+    with pytest.raises(RigError, match="no such machine type"), boot(connection, run, SPEC, soon()):
         pass
 
     assert list((run.folder / "memory").iterdir()) == []
@@ -81,14 +79,14 @@ def test_a_machine_that_does_not_fit_is_not_started(run: Run) -> None:
         memory_mib=10**9,
     )  # fmt: skip
 
-    with pytest.raises(MemoryShortageError), boot(connection, run, giant, SOON):
+    with pytest.raises(MemoryShortageError), boot(connection, run, giant, soon()):
         pass
 
     assert connection.domains == []
 
 
 def test_console_and_ports_are_files_that_outlive_the_machine(run: Run) -> None:
-    with boot(FakeConnection(), run, SPEC, SOON) as machine:
+    with boot(FakeConnection(), run, SPEC, soon()) as machine:
         files = machine.port_files
 
     assert tuple(files) == PORTS
@@ -98,7 +96,7 @@ def test_console_and_ports_are_files_that_outlive_the_machine(run: Run) -> None:
 def test_the_domain_is_what_the_machine_tells(run: Run) -> None:
     connection = FakeConnection()
 
-    with boot(connection, run, SPEC, SOON) as machine:
+    with boot(connection, run, SPEC, soon()) as machine:
         root = ET.fromstring(connection.xml)  # noqa: S314 - our own text
 
     assert root.findtext("name") == machine.name == "node-image-run-000000-one"
@@ -107,7 +105,7 @@ def test_the_domain_is_what_the_machine_tells(run: Run) -> None:
 
 
 def test_ignition_is_private_and_shows_in_no_repr(run: Run) -> None:
-    with boot(FakeConnection(), run, SPEC, SOON) as machine:
+    with boot(FakeConnection(), run, SPEC, soon()) as machine:
         config = machine.domain.ignition
         assert config is not None
         assert config.read_text() == SPEC.ignition
@@ -119,7 +117,7 @@ def test_ignition_is_private_and_shows_in_no_repr(run: Run) -> None:
 def test_a_machine_without_an_image_gets_a_disk_of_its_own_and_the_medium(run: Run) -> None:
     spec = replace(SPEC, base=None, cdrom=Path("/images/live.iso"), netboot="http://10.0.2.2/b")
 
-    with boot(FakeConnection(), run, spec, SOON) as machine:
+    with boot(FakeConnection(), run, spec, soon()) as machine:
         domain = machine.domain
 
     assert domain.disks == (Disk(path=run.scratch / "one/blank.qcow2", serial="root"),)
@@ -134,7 +132,7 @@ def test_hardware_that_the_host_cannot_give_is_refused_before_anything_is_taken(
     connection = FakeConnection()
     spec = replace(SPEC, hardware=hardware.parse("tpm"))
 
-    with pytest.raises(InputError) as caught, boot(connection, run, spec, SOON):
+    with pytest.raises(InputError) as caught, boot(connection, run, spec, soon()):
         pass
 
     assert "lacks swtpm" in caught.value.problem
@@ -147,7 +145,9 @@ def test_sectors_and_segment_reach_the_domain(run: Run) -> None:
     side, _ = pair(run.folder, "one", "two")
     small = hardware.Hardware(sector_bytes=4096, firmware=Firmware.BIOS)
 
-    with boot(FakeConnection(), run, replace(SPEC, hardware=small, segment=side), SOON) as machine:
+    with boot(
+        FakeConnection(), run, replace(SPEC, hardware=small, segment=side), soon()
+    ) as machine:
         domain = machine.domain
 
     assert [disk.sector_bytes for disk in domain.disks] == [4096]
@@ -155,14 +155,14 @@ def test_sectors_and_segment_reach_the_domain(run: Run) -> None:
 
 
 def test_a_running_machine_has_no_reason(run: Run) -> None:
-    with boot(FakeConnection(), run, SPEC, SOON) as machine:
+    with boot(FakeConnection(), run, SPEC, soon()) as machine:
         assert machine.why_stopped() is None
 
 
 def test_an_orderly_end_needs_no_log(run: Run, tmp_path: Path) -> None:
     connection = FakeConnection(log_folder=tmp_path)
 
-    with boot(connection, run, SPEC, SOON) as machine:
+    with boot(connection, run, SPEC, soon()) as machine:
         (tmp_path / f"{machine.name}.log").write_text("shutting down\n")
         connection.domains[0].reason = POWERED_OFF
 
@@ -172,7 +172,7 @@ def test_an_orderly_end_needs_no_log(run: Run, tmp_path: Path) -> None:
 def test_an_unforeseen_end_comes_with_qemus_last_words(run: Run, tmp_path: Path) -> None:
     connection = FakeConnection(log_folder=tmp_path)
 
-    with boot(connection, run, SPEC, SOON) as machine:
+    with boot(connection, run, SPEC, soon()) as machine:
         (tmp_path / f"{machine.name}.log").write_text("starting\nkvm run failed\n")
         connection.domains[0].reason = "QEMU ended by itself"
 
@@ -180,16 +180,16 @@ def test_an_unforeseen_end_comes_with_qemus_last_words(run: Run, tmp_path: Path)
 
 
 def test_a_machine_without_a_process_has_no_peak(run: Run) -> None:
-    with boot(FakeConnection(), run, SPEC, SOON) as machine:
+    with boot(FakeConnection(), run, SPEC, soon()) as machine:
         assert machine.peak_memory_bytes() == 0
 
 
 def test_a_name_that_comes_again_is_numbered(run: Run) -> None:
-    with boot(FakeConnection(), run, SPEC, SOON) as first:
+    with boot(FakeConnection(), run, SPEC, soon()) as first:
         pass
     with (
-        boot(FakeConnection(), run, SPEC, SOON) as second,
-        boot(FakeConnection(), run, SPEC, SOON) as third,
+        boot(FakeConnection(), run, SPEC, soon()) as second,
+        boot(FakeConnection(), run, SPEC, soon()) as third,
     ):
         assert len(list((run.folder / "memory").iterdir())) == 2
 
