@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -62,7 +61,6 @@ def test_a_program_that_ends_is_told_with_its_log(
 def test_one_that_never_answers_ends_with_the_deadline(tmp_path: Path) -> None:
     waits = f"echo etcd is away >&2; {WAITS}"
     payload = payload_of(tmp_path / "payload", apiserver=waits)
-    begin = time.monotonic()
 
     with (
         pytest.raises(DeadlineError, match=r"to be ready(.|\n)*kube-apiserver: etcd is away"),
@@ -70,7 +68,6 @@ def test_one_that_never_answers_ends_with_the_deadline(tmp_path: Path) -> None:
     ):
         pass
 
-    assert time.monotonic() - begin < 10
     assert len(pids(tmp_path)) == 2
     assert not any(map(is_running, pids(tmp_path)))
 
