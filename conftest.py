@@ -1,4 +1,4 @@
-"""Replaces testinfra's `host`, which means the workstation, by the node; nothing else."""
+"""Replaces testinfra's `host`, which means the workstation, by the node; has goldens updated."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import pytest
 
 if TYPE_CHECKING:
     from testinfra.host import Host
+
+pytest_plugins = ("goldens",)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from goldens import Golden
 
 from harness import folders
 from harness.machine.acceleration import (
@@ -192,7 +193,7 @@ def test_the_probe_leaves_through_the_exit_device() -> None:
 @pytest.mark.skipif(
     shutil.which("as") is None or host_architecture() != "x86_64", reason="no x86 assembler"
 )
-def test_shipped_probe_is_what_its_source_assembles_to(tmp_path: Path) -> None:
+def test_shipped_probe_is_what_its_source_assembles_to(tmp_path: Path, golden: Golden) -> None:
     source = folders.fixture("probe/spin.S")
     built = tmp_path / "spin.bin"
 
@@ -201,4 +202,4 @@ def test_shipped_probe_is_what_its_source_assembles_to(tmp_path: Path) -> None:
         ["objcopy", "-O", "binary", "-j", ".text", tmp_path / "spin.o", built], check=True
     )
 
-    assert built.read_bytes() == folders.fixture("probe/spin.bin").read_bytes()
+    golden(folders.fixture("probe/spin.bin"), built.read_bytes())

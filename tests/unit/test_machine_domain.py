@@ -5,6 +5,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from goldens import Golden
 
 from harness import folders
 from harness.machine.domain import hardware
@@ -44,7 +45,7 @@ def parsed(domain: Domain) -> ET.Element:
 
 
 @pytest.mark.parametrize(
-    ("golden", "arch", "kind"),
+    ("name", "arch", "kind"),
     [
         ("x86_64-kvm", "x86_64", Kind.KVM),
         ("x86_64-tcg", "x86_64", Kind.TCG),
@@ -54,10 +55,8 @@ def parsed(domain: Domain) -> ET.Element:
         ("ppc64le-tcg", "ppc64le", Kind.TCG),
     ],
 )
-def test_domain_is_the_golden_one(golden: str, arch: str, kind: Kind) -> None:
-    expected = folders.fixture(f"domains/{golden}.xml").read_text()
-
-    assert a_domain(arch, kind).to_xml() == expected
+def test_domain_is_the_golden_one(name: str, arch: str, kind: Kind, golden: Golden) -> None:
+    golden(folders.fixture(f"domains/{name}.xml"), a_domain(arch, kind).to_xml())
 
 
 def with_media(domain: Domain) -> Domain:
@@ -66,10 +65,8 @@ def with_media(domain: Domain) -> Domain:
 
 
 @pytest.mark.parametrize("arch", ["x86_64", "aarch64", "s390x"])
-def test_disk_comes_before_media_in_the_golden_domain(arch: str) -> None:
-    expected = folders.fixture(f"domains/{arch}-media.xml").read_text()
-
-    assert with_media(a_domain(arch)).to_xml() == expected
+def test_disk_comes_before_media_in_the_golden_domain(arch: str, golden: Golden) -> None:
+    golden(folders.fixture(f"domains/{arch}-media.xml"), with_media(a_domain(arch)).to_xml())
 
 
 def equipped(words: str) -> Domain:
@@ -82,10 +79,8 @@ def equipped(words: str) -> Domain:
 
 
 @pytest.mark.parametrize("word", ["uefi", "secure-boot", "4k", "multipath", "tpm", "second-nic"])
-def test_hardware_is_in_the_golden_domain(word: str) -> None:
-    expected = folders.fixture(f"domains/x86_64-{word}.xml").read_text()
-
-    assert equipped(word).to_xml() == expected
+def test_hardware_is_in_the_golden_domain(word: str, golden: Golden) -> None:
+    golden(folders.fixture(f"domains/x86_64-{word}.xml"), equipped(word).to_xml())
 
 
 def test_hardware_is_combined() -> None:
@@ -110,10 +105,8 @@ def linked(domain: Domain) -> Domain:
 
 
 @pytest.mark.parametrize("arch", ["x86_64", "s390x"])
-def test_segment_is_a_card_in_the_golden_domain(arch: str) -> None:
-    expected = folders.fixture(f"domains/{arch}-segment.xml").read_text()
-
-    assert linked(a_domain(arch)).to_xml() == expected
+def test_segment_is_a_card_in_the_golden_domain(arch: str, golden: Golden) -> None:
+    golden(folders.fixture(f"domains/{arch}-segment.xml"), linked(a_domain(arch)).to_xml())
 
 
 def test_an_address_too_long_for_dhcp_is_refused() -> None:
