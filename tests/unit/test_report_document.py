@@ -27,11 +27,12 @@ RUN = RunRecord(id="run-1", started="2026-11-23T13:00:00Z", subject={}, host={})
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_run_is_read_as_it_was_written(name: str, tmp_path: Path) -> None:
+def test_run_is_read_as_it_was_written(name: str, tmp_path: Path, golden: Golden) -> None:
     run = document.read(fixture(f"report/{name}"))
 
     document.write(run, tmp_path / "report.json")
 
+    golden(fixture(f"report/{name}"), (tmp_path / "report.json").read_bytes())
     assert document.read(tmp_path / "report.json") == run
     assert run.machines[0].phases
     assert run.tests
