@@ -67,6 +67,11 @@ def test_the_api_that_never_comes_is_told_with_its_last_reason() -> None:
         reach("api-readyz", readyz=[refused])
 
 
+def test_the_api_that_answers_and_is_not_ready_says_why() -> None:
+    with pytest.raises(ProductError, match=r"the API is not ready: .*etcd failed"):
+        reach("api-readyz", readyz=["[-]etcd failed\n"])
+
+
 def test_a_guest_without_credentials_is_given_up_at_once() -> None:
     with pytest.raises(ProductError, match=r"no kubeconfig: none of /opt/openshift"):
         reach("api-readyz", found=["\n"])
@@ -82,6 +87,12 @@ def test_a_node_is_asked_for_by_its_host_name_until_it_is_ready() -> None:
 def test_a_node_that_is_not_ready_says_why() -> None:
     with pytest.raises(ProductError, match="Ready is Unknown, KubeletReady posting"):
         reach("node-ready", node=[node(ready="Unknown")])
+
+
+def test_a_node_that_cannot_be_read_is_waited_for() -> None:
+    evidence, _ = reach("node-ready", node=["{}", node()])
+
+    assert "Ready is True" in evidence
 
 
 def test_the_label_is_the_id_of_os_release() -> None:
@@ -101,6 +112,16 @@ def test_a_label_that_is_missing_is_waited_for() -> None:
     evidence, _ = reach("os-id-label", node=[node(os_id=None), node()])
 
     assert "=rhel" in evidence
+
+
+def test_a_reason_without_a_message_is_told_alone() -> None:
+    conditions = [{"type": "Ready", "status": "False", "reason": "NoNetwork", "message": ""}]
+
+    found = parse_node(
+        json.dumps({"metadata": {"name": "a"}, "status": {"conditions": conditions}})
+    )
+
+    assert (str(found), found.reason) == ("node a: Ready is False, NoNetwork", "NoNetwork")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"metadata": {}}'])

@@ -34,6 +34,12 @@ def test_service_is_read() -> None:
     assert service.dead_end is None
 
 
+def test_lines_beside_the_properties_and_values_with_signs_are_read_over() -> None:
+    service = parse_service("a warning\n" + _show(Type="a=b"))
+
+    assert service.kind == "a=b"
+
+
 def test_show_of_another_unit_is_refused() -> None:
     with pytest.raises(RigError, match=r"crio\.service"):
         parse_service(_show(Id="crio.service"))
@@ -79,6 +85,10 @@ def test_cri_version_is_read() -> None:
     assert parse_cri_version(text) == {
         "Version": "0.1.0", "RuntimeName": "cri-o", "RuntimeVersion": "1.32.4-2.rhaos4.19",
     }  # fmt: skip
+
+
+def test_cri_version_may_hold_a_colon_and_stand_below_a_warning() -> None:
+    assert parse_cri_version("a warning\nRuntimeVersion:  1:2\n") == {"RuntimeVersion": "1:2"}
 
 
 def test_sandboxes_of_the_pod_are_found_by_its_name_and_node() -> None:

@@ -11,6 +11,7 @@ import pytest
 from harness.guest.keys import make_run_keys
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, ProductError, RigError
+from harness.model.record import Blame, Sighting, Weight
 from harness.node.dial import Endpoint
 from harness.node.readiness import (
     LEVELS,
@@ -35,6 +36,15 @@ LABELS = {"io.kubernetes.pod.name": "node-image-harness-probe-n"}
 UP_CONTAINER = {"containers": [{"labels": LABELS, "state": "CONTAINER_RUNNING"}]}
 DEAD_CONTAINER = {"containers": [{"labels": LABELS, "state": "CONTAINER_EXITED"}]}
 
+KEYS = make_run_keys()
+ENDPOINT = Endpoint(
+    address="127.0.0.1", port=22, client_key=KEYS.client.private, host_key=KEYS.host.public
+)
+PANIC = Sighting(
+    rule="panic", weight=Weight.FATAL, blame=Blame.PRODUCT, phase="kubelet", at_s=1.0,
+    cause="the kernel panicked", advice="look", source="here",
+)  # fmt: skip
+
 Answer = str | Result | Exception
 
 
@@ -52,7 +62,10 @@ class FakeClock:
 
 
 class FakeShell:
-    """Answers a command by the first script whose key is in it; the last answer of one repeats."""
+    """Answers a command by the first script whose key is in it; the last answer of one repeats.
+
+    A key that begins with `sudo ` is of a command that runs as root.
+    """
 
     def __init__(self, scripts: Mapping[str, list[Answer]]) -> None:
         self.scripts = {
@@ -68,13 +81,16 @@ class FakeShell:
     ) -> Result:
         self.asked.append(command)
         self.limits_s.append(deadline.limit_s)
-        script = next(answers for key, answers in self.scripts.items() if key in command)
+        line = f"sudo {command}" if sudo else command
+        script = next(answers for key, answers in self.scripts.items() if key in line)
         answer = script.pop(0) if len(script) > 1 else script[0]
         if isinstance(answer, Exception):
             raise answer
-        if isinstance(answer, Result):
-            return answer
-        return Result(status=0, stdout=answer, stderr="")
+        if isinstance(answer, str):
+            return Result(status=0, stdout=answer, stderr="")
+        if check and answer.status:
+            raise GuestCommandError(ENDPOINT, command, answer)
+        return answer
 
 
 def _fails(status: int, stderr: str) -> Result:
@@ -185,6 +201,17 @@ def test_lost_connection_stays_trouble_of_the_rig(deadline: Deadline) -> None:
         reach_healthz(shell, deadline)
 
 
+@pytest.mark.parametrize("command", ["curl", "journalctl"])
+def test_diagnosis_of_the_machine_is_not_told_again(command: str, deadline: Deadline) -> None:
+    told = ProductError("the kernel panicked", PANIC)
+    shell = FakeShell({"systemctl show": [RUNNING, FAILED], "curl": ["no"], command: [told]})
+
+    with pytest.raises(ProductError) as caught:
+        reach_healthz(shell, deadline)
+
+    assert caught.value is told
+
+
 def test_cri_is_asked_at_the_sockets_place(deadline: Deadline) -> None:
     version = "Version:  0.1.0\nRuntimeName:  containerd\nRuntimeVersion:  1.6.20\n"
     shell = FakeShell(
@@ -236,17 +263,11 @@ def test_crictl_that_gives_no_json_is_told(deadline: Deadline) -> None:
         reach_static_pod(shell, deadline)
 
 
-KEYS = make_run_keys()
-ENDPOINT = Endpoint(
-    address="127.0.0.1", port=22, client_key=KEYS.client.private, host_key=KEYS.host.public
-)
-
-
 class FakeDoor:
     """Lets in to a shell, or raises the trouble of logging in."""
 
     def __init__(self, answer: Answer, trouble: Exception | None = None) -> None:
-        self.shell = FakeShell({"id -un": [answer]})
+        self.shell = FakeShell({"sudo id -un": ["root\n"], "id -un": [answer]})
         self.trouble = trouble
 
     @contextmanager
@@ -265,7 +286,7 @@ def test_new_session_of_the_user_is_the_evidence(deadline: Deadline) -> None:
     [
         FakeDoor("", DeadlineError("SSH", 60, "connection refused")),
         FakeDoor(ConnectionLostError(ENDPOINT, "id -un", "EOF")),
-        FakeDoor(GuestCommandError(ENDPOINT, "id -un", _fails(1, "no such user"))),
+        FakeDoor(_fails(1, "no such user")),
         FakeDoor("root\n"),
     ],
     ids=["refused", "dropped", "no-command", "another-user"],
@@ -273,7 +294,7 @@ def test_new_session_of_the_user_is_the_evidence(deadline: Deadline) -> None:
 def test_sshd_that_is_broken_after_live_apply_is_the_products_trouble(
     door: FakeDoor, deadline: Deadline
 ) -> None:
-    with pytest.raises(ProductError, match="a new SSH session"):
+    with pytest.raises(ProductError, match=r"a new SSH session (does not work|is 'root')"):
         reach_new_session(door, deadline)
 
 
