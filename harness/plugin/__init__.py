@@ -31,6 +31,7 @@ from harness.plugin.state import (
     check_diagnosis,
     check_history,
     check_once,
+    check_until,
     close_workplace,
     note_problem,
     prepare_folder,
@@ -68,6 +69,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{MARKER}: {text}")
     check_diagnosis(config)
     check_history(config)
+    check_until(config)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

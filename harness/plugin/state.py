@@ -129,6 +129,17 @@ def check_history(config: pytest.Config) -> None:
         raise pytest.UsageError(str(exc)) from exc
 
 
+def check_until(config: pytest.Config) -> None:
+    """Refuse `--until` under xdist, whose workers have no terminal to say how to log in.
+
+    Raises:
+        pytest.UsageError: both were given.
+    """
+    if settings_of(config).until and config.getoption("numprocesses", None):
+        problem, remedy = "cannot be used with workers of xdist", "leave out -n"
+        raise pytest.UsageError(str(InputError("--until", problem, remedy)))
+
+
 def require_writable(path: Path) -> None:
     """Raise unless a history can be at `path`; SQLite writes files beside it, too.
 

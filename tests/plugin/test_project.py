@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from throwaway import ROWS, Project, junit_cases
+from throwaway import ROWS, Project, junit_cases, told
 
 pytest_plugins = ["pytester", "throwaway_fixtures"]
 
@@ -235,6 +235,33 @@ def test_project_without_nodes_pays_nothing(project: Project) -> None:
     )
 
     project.run("--bootimage=missing.qcow2", "--node-image=oci:missing").assert_outcomes(passed=1)
+
+
+def test_several_judged_nodes_have_their_own_tests_and_come_up_once(project: Project) -> None:
+    project.write(
+        "def test_node(applied_node, node_after): assert node_after is applied_node.after\n"
+        "def test_row(verdict, package_row): verdict(package_row)\n"
+        "def test_all(applied_nodes): assert list(applied_nodes) == ['node-0', 'node-1']\n"
+    )
+
+    result = project.run(*project.fake, "--scenario=two_fakes", "-v")
+
+    result.assert_outcomes(passed=2 + 4 + 1 + 1 + 2, failed=1)
+    assert [line for line in project.log if "two" in line] == ["up two_fakes", "down two_fakes"]
+    result.stdout.fnmatch_lines_random(
+        ["*test_node[[]two_fakes/node-1[]] PASSED*", "*test_all[[]two_fakes[]] PASSED*"]
+    )
+
+
+def test_stopping_at_a_step_is_refused_where_it_cannot_be(project: Project) -> None:
+    project.write("def test_node(applied_node): pass\n")
+
+    workers = project.run(*project.fake, "--until=login", "-n1")
+    unknown = project.run(*project.fake, "--until=multi-user")
+
+    assert "--until: cannot be used with workers of xdist" in "\n".join(told(workers))
+    assert "'multi-user' is not a step of the scenario fake" in "\n".join(told(unknown))
+    assert project.log == []
 
 
 def test_own_parametrize_of_a_scenario_is_respected(project: Project) -> None:

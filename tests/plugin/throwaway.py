@@ -116,7 +116,8 @@ def play(scenario, rig, inputs):
             note(f"down {name}")
 
 def pytest_node_image_scenarios(config):
-    return [scenario("fake"), scenario("other_fake")]
+    two = (dataclasses.replace(NODE, name=f"node-{number}") for number in (0, 1))
+    return [scenario("fake"), scenario("other_fake"), scenario("two_fakes", *two)]
 """
 
 TABLE = """

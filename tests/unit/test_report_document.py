@@ -17,6 +17,7 @@ from harness.model.record import SCHEMA, MachineRecord, RunRecord
 from harness.model.redaction import Redactor
 from harness.node import readiness
 from harness.report import document
+from harness.report.compare import compare
 from harness.verdict.rows import Invariant
 from harness.watching.evidence import Evidence
 
@@ -117,6 +118,22 @@ def test_bad_file_is_named_with_its_fault(text: str, told: str, tmp_path: Path) 
 
     assert caught.value.subject == str(path)
     assert told in caught.value.problem
+
+
+def test_run_of_the_first_schema_is_read_for_comparisons(tmp_path: Path) -> None:
+    path, run = tmp_path / "report.json", document.read(fixture("report/example-good.json"))
+    document.write(run, path)
+    first = json.loads(path.read_text())
+    first["schema"] = 1
+    for found in first["machines"]:
+        found["timings_s"] = {"pull": 20.0}
+    path.write_text(json.dumps(first))
+
+    read = document.read(path)
+
+    assert first["machines"]
+    assert replace(read, schema=run.schema) == run
+    assert not compare(read, run).is_worse
 
 
 def test_newer_run_with_other_fields_is_told_as_newer(tmp_path: Path) -> None:
