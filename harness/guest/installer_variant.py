@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from harness.images.acquire.url import shown_url
 from harness.model.errors import InputError
 from harness.model.ignition import Document
-from harness.model.ignition_fields import decode, object_of, objects_of, text_of
+from harness.model.ignition.fields import decode, object_of, objects_of, text_of
 
 _BIN = "/usr/local/bin/"
 _UNITS = "/etc/systemd/system/"

@@ -21,7 +21,7 @@ from harness.model import ignition
 from harness.model.command import candidates, normal
 from harness.model.errors import InputError
 from harness.model.ignition import Document
-from harness.model.ignition_fields import decode, object_of, objects_of, text_of
+from harness.model.ignition.fields import decode, object_of, objects_of, text_of
 
 _PROGRAM = 0o111
 _MAX_DEPTH = 4  # of configs that bring configs

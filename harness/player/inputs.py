@@ -27,8 +27,8 @@ from harness.machine.machine import boot as boot_machine
 from harness.machine.ownership.run import Run
 from harness.model.clock import SYSTEM_CLOCK, Clock, Deadline
 from harness.model.ignition import Document
-from harness.model.redaction import Redactor
 from harness.model.secret import Secret
+from harness.model.secrets.redaction import Redactor
 from harness.node.dial import Endpoint, StillAlive
 from harness.node.ssh import Session
 from harness.player.given import Given

@@ -10,7 +10,7 @@ from harness.cluster.exchange import Answer, Request, Route, refusal
 from harness.cluster.web import serve
 from harness.images.live_iso import pack
 from harness.images.live_media import LiveMedia
-from harness.model.redaction import Redactor
+from harness.model.secrets.redaction import Redactor
 
 _SCRIPT, _KERNEL, _INITRAMFS, _CONFIG = "/boot.ipxe", "/vmlinuz", "/initrd.img", "/config.img"
 _ROOTFS, _METAL = "/rootfs.img", "/metal.raw.zst"

@@ -27,7 +27,7 @@ from harness.model.clock import SYSTEM_CLOCK, Clock
 from harness.model.errors import InputError
 
 if TYPE_CHECKING:
-    from harness.model.redaction import Redactor
+    from harness.model.secrets.redaction import Redactor
 
 LOG = logging.getLogger(__name__)
 KEPT_RUNS = 10
@@ -100,7 +100,7 @@ class Artifacts:
     @cached_property
     def redactor(self) -> Redactor:
         """What takes secrets out of everything that this process leaves or shows."""
-        from harness.model.redaction import Redactor
+        from harness.model.secrets.redaction import Redactor
 
         redactor = Redactor()
         if self._authfile is not None:

@@ -17,8 +17,8 @@ from harness.machine.machine import Machine
 from harness.model.ignition import Document, render
 from harness.model.node_state import NodeState
 from harness.model.record import LayerRecord, MachineRecord
-from harness.model.redaction import LineRedactor, Redactor, secrets_in
 from harness.model.run_folder import MACHINE_RECORD
+from harness.model.secrets.redaction import LineRedactor, Redactor, secrets_in
 
 LOG = logging.getLogger(__name__)
 _SIZE_LIMIT_BYTES = 64 << 20

@@ -22,7 +22,7 @@ from harness.machine.connection import open_connection
 from harness.machine.domain.emulator import find_emulator
 from harness.machine.ownership.run import begin_run
 from harness.model.clock import Deadline
-from harness.model.redaction import Redactor
+from harness.model.secrets.redaction import Redactor
 from harness.player.inputs import Rig
 
 

@@ -29,8 +29,8 @@ from harness.machine.domain.storage import Disk
 from harness.machine.machine import EVENTS_PORT, PORTS, Machine, MachineSpec
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.ignition import Document, Json
-from harness.model.redaction import Redactor
 from harness.model.secret import Secret
+from harness.model.secrets.redaction import Redactor
 from harness.node.dial import Endpoint
 from harness.node.ssh import Result, Session
 from harness.player.inputs import Rig

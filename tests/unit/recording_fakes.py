@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 
 from harness.model.record import Blame, MachineRecord, State
-from harness.model.redaction import Redactor
+from harness.model.secrets.redaction import Redactor
 from harness.recording.artifacts import Artifacts, Place
 from harness.recording.notes import Note, put_note
 from harness.watching.evidence import Evidence

@@ -32,8 +32,8 @@ from harness.machine.machine import PORTS, Machine
 from harness.model.clock import Deadline
 from harness.model.ignition import Document, render
 from harness.model.record import MachineRecord
-from harness.model.redaction import Redactor
 from harness.model.secret import Secret
+from harness.model.secrets.redaction import Redactor
 from harness.node.ssh import Result, Session
 from harness.player.inputs import Inputs, Rig
 from harness.player.running import Running

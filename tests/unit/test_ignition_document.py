@@ -8,7 +8,7 @@ import json
 import pytest
 
 from harness.model.errors import InputError
-from harness.model.ignition_document import SUPPORTED, Document, Json, merge, parse
+from harness.model.ignition.document import SUPPORTED, Document, Json, merge, parse
 
 
 def doc(version: str = "3.2.0", /, **sections: Json) -> Document:

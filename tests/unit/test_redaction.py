@@ -14,9 +14,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from harness.lint.ignition_calls import read
 from harness.model.ignition import File, parse, render
-from harness.model.ignition_document import Document
-from harness.model.redaction import REMOVED, LineRedactor, Redactor, secrets_in, without_secrets
+from harness.model.ignition.document import Document
 from harness.model.secret import Secret
+from harness.model.secrets.redaction import (
+    REMOVED,
+    LineRedactor,
+    Redactor,
+    secrets_in,
+    without_secrets,
+)
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJub2RlIn0.c2lnbmF0dXJlLW9m-aXQ_"
 CRYPT = "$6$rounds=5000$saltsalt$aBcD./0123456789aBcDeFgHiJkLmNoPqRsTuVwXyZ"

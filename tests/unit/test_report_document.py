@@ -14,7 +14,7 @@ from goldens import Golden
 from harness.folders import fixture
 from harness.model.errors import InputError
 from harness.model.record import SCHEMA, MachineRecord, RunRecord
-from harness.model.redaction import Redactor
+from harness.model.secrets.redaction import Redactor
 from harness.node import readiness
 from harness.report import document
 from harness.report.compare import compare

@@ -25,7 +25,7 @@ from harness.machine.machine import EVENTS_PORT
 from harness.model.clock import Deadline
 from harness.model.errors import InputError, ProductError
 from harness.model.ignition import Config, Document, Unit, render
-from harness.model.redaction import Redactor
+from harness.model.secrets.redaction import Redactor
 from harness.pki.certificates import issue
 from harness.player import network_boot
 from harness.player.network_boot import ipxe_script

@@ -15,8 +15,8 @@ from harness.machine.domain.architecture import CpuLevel
 from harness.model.errors import InputError
 from harness.model.ignition import Document, parse, render
 from harness.model.node_state import parse as parse_state
-from harness.model.redaction import REMOVED, Redactor, secrets_in
 from harness.model.secret import Secret
+from harness.model.secrets.redaction import REMOVED, Redactor, secrets_in
 from harness.player.machines import cpu_level
 from harness.scenarios.catalogue import Catalogue
 from harness.watching import evidence as evidence_module

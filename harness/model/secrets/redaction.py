@@ -18,10 +18,10 @@ import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote, unquote, unquote_to_bytes
 
-from harness.model.ignition_document import Document, Json
-from harness.model.known_secrets import KnownSecrets, parts_of
+from harness.model.ignition.document import Document, Json
 from harness.model.secret import Secret
-from harness.model.secret_signs import KEY_BEGIN, KEY_END, LOGIN_IN_URL, SECRET_NAME, SIGNS
+from harness.model.secrets.known import KnownSecrets, parts_of
+from harness.model.secrets.signs import KEY_BEGIN, KEY_END, LOGIN_IN_URL, SECRET_NAME, SIGNS
 
 REMOVED = "[removed]"
 """What stands where a secret was."""

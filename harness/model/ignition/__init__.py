@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.model.ignition_document import Document, Json, merge, parse
+from harness.model.ignition.document import Document, Json, merge, parse
 from harness.model.secret import Secret
 
 __all__ = [

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import quote, quote_plus
 
-from harness.model.secret_signs import KEY_BEGIN, KEY_END, SIGNS
+from harness.model.secrets.signs import KEY_BEGIN, KEY_END, SIGNS
 
 _SHORTEST = 6
 _SHORTEST_NUMBER = 16

@@ -1,0 +1,1 @@
+"""What is secret, how it is found in texts, and how it is taken out of them."""
