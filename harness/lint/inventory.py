@@ -25,8 +25,8 @@ from harness.model.command import candidates
 from harness.model.errors import DeadlineError, RigError
 from harness.model.ignition import Config, render
 from harness.model.record import State
-from harness.player import machines
 from harness.player.inputs import Rig
+from harness.player.playing import machines
 from harness.watching.evidence import Evidence
 from harness.watching.watch import Watch
 

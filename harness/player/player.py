@@ -24,13 +24,13 @@ from harness.node.dial import Endpoint
 from harness.node.ssh import ConnectionLostError
 from harness.player.applied import AppliedNode, AppliedNodes
 from harness.player.inputs import Inputs, Rig
-from harness.player.machines import switched_on
-from harness.player.pause import pause
-from harness.player.progress import Progress, require_step
+from harness.player.playing.machines import switched_on
+from harness.player.playing.pause import pause
+from harness.player.playing.progress import Progress, require_step
+from harness.player.playing.settling import SETTLE
+from harness.player.playing.stage import Stage
 from harness.player.running import Running
 from harness.player.scenario import Scenario
-from harness.player.settling import SETTLE
-from harness.player.stage import Stage
 from harness.player.steps import Check, Checkpoint, LogIn, Reach, Reboot, Step, SwitchOn
 
 _SNAPSHOT_S = 60.0

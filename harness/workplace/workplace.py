@@ -33,7 +33,7 @@ from harness.model.node_state import NodeState
 from harness.player.applied import AppliedNode, AppliedNodes, only
 from harness.player.inputs import Inputs, Rig
 from harness.player.player import play
-from harness.player.progress import require_step
+from harness.player.playing.progress import require_step
 from harness.player.scenario import Scenario
 from harness.recording.artifacts import Artifacts
 from harness.report.history.store import usual_s

@@ -20,7 +20,7 @@ source = "a test"
 TEST = """
 from harness.diagnosis.diagnosis import Diagnosis
 from harness.diagnosis.line import Line, Stream
-from harness.player.machines import engine_of
+from harness.player.playing.machines import engine_of
 
 def test_widget(node_after, node_image_rig):
     engine = engine_of(node_image_rig)

@@ -36,8 +36,8 @@ from harness.model.secret import Secret
 from harness.model.secrets.redaction import Redactor
 from harness.node.ssh import Result, Session
 from harness.player.inputs import Inputs, Rig
+from harness.player.playing.stage import Stage
 from harness.player.running import Running
-from harness.player.stage import Stage
 from harness.scenarios.catalogue import Catalogue
 from harness.watching.evidence import Evidence
 from harness.watching.watch import Watch

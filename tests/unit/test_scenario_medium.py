@@ -27,9 +27,9 @@ from harness.model.errors import InputError, ProductError
 from harness.model.ignition import Config, Document, Unit, render
 from harness.model.secrets.redaction import Redactor
 from harness.pki.certificates import issue
-from harness.player import network_boot
-from harness.player.network_boot import ipxe_script
 from harness.player.plan import INSTALL_BYTES, FromIso, live_machine
+from harness.player.playing import network_boot
+from harness.player.playing.network_boot import ipxe_script
 from harness.scenarios.flows.checks import MemoryBudget, memory_within
 from harness.scenarios.flows.on_demand import LOOK, end_marks
 from harness.standin import live

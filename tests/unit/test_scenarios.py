@@ -17,7 +17,7 @@ from harness.model.ignition import Document, parse, render
 from harness.model.node_state import parse as parse_state
 from harness.model.secret import Secret
 from harness.model.secrets.redaction import REMOVED, Redactor, secrets_in
-from harness.player.machines import cpu_level
+from harness.player.playing.machines import cpu_level
 from harness.scenarios.catalogue import Catalogue
 from harness.watching import evidence as evidence_module
 from harness.watching.evidence import Evidence

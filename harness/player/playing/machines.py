@@ -18,10 +18,10 @@ from harness.model.errors import InputError
 from harness.model.ignition import Document, render
 from harness.model.record import MachineRecord
 from harness.player.inputs import Inputs, Rig
-from harness.player.network_boot import served
 from harness.player.plan import ByPointer, FromDisk, FromIso, FromNetwork, MachinePlan
+from harness.player.playing.network_boot import served
+from harness.player.playing.stage import Stage
 from harness.player.running import Running
-from harness.player.stage import Stage
 from harness.watching.evidence import Evidence
 from harness.watching.watch import Watch
 
