@@ -60,6 +60,40 @@ def test_row_is_read_with_a_stable_id(text: str, row: Row, row_id: str) -> None:
     assert row.id == row_id
 
 
+CLAIMS: list[tuple[Row, str]] = [
+    (
+        OsReleaseRow(key="ID", layer=Layer.COREOS, equals="rhel", source="s"),
+        "os-release ID equals 'rhel', present in the bootimage and in the node",
+    ),
+    (
+        OsReleaseRow(key="ID", layer=Layer.NODE, matches="r.+", source="s"),
+        "os-release ID matches r.+, absent in the bootimage, present in the node",
+    ),
+    (
+        OsReleaseRow(key="ID", layer=Layer.COREOS, absent=True, source="s"),
+        "os-release ID absent in the bootimage and in the node",
+    ),
+    (
+        UnitRow(name="a.service", layer=Layer.COREOS, source="s"),
+        "unit a.service is active in the node",
+    ),
+    (
+        UnitRow(name="a.service", layer=Layer.NODE, sub="running", source="s"),
+        "unit a.service is active/running in the node, not active in the bootimage",
+    ),
+    (
+        FileRow(path="/a", layer=Layer.NODE, source="s"),
+        "/a absent in the bootimage, present in the node",
+    ),
+    (FileRow(path="/a", layer=Layer.NODE, present=False, source="s"), "/a absent in the node"),
+]
+
+
+@pytest.mark.parametrize(("row", "claim"), CLAIMS, ids=[case[1] for case in CLAIMS])
+def test_row_claims_in_words(row: Row, claim: str) -> None:
+    assert row.claim == claim
+
+
 PACKAGE = '[[package]]\nname = "a"\nlayer = "node"\nsource = "s"\n'
 A = "t.toml, [[package]] number 1 (a)"
 BAD = [
@@ -118,6 +152,12 @@ def test_fault_is_told_with_its_place_and_a_way_out(text: str, subject: str, pro
     assert caught.value.subject == subject
     assert problem in caught.value.problem
     assert caught.value.remedy
+
+
+def test_table_below_a_folder_is_read_whatever_its_name_ends_with(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text(PACKAGE)
+
+    assert len(load(tmp_path / "mine").rows) == 1
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,10 @@ CASES: list[tuple[str, Row, NodeState, NodeState, str | None]] = [
         PackageRow(name="jq", layer=NODE, source=S, absent=True), BEFORE, AFTER, "after: jq-1.6",
     ),
     (
+        "package that goes with the node layer",
+        PackageRow(name="runc", layer=NODE, source=S, absent=True), AFTER, BEFORE, None,
+    ),
+    (
         "package by pattern",
         PackageRow(name="linux-image-*", layer=COREOS, source=S), BEFORE, AFTER, None,
     ),
@@ -149,6 +153,11 @@ CASES: list[tuple[str, Row, NodeState, NodeState, str | None]] = [
         OsReleaseRow(key="VERSION_ID", layer=COREOS, matches=r"9\.\d", source=S), BEFORE, AFTER,
         None,
     ),
+    (
+        "pattern of a field that is missing",
+        OsReleaseRow(key="NONE", layer=COREOS, matches=".*", source=S), BEFORE, AFTER,
+        "before: absent; after: absent",
+    ),
     ("node field came", OsReleaseRow(key=KEY, layer=NODE, equals="4.19", source=S), BEFORE, AFTER,
      None),
     (
@@ -165,6 +174,10 @@ CASES: list[tuple[str, Row, NodeState, NodeState, str | None]] = [
     (
         "absent field is there",
         OsReleaseRow(key=KEY, layer=COREOS, absent=True, source=S), BEFORE, AFTER, "after: '4.19'",
+    ),
+    (
+        "field that is to go is there after",
+        OsReleaseRow(key=KEY, layer=NODE, absent=True, source=S), BEFORE, AFTER, "after: '4.19'",
     ),
     (
         "field that goes is absent after",

@@ -69,6 +69,11 @@ CASES: list[tuple[str, Invariant, NodeState, NodeState, str | None]] = [
         with_unit(AFTER, "old.service", "failed"), None,
     ),
     (
+        "unit that ran before failed since",
+        Invariant.NO_NEW_FAILED_UNITS, with_unit(BEFORE, "old.service", "active"),
+        with_unit(AFTER, "old.service", "failed"), "old.service is failed",
+    ),
+    (
         "pull and overlay stopped by the way back to multi-user",
         Invariant.NO_NEW_FAILED_UNITS, BEFORE,
         with_unit(AFTER, "node-image-overlay.service", "inactive", "dead"), None,
@@ -76,7 +81,7 @@ CASES: list[tuple[str, Invariant, NodeState, NodeState, str | None]] = [
     (
         "same denial again",
         Invariant.NO_NEW_AVC, dataclasses.replace(BEFORE, avcs=(avc("1.0", "crio"),)),
-        dataclasses.replace(AFTER, avcs=(avc("1.0", "crio"), avc("70.0", "crio", level="s0:c1"))),
+        dataclasses.replace(AFTER, avcs=(avc("1.0", "crio"), avc("7.0", "crio", level="s0-s0:c1"))),
         None,
     ),
     (
@@ -89,6 +94,11 @@ CASES: list[tuple[str, Invariant, NodeState, NodeState, str | None]] = [
         "another permission denied",
         Invariant.NO_NEW_AVC, dataclasses.replace(BEFORE, avcs=(avc("1.0", "crio"),)),
         dataclasses.replace(AFTER, avcs=(avc("2.0", "crio", "execmem"),)), "{ execmem }",
+    ),
+    (
+        "denial that is cut off",
+        Invariant.NO_NEW_AVC, BEFORE, dataclasses.replace(AFTER, avcs=("AVC avc:  denied",)),
+        "AVC avc:  denied",
     ),
     (
         "link dangles since",
@@ -110,6 +120,8 @@ CASES: list[tuple[str, Invariant, NodeState, NodeState, str | None]] = [
      "node-image/usr/lib/modules"),
     ("modules not mounted", Invariant.MODULES_KEPT, BEFORE, BEFORE,
      "after: no mount; booted: /ostree/deploy/rhel/deploy/0f1e.0/usr/lib/modules of device 254:3"),
+    ("modules of a system without mounts", Invariant.MODULES_KEPT,
+     dataclasses.replace(BEFORE, mounts=()), AFTER, "before: no mount on /"),
     ("modules of a system whose usr is no mount", Invariant.MODULES_KEPT,
      with_mount(dataclasses.replace(BEFORE, mounts=()), "/", "/"),
      with_mount(AFTER, "/usr/lib/modules", "/usr/lib/modules"), None),
@@ -246,6 +258,26 @@ def test_fat_bootimage_that_changes_is_told_with_all_that_changed() -> None:
     )
 
 
+def test_fat_bootimage_with_another_usr_is_told() -> None:
+    mounted = with_mount(AFTER, "/usr", "/elsewhere")
+
+    found = broken(Invariant.NOTHING_CHANGED, Passage(before=AFTER, after=mounted))
+
+    assert str(found).startswith("mounted on /usr: ")
+    assert "/elsewhere" in str(found)
+
+
+def test_bootimage_is_not_kept_where_none_was_booted() -> None:
+    passage = Passage(
+        before=dataclasses.replace(BEFORE, deployments=()),
+        after=dataclasses.replace(AFTER, deployments=(deployed("2"),)),
+    )  # fmt: skip
+
+    found = broken(Invariant.BOOTIMAGE_IS_KEPT, passage)
+
+    assert found == "before: no deployment of ostree's is booted"
+
+
 def test_version_is_held_to_the_base_that_the_image_names_when_the_bootimage_is_older() -> None:
     row = InvariantRow(name=Invariant.VERSION_INHERITED, source="s")
     after = with_os_release(AFTER, OSTREE_VERSION="9.6.20250301-0")
@@ -256,13 +288,14 @@ def test_version_is_held_to_the_base_that_the_image_names_when_the_bootimage_is_
     )
 
 
-def test_long_observations_are_cut_with_a_count() -> None:
+@pytest.mark.parametrize(("units", "last"), [(8, "and 3 more"), (5, "u4.service is failed/x")])
+def test_long_observations_are_cut_with_a_count(units: int, last: str) -> None:
     after = AFTER
-    for number in range(8):
+    for number in range(units):
         after = with_unit(after, f"u{number}.service", "failed")
 
     finding = broken(Invariant.NO_NEW_FAILED_UNITS, Passage(before=BEFORE, after=after))
 
     assert finding is not None
-    assert finding.splitlines()[-1].strip() == "and 3 more"
-    assert len(finding.splitlines()) == 6
+    assert finding.splitlines()[-1].strip() == last
+    assert len(finding.splitlines()) == min(units, 6)

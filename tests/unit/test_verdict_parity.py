@@ -46,6 +46,8 @@ def test_a_state_is_at_par_with_itself() -> None:
         with_unit(THIN, "usr-lib-modules.mount", "active"),
         with_unit(THIN, "node-image-overlay.service", "active"),
         with_unit(THIN, "anything.service", "inactive"),
+        with_unit(THIN, "run-containers-x.mount", "active"),
+        with_mount(THIN, "/run/containers/x"),
     ],
 )
 def test_what_the_contract_names_may_differ(thin: NodeState) -> None:
@@ -59,6 +61,8 @@ def test_what_the_contract_names_may_differ(thin: NodeState) -> None:
         (dataclasses.replace(THIN, os_release={**THIN.os_release, "ID": "x"}), "os-release ID"),
         (dataclasses.replace(THIN, kernel="6.2"), "kernel release"),
         (with_unit(THIN, "kubelet.service", "failed"), "units kubelet.service"),
+        (with_unit(THIN, "run-my.service", "active"), "units run-my.service"),
+        (with_unit(THIN, "opt.mount", "active"), "units opt.mount"),
         (with_mount(THIN, "/opt"), "mounts /opt"),
         (dataclasses.replace(THIN, dangling_links=frozenset({"/etc/x -> y"})), "/etc/x -> y"),
         (dataclasses.replace(THIN, existing_paths=frozenset()), "paths /usr/bin/oc"),
@@ -127,3 +131,12 @@ def test_malformed_allowance_is_reported_with_its_place(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match=r"\[\[may_differ\]\] number 1 \(a\): .* `source`"):
         load(path)
+
+
+def test_deployment_that_is_kept_is_not_one_that_is_booted() -> None:
+    (booted,) = THIN.deployments
+    thin = dataclasses.replace(THIN, deployments=(dataclasses.replace(booted, is_booted=False),))
+
+    found = [d for d in compare(thin, THIN, ()) if d.section == "deployments"]
+
+    assert [(d.thin, d.fat) for d in found] == [("kept", "booted")]

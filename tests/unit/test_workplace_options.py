@@ -10,6 +10,7 @@ import pytest
 from harness.images.acquire.cache import DEFAULT_CAP_BYTES
 from harness.machine.driver import EMBEDDED
 from harness.model.errors import InputError
+from harness.player.plan import FAT, LIVE_ISO
 from harness.workplace.options import OPTIONS, Settings, read
 
 FOLDER = Path("/project")
@@ -92,6 +93,36 @@ def test_path_in_a_settings_file_is_relative_to_it() -> None:
     assert settings(file={"node_image_expectations": "ocp-4.19"}).expectations == "ocp-4.19"
 
 
+@pytest.mark.parametrize(
+    "option", ["authfile", "allow", "history", "artifacts_dir", "bootstrap_ignition"]
+)
+def test_every_path_in_a_settings_file_is_relative_to_it(option: str) -> None:
+    found = settings(file={f"node_image_{option}": "sub/it"})
+
+    assert getattr(found, option) == FOLDER / "sub/it"
+
+
+@pytest.mark.parametrize(("option", "key"), [("fat_bootimage", FAT), ("live_iso", LIVE_ISO)])
+def test_image_in_a_settings_file_is_relative_to_it(option: str, key: str) -> None:
+    found = settings(file={f"node_image_{option}": "sub/it"})
+
+    assert found.images == {key: "/project/sub/it"}
+
+
+def test_all_but_a_switch_take_a_value_and_lists_may_be_repeated() -> None:
+    assert [option.name for option in OPTIONS if option.metavar is None] == ["require-kvm"]
+    assert {option.name for option in OPTIONS if option.repeatable} == {
+        "ignition", "image", "rules", "scenario",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("names", "is_many"), [(["sno"], False), (["sno", "agent"], True), (["all"], True)]
+)
+def test_many_scenarios_are_several_or_all(names: list[str], is_many: bool) -> None:
+    assert settings({"node_image_scenario": names}).has_many_scenarios is is_many
+
+
 def test_url_in_a_settings_file_stays_as_it_is() -> None:
     file = BOTH | {"node_image_bootimage": "https://example.com/b.qcow2"}
 
@@ -142,6 +173,7 @@ def test_artifact_dir_of_ci_gets_a_folder_of_ours() -> None:
         ({"TIMEOUT_FACTOR": "inf"}, "$NODE_IMAGE_TIMEOUT_FACTOR: 'inf' is no number above 0"),
         ({"MEMORY_MIB": "2GiB"}, "$NODE_IMAGE_MEMORY_MIB: '2GiB' is no whole number of MiB"),
         ({"MEMORY_MIB": "16"}, "$NODE_IMAGE_MEMORY_MIB: '16' is no whole number of MiB from 256"),
+        ({"HARDWARE": "steam"}, "$NODE_IMAGE_HARDWARE "),
         ({"DOWNLOAD_CACHE_SIZE": "5"}, "$NODE_IMAGE_DOWNLOAD_CACHE_SIZE: '5' is no size"),
         ({"BOOTIMAGE": "b"}, "--bootimage: is given without a node image"),
         ({"NODE_IMAGE": "n"}, "--node-image: is given without a bootimage"),
