@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,20 @@ def test_image_without_ostree_has_no_deployments() -> None:
     assert parse(f"{head}%%deployments\n%%end\n").deployments == ()
 
 
+def test_booted_deployment_is_found_behind_others() -> None:
+    state = parse(AFTER)
+    (booted,) = state.deployments
+    staged = replace(booted, checksum="f" * 64, is_booted=False)
+
+    assert replace(state, deployments=(staged, booted)).booted == booted
+    assert replace(state, deployments=(staged,)).booted is None
+
+
+def test_snapshot_of_complaints_alone_is_cut() -> None:
+    with pytest.raises(RigError, match="is cut: no %%end after ''"):
+        parse("%!packages: rpm: broken\n")
+
+
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.9])
 def test_cut_snapshot_is_refused(share: float) -> None:
     with pytest.raises(RigError, match="is cut: no %%end"):
@@ -101,6 +116,8 @@ def test_missing_section_is_named(name: str) -> None:
         ("%%kernel", "%%kernel\nsecond", "%%kernel of the snapshot has 2 lines"),
         ("%%packages", "%%packages\nnonsense", "not a package line"),
         ("%%mounts", "%%mounts\nnonsense", "not a line of mountinfo"),
+        ("%%mounts", "%%mounts\n36 35 98:0 / /mnt - ext4 /dev/x rw", "not a line of mountinfo"),
+        ("%%mounts", "%%mounts\n36 35 98:0 / /mnt rw - ext4", "not a line of mountinfo"),
         ('"deployments"', '"oddments"', "cannot read `rpm-ostree status --json`"),
         ('"deployments" :', '"deployments" : 3,', "cannot read `rpm-ostree status --json`"),
     ],

@@ -8,7 +8,8 @@ import pytest
 from recording_fakes import TEST, make_report, noted, whole_test
 
 from harness.model.record import Blame, Outcome, TestRecord
-from harness.recording.ledger import Ledger, is_only_rigs
+from harness.recording.ledger import Ledger, cut, is_only_rigs
+from harness.recording.notes import Note, put_note
 
 
 def record_of(*reports: pytest.TestReport) -> TestRecord:
@@ -87,6 +88,28 @@ def test_red_and_skipped(
     assert (found.outcome, found.blame, found.message) == (outcome, blame, message)
 
 
+def test_message_of_a_note_is_told_in_place_of_the_traceback() -> None:
+    report = make_report(outcome="failed", longrepr="a traceback")
+    put_note(report, Note(blame=Blame.PRODUCT, message="the pull failed"))
+
+    assert record_of(*whole_test(report)).message == "the pull failed"
+
+
+def test_two_failures_of_one_test_are_blamed_as_the_first() -> None:
+    later = noted(make_report("teardown", "failed", "no shutdown"), Blame.PRODUCT)
+
+    found = record_of(make_report(outcome="failed", longrepr="a plain test"), later)
+
+    assert (found.blame, found.message) == (Blame.TEST, "a plain test\n\nno shutdown")
+
+
+def test_scenario_is_found_among_other_properties() -> None:
+    report = make_report()
+    report.user_properties.insert(0, ("node_image", "oci:x"))
+
+    assert record_of(report).scenario == "fake"
+
+
 def test_failure_and_error_of_one_test_are_both_told_the_failure_counts() -> None:
     error = noted(make_report("teardown", "failed", "the host fell over"), Blame.RIG)
 
@@ -124,6 +147,24 @@ def test_test_that_passes_again_is_flaky_and_tells_what_was_before() -> None:
     assert found.attempts == 2
     assert found.blame is None
     assert found.message == "product misbehaved"
+
+
+def test_failed_attempt_that_is_made_again_is_not_red_meanwhile() -> None:
+    first = failed(Blame.PRODUCT)
+    vars(first)["outcome"] = "rerun"
+    ledger = Ledger(str)
+    ledger.begin(TEST)
+
+    for report in again(1, first)[:2]:
+        ledger.add(report)
+
+    assert outcomes(ledger) == []
+
+
+def test_test_that_passes_after_a_red_attempt_is_blamed_on_nobody() -> None:
+    found = record_of(*again(1, failed(Blame.PRODUCT)), *again(2, make_report()))
+
+    assert (found.outcome, found.blame) == (Outcome.FLAKY, None)
 
 
 def test_test_that_fails_at_every_attempt_is_as_the_last_says() -> None:
@@ -181,6 +222,11 @@ def test_endless_message_loses_its_middle(outcome: str, longrepr: object) -> Non
     assert message.startswith("begin")
     assert message.endswith("end")
     assert "characters cut" in message
+
+
+def test_message_is_cut_to_the_limit_and_no_shorter() -> None:
+    assert cut("x" * 20_000) == "x" * 20_000
+    assert cut("x" * 20_001) == f"{'x' * 10_000}\n[1 characters cut]\n{'x' * 10_000}"
 
 
 @pytest.mark.parametrize(

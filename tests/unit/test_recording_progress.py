@@ -11,7 +11,7 @@ from harness.recording.progress import Follower, ProgressLog, Teller
 
 
 def test_line_has_the_seconds_since_the_session_began_and_no_secret() -> None:
-    clock, shown, logged = FakeClock(), list[str](), list[str]()
+    clock, shown, logged = FakeClock(100.0), list[str](), list[str]()
     begun_s = clock.monotonic()
     clock.sleep(12.4)
     tell = Teller(
@@ -47,8 +47,8 @@ def test_follower_gives_whole_lines_once(tmp_path: Path) -> None:
     assert follower.new_lines() == ()
 
     log.append("one")
-    log.append("two")
-    assert follower.new_lines() == ("one", "two")
+    log.append("two of caf\udce9")
+    assert follower.new_lines() == ("one", "two of caf?")
 
     with (tmp_path / PROGRESS).open("a") as file:
         file.write("a line that is not")

@@ -135,7 +135,7 @@ def test_several_known_secrets_go_the_longest_first() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["abc12", "password", "OpenShift", "115200", " \n"])
+@pytest.mark.parametrize("text", ["abc12", "password", "OpenShift", "115200", "9" * 15, " \n"])
 def test_what_is_too_short_or_too_ordinary_to_be_told_from_logs_is_let_be(text: str) -> None:
     line = f"console=ttyS0,115200n8 OpenShift password abc12 {text}"
 
@@ -190,6 +190,17 @@ def test_lines_of_a_known_private_key_go_wherever_they_are(kind: str) -> None:
             assert redactor(f"node sshd[7]: {line}") == f"node sshd[7]: {REMOVED}"
 
 
+def test_line_of_a_key_is_known_from_sixteen_characters_on() -> None:
+    key = "-----BEGIN PRIVATE KEY-----\n{}\n{}\n-----END PRIVATE KEY-----"
+    redactor = knowing(key.format("aB3dEfGhIjKlMnOp", "qR5tUvWxYzAbC=="))
+
+    assert redactor("aB3dEfGhIjKlMnOp and qR5tUvWxYzAbC==") == f"{REMOVED} and qR5tUvWxYzAbC=="
+
+
+def test_number_is_known_from_sixteen_digits_on() -> None:
+    assert knowing("9" * 16)(f"id {'9' * 16}") == f"id {REMOVED}"
+
+
 def test_secrets_in_the_text_of_a_known_file_are_known_by_themselves() -> None:
     redactor = knowing("API_KEY=k3y-0f-service\nPASSWORD=optional\nUSER=someone\n")
 
@@ -232,6 +243,7 @@ def test_secrets_in_the_text_of_a_known_file_are_known_by_themselves() -> None:
         (r'"password": "with \" quote", "x"', '"password": "~", "x"'),
         ('"client_secret": "cut off', '"client_secret": "~'),
         ('"passwordHash": "$6$salt$hash",', '"passwordHash": "~",'),
+        ("clientSecret=abcd1234 ApiKey=abcd1234", "clientSecret=~ ApiKey=~"),
         ('"aws_secret_access_key":"x"', '"aws_secret_access_key":"~"'),
         (r"\"--password\" \"$6$salt$hash\" \"x\"", r"\"--password\" \"~\" \"x\""),
         ("curl --password hunter2 x", "curl --password ~ x"),
