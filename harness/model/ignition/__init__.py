@@ -1,7 +1,7 @@
 """Ignition configs made from typed pieces, and rendered the same way every time.
 
 `Config(...).to_document()` gives the JSON document, `render` its text. Documents that others wrote
-are read by `parse` and joined by `merge`; both live in `ignition_document` and are given here too.
+are read by `parse` and joined by `merge`; both live in `document` and are given here too.
 
 Source: Ignition configuration specification v3.2.0 (the version the OpenShift installer writes).
 """
