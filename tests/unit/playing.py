@@ -40,7 +40,7 @@ ANSWERS = {"systemctl is-active": "active active multi-user.target oc\n"}
 RELEASE = ReleasePayload(release_pull_spec="h/release@sha256:0", images={})
 BANNER = "[    0.000000] Linux version 6.1.0-56-cloud-amd64 (debian)"
 RESTART = "[   99.000000] reboot: Restarting system"
-_IDLE_S = 5.0
+_IDLE_S = 40.0
 _STATES = {
     when: folders.fixture(f"transcripts/observe-{when}.txt").read_text(encoding="utf-8")
     for when in ("before", "after")
