@@ -10,10 +10,9 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from types import FrameType
 
 from harness.cluster.release_payload import NODE_IMAGE, PAUSE, ReleasePayload, push_release
@@ -25,12 +24,11 @@ from harness.images.container.pause import write_pause_image
 from harness.images.container.registry import Registry, serve
 from harness.images.container.skopeo import Source
 from harness.machine.connection import open_connection
-from harness.machine.driver import is_guests_doing
 from harness.machine.ownership.run import Run, begin_run
 from harness.model.clock import Deadline
-from harness.model.errors import HarnessError, InputError, ProductError, RigError
+from harness.model.errors import HarnessError, InputError, ProductError
 from harness.model.node_state import NodeState
-from harness.player.applied import AppliedNode, AppliedNodes, only
+from harness.player.applied import AppliedNode, AppliedNodes
 from harness.player.inputs import Inputs, Rig
 from harness.player.player import play
 from harness.player.playing.progress import require_step
@@ -40,6 +38,7 @@ from harness.report.history.store import usual_s
 from harness.verdict.findings import judge
 from harness.verdict.passage import Passage
 from harness.verdict.rows import Invariant, InvariantRow, Row
+from harness.workplace.nodes import Nodes
 from harness.workplace.options import Settings
 from harness.workplace.preparation import Preparation
 from harness.workplace.subject import provenance
@@ -47,15 +46,6 @@ from harness.workplace.subject import provenance
 LOG = logging.getLogger(__name__)
 REGISTRY_S = 60.0
 PUSH_S = 1800.0
-
-
-@dataclass(slots=True, kw_only=True)
-class _Up:
-    """A scenario whose nodes are up, and how many ask for them."""
-
-    nodes: AppliedNodes
-    stack: ExitStack
-    users: int = 0
 
 
 class Workplace:
@@ -76,8 +66,7 @@ class Workplace:
         self._allow = allow
         self._rulebook = rulebook or rules.shipped()
         self._stack = ExitStack()
-        self._up: dict[str, _Up] = {}
-        self._ended: dict[str, dict[str, NodeState]] = {}
+        self._nodes = Nodes(self._play)
 
     def check(self, chosen: Iterable[Scenario]) -> None:
         """Check all inputs; a download or build that this starts is ended orderly by SIGTERM.
@@ -146,22 +135,13 @@ class Workplace:
             release=lambda: self._release,
         )
 
-    @contextmanager
-    def nodes(self, scenario: Scenario) -> Iterator[AppliedNodes]:
+    def nodes(self, scenario: Scenario) -> AbstractContextManager[AppliedNodes]:
         """Context manager that gives the nodes of `scenario`, brought up unless they are up.
 
         Raises:
             InputError: it lacks what it needs.
         """
-        up = self._up.get(scenario.name) or self._bring_up(scenario)
-        up.users += 1
-        try:
-            yield up.nodes
-        finally:
-            up.users -= 1
-            # Of several nodes each has tests of its own: they stay until another scenario comes.
-            if len(up.nodes) == 1:
-                self._take_down_unused()
+        return self._nodes.of(scenario)
 
     def end_state(self, scenario: Scenario) -> NodeState:
         """Return the state in which a node ended that came up in this process, or comes up now.
@@ -169,22 +149,11 @@ class Workplace:
         Raises:
             InputError: the scenario has several nodes.
         """
-        if scenario.name not in self._ended:
-            with self.nodes(scenario):
-                pass
-        return only(self._ended[scenario.name])
+        return self._nodes.end_state(scenario)
 
     def why_dead(self, scenario: str) -> HarnessError | None:
         """Return what is fatally wrong with a node that is up, None while nothing is."""
-        up = self._up.get(scenario)
-        for node in up.nodes.values() if up else ():
-            try:
-                node.watch.check_alive()
-            except HarnessError as exc:
-                return exc
-            if reason := node.machine.why_stopped():
-                return why_dead(reason, scenario, self.rig.evidence)
-        return None
+        return self._nodes.why_dead(scenario, self._artifacts.path)
 
     def judge(self, row: Row, node: AppliedNode) -> None:
         """Return if `row` holds for `node`, which is up.
@@ -214,7 +183,7 @@ class Workplace:
     def close(self) -> None:
         """Close all that was opened; closing twice is fine."""
         try:
-            self._take_down_unused()
+            self._nodes.take_down_unused()
             self._stack.close()
         finally:
             self.preparation.close()
@@ -231,18 +200,9 @@ class Workplace:
             LOG.info("how long %s usually takes is not known: %s", scenario, exc)
             return None
 
-    def _bring_up(self, scenario: Scenario) -> _Up:
+    def _play(self, scenario: Scenario) -> AbstractContextManager[AppliedNodes]:
         self.preparation.require_needs(scenario)
-        self._take_down_unused()
-        with ExitStack() as stack:
-            nodes = stack.enter_context(play(scenario, self.rig, self.inputs))
-            self._ended[scenario.name] = {name: node.after for name, node in nodes.items()}
-            self._up[scenario.name] = _Up(nodes=nodes, stack=stack.pop_all())
-        return self._up[scenario.name]
-
-    def _take_down_unused(self) -> None:
-        for name in [name for name, up in self._up.items() if not up.users]:
-            self._up.pop(name).stack.close()
+        return play(scenario, self.rig, self.inputs)
 
     def _registry(self, run: Run) -> Registry:
         return self._stack.enter_context(serve(run.folder, Deadline.after(REGISTRY_S)))
@@ -293,14 +253,3 @@ def _terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def why_dead(reason: str, scenario: str, evidence: Path) -> HarnessError:
-    """Return the error for a node whose machine stopped after it had come up.
-
-    A guest that crashes or switches itself off misbehaves; a QEMU that ends is the host's trouble.
-    """
-    text = f"the node of {scenario} is gone: {reason}\n  evidence: {evidence}"
-    if is_guests_doing(reason):
-        return ProductError(text)
-    return RigError(text)

@@ -17,10 +17,12 @@ from harness.model.node_state import parse
 from harness.player.applied import AppliedNode, AppliedNodes, Unwatched
 from harness.player.plan import MachinePlan
 from harness.player.scenario import Scenario
+from harness.recording.artifacts import Artifacts, Place
 from harness.verdict.rows import Invariant, InvariantRow, Layer, PackageRow
 from harness.workplace import workplace
+from harness.workplace.nodes import why_dead
 from harness.workplace.options import read
-from harness.workplace.workplace import Workplace, base_version, why_dead
+from harness.workplace.workplace import Workplace, base_version
 
 BEFORE, AFTER = (
     parse(fixture(f"transcripts/observe-{when}.txt").read_text()) for when in ("before", "after")
@@ -79,7 +81,8 @@ class Rebooted(Unwatched):
 
 
 def make_place() -> Workplace:
-    place = Workplace(read({}, {}, {}, Path()), print, ANY)
+    artifacts = Artifacts(Place(path=Path("/evidence"), is_cache=False, begun_s=0.0))
+    place = Workplace(read({}, {}, {}, Path()), print, artifacts)
     place.preparation.node_image = NodeImage(
         reference=Reference(transport=Transport.OCI, rest="/x:latest"), digest="sha256:1",
         labels={}, layers=(),

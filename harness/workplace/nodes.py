@@ -1,0 +1,92 @@
+"""The nodes of this process that are up, each scenario brought up once for all of its tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.machine.driver import is_guests_doing
+from harness.model.errors import HarnessError, ProductError, RigError
+from harness.model.node_state import NodeState
+from harness.player.applied import AppliedNodes, only
+from harness.player.scenario import Scenario
+
+
+@dataclass(slots=True, kw_only=True)
+class _Up:
+    """A scenario whose nodes are up, and how many ask for them."""
+
+    nodes: AppliedNodes
+    stack: ExitStack
+    users: int = 0
+
+
+class Nodes:
+    """Brings scenarios up by `play` when their nodes are asked for."""
+
+    def __init__(self, play: Callable[[Scenario], AbstractContextManager[AppliedNodes]]) -> None:
+        self._play = play
+        self._up: dict[str, _Up] = {}
+        self._ended: dict[str, dict[str, NodeState]] = {}
+
+    @contextmanager
+    def of(self, scenario: Scenario) -> Iterator[AppliedNodes]:
+        """Context manager that gives the nodes of `scenario`, brought up unless they are up."""
+        up = self._up.get(scenario.name) or self._bring_up(scenario)
+        up.users += 1
+        try:
+            yield up.nodes
+        finally:
+            up.users -= 1
+            # Of several nodes each has tests of its own: they stay until another scenario comes.
+            if len(up.nodes) == 1:
+                self.take_down_unused()
+
+    def end_state(self, scenario: Scenario) -> NodeState:
+        """Return the state in which a node ended that came up in this process, or comes up now.
+
+        Raises:
+            InputError: the scenario has several nodes.
+        """
+        if scenario.name not in self._ended:
+            with self.of(scenario):
+                pass
+        return only(self._ended[scenario.name])
+
+    def why_dead(self, scenario: str, evidence: Path) -> HarnessError | None:
+        """Return what is fatally wrong with a node that is up, None while nothing is."""
+        up = self._up.get(scenario)
+        for node in up.nodes.values() if up else ():
+            try:
+                node.watch.check_alive()
+            except HarnessError as exc:
+                return exc
+            if reason := node.machine.why_stopped():
+                return why_dead(reason, scenario, evidence)
+        return None
+
+    def take_down_unused(self) -> None:
+        """Take down the nodes that nobody asks for."""
+        for name in [name for name, up in self._up.items() if not up.users]:
+            self._up.pop(name).stack.close()
+
+    def _bring_up(self, scenario: Scenario) -> _Up:
+        self.take_down_unused()
+        with ExitStack() as stack:
+            nodes = stack.enter_context(self._play(scenario))
+            self._ended[scenario.name] = {name: node.after for name, node in nodes.items()}
+            self._up[scenario.name] = _Up(nodes=nodes, stack=stack.pop_all())
+        return self._up[scenario.name]
+
+
+def why_dead(reason: str, scenario: str, evidence: Path) -> HarnessError:
+    """Return the error for a node whose machine stopped after it had come up.
+
+    A guest that crashes or switches itself off misbehaves; a QEMU that ends is the host's fault.
+    """
+    text = f"the node of {scenario} is gone: {reason}\n  evidence: {evidence}"
+    if is_guests_doing(reason):
+        return ProductError(text)
+    return RigError(text)
