@@ -13,6 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+import test_installer_in_place
+import test_installer_variant
 from playing import RELEASE, Disturbance, Guest, Host
 from recordings import RECORDINGS, Writer, recordings_of
 from scenario_fakes import KEYS, FakeImages, make_inputs
@@ -20,6 +22,7 @@ from test_images_live_iso import iso
 
 from harness.cluster.payload import Payload
 from harness.model.errors import HarnessError, InputError, ProductError, RigError
+from harness.model.ignition import Document
 from harness.model.record import State
 from harness.node.dial import Endpoint
 from harness.node.ssh import ConnectionLostError
@@ -233,6 +236,29 @@ def test_bootstrap_machine_of_a_cluster_is_recorded_as_up_when_its_node_fails(
     record = json.loads((tmp_path / "evidence/ipi_cluster_bootstrap/machine.json").read_text())
     assert record["state"] == "finished"
     assert record["scenario"] == "ipi_cluster"
+
+
+@pytest.mark.parametrize(
+    ("name", "document", "recording", "reboots"),
+    [
+        ("ipi_bootstrap", test_installer_variant.config(), Writer().boot().live_apply(), 0),
+        (
+            "sno", test_installer_in_place.config(),
+            Writer().boot().live_apply().install().reboot().pivot().reboot().up(), 2,
+        ),
+    ],
+)  # fmt: skip
+def test_installers_own_config_is_the_same_scenario_with_other_marks(
+    name: str, document: Document, recording: Writer, reboots: int, tmp_path: Path
+) -> None:
+    inputs = replace(inputs_for(name, tmp_path), bootstrap_ignition=document)
+    host = Host(tmp_path, {name: recording.lines})
+
+    with play(scenario(name), host.rig, inputs) as nodes:
+        assert nodes.only.reboots == reboots
+        assert "the installer's own config" in nodes.only.watch.record.installer
+
+    assert any("step 2 of" in line and "installer-variant" in line for _, line in host.told)
 
 
 def test_share_of_the_usual_time_is_reported_where_history_knows(tmp_path: Path) -> None:
