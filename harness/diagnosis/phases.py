@@ -51,6 +51,8 @@ class Tracker:
     _next_boots: set[int] = field(init=False, default_factory=set)
     _failed: PhaseRecord | None = field(init=False, default=None)
     _known: tuple[PhaseRecord, ...] = field(init=False, default=())
+    # Asked for at every look at a machine; None when a line or a failure may have changed it.
+    _laid_out: tuple[PhaseRecord, ...] | None = field(init=False, default=None)
     _boot: int = field(init=False, default=1)
 
     def __post_init__(self) -> None:
@@ -89,13 +91,13 @@ class Tracker:
         boot = self._boot_of(line)
         if line.uptime_s is not None:
             self._clock.hear(boot, line.uptime_s, line.at_s)
+            self._laid_out = None
         seen = [owner for hit in hits for owner in self._owners.get(hit.mark, ())]
         if not seen or is_repeated(line):
             return ()
         for owner in seen:
             self._see(owner, line, boot)
-        records = lay_out(self.phases, self._sights())
-        news = {state: r for r in records if (state := _state(r)) not in self._told}
+        news = {state: r for r in self._layout() if (state := _state(r)) not in self._told}
         self._told |= news.keys()
         return tuple(news.values())
 
@@ -131,6 +133,7 @@ class Tracker:
             current = self.current
             end_s = max(at_s, current.begin_s)
             self._failed = replace(current, end_s=end_s, is_failed=True)
+            self._laid_out = None
         return self._failed
 
     def has_reached(self, name: str, boot: int) -> bool:
@@ -174,15 +177,18 @@ class Tracker:
     @property
     def records(self) -> tuple[PhaseRecord, ...]:
         """All phases so far, in the order of their begin, the outer ones first."""
-        return self._in_order([*lay_out(self.phases, self._sights()), *self._by_host, *self._spans])
+        return self._in_order([*self._layout(), *self._by_host, *self._spans])
 
     def _places(self) -> tuple[PhaseRecord, ...]:
         """Return the records of the phases that a line or failure can be in."""
         asides = {phase.name for phase in self.phases if phase.aside}
-        laid_out = lay_out(self.phases, self._sights())
-        return self._in_order(
-            [*(record for record in laid_out if record.name not in asides), *self._by_host]
-        )
+        laid_out = [record for record in self._layout() if record.name not in asides]
+        return self._in_order([*laid_out, *self._by_host])
+
+    def _layout(self) -> tuple[PhaseRecord, ...]:
+        if self._laid_out is None:
+            self._laid_out = tuple(lay_out(self.phases, self._sights()))
+        return self._laid_out
 
     def _in_order(self, records: list[PhaseRecord]) -> tuple[PhaseRecord, ...]:
         if self._failed is not None:
@@ -197,7 +203,7 @@ class Tracker:
         self._boot = max(self._boot, boot)
         sight = Sight(phase=phase, edge=edge, boot=boot, at_s=line.at_s, after=mark.after)
         self._remember(sight, None if mark.next_boot else line.uptime_s)
-        self._known = ()
+        self._known, self._laid_out = (), None
 
     def _remember(self, sight: Sight, uptime_s: float | None) -> None:
         """Keep a sight; of a unit that starts again and again the first ones and the last."""

@@ -394,6 +394,30 @@ def test_failure_ends_all_that_lasts_and_marks_the_innermost() -> None:
     assert (tracker.current, tracker.fail(40.0)) == (failed, failed)
 
 
+def spans(tracker: Tracker) -> dict[str, tuple[float, float | None]]:
+    return {record.name: (record.begin_s, record.end_s) for record in tracker.records}
+
+
+def test_failure_takes_back_what_was_seen_after_it() -> None:
+    tracker = Tracker.load()
+    feed(tracker, job("crio.service", Job.STARTING, 10.0), job("crio.service", Job.STARTED, 40.0))
+    before = spans(tracker)
+
+    tracker.fail(30.0)
+
+    assert (before["runtime"], spans(tracker)["runtime"]) == ((10.0, 40.0), (10.0, 30.0))
+
+
+def test_line_that_shows_an_earlier_start_corrects_the_times_before() -> None:
+    tracker = Tracker.load()
+    feed(tracker, replace(say("Run /init as init process", 30.0), uptime_s=2.0))
+    before = spans(tracker)
+
+    feed(tracker, replace(say("nothing of note", 31.0), uptime_s=21.0))
+
+    assert (before["initramfs"][0], spans(tracker)["initramfs"][0]) == (30.0, 12.0)
+
+
 def test_what_goes_on_aside_is_recorded_and_never_where_the_machine_is() -> None:
     tracker = Tracker.load()
     feed(tracker, job("multi-user.target", Job.STARTED, 40.0))
