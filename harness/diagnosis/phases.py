@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from harness import folders
@@ -71,7 +72,7 @@ class Tracker:
         Raises:
             InputError: the table cannot be read, or something is wrong in it.
         """
-        return cls(phase_table.read(path or folders.fixture("diagnosis/phases.toml")))
+        return cls(phase_table.read(path) if path else _shipped())
 
     @property
     def boot(self) -> int:
@@ -231,6 +232,11 @@ class Tracker:
                 sight = replace(sight, at_s=at_s)
             if self._failed is None or sight.at_s <= (self._failed.end_s or 0.0):
                 yield sight
+
+
+@cache
+def _shipped() -> tuple[Phase, ...]:
+    return phase_table.read(folders.fixture("diagnosis/phases.toml"))
 
 
 def _stopped(record: PhaseRecord, failed: PhaseRecord) -> PhaseRecord:
