@@ -15,7 +15,7 @@ from harness.images.acquire.compression import Compression, compression_of, deco
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, InputError
 
-DISK = os.urandom(70_000) + bytes(3_000_000) + os.urandom(70_000) + bytes(100_000)
+DISK = os.urandom(70_000) + bytes(1_000_000) + os.urandom(70_000) + bytes(100_000)
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": lambda data: gzip.compress(data, 1),
     "xz": lambda data: lzma.compress(data, preset=0),

@@ -16,6 +16,7 @@ import pytest
 from harness.guest.keys import KeyPair, RunKeys, make_run_keys
 from harness.model.clock import Deadline, SystemClock
 from harness.model.errors import DeadlineError, ProductError, RigError
+from harness.node import dial as dialling
 from harness.node import ssh
 from harness.node.dial import Endpoint, HostKeyError, dial
 from harness.node.ssh import ConnectionLostError, GuestCommandError, Session
@@ -309,7 +310,10 @@ def test_guest_that_never_reboots_is_told(sshd: Sshd, session: Session) -> None:
         session.wait_for_reboot(["one"], Deadline.after(0))
 
 
-def test_banner_that_never_comes_is_not_waited_for_when_the_machine_dies(keys: RunKeys) -> None:
+def test_banner_that_never_comes_is_not_waited_for_when_the_machine_dies(
+    keys: RunKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dialling, "_LOOK_S", 0.01)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = Endpoint(
             address="127.0.0.1", port=silent.getsockname()[1], client_key=keys.client.private,
