@@ -12,29 +12,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from machine_fakes import FakeClock
+
 from harness.images.container.oci_layout import Descriptor, write_blob, write_image, write_index
 from harness.model.clock import Deadline
-
-
-class FakeClock:
-    """Time that passes only by sleeping."""
-
-    def __init__(self) -> None:
-        self.now_s = 0.0
-
-    def monotonic(self) -> float:
-        return self.now_s
-
-    def sleep(self, seconds: float) -> None:
-        self.now_s += seconds
 
 
 class RunningClock(FakeClock):
     """Time in which six seconds pass at every look."""
 
     def monotonic(self) -> float:
-        self.now_s += 6
-        return self.now_s
+        self.now += 6
+        return self.now
 
 
 def deadline(limit_s: float = 60) -> Deadline:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from test_readiness import Answer, FakeClock, FakeShell
+from machine_fakes import FakeClock
+from test_readiness import Answer, FakeShell
 
 from harness.model.clock import Deadline
 from harness.model.errors import ProductError

@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from node_states import AFTER, BEFORE, with_os_release, with_unit
 
-from harness.folders import fixture
 from harness.model.nevra import Nevra
-from harness.model.node_state import NodeState, parse
-from harness.model.units import UnitState
+from harness.model.node_state import NodeState
 from harness.model.way import Way
 from harness.verdict.expectations import load
 from harness.verdict.findings import Finding, judge
@@ -26,24 +25,8 @@ from harness.verdict.rows import (
     applies,
 )
 
-BEFORE = parse(fixture("transcripts/observe-before.txt").read_text())
-AFTER = parse(fixture("transcripts/observe-after.txt").read_text())
 S = "here"
 COREOS, NODE = Layer.COREOS, Layer.NODE
-
-
-def with_unit(
-    state: NodeState, name: str, active: str, sub: str = "x", restarts: int = 0
-) -> NodeState:
-    unit = UnitState(
-        name=name, load="loaded", active=active, sub=sub, result="", restarts=restarts,
-        exec_main_status=0,
-    )  # fmt: skip
-    return dataclasses.replace(state, units={**state.units, name: unit})
-
-
-def with_os_release(state: NodeState, **fields: str) -> NodeState:
-    return dataclasses.replace(state, os_release={**state.os_release, **fields})
 
 
 def invariant(name: Invariant) -> InvariantRow:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from images_fakes import FakeClock, deadline
+from images_fakes import deadline
+from machine_fakes import FakeClock
 
 from harness.images.acquire.compression import Compression, compression_of, decompress
 from harness.model.clock import Deadline

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from images_fakes import FakeClock, Web, deadline, served
+from images_fakes import Web, deadline, served
+from machine_fakes import FakeClock
 
 from harness.images.acquire.digest import Sha256
 from harness.images.acquire.download import download, fetch_text

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 import pytest
-from images_fakes import FakeClock
+from machine_fakes import FakeClock
 
 from harness.images.acquire.progress import folder_bytes, shown
 
@@ -18,7 +18,7 @@ def told_of(*positions: tuple[float, float], total_mib: int | None = 900) -> lis
     total_bytes = None if total_mib is None else total_mib * MIB
     with shown("downloading x", clock, told.append) as progress:
         for at_s, done_mib in positions:
-            clock.now_s = at_s
+            clock.now = at_s
             progress.at(int(done_mib * MIB), total_bytes)
     return told
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from images_fakes import FakeClock, RunningClock
+from images_fakes import RunningClock
+from machine_fakes import FakeClock
 
 from harness.images.container import skopeo
 from harness.images.container.reference import parse

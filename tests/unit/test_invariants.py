@@ -5,10 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from node_states import AFTER, BEFORE, with_mount, with_os_release, with_unit
 
-from harness.folders import fixture
-from harness.model.node_state import Deployment, Mount, NodeState, parse
-from harness.model.units import UnitState
+from harness.model.node_state import Deployment, NodeState
 from harness.model.way import Way
 from harness.verdict.findings import judge
 from harness.verdict.invariants import broken
@@ -16,27 +15,6 @@ from harness.verdict.passage import Passage
 from harness.verdict.rows import Invariant, InvariantRow, applies
 
 LIVE = Way.LIVE_APPLY
-BEFORE = parse(fixture("transcripts/observe-before.txt").read_text())
-AFTER = parse(fixture("transcripts/observe-after.txt").read_text())
-
-
-def with_unit(
-    state: NodeState, name: str, active: str, sub: str = "x", restarts: int = 0
-) -> NodeState:
-    unit = UnitState(
-        name=name, load="loaded", active=active, sub=sub, result="", restarts=restarts,
-        exec_main_status=0,
-    )  # fmt: skip
-    return dataclasses.replace(state, units={**state.units, name: unit})
-
-
-def with_mount(state: NodeState, mount_point: str, root: str, device: str = "254:3") -> NodeState:
-    mount = Mount(mount_point=mount_point, root=root, device=device, fstype="ext4", source="/dev/x")
-    return dataclasses.replace(state, mounts=(*state.mounts, mount))
-
-
-def with_os_release(state: NodeState, **fields: str) -> NodeState:
-    return dataclasses.replace(state, os_release={**state.os_release, **fields})
 
 
 def avc(time: str, comm: str, perm: str = "read", level: str = "s0") -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import pytest
+from machine_fakes import FakeClock
 
 from harness.guest.keys import make_run_keys
 from harness.model.clock import Deadline
@@ -46,19 +47,6 @@ PANIC = Sighting(
 )  # fmt: skip
 
 Answer = str | Result | Exception
-
-
-class FakeClock:
-    """Time that passes by sleeping only."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 class FakeShell:

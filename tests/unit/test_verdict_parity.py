@@ -6,27 +6,13 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from node_states import AFTER as THIN
+from node_states import with_mount, with_unit
 
-from harness.folders import fixture
 from harness.model.errors import InputError
 from harness.model.nevra import Nevra
-from harness.model.node_state import Mount, NodeState, parse
-from harness.model.units import UnitState
+from harness.model.node_state import NodeState
 from harness.verdict.parity import compare, load, table
-
-THIN = parse(fixture("transcripts/observe-after.txt").read_text())
-
-
-def with_mount(state: NodeState, point: str, root: str = "/x") -> NodeState:
-    mount = Mount(mount_point=point, root=root, device="254:3", fstype="ext4", source="/dev/x")
-    return dataclasses.replace(state, mounts=(*state.mounts, mount))
-
-
-def with_unit(state: NodeState, name: str, active: str) -> NodeState:
-    unit = UnitState(
-        name=name, load="loaded", active=active, sub="x", result="", restarts=0, exec_main_status=0
-    )
-    return dataclasses.replace(state, units={**state.units, name: unit})
 
 
 def without_package(state: NodeState, name: str) -> NodeState:
