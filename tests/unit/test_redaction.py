@@ -523,7 +523,9 @@ def test_config_without_secrets_still_tells_what_is_public() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "is_kept"), [(0o600, False), (0o640, False), (0o644, True)], ids=oct
+    ("mode", "is_kept"),
+    [(0o600, False), (0o640, False), (0o711, False), (0o644, True)],
+    ids=oct,
 )
 def test_contents_that_not_everybody_may_read_go(mode: int, is_kept: bool) -> None:
     entry = {"path": "/etc/x", "mode": mode, "contents": {"source": "data:,s3cret"}}
@@ -550,6 +552,13 @@ def test_files_with_a_secret_in_them_lose_it_even_if_everybody_may_read_them() -
         "/etc/known": GONE,
     }
     assert clean["systemd"] == {"units": [unit | {"contents": f"Environment=PASSWORD={REMOVED}\n"}]}
+
+
+def test_data_with_a_secret_goes_wherever_a_config_has_it() -> None:
+    url = data_url("and s3cr3t-0f-m1ne in it")
+    document: Document = {"kernelArguments": {"shouldExist": [url]}}
+
+    assert url not in render(knowing("s3cr3t-0f-m1ne").config(document))
 
 
 def test_config_without_its_secrets_is_still_a_config() -> None:
