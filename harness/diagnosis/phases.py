@@ -239,6 +239,11 @@ def _shipped() -> tuple[Phase, ...]:
     return phase_table.read(folders.fixture("diagnosis/phases.toml"))
 
 
+def names() -> tuple[str, ...]:
+    """Return the names of the phases that a machine can reach, in the order of their table."""
+    return tuple(phase.name for phase in _shipped())
+
+
 def _stopped(record: PhaseRecord, failed: PhaseRecord) -> PhaseRecord:
     """Return a record of a machine that ended in the phase `failed`."""
     if (record.boot, record.name, record.depth) == (failed.boot, failed.name, failed.depth):

@@ -14,9 +14,6 @@ from harness.guest.files import failed_unit, programs, run_dropin, unit
 from harness.model.ignition import Config, Document, File, Unit, render
 from harness.model.secret import Secret
 
-STAGE = "agent"
-"""The stage that the guest tells as done when the bootstrap's units are started."""
-
 _AGENT = "assisted/agent.service"
 _NODE_ZERO = "assisted/node-zero.service"
 _PROGRAM = "assisted/assisted-agent"

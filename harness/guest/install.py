@@ -14,10 +14,6 @@ from harness.model.ignition import Config, Document, Dropin, File, Unit, render
 from harness.model.secret import Secret
 from harness.pki.certificates import Certificate
 
-STAGE = "install"
-"""The stage that the guest tells as done before it reboots into the installed system."""
-IN_PLACE_STAGE = "in-place"
-"""The stage that the guest tells as done when it has the config of the installed system."""
 DEVICE = "/dev/disk/by-id/virtio-root"
 """The machine's disk, as a live system finds it."""
 

@@ -15,8 +15,6 @@ from harness.guest.limits import Limits
 from harness.guest.live_apply import reports
 from harness.model.ignition import Config, Dropin, File, Unit
 
-STAGE = "pivot"
-"""The stage that the guest tells as done before it reboots."""
 BEFORE_PIVOT = "/var/lib/node-image-harness/before.txt"
 """Where the guest keeps the snapshot of the bare bootimage, over the reboot."""
 ENCAPSULATED = "/etc/ignition-machine-config-encapsulated.json"

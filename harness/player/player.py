@@ -40,15 +40,11 @@ _LOOK_S = 0.5
 
 
 @runtime_checkable
-class Living(Protocol):
+class LivingService(Protocol):
     """A service that can end by itself, as a control plane on this host."""
 
     def check_alive(self) -> None:
         """Return while it runs; raise why it does not."""
-
-    @property
-    def logs(self) -> tuple[Path, ...]:
-        """Its log files."""
 
 
 @contextmanager
@@ -118,9 +114,9 @@ class _Player:
         plan = self._site.scenario.plan_of(step.machine)
         running = self._stack.enter_context(switched_on(self._rig, self._site, plan))
         for value in self._site.services.values():
-            if isinstance(value, Living):
+            if isinstance(value, LivingService):
                 running.watch.look_after(value)
-                self._stack.callback(_keep_logs, running, value)
+            self._stack.callback(_keep_logs, running, value)
         for other in self._site.machines.values():
             running.watch.look_after(other.watch)
         self._site.add_machine(running)
@@ -135,9 +131,9 @@ class _Player:
             try:
                 limit = self._rig.deadline(limit_s)
                 session = self._rig.connect(endpoint, limit, self._check_alive)
+                running.logged_in = self._stack.enter_context(session)
             except DeadlineError as exc:
                 raise running.watch.stuck(str(exc)) from exc
-        running.logged_in = self._stack.enter_context(session)
         running.watch.say(f"logged in by SSH after {running.watch.elapsed_s:.0f} s")
 
     def _reach(self, running: Running, step: Reach) -> None:
@@ -251,11 +247,16 @@ def _asked(rig: Rig, running: Running, step: Check) -> None:
     try:
         step.act(running, rig.deadline(_ASK_S))
     except DeadlineError as exc:
+        _require_boot(running, running.boot, f"before the check {step.name} was done")
         raise NotYet(str(exc)) from exc
+    except NotYet:
+        _require_boot(running, running.boot, f"before the check {step.name} was done")
+        raise
 
 
-def _keep_logs(running: Running, service: Living) -> None:
-    for log in service.logs:
+def _keep_logs(running: Running, service: object) -> None:
+    logs: tuple[Path, ...] = getattr(service, "logs", ())
+    for log in logs:
         running.evidence.keep_log(log)
 
 

@@ -12,8 +12,8 @@ from harness.model.errors import InputError
 from harness.model.way import Way
 from harness.player.given import Given
 from harness.player.needs import Need
-from harness.player.plan import MachinePlan, Service
-from harness.player.steps import LogIn, Reboot, Step, SwitchOn, step_names
+from harness.player.plan import ByPointer, FromDisk, InMedium, MachinePlan, Service
+from harness.player.steps import LogIn, Reach, Reboot, Step, SwitchOn, step_names
 
 STANDALONE_LEVELS = ("unit-active", "healthz", "cri", "static-pod")
 """Levels of readiness of a kubelet without a cluster."""
@@ -59,8 +59,16 @@ class Scenario:
         return tuple(plan.name for plan in self.machines if plan.is_judged)
 
     def plan_of(self, machine: str) -> MachinePlan:
-        """Return the plan of a machine by its name."""
-        return next(plan for plan in self.machines if plan.name == machine)
+        """Return the plan of a machine by its name.
+
+        Raises:
+            InputError: there is no such machine.
+        """
+        for plan in self.machines:
+            if plan.name == machine:
+                return plan
+        known = ", ".join(plan.name for plan in self.machines)
+        raise InputError(f"machine {machine!r}", f"is not of scenario {self.name}", f"use: {known}")
 
     def record_name(self, machine: str) -> str:
         """Return what reports call a machine: the only one that is judged has the scenario's name.
@@ -90,10 +98,15 @@ class Scenario:
 
 
 def _problems(scenario: Scenario, steps: tuple[Step, ...]) -> Iterator[str]:
+    # Not at import: a project without machines does not pay for the tables of diagnosis.
+    from harness.diagnosis.phases import names as phase_names
+
+    phases = phase_names()
     names = [plan.name for plan in scenario.machines]
     if len(set(names)) < len(names):
         yield f"has two machines of one name: {', '.join(names)}"
     yield from _wrong_links(scenario)
+    yield from _wrong_deliveries(scenario)
     is_on: set[str] = set()
     logged_in: set[str] = set()
     for step, name in zip(steps, step_names(steps), strict=True):
@@ -104,6 +117,8 @@ def _problems(scenario: Scenario, steps: tuple[Step, ...]) -> Iterator[str]:
         if isinstance(step, SwitchOn) == (step.machine in is_on):
             is_again = isinstance(step, SwitchOn)
             yield f"step {name}: the machine is {'on already' if is_again else 'not on yet'}"
+        if isinstance(step, Reach) and step.phase not in phases:
+            yield f"step {name} waits for an unknown phase; known: {', '.join(phases)}"
         is_on.add(step.machine)
         if isinstance(step, LogIn):
             logged_in.add(step.machine)
@@ -112,6 +127,17 @@ def _problems(scenario: Scenario, steps: tuple[Step, ...]) -> Iterator[str]:
     for machine in scenario.judged:
         if machine not in logged_in:
             yield f"machine {machine!r} is judged, but no step logs in to it"
+
+
+def _wrong_deliveries(scenario: Scenario) -> Iterator[str]:
+    services = [service.name for service in scenario.services]
+    for plan in scenario.machines:
+        is_in_medium = isinstance(plan.delivery, InMedium)
+        if isinstance(plan.medium, FromDisk) == is_in_medium:
+            where = "a live medium" if is_in_medium else "a disk"
+            yield f"machine {plan.name!r}: its delivery is for {where}, and its medium is another"
+        if isinstance(plan.delivery, ByPointer) and plan.delivery.service not in services:
+            yield f"machine {plan.name!r}: no service is called {plan.delivery.service!r}"
 
 
 def _wrong_links(scenario: Scenario) -> Iterator[str]:

@@ -66,7 +66,8 @@ class Reboot:
 class Check:
     """Ask `act` until it returns: it raises `NotYet` to be asked again, or the error that it found.
 
-    `act` gets the machine and the time that one question may take. With `or_go_on` a check that is
+    `act` gets the machine and the time that one question may take, and has to be safe to repeat:
+    a question that got no answer in that time is asked again. With `or_go_on` a check that is
     not done in its time is reported, and the scenario goes on.
     """
 
@@ -79,10 +80,14 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A named point at which all machines are as they should be; `--until` can stop there."""
+    """A named point between steps, at which `--until` can stop."""
 
     name: str
-    machine: str = ""
+
+    @property
+    def machine(self) -> str:
+        """No machine: it is a point of the whole scenario."""
+        return ""
 
 
 Step = SwitchOn | LogIn | Reach | Reboot | Check | Checkpoint

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.plugin.collection import OF
+from harness.model.errors import InputError
+from harness.plugin.collection import NODES, OF
 from harness.plugin.state import catalogue_of, settings_of, workplace_of
 from harness.workplace.options import Settings
 
@@ -59,7 +60,7 @@ def node_image_inputs(request: pytest.FixtureRequest) -> Inputs:
 def applied_nodes(request: pytest.FixtureRequest) -> Iterator[AppliedNodes]:
     """The judged nodes of a scenario, still running, by the names of their machines."""
     scenario = catalogue_of(request.config).named(request.param)
-    with workplace_of(request.config).nodes(scenario) as nodes:
+    with workplace_of(request.config).nodes(scenario, NODES) as nodes:
         yield nodes
 
 
@@ -68,7 +69,10 @@ def applied_node(request: pytest.FixtureRequest) -> Iterator[AppliedNode]:
     """A node with its node layer, still running; once for each judged one of each scenario."""
     name, _, machine = request.param.partition(OF)
     scenario = catalogue_of(request.config).named(name)
-    with workplace_of(request.config).nodes(scenario) as nodes:
+    if machine and machine not in scenario.judged:
+        known = ", ".join(scenario.judged)
+        raise InputError(f"node {request.param}", "is unknown", f"known of {name}: {known}")
+    with workplace_of(request.config).nodes(scenario, request.param) as nodes:
         yield nodes[machine] if machine else nodes.only
 
 

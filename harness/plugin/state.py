@@ -130,12 +130,12 @@ def check_history(config: pytest.Config) -> None:
 
 
 def check_until(config: pytest.Config) -> None:
-    """Refuse `--until` under xdist, whose workers have no terminal to say how to log in.
+    """Refuse `--until` under xdist: its workers cannot print how to log in.
 
     Raises:
         pytest.UsageError: both were given.
     """
-    if settings_of(config).until and config.getoption("numprocesses", None):
+    if settings_of(config).until and config.getoption("dist", "no") != "no":
         problem, remedy = "cannot be used with workers of xdist", "leave out -n"
         raise pytest.UsageError(str(InputError("--until", problem, remedy)))
 

@@ -1,1 +1,1 @@
-"""One file per way a node comes up, and the stages they share."""
+"""One file for each way a node comes up; `flows` has what several share."""

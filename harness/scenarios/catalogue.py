@@ -33,10 +33,11 @@ class Catalogue:
         """Return the scenario `name`, one of `names`.
 
         Raises:
-            InputError: it is a project's own, and names a level of readiness that is unknown.
+            InputError: it is unknown, or a project's own that names an unknown level of readiness.
         """
         added = self._added.get(name)
         if added is None:
+            self.chosen((name,))
             scenario: Scenario = importlib.import_module(_modules()[name]).SCENARIO
             return scenario
         if unknown := [level for level in added.levels if level not in NODE_LEVELS]:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from harness.images import bootimage
 from harness.images.acquire.cache import Cache
+from harness.images.acquire.url import is_url
 from harness.images.bootimage import BootImage
 from harness.images.live_iso import require_live_iso
 from harness.images.live_media import LiveMedia
 from harness.model.clock import Deadline
+from harness.model.errors import InputError
 from harness.player.needs import lacks_image
-from harness.player.plan import BOOTIMAGE, FAT, LIVE_ISO
+from harness.player.plan import BOOTIMAGE, FAT, LIVE_ISO, FromDisk, Medium
 from harness.standin.build import StandIn
 from harness.workplace.options import Settings
+
+ACQUIRE_S = 2 * 3600.0
+"""For one image, by a slow connection."""
 
 
 class NamedImages:
@@ -25,12 +30,10 @@ class NamedImages:
         settings: Settings,
         stand_in: Callable[[], StandIn],
         cache: Callable[[], Cache],
-        deadline: Deadline,
     ) -> None:
         self._settings = settings
         self._stand_in = stand_in
         self._cache = cache
-        self._deadline = deadline
         self._disks: dict[str, BootImage] = {}
 
     @property
@@ -43,23 +46,26 @@ class NamedImages:
         is_stand_ins = self._settings.is_stand_in and key in (BOOTIMAGE, FAT, LIVE_ISO)
         return is_stand_ins or self._named(key) is not None
 
-    def check(self) -> None:
-        """Check what can be checked of named images without fetching or unpacking them.
+    def check(self, media: Iterable[Medium]) -> None:
+        """Check the live ISOs that were named, without unpacking them, and those of `media`.
 
         Raises:
-            InputError: the live ISO is not one.
+            InputError: one is not a live ISO.
         """
-        if (iso := self._named(LIVE_ISO)) is not None:
-            require_live_iso(Path(iso).expanduser())
+        live = {medium.image for medium in media if not isinstance(medium, FromDisk)}
+        for key in sorted({LIVE_ISO, *live}):
+            if self._named(key) is not None:
+                require_live_iso(self.iso(key))
 
-    def acquire(self) -> None:
-        """Fetch and verify every disk image that the user named.
+    def acquire(self, media: Iterable[Medium]) -> None:
+        """Fetch and verify the disk images that the user named, of `media` and the control's.
 
         Raises:
             InputError: one cannot be used.
         """
-        for key in self._settings.images:
-            if key != LIVE_ISO and not _is_iso(self._settings.images[key]):
+        disks = {medium.image for medium in media if isinstance(medium, FromDisk)}
+        for key in sorted({FAT, *disks}):
+            if self._named(key) is not None:
                 self.disk(key)
 
     def disk(self, key: str) -> BootImage:
@@ -71,7 +77,9 @@ class NamedImages:
         if key not in self._disks:
             named = self._named(key) or self._stand_ins_disk(key)
             sha256 = self._settings.bootimage_sha256 if key == BOOTIMAGE else None
-            self._disks[key] = bootimage.acquire(named, sha256, self._cache(), self._deadline)
+            self._disks[key] = bootimage.acquire(
+                named, sha256, self._cache(), Deadline.after(ACQUIRE_S)
+            )
         return self._disks[key]
 
     def iso(self, key: str) -> Path:
@@ -81,6 +89,11 @@ class NamedImages:
             InputError: there is none of this key.
         """
         if (named := self._named(key)) is not None:
+            if is_url(named):
+                remedy = "download it, and name the file"
+                raise InputError(
+                    f"image {key}", "is a URL, and live ISOs are taken from disk", remedy
+                )
             return Path(named).expanduser()
         if key == LIVE_ISO and self._settings.is_stand_in:
             return self._stand_in().live.iso
@@ -104,7 +117,3 @@ class NamedImages:
         if self._settings.is_stand_in and key == FAT:
             return str(self._stand_in().fat_bootimage)
         raise lacks_image("disk images", key)
-
-
-def _is_iso(text: str) -> bool:
-    return text.endswith(".iso")

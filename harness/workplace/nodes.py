@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.machine.driver import is_guests_doing
-from harness.model.errors import HarnessError, ProductError, RigError
+from harness.model.errors import HarnessError, InputError, ProductError, RigError
 from harness.model.node_state import NodeState
 from harness.player.applied import AppliedNodes, only
 from harness.player.scenario import Scenario
@@ -23,6 +23,14 @@ class _Up:
     users: int = 0
 
 
+@dataclass(slots=True, kw_only=True)
+class _Failed:
+    """A scenario that failed, and who has heard of it."""
+
+    error: HarnessError
+    askers: set[str]
+
+
 class Nodes:
     """Brings scenarios up by `play` when their nodes are asked for."""
 
@@ -30,11 +38,16 @@ class Nodes:
         self._play = play
         self._up: dict[str, _Up] = {}
         self._ended: dict[str, dict[str, NodeState]] = {}
+        self._failed: dict[str, _Failed] = {}
 
     @contextmanager
-    def of(self, scenario: Scenario) -> Iterator[AppliedNodes]:
-        """Context manager that gives the nodes of `scenario`, brought up unless they are up."""
-        up = self._up.get(scenario.name) or self._bring_up(scenario)
+    def of(self, scenario: Scenario, asker: str = "") -> Iterator[AppliedNodes]:
+        """Context manager that gives the nodes of `scenario`, brought up unless they are up.
+
+        `asker` is the test's parameter: a scenario that failed fails the same for each asker, and
+        is brought up again for one that asks again, as a rerun does.
+        """
+        up = self._up.get(scenario.name) or self._brought_up(scenario, asker)
         up.users += 1
         try:
             yield up.nodes
@@ -50,6 +63,12 @@ class Nodes:
         Raises:
             InputError: the scenario has several nodes.
         """
+        if len(scenario.judged) > 1:
+            several = ", ".join(scenario.judged)
+            raise InputError(
+                f"the end state of {scenario.name}", f"is of several nodes: {several}",
+                "compare applied_nodes['NAME'].after instead",
+            )  # fmt: skip
         if scenario.name not in self._ended:
             with self.of(scenario):
                 pass
@@ -68,9 +87,21 @@ class Nodes:
         return None
 
     def take_down_unused(self) -> None:
-        """Take down the nodes that nobody asks for."""
-        for name in [name for name, up in self._up.items() if not up.users]:
-            self._up.pop(name).stack.close()
+        """Take down the nodes that nobody asks for; one that cannot be keeps no other up."""
+        with ExitStack() as closing:
+            for name in [name for name, up in self._up.items() if not up.users]:
+                closing.enter_context(self._up.pop(name).stack)
+
+    def _brought_up(self, scenario: Scenario, asker: str) -> _Up:
+        failed = self._failed.get(scenario.name)
+        if failed is not None and asker not in failed.askers:
+            failed.askers.add(asker)
+            raise failed.error.with_traceback(None)
+        try:
+            return self._bring_up(scenario)
+        except HarnessError as exc:
+            self._failed[scenario.name] = _Failed(error=exc, askers={asker})
+            raise
 
     def _bring_up(self, scenario: Scenario) -> _Up:
         self.take_down_unused()

@@ -44,7 +44,7 @@ OPTIONS = (
         "Default with stand-ins: theirs.",
     ),
     Option(
-        name="image", metavar="KEY=PATH|URL", repeatable=True,
+        name="image", metavar="KEY=PATH|URL", repeatable=True, path=True,
         help="Disk image or live ISO of another key, for a project's scenario that boots it. May "
         "be repeated.",
     ),
@@ -227,10 +227,11 @@ def _images(places: Places) -> dict[str, str]:
         if not equals or not image or not _KEY.fullmatch(key):
             problem = f"{text!r} is not a key and an image"
             raise InputError(where, problem, "write it as KEY=PATH, such as uki=uki.qcow2")
-        if key == BOOTIMAGE or key in _KEYS or key in found:
-            problem, option = f"names the image {key!r} again", _KEYS.get(key, key)
-            raise InputError(where, problem, f"give it once, with --{option}")
-        found[key] = places.path_in("image", image)
+        if (option := {BOOTIMAGE: "bootimage", **_KEYS}.get(key)) is not None:
+            raise InputError(where, f"names the image {key!r}", f"use its option, --{option}")
+        if key in found:
+            raise InputError(where, f"names the image {key!r} twice", "give it once")
+        found[key] = image
     return found
 
 

@@ -13,7 +13,6 @@ from harness.model.errors import InputError
 
 MIN_MEMORY_MIB = 256
 _UNITS = {"MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
-_SETTING = "setting "
 _SWITCH = {"1": True, "true": True, "yes": True, "on": True}
 _SWITCH |= {"0": False, "false": False, "no": False, "off": False}
 
@@ -75,7 +74,7 @@ class Places:
         if text := self._environment.get(option.variable, "").strip():
             return f"${option.variable}", text
         if text := self._settings.get(option.setting, "").strip():
-            return f"{_SETTING}{option.setting}", self._anchored(option, text)
+            return f"setting {option.setting}", self._anchored(option, text)
         return option.flag, None
 
     def text(self, name: str) -> str | None:
@@ -92,11 +91,6 @@ class Places:
         if option.path and isinstance(listed, list):
             return tuple(str(entry) for entry in listed)
         return _split(self.given(name)[1] or "")
-
-    def path_in(self, name: str, path: str) -> str:
-        """Return a path that is a part of an option's text: in a settings file, relative to it."""
-        where, _ = self.given(name)
-        return _anchor(name, path, self._folder) if where.startswith(_SETTING) else path
 
     def file(self, name: str) -> Path | None:
         """Return the path, `~` expanded."""
@@ -154,6 +148,9 @@ class Places:
 
 
 def _anchor(name: str, text: str, folder: Path) -> str:
+    if name == "image" and "=" in text:
+        key, _, path = text.partition("=")
+        return f"{key}={_anchor('', path, folder)}"
     is_table_name = name == "expectations" and "/" not in text and not text.endswith(".toml")
     if "://" in text or is_table_name:
         return text

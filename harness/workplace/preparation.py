@@ -7,7 +7,7 @@ node image, and a wrong input is told before the first test.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
@@ -37,17 +37,16 @@ from harness.model.errors import HarnessError, InputError
 from harness.model.secret import Secret
 from harness.player.given import Given
 from harness.player.needs import Need, lacks, lacks_image
-from harness.player.plan import BOOTIMAGE
+from harness.player.plan import BOOTIMAGE, MachinePlan
 from harness.player.scenario import Scenario
 from harness.standin import build
 from harness.standin.build import StandIn
 from harness.verdict import expectations
 from harness.verdict.expectations import Expectations
-from harness.workplace.images import NamedImages
+from harness.workplace.images import ACQUIRE_S, NamedImages
 from harness.workplace.options import Settings
 
 LOG = logging.getLogger(__name__)
-ACQUIRE_S = 2 * 3600.0
 CONTENTS_S = 1800.0
 LOOK_S = 300.0
 STAND_IN = "stand-in"
@@ -71,12 +70,19 @@ class Preparation:
         for key in scenario.images:
             if not self.images.has(key):
                 raise lacks_image(f"scenario {scenario.name}", key)
+        found = []
         for plan in scenario.machines:
-            hardware.with_required(self.settings.hardware, plan.requires)
+            try:
+                found.append(self._hardware_of(plan))
+            except InputError as exc:
+                asked = f"machine {plan.name} requires {plan.requires}, and --hardware asks for "
+                problem = f"{asked}{self.settings.hardware}: {exc.problem}"
+                remedy = "leave that out of --hardware, or leave the scenario out"
+                raise InputError(f"scenario {scenario.name}", problem, remedy) from exc
         is_installers = self.settings.bootstrap_ignition and scenario.takes_installer_config
         missing = {
             Need.RELEASE: not self.settings.is_stand_in,
-            Need.SINGLE_PATH: self.settings.hardware.is_multipath,
+            Need.SINGLE_PATH: any(each.is_multipath for each in found),
         }
         for need in scenario.needs:
             if missing[need] and not is_installers:
@@ -91,7 +97,7 @@ class Preparation:
             installer=None if config is None else variant_of(config),
         )
 
-    def check(self) -> None:
+    def check(self, plans: Sequence[MachinePlan] = ()) -> None:
         """Find and check everything, the cheap things first.
 
         Raises:
@@ -100,12 +106,14 @@ class Preparation:
         """
         if self.settings.expectations:
             _ = self.expectations
-        self.images.check()
+        media = [plan.medium for plan in plans]
+        self.images.check(media)
         doctor.demand(self._purposes())
-        doctor.demand(hardware.needs(self.emulator.arch, self.settings.hardware))
+        for wanted in {self.settings.hardware, *(self._hardware_of(plan) for plan in plans)}:
+            doctor.demand(hardware.needs(self.emulator.arch, wanted))
         _ = (self.authfile, self.extra_ignition, self.bootstrap_ignition, self.acceleration)
         _ = (self.node_image, self.expectations, self.bootimage)
-        self.images.acquire()
+        self.images.acquire(media)
         self.is_checked = True
 
     def package_of(self, command: str) -> str | None:
@@ -191,9 +199,7 @@ class Preparation:
     @cached_property
     def images(self) -> NamedImages:
         """All disk images and live ISOs, by their keys."""
-        return NamedImages(
-            self.settings, lambda: self._stand_in, lambda: self._cache, Deadline.after(ACQUIRE_S)
-        )
+        return NamedImages(self.settings, lambda: self._stand_in, lambda: self._cache)
 
     @property
     def payload(self) -> Payload | None:
@@ -221,6 +227,9 @@ class Preparation:
     @cached_property
     def _stand_in(self) -> StandIn:
         return build.ensure(Deadline.after(build.LIMIT_S), self._tell)
+
+    def _hardware_of(self, plan: MachinePlan) -> hardware.Hardware:
+        return hardware.with_required(self.settings.hardware, plan.requires)
 
     def _purposes(self) -> list[Purpose]:
         """Return what the host is needed for; stand-in images that are cached need no tools."""

@@ -30,6 +30,7 @@ from harness.model.errors import HarnessError, InputError, ProductError
 from harness.model.node_state import NodeState
 from harness.player.applied import AppliedNode, AppliedNodes
 from harness.player.inputs import Inputs, Rig
+from harness.player.plan import MachinePlan
 from harness.player.player import play
 from harness.player.playing.progress import require_step
 from harness.player.scenario import Scenario
@@ -77,12 +78,14 @@ class Workplace:
             InputError: something that the user named cannot be used, or the host lacks something.
             RigError: something could not be fetched or built.
         """
+        plans: list[MachinePlan] = []
         for scenario in chosen:
             self.preparation.require_needs(scenario)
             steps = scenario.checked_steps(self.preparation.given)
             require_step(scenario.name, steps, self._settings.until)
+            plans += scenario.machines
         self._stack.enter_context(_terminable())
-        self.preparation.check()
+        self.preparation.check(plans)
 
     @cached_property
     def rig(self) -> Rig:
@@ -135,13 +138,15 @@ class Workplace:
             release=lambda: self._release,
         )
 
-    def nodes(self, scenario: Scenario) -> AbstractContextManager[AppliedNodes]:
+    def nodes(self, scenario: Scenario, asker: str = "") -> AbstractContextManager[AppliedNodes]:
         """Context manager that gives the nodes of `scenario`, brought up unless they are up.
+
+        A scenario that failed is not brought up again for another `asker`.
 
         Raises:
             InputError: it lacks what it needs.
         """
-        return self._nodes.of(scenario)
+        return self._nodes.of(scenario, asker)
 
     def end_state(self, scenario: Scenario) -> NodeState:
         """Return the state in which a node ended that came up in this process, or comes up now.
@@ -182,11 +187,10 @@ class Workplace:
 
     def close(self) -> None:
         """Close all that was opened; closing twice is fine."""
-        try:
+        with ExitStack() as closing:
+            closing.callback(self.preparation.close)
+            closing.callback(self._stack.close)
             self._nodes.take_down_unused()
-            self._stack.close()
-        finally:
-            self.preparation.close()
 
     def _usual_s(self, scenario: str) -> float | None:
         """Return how long a scenario usually takes here; a history that is unusable knows nothing.

@@ -98,7 +98,7 @@ def sees_peer(running: Running, deadline: Deadline) -> None:
 
 
 def fence(running: Running, deadline: Deadline) -> None:
-    command = f"curl --silent --show-error --fail --config {AGENT}"
+    command = f"curl --silent --show-error --fail --max-time 10 --config {AGENT}"
     asked = running.session.run(command, deadline)
     if asked.status != 0:
         raise running.watch.failed(f"fencing failed: {asked.stderr.strip()}")

@@ -41,6 +41,7 @@ RELEASE = ReleasePayload(release_pull_spec="h/release@sha256:0", images={})
 BANNER = "[    0.000000] Linux version 6.1.0-56-cloud-amd64 (debian)"
 RESTART = "[   99.000000] reboot: Restarting system"
 _IDLE_S = 40.0
+_FIRST_PORT = 2222
 _STATES = {
     when: folders.fixture(f"transcripts/observe-{when}.txt").read_text(encoding="utf-8")
     for when in ("before", "after")
@@ -156,6 +157,7 @@ class Host:
         self._disturbance = disturbance or Disturbance()
         self.specs: dict[str, MachineSpec] = {}
         self.domains: dict[str, FakeDomain] = {}
+        self._consoles: dict[int, Path] = {}
 
     @property
     def rig(self) -> Rig:
@@ -182,10 +184,12 @@ class Host:
         self.specs[spec.name] = spec
         folder = self._folder / spec.name
         folder.mkdir()
+        port = _FIRST_PORT + len(self._consoles)
+        self._consoles[port] = folder / "console.log"
         domain = Domain(
             name=spec.name, uuid="0", kind=Kind.KVM, cpu="host", memory_mib=1, vcpus=1,
             emulator=spec.emulator, disks=(Disk(path=folder / "disk", serial="root"),),
-            console=folder / "console.log", forwards=(Forward(host_port=2222, guest_port=22),),
+            console=folder / "console.log", forwards=(Forward(host_port=port, guest_port=22),),
             ports=tuple(Port(name=name, path=folder / name) for name in PORTS),
         )  # fmt: skip
         running = self.domains[spec.name] = FakeDomain()
@@ -212,7 +216,7 @@ class Host:
     ) -> Session:
         def look() -> None:
             still_alive()
-            if not any(path.exists() for path in self._folder.glob("*/console.log")):
+            if not self._consoles[endpoint.port].exists():
                 raise NotYet("nobody answers")
 
         wait_for("SSH", look, deadline)

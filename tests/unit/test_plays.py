@@ -7,7 +7,7 @@ import os
 import re
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -17,7 +17,7 @@ import pytest
 import test_installer_in_place
 import test_installer_variant
 from playing import RELEASE, Disturbance, Guest, Host
-from recordings import RECORDINGS, Writer, recordings_of
+from recordings import RECORDINGS, TOO_MUCH, Writer, recordings_of
 from scenario_fakes import KEYS, FakeImages, make_inputs
 from test_images_live_iso import iso
 
@@ -30,9 +30,10 @@ from harness.node.ssh import ConnectionLostError
 from harness.player.applied import AppliedNodes
 from harness.player.given import Given
 from harness.player.inputs import Inputs
+from harness.player.plan import Service
 from harness.player.player import play
 from harness.player.scenario import Scenario
-from harness.player.steps import Reach, Reboot, Step, step_names
+from harness.player.steps import LogIn, Reach, Reboot, Step, step_names
 from harness.scenarios.catalogue import Catalogue
 
 NAMES = Catalogue().names
@@ -122,8 +123,10 @@ WAITS = [
     pytest.param(name, number, id=f"{name}-{step_names(steps_of(name))[number]}")
     for name in NAMES
     for number, step in enumerate(steps_of(name))
-    if isinstance(step, Reach | Reboot)
+    if isinstance(step, LogIn | Reach | Reboot)
 ]
+# A machine that pivots may reboot before it lets us in.
+AFTER_LOGIN = [case for case in WAITS if "login" not in str(case.id)]
 
 
 def test_every_scenario_has_its_recordings() -> None:
@@ -159,10 +162,10 @@ def test_step_that_is_not_reached_fails_in_it(name: str, number: int, tmp_path: 
 
     (last,) = caught.value.__notes__
     assert f"step {number + 1} of " in last
-    assert re.search(rf"has said nothing|{step.name}|boot \d", str(caught.value))
+    assert re.search(rf"has said nothing|{step.name}|boot \d|SSH", str(caught.value))
 
 
-@pytest.mark.parametrize(("name", "number"), WAITS)
+@pytest.mark.parametrize(("name", "number"), AFTER_LOGIN)
 def test_reboot_that_no_step_expects_fails_at_once(name: str, number: int, tmp_path: Path) -> None:
     begin_s, machine = begins_s(name)[number], scenario(name).record_name(machine_of(name, number))
 
@@ -271,6 +274,59 @@ def test_installers_own_config_is_the_same_scenario_with_other_marks(
         assert "the installer's own config" in nodes.only.watch.record.installer
 
     assert any("step 2 of" in line and "installer-variant" in line for _, line in host.told)
+
+
+@pytest.mark.parametrize(
+    ("name", "recording", "problem"),
+    [
+        ("fat", Writer().boot().live_apply(), "live-apply ran on a bootimage that has the node"),
+        (
+            "agent",
+            Writer().boot().up().event("agent", "started").event("agent", "done"),
+            "reported nothing about what it keeps in memory",
+        ),
+        ("sno", Writer().boot().live_apply(TOO_MUCH), "too much in memory: node image 9537"),
+    ],
+)
+def test_machine_that_ends_up_otherwise_fails_its_check(
+    name: str, recording: Writer, problem: str, tmp_path: Path
+) -> None:
+    host = Host(tmp_path, {name: recording.lines})
+
+    with (
+        pytest.raises(ProductError, match=problem),
+        play(scenario(name), host.rig, inputs_for(name, tmp_path)),
+    ):
+        pass
+
+
+class Dying:
+    """A service that ends by itself; its log tells why."""
+
+    def __init__(self, log: Path) -> None:
+        self.logs = (log,)
+        self.asked = 0
+
+    def check_alive(self) -> None:
+        self.asked += 1
+        if self.asked > 3:
+            raise RigError("etcd ended")
+
+
+def test_service_that_ends_ends_the_play_and_leaves_its_log(tmp_path: Path) -> None:
+    log = tmp_path / "etcd.log"
+    log.write_text("no space")
+    dying = Service(name="dying", run=lambda _: nullcontext(Dying(log)))
+    changed = replace(scenario("ipi_node"), services=(dying, *scenario("ipi_node").services))
+    host = Host(tmp_path, recordings_of("ipi_node"))
+
+    with (
+        pytest.raises(RigError, match="etcd ended"),
+        play(changed, host.rig, inputs_for("ipi_node", tmp_path)),
+    ):
+        pass
+
+    assert (tmp_path / "evidence/ipi_node/etcd.log").read_text() == "no space"
 
 
 def test_share_of_the_usual_time_is_reported_where_history_knows(tmp_path: Path) -> None:

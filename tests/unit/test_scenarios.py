@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from scenario_fakes import config_of, file_paths, make_inputs
@@ -17,7 +18,11 @@ from harness.model.ignition import Document, parse, render
 from harness.model.node_state import parse as parse_state
 from harness.model.secret import Secret
 from harness.model.secrets.redaction import REMOVED, Redactor, secrets_in
+from harness.player.given import Given
+from harness.player.plan import ByPointer, FromIso, InMedium, Link, MachinePlan
 from harness.player.playing.machines import cpu_level
+from harness.player.scenario import Scenario
+from harness.player.steps import LogIn, Reach, SwitchOn
 from harness.scenarios.catalogue import Catalogue
 from harness.watching import evidence as evidence_module
 from harness.watching.evidence import Evidence
@@ -33,6 +38,43 @@ def test_every_module_that_is_no_shared_one_is_a_scenario_of_its_name() -> None:
 
 def test_module_that_only_speaks_of_scenarios_is_none() -> None:
     assert not {"catalogue", "flows", "__init__"} & set(Catalogue().names)
+
+
+STEPS = (SwitchOn(machine="node"), LogIn(machine="node"))
+PLAN = MachinePlan(name="node", memory_mib=1, config=lambda _: {})
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"steps": STEPS[1:]}, "step login: the machine is not on yet"),
+        ({"steps": (*STEPS, STEPS[0])}, "step switch-on-2: the machine is on already"),
+        ({"steps": STEPS[:1]}, "machine 'node' is judged, but no step logs in to it"),
+        ({"steps": (*STEPS, SwitchOn(machine="odd"))}, "names the unknown machine 'odd'"),
+        (
+            {"steps": (*STEPS, Reach(machine="node", phase="multi-usr", limit_s=1.0))},
+            "step multi-usr waits for an unknown phase; known: firmware, boot-loader",
+        ),
+        ({"machines": (PLAN, PLAN)}, "has two machines of one name"),
+        ({"machines": (replace(PLAN, is_judged=False),)}, "has no machine that is judged"),
+        ({"machines": (replace(PLAN, link=Link(name="wire")),)}, "link 'wire' has 1 ends instead"),
+        ({"machines": (replace(PLAN, delivery=InMedium()),)}, "delivery is for a live medium"),
+        ({"machines": (replace(PLAN, medium=FromIso()),)}, "its delivery is for a disk"),
+        (
+            {"machines": (replace(PLAN, delivery=ByPointer(service="x")),)},
+            "no service is called 'x'",
+        ),
+    ],
+)
+def test_scenario_that_makes_no_sense_is_refused(changes: dict[str, Any], problem: str) -> None:
+    steps = changes.get("steps", STEPS)
+    machines = changes.get("machines", (PLAN,))
+    odd = Scenario(name="odd", title="odd", machines=machines, steps=lambda _: steps)
+
+    with pytest.raises(InputError, match="scenario odd: ") as caught:
+        odd.checked_steps(Given())
+
+    assert problem in caught.value.problem
 
 
 # --- the config

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -190,3 +191,28 @@ def test_fault_names_place_and_way_out(environment: dict[str, str], message: str
 
     assert str(caught.value).startswith(message)
     assert "way out: " in str(caught.value)
+
+
+def test_images_are_given_by_key_with_paths_relative_to_where_they_are_named() -> None:
+    folder = Path("/project")
+    cli = read({"node_image_image": ["uki=/x/a,b.qcow2", "other=https://h/o"]}, {}, {}, folder)
+    ini = read({}, {}, {"node_image_image": "uki=a.qcow2, other=https://h/o"}, folder)
+
+    assert cli.images == {"uki": "/x/a,b.qcow2", "other": "https://h/o"}
+    assert ini.images == {"uki": "/project/a.qcow2", "other": "https://h/o"}
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["uki"], "'uki' is not a key and an image"),
+        (["uki="], "'uki=' is not a key and an image"),
+        (["Uki=x"], "'Uki=x' is not a key and an image"),
+        (["fat=x"], "names the image 'fat'\n  way out: use its option, --fat-bootimage"),
+        (["bootimage=x"], "use its option, --bootimage"),
+        (["uki=x", "uki=y"], "names the image 'uki' twice"),
+    ],
+)
+def test_image_that_is_named_wrongly_is_told(given: list[str], told: str) -> None:
+    with pytest.raises(InputError, match=re.escape(told)):
+        read({"node_image_image": given}, {}, {}, Path("/project"))

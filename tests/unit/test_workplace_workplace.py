@@ -155,6 +155,36 @@ def test_nodes_of_one_scenario_are_brought_up_once_for_all_their_tests(played: l
     assert played[3:] == ["down one", "up two", "down two"]
 
 
+def test_scenario_that_failed_fails_the_same_for_all_its_nodes_until_one_asks_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plays: list[str] = []
+
+    @contextmanager
+    def play(scenario: Scenario, _rig: object, _inputs: object) -> Iterator[AppliedNodes]:
+        plays.append(scenario.name)
+        raise ProductError(f"failure {len(plays)}")
+        yield
+
+    monkeypatch.setattr(workplace, "play", play)
+    place = make_place()
+    place.rig = place.inputs = ANY
+    asked = []
+    for asker in ("two/node-0", "two/node-1", "two/node-0"):
+        with pytest.raises(ProductError) as caught, place.nodes(scenario("two", 2), asker):
+            pass
+        asked.append(str(caught.value))
+
+    assert asked == ["failure 1", "failure 1", "failure 2"]
+
+
+def test_end_state_of_several_nodes_is_refused_before_one_boots(played: list[str]) -> None:
+    with pytest.raises(InputError, match="is of several nodes: node-0, node-1"):
+        make_place().end_state(scenario("two", 2))
+
+    assert played == []
+
+
 @pytest.mark.parametrize("reboots", [0, 1])
 def test_reboots_are_held_to_the_budget_of_the_nodes_scenario(reboots: int) -> None:
     place, node = make_place(), make_node(Rebooted(), reboots)

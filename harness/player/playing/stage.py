@@ -123,7 +123,6 @@ class Stage:
 
 
 def _segments(scenario: Scenario, rig: Rig) -> Mapping[str, Segment]:
-
     found: dict[str, Segment] = {}
     linked = [(plan.name, plan.link) for plan in scenario.machines if plan.link]
     for name in dict.fromkeys(link.name for _, link in linked):
