@@ -32,13 +32,14 @@ from harness.model.ignition import Document, Json
 from harness.model.secret import Secret
 from harness.model.secrets.redaction import Redactor
 from harness.node.dial import Endpoint
-from harness.node.ssh import Result, Session
+from harness.node.ssh import GuestCommandError, Result, Session
 from harness.player.inputs import Rig
 
 ANSWERS = {"systemctl is-active": "active active multi-user.target oc\n"}
 """What the guest of a scenario that succeeds says by SSH, beside nothing."""
 RELEASE = ReleasePayload(release_pull_spec="h/release@sha256:0", images={})
 BANNER = "[    0.000000] Linux version 6.1.0-56-cloud-amd64 (debian)"
+_ENDPOINT = Endpoint(address="127.0.0.1", port=1, client_key=Secret(""), host_key="")
 RESTART = "[   99.000000] reboot: Restarting system"
 _IDLE_S = 40.0
 _FIRST_PORT = 2222
@@ -111,7 +112,7 @@ class ScriptedClock(FakeClock):
 class Guest:
     """What answers by SSH. `answers` are for commands that begin so; the rest succeeds silently."""
 
-    answers: Mapping[str, str | Exception] = field(default_factory=dict)
+    answers: Mapping[str, str | Result | Exception] = field(default_factory=dict)
 
     def run(
         self, command: str, deadline: Deadline, *, check: bool = False, sudo: bool = True
@@ -120,7 +121,11 @@ class Guest:
         answer = next(known, _STATES["after"] if command == OBSERVE else "")
         if isinstance(answer, Exception):
             raise answer
-        return Result(status=0, stdout=answer, stderr="")
+        if isinstance(answer, str):
+            return Result(status=0, stdout=answer, stderr="")
+        if check and answer.status:
+            raise GuestCommandError(_ENDPOINT, command, answer)
+        return answer
 
     def read_text(self, path: str, deadline: Deadline) -> str:
         return _STATES["before"]

@@ -16,17 +16,18 @@ from tempfile import TemporaryDirectory
 import pytest
 import test_installer_in_place
 import test_installer_variant
-from playing import RELEASE, Disturbance, Guest, Host
+from playing import ANSWERS, RELEASE, Disturbance, Guest, Host
 from recordings import RECORDINGS, TOO_MUCH, Writer, recordings_of
 from scenario_fakes import KEYS, FakeImages, make_inputs
 from test_images_live_iso import iso
 
 from harness.cluster.payload import Payload
+from harness.guest.live_apply import OBSERVE
 from harness.model.errors import HarnessError, InputError, ProductError, RigError
 from harness.model.ignition import Document
 from harness.model.record import State
 from harness.node.dial import Endpoint
-from harness.node.ssh import ConnectionLostError
+from harness.node.ssh import ConnectionLostError, Result
 from harness.player.applied import AppliedNodes
 from harness.player.given import Given
 from harness.player.inputs import Inputs
@@ -206,6 +207,24 @@ def test_job_without_end_is_reported_and_left_to_the_tests(tmp_path: Path) -> No
         told = [line for _, line in host.told]
 
     assert "ipi_node: goes on without settle: jobs of systemd: kubelet.service start" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("ipi_node", "systemctl list-jobs"),
+        ("ipi_node", OBSERVE),
+        ("agent", "systemctl is-active"),
+    ],
+    ids=["settle", "snapshot", "end-marks"],
+)
+def test_command_that_fails_is_not_taken_for_its_answer(
+    name: str, command: str, tmp_path: Path
+) -> None:
+    guest = Guest(ANSWERS | {command: Result(status=4, stdout="", stderr="no bus")})
+
+    with pytest.raises(RigError, match="exited 4: no bus"), played(name, tmp_path, guest=guest):
+        pass
 
 
 def test_check_that_fails_ends_the_play(tmp_path: Path) -> None:
