@@ -24,14 +24,13 @@ from harness.plugin.collection import (
     row_kinds,
     scenario_of,
 )
+from harness.plugin.refusals import check_history, check_until
 from harness.plugin.state import (
     allow_list_of,
     artifacts_of,
     catalogue_of,
     check_diagnosis,
-    check_history,
     check_once,
-    check_until,
     close_workplace,
     note_problem,
     prepare_folder,

@@ -21,13 +21,10 @@ from harness.scenarios.catalogue import Catalogue
 from harness.workplace import options
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from harness.diagnosis.allow import AllowList
     from harness.diagnosis.rules import Rulebook
     from harness.workplace.workplace import Workplace
 
-_NO_RUNS = "9999-12-31"  # of a date so late: what the file is, is looked at all the same
 LOG = logging.getLogger(__name__)
 _PLACE_KEY = "node_image_place"
 _SETTINGS = pytest.StashKey[options.Settings]()
@@ -108,51 +105,6 @@ def check_diagnosis(config: pytest.Config) -> None:
         rulebook_of(config)
     if settings.allow is not None:
         allow_list_of(config)
-
-
-def check_history(config: pytest.Config) -> None:
-    """Refuse a `--history` that the run could not be added to at its end.
-
-    Raises:
-        pytest.UsageError: it is no history, or cannot be written.
-    """
-    path = settings_of(config).history
-    if path is None or is_worker(config):
-        return
-    try:
-        require_writable(path)
-        if path.exists():
-            from harness.report.history import store
-
-            store.read(path, _NO_RUNS)
-    except InputError as exc:
-        raise pytest.UsageError(str(exc)) from exc
-
-
-def check_until(config: pytest.Config) -> None:
-    """Refuse `--until` under xdist: its workers cannot print how to log in.
-
-    Raises:
-        pytest.UsageError: both were given.
-    """
-    if settings_of(config).until and config.getoption("dist", "no") != "no":
-        problem, remedy = "cannot be used with workers of xdist", "leave out -n"
-        raise pytest.UsageError(str(InputError("--until", problem, remedy)))
-
-
-def require_writable(path: Path) -> None:
-    """Raise unless a history can be at `path`; SQLite writes files beside it, too.
-
-    Raises:
-        InputError: its folder is missing, or one of the two cannot be written.
-    """
-    subject, folder = f"history {path}", path.absolute().parent
-    if not folder.is_dir():
-        problem, remedy = f"there is no folder {folder}", "make it, or name another with --history"
-        raise InputError(subject, problem, remedy)
-    if any(not os.access(place, os.W_OK) for place in (folder, path) if place.exists()):
-        remedy = "name a file in a folder of yours with --history"
-        raise InputError(subject, "cannot be written", remedy)
 
 
 def is_worker(config: pytest.Config) -> bool:
