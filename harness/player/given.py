@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class Given:
     """What a scenario's steps may depend on.
 
-    `has_control_plane` is whether the run has the parts of one. `installer` tells what the
+    `has_control_plane` is whether the run has the parts of one. `installer` is what the
     installer's own config does, None where the harness's config is booted.
     """
 

@@ -1,4 +1,4 @@
-"""Plays scenarios with a fake clock over recorded streams: nothing boots, and nothing waits.
+"""Plays scenarios with a fake clock over composed streams: nothing boots, and nothing waits.
 
 A recording is what each machine of a scenario writes, with the seconds since its power-on. The
 clock hands a line to its stream's file when its moment comes, and jumps to the next one.
@@ -63,7 +63,7 @@ Recording = Sequence[Line]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disturbance:
-    """What goes wrong: no recorded line comes later than `silent_from_s`, by the play's clock.
+    """What goes wrong: no composed line comes later than `silent_from_s`, by the play's clock.
 
     `machine` then reboots so often, or its QEMU ends.
     """

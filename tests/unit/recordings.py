@@ -1,4 +1,4 @@
-"""What the machines of each scenario write on their way up, as recorded on stand-ins, cut short."""
+"""What the machines of each scenario write on their way up, in the words of their scripts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every scenario's steps, played with a fake clock over recorded streams."""
+"""Every scenario's steps, played with a fake clock over composed streams."""
 
 from __future__ import annotations
 

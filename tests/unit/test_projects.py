@@ -1,4 +1,4 @@
-"""A project's scenarios, each in one file that touches nothing else, played on recorded streams."""
+"""A project's scenarios, each in one file that touches nothing else, played on composed streams."""
 
 from __future__ import annotations
 
