@@ -98,10 +98,12 @@ class Nodes:
             failed.askers.add(asker)
             raise failed.error.with_traceback(None)
         try:
-            return self._bring_up(scenario)
+            up = self._bring_up(scenario)
         except HarnessError as exc:
             self._failed[scenario.name] = _Failed(error=exc, askers={asker})
             raise
+        self._failed.pop(scenario.name, None)
+        return up
 
     def _bring_up(self, scenario: Scenario) -> _Up:
         self.take_down_unused()

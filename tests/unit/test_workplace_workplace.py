@@ -163,8 +163,9 @@ def test_scenario_that_failed_fails_the_same_for_all_its_nodes_until_one_asks_ag
     @contextmanager
     def play(scenario: Scenario, _rig: object, _inputs: object) -> Iterator[AppliedNodes]:
         plays.append(scenario.name)
-        raise ProductError(f"failure {len(plays)}")
-        yield
+        if len(plays) < 3:
+            raise ProductError(f"failure {len(plays)}")
+        yield AppliedNodes({name: make_node(Unwatched()) for name in scenario.judged})
 
     monkeypatch.setattr(workplace, "play", play)
     place = make_place()
@@ -176,6 +177,10 @@ def test_scenario_that_failed_fails_the_same_for_all_its_nodes_until_one_asks_ag
         asked.append(str(caught.value))
 
     assert asked == ["failure 1", "failure 1", "failure 2"]
+    with place.nodes(scenario("two", 2), "two/node-0"):
+        pass
+    with place.nodes(scenario("one")), place.nodes(scenario("two", 2), "applied_nodes"):
+        assert plays[3:] == ["one", "two"], "what came up has not failed any more"
 
 
 def test_end_state_of_several_nodes_is_refused_before_one_boots(played: list[str]) -> None:
