@@ -84,7 +84,10 @@ def tables() -> None:
 
 @main.command("scenarios")
 def list_scenarios() -> None:
-    """List the scenarios, with what they need and the steps that --until can stop at."""
+    """List the scenarios, their needs and their steps.
+
+    The names of steps are what `pytest --until` takes.
+    """
     with _errors_told():
         catalogue = Catalogue()
         for name in catalogue.names:
