@@ -80,7 +80,7 @@ BY_FIRMWARE = ByFirmware()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class PrivateLink:
     """A private network segment that two machines name; `is_only_way` leaves one no other way out.
 
     A machine of that kind can reach neither the host nor the internet but over the segment.
@@ -103,7 +103,7 @@ class MachinePlan:
     config: Callable[[Site], Document]
     medium: Medium = FromDisk()
     delivery: Delivery = BY_FIRMWARE
-    link: Link | None = None
+    link: PrivateLink | None = None
     requires: str = ""
     is_judged: bool = True
 

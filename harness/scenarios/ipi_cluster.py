@@ -34,11 +34,11 @@ from harness.pki.certificates import Certificate, issue
 from harness.pki.control_plane import Api, Pki, make_pki
 from harness.player.given import Given
 from harness.player.needs import Need
-from harness.player.plan import ByPointer, Link, MachinePlan, Service
+from harness.player.plan import ByPointer, MachinePlan, PrivateLink, Service
 from harness.player.scenario import NODE_LEVELS, Scenario
 from harness.player.steps import LogIn, Reach, Step, SwitchOn
-from harness.scenarios.flows.bootstrap import live_applied
-from harness.scenarios.flows.pivoting import pivoted
+from harness.scenarios.flows.bootstrap import live_apply_steps
+from harness.scenarios.flows.pivoting import pivot_steps
 from harness.scenarios.flows.single_node import release_for
 
 if TYPE_CHECKING:
@@ -100,11 +100,11 @@ def _make_pointer(site: Site) -> nullcontext[Document]:
 def _steps(given: Given) -> tuple[Step, ...]:
     return (
         SwitchOn(machine=_BOOTSTRAP),
-        *live_applied(_BOOTSTRAP, given),
+        *live_apply_steps(_BOOTSTRAP, given),
         Reach(machine=_BOOTSTRAP, phase="control-plane", limit_s=LIMITS.control_plane_s),
         SwitchOn(machine=_NODE),
         LogIn(machine=_NODE),
-        *pivoted(_NODE),
+        *pivot_steps(_NODE),
     )
 
 
@@ -113,12 +113,12 @@ SCENARIO = Scenario(
     title="IPI cluster: a bootstrap machine and the control-plane machine that joins its API",
     machines=(
         MachinePlan(
-            name=_BOOTSTRAP, memory_mib=3072, config=_bootstrap_config, link=Link(name="segment"),
-            is_judged=False,
+            name=_BOOTSTRAP, memory_mib=3072, config=_bootstrap_config, is_judged=False,
+            link=PrivateLink(name="segment"),
         ),
         MachinePlan(
             name=_NODE, memory_mib=2048, config=_node_config, delivery=ByPointer(service=_POINTER),
-            link=Link(name="segment", is_only_way=True),
+            link=PrivateLink(name="segment", is_only_way=True),
         ),
     ),
     services=(

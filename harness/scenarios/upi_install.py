@@ -17,7 +17,7 @@ from harness.player.needs import Need
 from harness.player.plan import live_machine
 from harness.player.scenario import Scenario
 from harness.player.steps import NODE_LAYER, Checkpoint, LogIn, Reach, Reboot, Step, SwitchOn
-from harness.scenarios.flows.bootstrap import live_applied
+from harness.scenarios.flows.bootstrap import live_apply_steps
 
 if TYPE_CHECKING:
     from harness.player.site import Site
@@ -36,7 +36,7 @@ def _steps(given: Given) -> tuple[Step, ...]:
         LogIn(machine=_NODE),
         Reach(machine=_NODE, phase="install", limit_s=LIMITS.install_end_s),
         Reboot(machine=_NODE),
-        *live_applied(_NODE, given),
+        *live_apply_steps(_NODE, given),
         Checkpoint(name=NODE_LAYER),
     )
 

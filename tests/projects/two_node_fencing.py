@@ -25,12 +25,12 @@ from harness.model.ignition import Config, Document, File
 from harness.model.secret import Secret
 from harness.model.way import Way
 from harness.player.given import Given
-from harness.player.plan import Link, MachinePlan, Service
+from harness.player.plan import MachinePlan, PrivateLink, Service
 from harness.player.running import Running
 from harness.player.scenario import Scenario
 from harness.player.site import Site
 from harness.player.steps import Check, LogIn, Reach, Reboot, Step, SwitchOn
-from harness.scenarios.flows.pivoting import pivoted
+from harness.scenarios.flows.pivoting import pivot_steps
 
 FENCING, FENCED = "node-0", "node-1"
 ADDRESSES = {FENCING: "192.168.127.10", FENCED: "192.168.127.11"}
@@ -108,7 +108,7 @@ def steps(_: Given) -> tuple[Step, ...]:
     see = Check(machine=FENCING, name="sees-peer", act=sees_peer, limit_s=SEE_S)
     return (
         *(step(machine=machine) for machine in ADDRESSES for step in (SwitchOn, LogIn)),
-        *(step for machine in ADDRESSES for step in pivoted(machine)),
+        *(step for machine in ADDRESSES for step in pivot_steps(machine)),
         see,
         Check(machine=FENCING, name="fence", act=fence),
         Reboot(machine=FENCED),
@@ -123,7 +123,7 @@ SCENARIO = Scenario(
     machines=tuple(
         MachinePlan(
             name=machine, memory_mib=2048, config=partial(config, machine),
-            link=Link(name="segment"),
+            link=PrivateLink(name="segment"),
         )
         for machine in ADDRESSES
     ),

@@ -15,7 +15,7 @@ from harness.player.plan import FromDisk, MachinePlan
 from harness.player.scenario import Scenario
 from harness.player.site import Site
 from harness.player.steps import LogIn, Step, SwitchOn
-from harness.scenarios.flows.pivoting import pivoted
+from harness.scenarios.flows.pivoting import pivot_steps
 
 NODE = "node"
 
@@ -25,7 +25,7 @@ def config(site: Site) -> Document:
 
 
 def steps(_: Given) -> tuple[Step, ...]:
-    return (SwitchOn(machine=NODE), LogIn(machine=NODE), *pivoted(NODE))
+    return (SwitchOn(machine=NODE), LogIn(machine=NODE), *pivot_steps(NODE))
 
 
 SCENARIO = Scenario(

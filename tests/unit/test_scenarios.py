@@ -19,7 +19,7 @@ from harness.model.node_state import parse as parse_state
 from harness.model.secret import Secret
 from harness.model.secrets.redaction import REMOVED, Redactor, secrets_in
 from harness.player.given import Given
-from harness.player.plan import ByPointer, FromIso, InMedium, Link, MachinePlan
+from harness.player.plan import ByPointer, FromIso, InMedium, MachinePlan, PrivateLink
 from harness.player.playing.machines import cpu_level
 from harness.player.scenario import Scenario
 from harness.player.steps import LogIn, Reach, SwitchOn
@@ -57,7 +57,10 @@ PLAN = MachinePlan(name="node", memory_mib=1, config=lambda _: {})
         ),
         ({"machines": (PLAN, PLAN)}, "has two machines of one name"),
         ({"machines": (replace(PLAN, is_judged=False),)}, "has no machine that is judged"),
-        ({"machines": (replace(PLAN, link=Link(name="wire")),)}, "link 'wire' has 1 ends instead"),
+        (
+            {"machines": (replace(PLAN, link=PrivateLink(name="wire")),)},
+            "link 'wire' has 1 ends instead",
+        ),
         ({"machines": (replace(PLAN, delivery=InMedium()),)}, "delivery is for a live medium"),
         ({"machines": (replace(PLAN, medium=FromIso()),)}, "its delivery is for a disk"),
         (

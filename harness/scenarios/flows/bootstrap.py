@@ -67,13 +67,13 @@ def steps(given: Given) -> tuple[Step, ...]:
         SwitchOn(machine=NODE),
         *installer.noted(NODE, given),
         LogIn(machine=NODE),
-        *live_applied(NODE, given),
+        *live_apply_steps(NODE, given),
         Checkpoint(name=NODE_LAYER),
         *with_control_plane(NODE, given),
     )
 
 
-def live_applied(machine: str, given: Given) -> tuple[Step, ...]:
+def live_apply_steps(machine: str, given: Given) -> tuple[Step, ...]:
     """Return the steps from the boot that live-applies to the node layer in place."""
     limit_s = LIMITS.live_apply_s + BACK_S if given.installer is None else installer.UP_S
     return (

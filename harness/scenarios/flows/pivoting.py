@@ -68,7 +68,7 @@ def as_role(role: str, config: Document) -> Iterator[Document]:
         yield server.pointer(role)
 
 
-def pivoted(machine: str) -> tuple[Step, ...]:
+def pivot_steps(machine: str) -> tuple[Step, ...]:
     """Return the steps from the boot that pivots to the node layer in the next one."""
     return (
         # One step more: the pivot pulls and deploys.
@@ -97,7 +97,7 @@ def control_plane(site: Site) -> Iterator[ControlPlane | None]:
 
 
 def _steps(_: Given) -> tuple[Step, ...]:
-    return (SwitchOn(machine=NODE), LogIn(machine=NODE), *pivoted(NODE))
+    return (SwitchOn(machine=NODE), LogIn(machine=NODE), *pivot_steps(NODE))
 
 
 def _config(site: Site) -> Document:

@@ -31,9 +31,9 @@ from harness.player.plan import InMedium, MachinePlan, Medium
 from harness.player.scenario import NODE_LEVELS, Scenario
 from harness.player.steps import NODE_LAYER, Check, Checkpoint, LogIn, Reach, Reboot, Step, SwitchOn
 from harness.scenarios.flows import installer
-from harness.scenarios.flows.bootstrap import live_applied, with_control_plane
+from harness.scenarios.flows.bootstrap import live_apply_steps, with_control_plane
 from harness.scenarios.flows.checks import MemoryBudget, memory_within
-from harness.scenarios.flows.pivoting import pivoted
+from harness.scenarios.flows.pivoting import pivot_steps
 
 if TYPE_CHECKING:
     from harness.player.site import Site
@@ -69,7 +69,7 @@ def _steps(given: Given) -> tuple[Step, ...]:
         SwitchOn(machine=_NODE),
         *installer.noted(_NODE, given),
         LogIn(machine=_NODE),
-        *live_applied(_NODE, given),
+        *live_apply_steps(_NODE, given),
         *(_to_disk(given) if given.installer is None else _installers_to_disk()),
     )
 
@@ -83,7 +83,7 @@ def _to_disk(given: Given) -> tuple[Step, ...]:
         Reach(machine=_NODE, phase="install", limit_s=LIMITS.install_end_s),
         Check(machine=_NODE, name="memory", act=budget),
         Reboot(machine=_NODE),
-        *pivoted(_NODE),
+        *pivot_steps(_NODE),
         # The node's own, after that of the live system: a level of readiness waits for less.
         *with_control_plane(_NODE, given),
     )
