@@ -246,7 +246,7 @@ BAD: list[tuple[str, str]] = [
     ('{"ignition": []}', "ignition.version is missing"),
     ('{"ignition": {"version": 3}}', "ignition.version is missing"),
     ('{"ignition": {"version": "2.2.0"}}', "spec 2 can be neither merged nor booted"),
-    ('{"ignition": {"version": "3.6.0-experimental"}}', "is 3.6.0-experimental, which is not"),
+    ('{"ignition": {"version": "3.7.0-experimental"}}', "is 3.7.0-experimental, which is not"),
     ('{"ignition": {"version": "4.0.0"}}', "is 4.0.0, which is not supported"),
     (json.dumps(doc(storage=[])), "storage is not an object"),
     (json.dumps(doc(storage={"files": {}})), "storage.files is not a list"),

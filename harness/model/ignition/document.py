@@ -17,7 +17,7 @@ from harness.model.errors import InputError
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Document = dict[str, Json]
 
-SUPPORTED = ("3.0.0", "3.1.0", "3.2.0", "3.3.0", "3.4.0", "3.5.0")
+SUPPORTED = ("3.0.0", "3.1.0", "3.2.0", "3.3.0", "3.4.0", "3.5.0", "3.6.0", "3.6.0-experimental")
 
 _KEYED = {
     "ignition.config.merge": "source",
@@ -72,7 +72,7 @@ def parse(text: str, name: str) -> Document:
     """Return the document of an Ignition config; `name` is what an error calls it.
 
     Raises:
-        InputError: it is no JSON, no Ignition 3.0.0 to 3.5.0, or of the wrong shape; tells the
+        InputError: it is no JSON, no Ignition 3.0.0 to 3.6.0, or of the wrong shape; tells the
             line or the path of the fault.
     """
     try:
@@ -116,7 +116,7 @@ def _check_version(document: Document, name: str) -> None:
 
 
 def _version(document: Document) -> str:
-    # Supported versions have one digit per number, so that they sort as text.
+    # Supported versions have one digit per number, so they sort as text, drafts after the rest.
     version = _object(document, "ignition").get("version")
     return version if isinstance(version, str) else ""
 
