@@ -79,7 +79,7 @@ def test_recorded_failures_end_in_their_cause() -> None:
 
     assert cause(refused) == "nothing listens at the registry's address 10.0.2.2:1"
     assert cause(users) == (
-        "Ignition could not make the users: failed to create users/groups: failed to configure "
+        "Ignition could not create the users: failed to create users/groups: failed to configure "
         """users: failed to create user "zed": exit status 6; """
         "useradd: group 'nosuchgroup' does not exist"
     )
@@ -364,7 +364,7 @@ def test_silence_ends_a_boot() -> None:
     assert before is None
     seen = judge.fatal(242.0)
     assert seen is not None
-    assert seen.cause == "the guest has said nothing for 241 s"
+    assert seen.cause == "the guest has written nothing for 241 s"
     assert [(one.stream, one.text) for one in seen.lines] == [
         ("harness", "no byte on any stream for 241 s")
     ]

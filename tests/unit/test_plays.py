@@ -183,7 +183,7 @@ def test_step_that_is_not_reached_fails_in_it(name: str, number: int, tmp_path: 
 
     (last,) = caught.value.__notes__
     assert f"step {number + 1} of " in last
-    assert re.search(rf"has said nothing|{step.name}|boot \d|SSH", str(caught.value))
+    assert re.search(rf"has written nothing|{step.name}|boot \d|SSH", str(caught.value))
 
 
 @pytest.mark.parametrize(("name", "number"), DISTURBED)
