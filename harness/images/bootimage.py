@@ -1,7 +1,7 @@
-"""Bootimages: from what the user named to a verified, decompressed disk image on this host.
+"""Bootimages: from the user's path or URL to a verified, decompressed disk image on this host.
 
-A compressed or remote image becomes one cache entry, keyed by the sha256 of the file as published;
-a plain local image is used where it lies and never written to.
+A compressed or remote image becomes a cache entry, by the sha256 of the published file. A plain
+local image is used in place and never written to.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pathlib import Path
 from harness.images.acquire.cache import Cache
 from harness.images.acquire.compression import compression_of, decompress
 from harness.images.acquire.digest import Sha256, parse_sha256, parse_sums, sha256_of
-from harness.images.acquire.disk_format import DiskFormat, examine
+from harness.images.acquire.disk_format import DiskFormat, inspect_disk_image
 from harness.images.acquire.download import download, fetch_text, file_name
-from harness.images.acquire.progress import Tell
+from harness.images.acquire.progress import Reporter
 from harness.images.acquire.url import is_url, shown_url
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
@@ -25,10 +25,10 @@ from harness.model.errors import InputError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootImage:
-    """A disk image to lay overlays on; never write to it.
+    """A disk image under overlays; never write to it.
 
-    `sha256` is that of the file as published, which reports and histories know it by; `origin` is
-    what the user named, without the secrets of a URL.
+    `sha256` is that of the published file, which identifies it in reports. `origin` is the user's
+    path or URL, without secrets.
     """
 
     path: Path
@@ -42,7 +42,7 @@ def acquire(text: str, sha256: str | None, cache: Cache, deadline: Deadline) -> 
     """Return the bootimage at the path or URL `text`; it stays valid until `cache` closes.
 
     Raises:
-        InputError: it is missing, unreadable, empty, of another sum, damaged, or no disk image.
+        InputError: it is missing, unreadable, empty, damaged, not a disk image, or of another sum.
         DeadlineError: the time is over.
     """
     expected = parse_sha256(sha256) if sha256 else None
@@ -52,7 +52,7 @@ def acquire(text: str, sha256: str | None, cache: Cache, deadline: Deadline) -> 
     else:
         origin = text
         path, digest = _from_file(text, expected, cache, deadline)
-    disk = examine(path, origin, deadline)
+    disk = inspect_disk_image(path, origin, deadline)
     return BootImage(
         path=path, format=disk.format, virtual_size_bytes=disk.virtual_size_bytes,
         sha256=digest, origin=origin,
@@ -63,18 +63,18 @@ def _from_url(
     url: str, expected: Sha256 | None, cache: Cache, deadline: Deadline
 ) -> tuple[Path, Sha256]:
     digest = expected or _published_sum(url, deadline)
-    fetch = partial(_fetch_disk, url, digest, deadline, tell=cache.tell)
+    fetch = partial(_fetch_disk, url, digest, deadline, report=cache.report)
     return cache.get_or_make(digest, fetch, deadline), digest
 
 
 def _fetch_disk(
-    url: str, digest: Sha256, deadline: Deadline, target: Path, *, tell: Tell | None
+    url: str, digest: Sha256, deadline: Deadline, target: Path, *, report: Reporter | None
 ) -> None:
     fetched = target.with_name("download")
-    if not fetched.exists():  # it does when decompression was interrupted
-        download(url, digest, fetched, deadline, tell=tell)
+    if not fetched.exists():  # after an interrupted decompression
+        download(url, digest, fetched, deadline, report=report)
     if _is_compressed(fetched):
-        decompress(fetched, target, shown_url(url), deadline, tell=tell)
+        decompress(fetched, target, shown_url(url), deadline, report=report)
         fetched.unlink()
     else:
         fetched.rename(target)
@@ -97,7 +97,7 @@ def _from_file(
     text: str, expected: Sha256 | None, cache: Cache, deadline: Deadline
 ) -> tuple[Path, Sha256]:
     path = Path(text).expanduser().absolute()
-    _refuse_unreadable(path, text)
+    _require_readable(path, text)
     expected = expected or _sidecar_sum(path)
     digest = sha256_of(path)
     if expected not in (None, digest):
@@ -107,12 +107,12 @@ def _from_file(
         return path, digest
 
     def unpack(target: Path) -> None:
-        decompress(path, target, text, deadline, tell=cache.tell)
+        decompress(path, target, text, deadline, report=cache.report)
 
     return cache.get_or_make(digest, unpack, deadline), digest
 
 
-def _refuse_unreadable(path: Path, text: str) -> None:
+def _require_readable(path: Path, text: str) -> None:
     remedy = "name a readable disk image file, or an http or https URL"
     try:
         found = path.stat()

@@ -1,4 +1,4 @@
-"""Archives in cpio's `newc` format: what a kernel unpacks as an initramfs.
+"""Archives in cpio's `newc` format, which a kernel unpacks as an initramfs.
 
 Source: Documentation/driver-api/early-userspace/buffer-format.rst of Linux.
 """
@@ -15,13 +15,13 @@ _COPY_BYTES = 1 << 20
 
 
 def archive(members: Iterable[tuple[str, bytes]]) -> bytes:
-    """Return an archive of regular files by their paths, which do not begin with a slash."""
+    """Return an archive of regular files by path, without the leading slash."""
     parts = [_entry(path, len(contents)) + _padded(contents) for path, contents in members]
     return b"".join(parts) + trailer()
 
 
 def write_file(stream: BinaryIO, path: str, source: Path) -> None:
-    """Write the file `source` as the member `path`; the archive ends with a `trailer`."""
+    """Write the file `source` as the member `path`; after the last one comes a `trailer`."""
     size = source.stat().st_size
     stream.write(_entry(path, size))
     with source.open("rb") as file:
@@ -31,7 +31,7 @@ def write_file(stream: BinaryIO, path: str, source: Path) -> None:
 
 
 def trailer() -> bytes:
-    """Return what ends an archive."""
+    """Return the end of an archive."""
     return _entry(_TRAILER, 0, mode=0)
 
 

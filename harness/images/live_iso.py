@@ -1,8 +1,8 @@
-"""CoreOS live ISOs: where they keep an Ignition config, and a copy that has one.
+"""CoreOS live ISOs: find the place for an Ignition config, and copy an ISO with one in it.
 
-The config is the file `config.ign` of a cpio archive, compressed by xz, in a file of fixed size in
-the ISO which the boot loader gives the kernel as a second initramfs. `coreos/igninfo.json` names
-that file; older ISOs have its place in their first 32 KiB.
+The config is the file `config.ign` of an xz-compressed cpio archive. That lies in a file of fixed
+size in the ISO, which the boot loader passes to the kernel as a second initramfs.
+`coreos/igninfo.json` names that file; older ISOs have its place in their first 32 KiB.
 
 Source: coreos/coreos-installer src/live/embed.rs; ECMA-119 for the directories.
 """
@@ -41,23 +41,23 @@ class Area:
 
 
 def require_live_iso(iso: Path) -> None:
-    """Do nothing if the file at `iso` is a live ISO with room for an Ignition config.
+    """Require that the file at `iso` is a live ISO with room for an Ignition config.
 
     Raises:
-        InputError: it is none, or cannot be read.
+        InputError: it is not, or cannot be read.
     """
     with _opened(iso) as stream:
         ignition_area(stream, iso)
 
 
 def with_ignition(iso: Path, config: str, target: Path) -> Path:
-    """Copy a live ISO to `target` and embed an Ignition config's text there; return `target`.
+    """Copy a live ISO to `target`, embed the text of an Ignition config there, return `target`.
 
-    The copy is private, for the secrets in the config. What the ISO had embedded is replaced.
+    The copy is private, since configs have secrets. It replaces a config that the ISO has.
 
     Raises:
-        InputError: no ISO, none with a place for a config, or the config is too large for it.
-        RigError: it cannot be copied, as when the disk is full.
+        InputError: not an ISO, no place for a config, or the config is too large for it.
+        RigError: it cannot be copied, for example because the disk is full.
     """
     with _opened(iso) as stream:
         area = ignition_area(stream, iso)
@@ -75,11 +75,11 @@ def with_ignition(iso: Path, config: str, target: Path) -> Path:
 
 
 def extract(iso: Path, path: str, target: Path) -> Path:
-    """Copy the file at `path` in an ISO to `target`, and return that.
+    """Copy the file at `path` in an ISO to `target`, and return `target`.
 
     Raises:
-        InputError: no ISO, one that ends within the file, or it has no such file.
-        RigError: it cannot be copied, as when the disk is full.
+        InputError: not an ISO, the file is missing, or the ISO ends within it.
+        RigError: it cannot be copied, for example because the disk is full.
     """
     with _opened(iso) as stream:
         try:
@@ -101,21 +101,18 @@ def extract(iso: Path, path: str, target: Path) -> Path:
 
 
 def pack(config: str) -> bytes:
-    """Return a config as an initramfs, to be appended to that of a live system.
-
-    It is padded to four bytes, so that another may follow.
-    """
+    """Return a config as an initramfs to append to that of a live system, padded to four bytes."""
     archive = cpio.archive([("config.ign", config.encode())])
-    # The kernel checks no other sum. Source: Documentation/staging/xz.rst of Linux.
+    # The kernel supports no other check. Source: Documentation/staging/xz.rst of Linux.
     packed = lzma.compress(archive, check=lzma.CHECK_CRC32)
     return packed + bytes(-len(packed) % 4)
 
 
 def ignition_area(stream: BinaryIO, iso: Path) -> Area:
-    """Return where the ISO in `stream` has room for a config; `iso` is what errors call it.
+    """Return the place for a config in the ISO in `stream`; errors call it `iso`.
 
     Raises:
-        InputError: no ISO, or none with such a place.
+        InputError: not an ISO, or no such place.
     """
     try:
         found = _area(stream)
@@ -130,7 +127,7 @@ def ignition_area(stream: BinaryIO, iso: Path) -> Area:
 
 
 def mark_ignition_area(iso: Path) -> None:
-    """Note in an ISO's first sectors where its `images/ignition.img` lies, as older ones have it.
+    """Write into an ISO's first sectors where its `images/ignition.img` lies, as in older ISOs.
 
     Raises:
         InputError: the ISO has no such file.

@@ -1,4 +1,4 @@
-"""The live media of a CoreOS version: one ISO, and the same in parts for the network."""
+"""The live media of a CoreOS version: the ISO, and its parts for booting by network."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _PXEBOOT = "images/pxeboot"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveMedia:
-    """Where the live media lie.
+    """The files of the live media; never write to them.
 
-    Nobody writes to them: an ISO with a config is a copy (`live_iso.with_ignition`). `metal` is the
-    disk image to install, None where a system that came by the network has it in itself.
+    An ISO with a config is a copy (`live_iso.with_ignition`). `metal` is the disk image to install,
+    None if the live system contains it.
     """
 
     iso: Path
@@ -26,10 +26,10 @@ class LiveMedia:
 
     @classmethod
     def of_iso(cls, iso: Path, folder: Path) -> LiveMedia:
-        """Return the media of a CoreOS live ISO; its parts for the network are put in `folder`.
+        """Return the media of a CoreOS live ISO, whose parts are extracted to `folder`.
 
         Raises:
-            InputError: it is no CoreOS live ISO.
+            InputError: it is not a CoreOS live ISO.
         """
         return cls(
             iso=iso,

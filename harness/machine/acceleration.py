@@ -54,7 +54,7 @@ def probe(
     Raises:
         DeadlineError: `deadline` passed before the guest's own time was over.
     """
-    obstacle = _closed_door(emulator, device)
+    obstacle = _why_unavailable(emulator, device)
     if obstacle is None and emulator.arch.name != "x86_64":
         return _kvm(f"{device} opens; not tried with a guest on {emulator.arch.name}")
     if obstacle is None:
@@ -86,7 +86,7 @@ def _tcg(reason: str) -> Acceleration:
     return Acceleration(kind=Kind.TCG, reason=reason, timeout_factor=TCG_TIMEOUT_FACTOR)
 
 
-def _closed_door(emulator: Emulator, device: Path) -> str | None:
+def _why_unavailable(emulator: Emulator, device: Path) -> str | None:
     """Return why KVM cannot even be asked, None when it can."""
     if not emulator.is_native:
         return f"KVM cannot run {emulator.arch.name} guests on this host"

@@ -78,11 +78,11 @@ class LibvirtDomain:
         # The domain may be gone a moment before its event arrives through the event loop's thread.
         deadline = Deadline.after(_EVENT_WITHIN_S, self.clock)
         try:
-            return wait_for("the reason", self._told_reason, deadline, _EVENT_TICK_S)
+            return wait_for("the reason", self._reported_reason, deadline, _EVENT_TICK_S)
         except DeadlineError:
             return self.reasons.setdefault(self.handle.UUIDString(), "it is gone")
 
-    def _told_reason(self) -> str:
+    def _reported_reason(self) -> str:
         try:
             return self.reasons[self.handle.UUIDString()]
         except KeyError as exc:

@@ -48,7 +48,7 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeState:
-    """A snapshot of a node. `troubles` are commands of the snapshot that complained or failed.
+    """A snapshot of a node. `problems` are commands of the snapshot that complained or failed.
 
     `existing_paths` holds those of the observed paths that exist, links followed; `mounts` is in
     the order of mounting, so that the last of one mount point is the visible one.
@@ -65,7 +65,7 @@ class NodeState:
     dangling_links: frozenset[str]
     avcs: tuple[str, ...]
     deployments: tuple[Deployment, ...]
-    troubles: tuple[str, ...]
+    problems: tuple[str, ...]
 
     def mount_at(self, path: str) -> Mount | None:
         """Return what is visibly mounted at exactly `path`, if anything."""
@@ -79,7 +79,7 @@ class NodeState:
     def failure_of(self, section: str) -> str | None:
         """Return how the command of a section failed, which makes what it printed no evidence."""
         start, end = f"{section}: ", re.compile(r" ended with status \d+$")
-        return next((t for t in self.troubles if t.startswith(start) and end.search(t)), None)
+        return next((t for t in self.problems if t.startswith(start) and end.search(t)), None)
 
 
 def parse(text: str) -> NodeState:
@@ -104,7 +104,7 @@ def parse(text: str) -> NodeState:
         dangling_links=frozenset(found["dangling"]),
         avcs=tuple(found["avc"]),
         deployments=_parse_deployments("\n".join(found["deployments"])),
-        troubles=tuple(line[2:] for line in lines if line.startswith("%!")),
+        problems=tuple(line[2:] for line in lines if line.startswith("%!")),
     )
 
 

@@ -29,7 +29,7 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Purpose:
+class CertificateRequest:
     """What a certificate is for: whom it names, the hosts it is valid at, and for which ends."""
 
     name: str
@@ -60,19 +60,19 @@ class Authority:
         """What others have to trust."""
         return _pem(self.certificate)
 
-    def sign(self, purpose: Purpose) -> Certificate:
-        """Return a new certificate for `purpose`, with its new key."""
+    def sign(self, request: CertificateRequest) -> Certificate:
+        """Return a new certificate for `request`, with its new key."""
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = _name(purpose.name, purpose.groups)
+        subject = _name(request.name, request.groups)
         builder = (
             _begin(subject, self.certificate.subject, key.public_key(), is_ca=False)
-            .add_extension(x509.ExtendedKeyUsage(_uses(purpose)), critical=False)
+            .add_extension(x509.ExtendedKeyUsage(_uses(request)), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
                 critical=False,
             )
         )
-        if hosts := _hosts(purpose):
+        if hosts := _hosts(request):
             builder = builder.add_extension(x509.SubjectAlternativeName(hosts), critical=False)
         return Certificate(
             ca_pem=self.ca_pem,
@@ -86,8 +86,8 @@ def issue(addresses: tuple[str, ...], names: tuple[str, ...]) -> Certificate:
 
     The key of the CA is forgotten at once, so it can never sign another one.
     """
-    purpose = Purpose(name="server", addresses=addresses, names=names, is_server=True)
-    return Authority.new("pytest-node-image CA of one run").sign(purpose)
+    request = CertificateRequest(name="server", addresses=addresses, names=names, is_server=True)
+    return Authority.new("pytest-node-image CA of one run").sign(request)
 
 
 def private_pem(key: ec.EllipticCurvePrivateKey) -> Secret:
@@ -95,17 +95,17 @@ def private_pem(key: ec.EllipticCurvePrivateKey) -> Secret:
     return Secret(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode())
 
 
-def _hosts(purpose: Purpose) -> list[x509.GeneralName]:
+def _hosts(request: CertificateRequest) -> list[x509.GeneralName]:
     return [
-        *(x509.IPAddress(ipaddress.ip_address(address)) for address in purpose.addresses),
-        *(x509.DNSName(name) for name in purpose.names),
+        *(x509.IPAddress(ipaddress.ip_address(address)) for address in request.addresses),
+        *(x509.DNSName(name) for name in request.names),
     ]
 
 
-def _uses(purpose: Purpose) -> list[x509.ObjectIdentifier]:
+def _uses(request: CertificateRequest) -> list[x509.ObjectIdentifier]:
     ends = (
-        (purpose.is_server, ExtendedKeyUsageOID.SERVER_AUTH),
-        (purpose.is_client, ExtendedKeyUsageOID.CLIENT_AUTH),
+        (request.is_server, ExtendedKeyUsageOID.SERVER_AUTH),
+        (request.is_client, ExtendedKeyUsageOID.CLIENT_AUTH),
     )
     return [use for is_wanted, use in ends if is_wanted]
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from harness.model.guest_network import HOST_IN_GUEST, LOOPBACK
 from harness.model.secret import Secret
-from harness.pki.certificates import Authority, Certificate, Purpose, private_pem
+from harness.pki.certificates import Authority, Certificate, CertificateRequest, private_pem
 
 SERVICE_NETWORK = "172.30.0.0/16"
 """Source: openshift/installer, pkg/types/defaults/installconfig.go."""
@@ -78,7 +78,7 @@ class Pki:
         return self._kubeconfig(url, f"system:node:{node_name}", "system:nodes")
 
     def _kubeconfig(self, url: str, user: str, group: str) -> Secret:
-        client = self.authority.sign(Purpose(name=user, groups=(group,), is_client=True))
+        client = self.authority.sign(CertificateRequest(name=user, groups=(group,), is_client=True))
         return kubeconfig(url, client)
 
 
@@ -106,22 +106,22 @@ def make_pki(addresses: tuple[str, ...] = (), names: tuple[str, ...] = ()) -> Pk
     """
     authority = Authority.new("pytest-node-image cluster CA of one run")
     etcd = Authority.new("pytest-node-image etcd CA of one run")
-    api_server = Purpose(
+    api_server = CertificateRequest(
         name="kube-apiserver", is_server=True,
         addresses=(LOOPBACK, HOST_IN_GUEST, _KUBERNETES_SERVICE, *addresses),
         names=(*_API_NAMES, *names),
     )  # fmt: skip
     # etcd presents one certificate to clients and to itself: its gateway is a client of its own.
-    etcd_server = Purpose(
+    etcd_server = CertificateRequest(
         name="etcd", addresses=(LOOPBACK,), names=("localhost",), is_server=True, is_client=True
     )
-    to_kubelets = Purpose(name="kube-apiserver", groups=("kube-master",), is_client=True)
+    to_kubelets = CertificateRequest(name="kube-apiserver", groups=("kube-master",), is_client=True)
     return Pki(
         authority=authority,
         etcd_ca_pem=etcd.ca_pem,
         api_server=authority.sign(api_server),
         etcd_server=etcd.sign(etcd_server),
-        etcd_client=etcd.sign(Purpose(name="kube-apiserver", is_client=True)),
+        etcd_client=etcd.sign(CertificateRequest(name="kube-apiserver", is_client=True)),
         kubelet_client=authority.sign(to_kubelets),
         service_account=_service_account_key(),
     )

@@ -1,8 +1,8 @@
-"""GRUB for the stand-in's disk and ISO: one configuration each, started by BIOS or by UEFI.
+"""GRUB for the stand-in's disk and ISO: one configuration each, for BIOS and for UEFI.
 
-ostree keeps a syslinux file current and GRUB reads that. Its commands `linux16` and `initrd16` are
-defined as GRUB functions which add Ignition's first-boot argument while the stamp is there. It is
-only where the platform is called `pc` that GRUB calls these and not the real ones.
+ostree writes a syslinux file, which GRUB reads. GRUB functions define its commands `linux16` and
+`initrd16` and add Ignition's first-boot argument while the stamp is there. GRUB calls them instead
+of the real ones only if the platform is called `pc`.
 Source: GRUB 2.06, grub-core/lib/syslinux_parse.c.
 """
 
@@ -55,7 +55,7 @@ class Grub:
 
 
 def make_grub(debian: Debian, deadline: Deadline) -> Grub:
-    """Return GRUB, made by Debian's grub-mkimage inside the tree."""
+    """Return GRUB, built by Debian's grub-mkimage inside the tree."""
     grub = _unpacked(debian, "boot", "/grub", deadline)
     with mounted(debian.tree, deadline):
         core = _image(debian, _BIOS, ("biosdisk", *_MODULES), deadline)
@@ -65,9 +65,9 @@ def make_grub(debian: Debian, deadline: Deadline) -> Grub:
 
 
 def make_grub_for_cd(debian: Debian, label: str, at: str, deadline: Deadline) -> Grub:
-    """Return GRUB for the ISO `label`, which has the configuration in its folder `at`.
+    """Return GRUB for the ISO `label`, with the configuration in its folder `at`.
 
-    `core` is the whole of what BIOS starts from a CD: there is no boot sector.
+    BIOS starts `core` from a CD: there is no boot sector.
     """
     _unpacked(debian, label, at, deadline)
     with mounted(debian.tree, deadline):
@@ -97,7 +97,7 @@ def _image(debian: Debian, target: str, modules: tuple[str, ...], deadline: Dead
 
 
 def install_for_bios(disk: Path, grub: Grub, at_bytes: int) -> None:
-    """Do on a file what grub-bios-setup does: block lists in the boot sector and the core image.
+    """Install as grub-bios-setup does: write block lists to the boot sector and the core image.
 
     Source: GRUB 2.06, util/setup.c and include/grub/i386/pc/boot.h (kernel sector at 0x5c; the
     core's first block list at the end of its first sector: start, length, segment).
@@ -118,7 +118,7 @@ def install_for_bios(disk: Path, grub: Grub, at_bytes: int) -> None:
 def install_for_uefi(
     disk: Path, grub: Grub, at_and_size_mib: tuple[int, int], deadline: Deadline
 ) -> None:
-    """Make the EFI system partition, with GRUB where firmware looks that was told of no program.
+    """Make the EFI system partition, with GRUB at the path that firmware starts by default.
 
     Source: UEFI specification 2.10, 3.5.1.1 (removable media boot behaviour).
     """
@@ -127,7 +127,7 @@ def install_for_uefi(
     program.write_bytes(grub.program)
     partition = f"{disk}@@{at_mib}M"
     sectors = str(size_mib * _MIB // _SECTOR)
-    # mtools wants a geometry, and nobody else does.
+    # Only mtools needs a geometry.
     shape = ("-h", "64", "-s", "32", "-T", sectors)
     process.run(("mformat", "-i", partition, "-v", "EFI-SYSTEM", *shape, "::"), deadline)
     process.run(("mmd", "-i", partition, "::/EFI", "::/EFI/BOOT"), deadline)

@@ -1,7 +1,7 @@
-"""Builds the stand-in images when they are not cached, and says where they are.
+"""Builds the stand-in images if they are not cached, and returns where they are.
 
-The cache key covers the recipe, the code that builds, and the package versions. The work happens
-in `inside.py`, in namespaces of its own, in a folder that becomes visible only when it is complete.
+The cache key covers the recipe, the code of the build, and the package versions. `inside.py` does
+the work in namespaces of its own, in a folder that is renamed when it is complete.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from harness.cluster.payload import Payload
 from harness.folders import cache_dir
 from harness.host_needs import Purpose
 from harness.images import cpio, live_iso
+from harness.images.acquire.progress import Reporter
 from harness.images.container import oci_layout
 from harness.images.live_media import LiveMedia
 from harness.machine.ownership.locks import lock
@@ -32,12 +33,11 @@ from harness.standin import live, oci, recipe, rootfs
 LOG = logging.getLogger(__name__)
 LIMIT_S = 45 * 60.0
 _VERSIONS_FRESH_S = 24 * 3600.0
-# The build stops itself a little earlier than its owner would, with the better message.
+# The build stops itself a little before its owner would, with the better message.
 _MARGIN_S = 30.0
 PAYLOAD = "payload"
-"""The folder of the release's own images and programs among what is built."""
+"""The folder of the release's own images and programs."""
 _KEPT = 2  # Finished builds that stay in the cache, the newest first.
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class StandIn:
 
     @property
     def bootimage(self) -> Path:
-        """The bare bootimage: the CoreOS layer alone."""
+        """The bare bootimage: only the CoreOS layer."""
         return self.folder / "bootimage.qcow2"
 
     @property
@@ -68,7 +68,7 @@ class StandIn:
 
     @property
     def node_image(self) -> str:
-        """The node image, whose lower layer is the base image's, as a reference."""
+        """The reference of the node image, whose lower layer is the base image's."""
         return f"oci:{self.folder / 'node'}:{oci.TAG}"
 
     @property
@@ -82,8 +82,8 @@ class StandIn:
         return (self.folder / "version").read_text(encoding="utf-8")
 
 
-def ensure(deadline: Deadline, tell: Tell, *, rebuild: bool = False) -> StandIn:
-    """Return the stand-ins for today's packages, building them first if they are not cached.
+def ensure(deadline: Deadline, report: Reporter, *, rebuild: bool = False) -> StandIn:
+    """Return the stand-ins for today's packages; build them if they are not cached.
 
     Raises:
         CommandError: the build failed; the message ends with the failing command's output.
@@ -93,15 +93,15 @@ def ensure(deadline: Deadline, tell: Tell, *, rebuild: bool = False) -> StandIn:
     root.mkdir(exist_ok=True)
     with lock(root / "lock", deadline):
         _remove_partial(root, deadline)
-        target = _target(root, deadline, tell)
+        target = _target(root, deadline, report)
         if rebuild or not target.exists():
-            _build(root, target, deadline, tell)
+            _build(root, target, deadline, report)
         os.utime(target)
         _forget_old(root, deadline)
     return StandIn(folder=target)
 
 
-def _target(root: Path, deadline: Deadline, tell: Tell) -> Path:
+def _target(root: Path, deadline: Deadline, report: Reporter) -> Path:
     here = _recipe_key()
     remembered = _versions(root)
     if not _is_fresh(remembered):
@@ -110,9 +110,9 @@ def _target(root: Path, deadline: Deadline, tell: Tell) -> Path:
         except (process.CommandError, process.MissingProgramError) as exc:
             newest = max(root.glob(f"{here}-*"), key=lambda p: p.stat().st_mtime, default=None)
             if newest is None:
-                doctor.demand([Purpose.STANDIN])  # Names all that is missing, not the first alone.
+                doctor.demand([Purpose.STANDIN])  # Names all that is missing, not only the first.
                 raise
-            tell(f"stand-in: package versions cannot be asked ({exc}); using the newest build")
+            report(f"stand-in: package versions cannot be asked ({exc}); using the newest build")
             return newest
         remembered.write_text("\n".join(versions), encoding="utf-8")
     return root / f"{here}-{recipe.key_of(remembered.read_text().splitlines(), ())}"
@@ -123,7 +123,7 @@ def _versions(root: Path) -> Path:
 
 
 def _recipe_key() -> str:
-    # What the build takes from other rooms.
+    # The code of other rooms that the build uses.
     files = (Path(str(module.__file__)) for module in (cpio, live_iso, oci_layout, payload))
     return recipe.key_of((), (recipe.FOLDER, Path(__file__).parent, *files))
 
@@ -132,13 +132,13 @@ def _is_fresh(path: Path) -> bool:
     return path.exists() and time.time() - path.stat().st_mtime < _VERSIONS_FRESH_S
 
 
-def _build(root: Path, target: Path, deadline: Deadline, tell: Tell) -> None:
+def _build(root: Path, target: Path, deadline: Deadline, report: Reporter) -> None:
     doctor.demand([Purpose.STANDIN])
     partial = root / f"{target.name}.partial"
     partial.mkdir()
     kept = root / "kept"
     kept.mkdir(exist_ok=True)
-    tell(
+    report(
         "stand-in: building the images (Debian packages standing in for RHEL); kept for later runs"
     )
     argv: list[str | os.PathLike[str]] = [
@@ -152,7 +152,7 @@ def _build(root: Path, target: Path, deadline: Deadline, tell: Tell) -> None:
     ]
     argv.append(str(max(0.0, deadline.remaining_s - _MARGIN_S)))
     try:
-        run_telling(argv, root / f"{target.name}.log", deadline, tell)
+        run_build(argv, root / f"{target.name}.log", deadline, report)
         if target.exists():
             _remove(target, deadline)
         partial.rename(target)
@@ -161,22 +161,22 @@ def _build(root: Path, target: Path, deadline: Deadline, tell: Tell) -> None:
             _remove(partial, Deadline.after(120.0))
 
 
-def run_telling(
-    argv: Sequence[str | os.PathLike[str]], log: Path, deadline: Deadline, tell: Tell
+def run_build(
+    argv: Sequence[str | os.PathLike[str]], log: Path, deadline: Deadline, report: Reporter
 ) -> None:
-    """Run a build, telling each of its lines: a step, a tab, and its seconds.
+    """Run a build and report each of its lines: a step, a tab, and its seconds.
 
-    `log` holds its standard error while it runs.
+    `log` is the file of its standard error while it runs.
 
     Raises:
-        RigError: it failed; the message ends with what it said.
-        DeadlineError: it closed its output and went on past the deadline.
+        RigError: it failed; the message ends with its standard error.
+        DeadlineError: it closed its output but still runs at the deadline.
     """
     try:
         with log.open("wb") as stderr, process.start(argv, stderr=stderr.fileno()) as child:
             for line in child.stdout or ():
                 name, _, seconds = line.decode().rstrip("\n").partition("\t")
-                tell(f"stand-in: {name} ({seconds} s)")
+                report(f"stand-in: {name} ({seconds} s)")
             status = child.wait(timeout=deadline.remaining_s)
         output = log.read_text(encoding="utf-8", errors="replace")
     except subprocess.TimeoutExpired as exc:
@@ -188,10 +188,10 @@ def run_telling(
 
 
 def as_root() -> list[str]:
-    """Return the command prefix that gives a program private mounts and the looks of root.
+    """Return the command prefix that runs a program as root of its own mounts and processes.
 
-    As root the kernel ends it with its owner, whatever ended that. A user's namespace forgets that
-    wish; there the build ends when it next tells a step to nobody.
+    Run by root, the kernel kills it when its owner ends. A user's namespace loses that setting:
+    there the build ends when it next writes to the closed pipe.
     """
     namespaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     if os.geteuid() == 0:
@@ -213,6 +213,6 @@ def _forget_old(root: Path, deadline: Deadline) -> None:
 
 
 def _remove(folder: Path, deadline: Deadline) -> None:
-    # In the namespace, since files there belong to users that only it knows.
+    # In the namespace: the files belong to users that exist only there.
     with suppress(FileNotFoundError):
         process.run([*as_root(), "rm", "-rf", "--one-file-system", folder], deadline)

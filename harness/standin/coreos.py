@@ -13,7 +13,7 @@ from harness.model.clock import Deadline
 from harness.standin import rpm
 from harness.standin.recipe import FOLDER, Recipe
 
-# Kept in /var on a running system; in the tree they are links, as ostree expects.
+# In /var on a running system; links in the tree, as ostree expects.
 _VAR_LINKS = {
     "home": "var/home",
     "root": "var/roothome",
@@ -35,7 +35,7 @@ _OMIT = (
 
 
 def customise(tree: Path, recipe: Recipe, programs: Mapping[str, Path], version: str) -> None:
-    """Turn Debian's tree into the CoreOS layer's content, but for rpmdb, initramfs and layout."""
+    """Turn Debian's tree into the CoreOS layer, except for rpmdb, initramfs and `shape`."""
     shutil.copytree(FOLDER / "coreos", tree, symlinks=True, dirs_exist_ok=True)
     _own_by_root(tree, FOLDER / "coreos")
     (tree / "etc/sudoers.d/coreos-wheel").chmod(0o440)
@@ -56,7 +56,7 @@ def customise(tree: Path, recipe: Recipe, programs: Mapping[str, Path], version:
 
 
 def os_release_lines(recipe: Recipe, version: str) -> tuple[str, ...]:
-    """Return os-release by the contract of the design, plus the field that says stand-in.
+    """Return os-release as the design document has it, plus the field `STAND_IN`.
 
     Source: seed:411-426.
     """
@@ -76,14 +76,14 @@ def os_release_lines(recipe: Recipe, version: str) -> tuple[str, ...]:
 
 
 def prune(tree: Path, patterns: Iterable[str]) -> None:
-    """Remove what the recipe does not want in the image; patterns are globs below `tree`."""
+    """Remove what matches `patterns`, globs below `tree`."""
     for pattern in patterns:
         for path in tree.glob(pattern):
             _remove(path)
 
 
 def enter_packages(tree: Path, folder: Path, deadline: Deadline) -> int:
-    """Build the rpmdb in which every Debian package of the tree stands; return their number."""
+    """Build the rpmdb with every Debian package of the tree; return their number."""
     packages = rpm.debian_packages(tree)
     rpms = rpm.build(packages, tree, folder, deadline)
     rpm.install(rpms.glob("*.rpm"), tree, deadline, just_database=True)
@@ -123,7 +123,7 @@ def make_initramfs(tree: Path, deadline: Deadline) -> str:
 
 @contextmanager
 def mounted(tree: Path, deadline: Deadline) -> Iterator[None]:
-    """Hold the API file systems inside a tree, for programs run there by chroot."""
+    """Mount the API file systems inside a tree, for programs run there by chroot."""
     binds = (("--rbind", "/dev", "dev"), ("--rbind", "/sys", "sys"), ("-tproc", "proc", "proc"))
     with ExitStack() as stack:
         for kind, source, name in binds:
@@ -133,12 +133,12 @@ def mounted(tree: Path, deadline: Deadline) -> Iterator[None]:
 
 
 def _unmount(path: Path) -> None:
-    # Its own time, from now: also when that of the work is over.
+    # With its own deadline: that of the build may be over.
     process.run(["umount", "--lazy", path], Deadline.after(_UNMOUNT_S))
 
 
 def shape(tree: Path) -> None:
-    """Give the tree the layout of an ostree deployment: /usr/etc, links into /var, nothing else."""
+    """Give the tree the shape of an ostree deployment: /usr/etc, and links into /var."""
     for name in _EMPTY:
         _remove(tree / name)
         (tree / name).mkdir(mode=0o755)
@@ -157,7 +157,7 @@ def _install_tools(tree: Path, programs: Mapping[str, Path]) -> None:
 
 
 def _move_selinux_store(tree: Path) -> None:
-    # /var is emptied; CoreOS keeps the module store in /etc as well.
+    # /var is emptied; CoreOS also keeps the module store in /etc.
     store = tree / "var/lib/selinux/default"
     if store.is_dir():
         shutil.copytree(store, tree / "etc/selinux/default", symlinks=True, dirs_exist_ok=True)

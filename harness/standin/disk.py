@@ -1,7 +1,7 @@
 """A bootable ostree disk made without loop devices: GPT, partitions for GRUB, boot and root.
 
-GRUB 2.06 reads no boot-loader specification, so ostree keeps a syslinux file current and GRUB reads
-that: see `boot_loader`. Partitions are those of CoreOS, in its order.
+GRUB 2.06 does not read boot-loader specification entries, so ostree writes a syslinux file that
+GRUB reads: see `boot_loader`. Partitions are those of CoreOS, in its order.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _EFI_AT_MIB = 1 + _BIOS_BOOT_MIB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sysroot:
-    """An ostree sysroot in a plain folder: `ostree/`, and `boot/` to become the boot partition."""
+    """An ostree sysroot in a plain folder: `ostree/`, and `boot/`, the later boot partition."""
 
     path: Path
 
@@ -74,7 +74,7 @@ def commit(sysroot: Sysroot, tree: Path, branch: str, version: str, deadline: De
 
 
 def name_layer(sysroot: Sysroot, branch: str, digest: str, deadline: Deadline) -> None:
-    """Let `branch` also stand for the base image's layer, so that a guest need not pull it again.
+    """Name the commit of `branch` as the base image's layer: a guest need not pull it again.
 
     Source: ostree-rs-ext, which keeps each layer it imported as `ostree/container/blob/…`.
     """
@@ -83,7 +83,7 @@ def name_layer(sysroot: Sysroot, branch: str, digest: str, deadline: Deadline) -
 
 
 def deploy(sysroot: Sysroot, ref: str, kernel_arguments: Sequence[str], deadline: Deadline) -> None:
-    """Make `ref` the deployment that boots, and stamp the boot partition for Ignition."""
+    """Make `ref` the deployment to boot, and stamp the boot partition for Ignition."""
     process.run(
         [
             "ostree",
@@ -103,7 +103,7 @@ def deploy(sysroot: Sysroot, ref: str, kernel_arguments: Sequence[str], deadline
 
 
 def write_aleph(sysroot: Sysroot, name: str, version: str) -> None:
-    """Tell what the disk was made of, where the machine-config daemon looks for it.
+    """Write what the disk was made of, for the machine-config daemon.
 
     Source: coreos/coreos-assembler, `.coreos-aleph-version.json` at the physical root.
     """
@@ -132,7 +132,7 @@ def write_disk(
 
 
 def to_qcow2(disk: Path, image: Path, deadline: Deadline) -> None:
-    """Convert the raw disk to qcow2; not compressed, since every emulated read would pay for it."""
+    """Convert the raw disk to qcow2, uncompressed: emulated guests read that faster."""
     process.run(["qemu-img", "convert", "-O", "qcow2", "-W", "-m4", disk, image], deadline)
 
 
@@ -173,7 +173,7 @@ def _file_system(
 
 
 def _new_mkfs(deadline: Deadline) -> bool:
-    # orphan_file (1.47) is unknown to the guest's tools and to GRUB; older ones refuse its name.
+    # The guest's tools and GRUB do not know orphan_file (1.47); an older mkfs refuses the name.
     version = process.run(["mkfs.ext4", "-V"], deadline, check=False).stderr
     major, minor = (int(part) for part in version.split()[1].split(".")[:2])
     return (major, minor) >= (1, 47)

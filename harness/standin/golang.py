@@ -1,6 +1,6 @@
 """Compiles what Debian has only as source: parts of Kubernetes, and our `fixtures/standin/tools`.
 
-Each program is kept by a key over its own source, so that a change of one compiles that one alone.
+Each program is cached by a key of its own source, so a change of one compiles only that one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from harness.standin.recipe import FOLDER, key_of
 from harness.standin.rootfs import Debian
 
 KUBERNETES = (
-    "v1.20.2"  # What Debian's `kubernetes` source package really holds (1.20.5+really1.20.2).
+    "v1.20.2"  # What Debian's `kubernetes` source package really has (1.20.5+really1.20.2).
 )
 KUBERNETES_PROGRAMS = ("kubelet", "kube-apiserver")
 TOOLS = (
@@ -31,7 +31,7 @@ _VERSION_PACKAGE = "k8s.io/kubernetes/vendor/k8s.io/component-base/version"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Toolchain:
-    """Go from Debian's packages, unpacked beside the build: no compiler is asked of the host."""
+    """Go from Debian's packages, unpacked beside the build: the host needs no compiler."""
 
     root: Path
     gopath: Path
@@ -80,7 +80,7 @@ def toolchain(debian: Debian, folder: Path, deadline: Deadline) -> Toolchain:
 
 
 def paths(folder: Path, versions: Sequence[str]) -> Mapping[str, Path]:
-    """Return where in `folder` each program is kept, compiled or not, by its name.
+    """Return the path in `folder` of each program by name, compiled or not.
 
     `versions` are those of `rootfs.resolve_versions`.
     """
@@ -93,10 +93,9 @@ def paths(folder: Path, versions: Sequence[str]) -> Mapping[str, Path]:
 def compile_missing(
     programs: Mapping[str, Path], go: Callable[[], Toolchain], deadline: Deadline
 ) -> None:
-    """Compile those of `programs` that are not there; the kubelet takes about 4 min on 2 cores.
+    """Compile the missing `programs`; `go` is called only if there are any.
 
-    After it the API server takes half a minute. `go` is only asked for when there is something to
-    compile.
+    On 2 cores, the kubelet takes about 4 min and the API server half a minute more.
     """
     missing = {name: path for name, path in programs.items() if not path.exists()}
     if not missing:
@@ -142,7 +141,7 @@ def _texts(name: str) -> list[str]:
 
 
 def _materialise_links(root: Path, share: Path) -> None:
-    # Debian's GOROOT is made of absolute links into /usr/share, which the host does not have.
+    # Debian's GOROOT has absolute links into /usr/share, which the host lacks.
     for link in root.iterdir():
         if link.is_symlink():
             link.unlink()

@@ -1,7 +1,7 @@
-"""The build itself, a program that runs where it is, or seems to be, root.
+"""The build itself, a program that runs as root, if only of its own namespace.
 
-`build.py` starts it in private mount and process namespaces, so that mounts and children vanish
-with it, and reads its progress from standard output: one line per finished step.
+`build.py` starts it in private mount and process namespaces, so mounts and children end with it,
+and reads its progress from standard output: one line per finished step.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _BRANCH = "stand-in/coreos"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Build:
-    """One build: the recipe, the folder it happens in, and when it has to be over."""
+    """One build: its recipe, its folder, and its deadline."""
 
     recipe: recipe.Recipe
     work: Path
@@ -39,7 +39,7 @@ class _Build:
     deadline: Deadline
 
     def step(self, name: str, act: Callable[[], T]) -> T:
-        """Run one step and tell that it is done."""
+        """Run one step and print its name and its seconds."""
         start = SYSTEM_CLOCK.monotonic()
         result = act()
         sys.stdout.write(f"{name}\t{SYSTEM_CLOCK.monotonic() - start:.1f}\n")
@@ -51,7 +51,7 @@ def main(folder: Path, kept: Path, versions: Path, limit_s: float) -> None:
     """Build bootimage.qcow2, fat.qcow2, live/, base/, node/ and payload/ in `folder`.
 
     `versions` lists the packages, a line each. Debian's tree and compiled programs go to `kept`,
-    where the next build finds them.
+    for the next build.
     """
     now = datetime.datetime.now(tz=datetime.UTC)
     plan = recipe.load()
@@ -64,7 +64,7 @@ def main(folder: Path, kept: Path, versions: Path, limit_s: float) -> None:
         version=f"{plan.base_version}.{now:%Y%m%d}-0",
         created=f"{now:%Y-%m-%dT%H:%M:%SZ}",
     )
-    # ostree makes deployments immutable, which would outlive this folder.
+    # ostree makes deployments immutable: this folder could not be removed.
     os.environ["OSTREE_SYSROOT_DEBUG"] = "mutable-deployments"
     build.work.mkdir()
     debian = build.step(
@@ -120,14 +120,14 @@ def _images(build: _Build, folder: Path, base: Path, node: Path) -> oci.PackedLa
         "io.node-image.stand-in": "true",
         "ostree.linux": "stand-in",
     }
-    oci.write_image(folder / "base", [lower], _boots(labels), build.created)
+    oci.write_layout(folder / "base", [lower], _boots(labels), build.created)
     node_labels = {
         "io.openshift.metalayer": "true",
         "io.openshift.build.versions": f"machine-os={build.version}",
         "io.openshift.build.version-display-names": "machine-os=CoreOS stand-in",
     }
     config = _boots(labels | node_labels)
-    oci.write_image(folder / "node", [lower, upper], config, build.created)
+    oci.write_layout(folder / "node", [lower, upper], config, build.created)
     return lower
 
 
@@ -164,7 +164,7 @@ def _live(
     sysroot = _sysroot(build, tree, base_layer, work, live.metal_arguments(arguments))
     disk.write_aleph(sysroot, live.METAL, build.version)
     (modules,) = (tree / "usr/lib/modules").iterdir()
-    source = live.Source(
+    source = live.MediaSource(
         sysroot=sysroot, kernel=modules / "vmlinuz", initramfs=modules / "initramfs.img",
         version=build.version, kernel_arguments=arguments,
     )  # fmt: skip

@@ -1,8 +1,8 @@
-"""Live media of the stand-in: an ISO, the same by the network, and the metal image to install.
+"""Live media of the stand-in: an ISO, its parts for the network, and the metal image to install.
 
-Laid out as CoreOS' own: `images/pxeboot` has kernel, initramfs and rootfs, `images/ignition.img`
-is where a config is embedded, and the squashfs lies first in the rootfs, which is a cpio archive,
-so that it can be mounted from the ISO in place.
+Arranged as CoreOS' own: `images/pxeboot` has kernel, initramfs and rootfs, and a config goes into
+`images/ignition.img`. The rootfs is a cpio archive that begins with the squashfs, which can thus be
+mounted in place from the ISO.
 
 Source: coreos/coreos-assembler, cmd-buildextend-live.
 """
@@ -26,7 +26,7 @@ from harness.standin.rootfs import Debian
 PLATFORM = "metal"
 KERNEL, INITRAMFS, ROOTFS = "vmlinuz", "initrd.img", "rootfs.img"
 ISO, METAL = "live.iso", "metal.raw.zst"
-# Where a live system finds the image to install, when it runs from the ISO.
+# Where a live system of the ISO finds the image to install.
 _METAL_IN_ISO = "images/metal.raw.zst"
 _EFI_MIB = 4
 _IGNITION_AREA_BYTES = 256 * 1024
@@ -42,8 +42,8 @@ boot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """What media are made of: a sysroot that boots as `metal`, and the version in it."""
+class MediaSource:
+    """The input of media: a sysroot that boots as `metal`, and its version."""
 
     sysroot: Sysroot
     kernel: Path
@@ -52,7 +52,7 @@ class Source:
     kernel_arguments: tuple[str, ...]
 
 
-def make(source: Source, debian: Debian, folder: Path, work: Path, deadline: Deadline) -> None:
+def make(source: MediaSource, debian: Debian, folder: Path, work: Path, deadline: Deadline) -> None:
     """Write kernel, initramfs, rootfs, the metal image and the ISO to `folder`."""
     folder.mkdir()
     squashfs = work / "root.squashfs"
@@ -72,26 +72,26 @@ def make(source: Source, debian: Debian, folder: Path, work: Path, deadline: Dea
 
 
 def metal_arguments(arguments: tuple[str, ...]) -> tuple[str, ...]:
-    """Return a disk's kernel arguments for a machine that no cloud tells of itself."""
+    """Return a disk's kernel arguments, for a machine without a cloud's metadata service."""
     kept = (word for word in arguments if not word.startswith("ignition.platform.id="))
     return (*kept, f"ignition.platform.id={PLATFORM}")
 
 
 def live_arguments(arguments: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the kernel arguments of a live system, but for where its root comes from."""
+    """Return the kernel arguments of a live system, except for the place of its root."""
     kept = (word for word in arguments if word != "rw" and not word.startswith("root="))
     return (*metal_arguments(tuple(kept)), "ignition.firstboot")
 
 
 def _squash(sysroot: Sysroot, squashfs: Path, deadline: Deadline) -> None:
-    # It cannot be written to anyway, and ostree-prepare-root would want to make it read-only.
+    # A squashfs is read-only anyway, and ostree-prepare-root would try to remount it so.
     _set_readonly(sysroot, "false", deadline)
-    # Emulated guests unpack all that they read: lz4 costs them least.
+    # Emulated guests decompress all that they read: lz4 costs least.
     process.run(
         [
             "mksquashfs", sysroot.path, squashfs,
             "-comp", "lz4", "-no-xattrs", "-no-progress", "-noappend", "-quiet",
-            "-e", "boot/ignition.firstboot",  # the disk's; last, as mksquashfs wants it
+            "-e", "boot/ignition.firstboot",  # the disk's; -e has to come last
         ],
         deadline,
     )  # fmt: skip
@@ -105,12 +105,12 @@ def _set_readonly(sysroot: Sysroot, value: str, deadline: Deadline) -> None:
 
 def _write_rootfs(rootfs: Path, squashfs: Path, version: str) -> None:
     with rootfs.open("wb") as stream:
-        # The generator in the initramfs mounts it by this name's length.
+        # The generator in the initramfs knows its offset by the length of this name.
         cpio.write_file(stream, "root.squashfs", squashfs)
         stream.write(cpio.archive([("etc/coreos-live-rootfs", version.encode())]))
 
 
-def _write_initramfs(source: Source, folder: Path) -> None:
+def _write_initramfs(source: MediaSource, folder: Path) -> None:
     with (folder / ROOTFS).open("rb") as rootfs:
         wanted = hashlib.file_digest(rootfs, "sha256").hexdigest()
     contents = source.initramfs.read_bytes()
@@ -123,7 +123,7 @@ def _write_initramfs(source: Source, folder: Path) -> None:
 
 
 def _write_iso(
-    source: Source, debian: Debian, folder: Path, work: Path, deadline: Deadline
+    source: MediaSource, debian: Debian, folder: Path, work: Path, deadline: Deadline
 ) -> None:
     label = f"stand-in-{source.version}"
     pxeboot = work / "images/pxeboot"
@@ -145,7 +145,7 @@ def _write_iso(
     install_for_uefi(efi, grub, (0, _EFI_MIB), deadline)
     process.run(
         [
-            # Names of 8.3 letters, as in CoreOS' own; -R gives them whole to systems.
+            # Names of 8.3 letters, as in CoreOS' own; -R adds the full names.
             "xorriso", "-as", "mkisofs", "-quiet", "-iso-level", "1", "-R",
             "-o", folder / ISO, "-V", label,
             "-b", "boot/eltorito.img", "-no-emul-boot", "-boot-load-size", "4",

@@ -15,12 +15,12 @@ from harness.standin.recipe import FOLDER, Recipe
 from harness.standin.rootfs import Debian
 
 Programs = Mapping[str, Path]
-"""Where the compiled programs lie, by their names."""
+"""The paths of compiled programs by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """One RPM of the layer: which Debian version it tells, and how its files come into a folder."""
+    """One RPM of the layer: whose Debian version it has, and how to collect its files."""
 
     versioned_by: str
     summary: str
@@ -29,7 +29,7 @@ class _Part:
 
 
 def _kubelet(_: Debian, programs: Programs, into: Path, __: Deadline) -> None:
-    # /usr/bin/kubelet is a script, fixtures/standin/node, that says the same with one flag more.
+    # /usr/bin/kubelet is a script, fixtures/standin/node, that adds a flag.
     _program(programs["kubelet"], into, "kubelet", "usr/libexec/stand-in")
 
 
@@ -42,7 +42,7 @@ def _clients(debian: Debian, _: Programs, into: Path, deadline: Deadline) -> Non
 
 def _containerd(debian: Debian, _: Programs, into: Path, deadline: Deadline) -> None:
     _whole(debian, "containerd", into, deadline)
-    # Only the runc v2 shim is ever called; each emulated guest pays for every byte.
+    # Only the runc v2 shim is called, and every byte costs time in an emulated guest.
     for unused in ("ctr", "containerd-shim", "containerd-shim-runc-v1"):
         (into / "usr/bin" / unused).unlink()
 
@@ -56,10 +56,10 @@ def _cri_tools(_: Debian, programs: Programs, into: Path, __: Deadline) -> None:
 
 
 def _crio(_: Debian, __: Programs, ___: Path, ____: Deadline) -> None:
-    """Add nothing to the package's folder of fixtures/standin/node."""
+    """Collect nothing: fixtures/standin/node has all of the package."""
 
 
-# The names are those of openshift/os's packages, but for what takes cri-o's place.
+# Named as openshift/os's packages, except for what replaces cri-o.
 _PARTS: Mapping[str, _Part] = {
     "openshift-kubelet": _Part(
         versioned_by="kubernetes-client",
@@ -96,7 +96,7 @@ _PARTS: Mapping[str, _Part] = {
 def install(
     tree: Path, recipe: Recipe, debian: Debian, programs: Programs, folder: Path, deadline: Deadline
 ) -> None:
-    """Build the RPMs in `folder`, install them into `tree`, a hard-link copy of the base."""
+    """Build the RPMs in `folder` and install them into `tree`, a hard-link copy of the base."""
     stage = folder / "stage"
     packages = []
     for name, part in _PARTS.items():
@@ -123,7 +123,7 @@ def install(
 
 
 def copy_of(base: Path, tree: Path, deadline: Deadline) -> None:
-    """Make `tree` a copy of `base` by hard links: what is written anew is told by its inode."""
+    """Make `tree` a copy of `base` by hard links: a rewritten file has another inode."""
     process.run(["cp", "--archive", "--link", base, tree], deadline)
 
 
@@ -150,7 +150,7 @@ def _program(source: Path, into: Path, name: str, place: str = "usr/bin") -> Non
 
 
 def _whole(debian: Debian, package: str, into: Path, deadline: Deadline) -> None:
-    """Take a Debian package's files, moved to where a merged /usr has them."""
+    """Collect a Debian package's files, moved to their places in a merged /usr."""
     raw = debian.unpack(package, into / "raw", deadline)
     for unwanted in ("usr/share", "etc/init.d", "etc/default"):
         shutil.rmtree(raw / unwanted, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Writes the stand-ins as OCI layouts: layers are packed from trees, straight to files."""
+"""Writes the stand-ins as OCI layouts; layers are packed from trees to files."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from harness.images.container.oci_layout import MANIFEST, Descriptor, write_blob
 
 TAG = "latest"
 _MEDIA = "application/vnd.oci.image"
-_GZIP_LEVEL = 1  # Read once by a loopback registry; time matters, size does not.
+_GZIP_LEVEL = 1  # Read once by a loopback registry: only time matters.
 _ZSTD_LEVEL = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackedLayer:
-    """A gzipped tar: its file, what names it, and the digest of the tar inside."""
+    """A compressed tar: its file, its descriptor, and the digest of the tar inside."""
 
     file: Path
     descriptor: Descriptor
@@ -32,7 +32,7 @@ class PackedLayer:
 
 
 class _Digesting:
-    """A writable stream that hashes and counts what passes through."""
+    """A writable stream that hashes and counts its bytes."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream, self.sha256, self.size = stream, hashlib.sha256(), 0
@@ -52,7 +52,7 @@ class _Digesting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packing:
-    """How a layer is compressed: the end of its media type, and what packs a stream."""
+    """A compression: the end of its media type, and what opens a stream for it."""
 
     name: str
     opened: Callable[[BinaryIO], AbstractContextManager[object]]
@@ -67,16 +67,16 @@ def _zstandard(raw: BinaryIO) -> AbstractContextManager[object]:
 
 
 GZIP = Packing(name="gzip", opened=_gzipped)
-"""What every tool reads."""
+"""Read by every tool."""
 ZSTD = Packing(name="zstd", opened=_zstandard)
-"""What container runtimes read too: a fifth less to pull, and a third of the work to unpack."""
+"""Read by container runtimes: a fifth less to pull, and a third of the work to unpack."""
 
 
 def pack(tree: Path, paths: Iterable[Path], file: Path, packing: Packing = GZIP) -> PackedLayer:
     """Pack `paths` below an ostree-shaped `tree` to a layer, where /usr/etc is named /etc."""
     with file.open("wb") as raw:
         outer = _Digesting(raw)
-        # All of them ask their stream for write() and flush() only.
+        # They only call write() and flush() of their stream.
         with packing.opened(cast("BinaryIO", outer)) as packed:
             inner = _Digesting(cast("BinaryIO", packed))
             with tarfile.open(fileobj=cast("BinaryIO", inner), mode="w|") as tar:
@@ -88,12 +88,12 @@ def pack(tree: Path, paths: Iterable[Path], file: Path, packing: Packing = GZIP)
     return PackedLayer(file=file, descriptor=descriptor, diff_id=inner.digest)
 
 
-def write_image(
+def write_layout(
     folder: Path, layers: Sequence[PackedLayer], config: Mapping[str, object], created: str
 ) -> None:
-    """Write a layout that holds one image; its layer files are linked in, not copied.
+    """Write a layout of one image, with hard links to its layer files.
 
-    `config` holds Labels, Cmd and the like.
+    `config` has Labels, Cmd and so on.
     """
     for layer in layers:
         blob = folder / "blobs/sha256" / layer.descriptor["digest"].removeprefix("sha256:")

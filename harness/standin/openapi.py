@@ -1,6 +1,6 @@
 """The one part of Kubernetes' source that is generated: its OpenAPI definitions.
 
-The source package leaves them to the build. Without them the API server does not compile.
+The source package lacks them, and without them the API server does not compile.
 
 Source: kubernetes 1.20, build/root/Makefile.generated_files.
 """
@@ -17,8 +17,8 @@ _MODULE = "k8s.io/kubernetes"
 _TAG = b"+k8s:openapi-gen="
 _SOURCES = ("pkg", "cmd", "plugin", "staging/src")
 _STAGING = "staging/src/"
-# Examples, the generator itself, and components whose definitions the API server does not need;
-# the last four do not generate with the rest.
+# Examples, the generator itself, and components whose definitions the API server does not need.
+# The last four do not generate with the rest.
 _LEFT_OUT = (
     "/code-generator/", "/sample-apiserver/", "/kube-scheduler/", "/kube-proxy/",
     "/kubelet/config", "controller-manager/config",
@@ -26,7 +26,7 @@ _LEFT_OUT = (
 
 
 def packages(tree: Path) -> tuple[str, ...]:
-    """Return the packages of the Kubernetes source `tree` that ask for definitions, sorted."""
+    """Return the packages of the Kubernetes source `tree` that request definitions, sorted."""
     files = (path for top in _SOURCES for path in (tree / top).rglob("*.go"))
     tagged = {
         path.parent.relative_to(tree).as_posix()
@@ -43,14 +43,14 @@ def packages(tree: Path) -> tuple[str, ...]:
 
 
 def package_of(folder: str) -> str:
-    """Return a folder of the tree as Go names it there: what is staged counts as vendored."""
+    """Return Go's name of a folder of the tree; staged packages count as vendored."""
     if folder.startswith(_STAGING):
         return f"{_MODULE}/vendor/{folder.removeprefix(_STAGING)}"
     return f"{_MODULE}/{folder}"
 
 
 def argv(generator: Path, tree: Path, inputs: Sequence[str]) -> list[str | Path]:
-    """Return the call that writes the definitions of `inputs` into the `tree`, in seconds."""
+    """Return the command that writes the definitions of `inputs` into the `tree`."""
     return [
         generator, "--input-dirs", ",".join(inputs), "--output-file-base", "zz_generated.openapi",
         "--output-package", f"{_MODULE}/pkg/generated/openapi", "--report-filename", "/dev/null",

@@ -1,7 +1,7 @@
-"""The release's own images: etcd from Debian's package, the API server compiled from its source.
+"""The release's own images: etcd from Debian's package, the API server compiled from source.
 
-Each has just the files that its program needs. The trees stay beside the images, since the host
-runs the same programs for nodes that join a cluster.
+Each has only the files that its program needs. The trees stay beside the images: the host runs the
+same programs for nodes that join a cluster.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from harness.model.clock import Deadline
 from harness.standin import oci
 from harness.standin.rootfs import Debian
 
-# All that `ldd` names for Debian's etcd: where it is looked for, and the file in Debian's tree,
-# whose own links are absolute and would lead to the host.
+# All that `ldd` names for Debian's etcd: its path, and the file in Debian's tree, whose own links
+# are absolute and would lead to the host.
 _LIBRARIES = {
     "lib64/ld-linux-x86-64.so.2": "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
     "lib/x86_64-linux-gnu/libc.so.6": "usr/lib/x86_64-linux-gnu/libc.so.6",
@@ -26,7 +26,7 @@ _LIBRARIES = {
 def collect_programs(
     payload: Payload, debian: Debian, programs: Mapping[str, Path], deadline: Deadline
 ) -> None:
-    """Fill the payload's trees with programs and what they are linked to."""
+    """Fill the payload's trees with programs and their libraries."""
     payload.folder.mkdir()
     raw = debian.unpack("etcd-server", payload.folder / "raw", deadline)
     _place(raw / "usr/bin/etcd", payload.etcd_tree / "usr/bin/etcd")
@@ -40,7 +40,7 @@ def collect_programs(
 
 
 def write_images(payload: Payload, work: Path, created: str) -> None:
-    """Write the payload's OCI layouts; `work` is a folder to be made, on the same file system."""
+    """Write the payload's OCI layouts; `work` is a new folder on the same file system."""
     work.mkdir()
     trees = (
         ("etcd", payload.etcd_tree),
@@ -53,7 +53,7 @@ def write_images(payload: Payload, work: Path, created: str) -> None:
             "Env": ["PATH=/usr/bin"],
             "Labels": {"io.node-image.stand-in": "true", "io.openshift.build.name": name},
         }
-        oci.write_image(payload.layout(name), [layer], config, created)
+        oci.write_layout(payload.layout(name), [layer], config, created)
 
 
 def _place(source: Path, target: Path) -> None:

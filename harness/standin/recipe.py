@@ -1,4 +1,4 @@
-"""The recipe of the stand-in images and the cache key made of it; pure but for reading files."""
+"""The recipe of the stand-in images, and their cache key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FOLDER = fixture("standin")
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What goes in; the fields are explained in `fixtures/standin/recipe.toml`."""
+    """The recipe; `fixtures/standin/recipe.toml` explains the fields."""
 
     suite: str
     base_version: str
@@ -39,7 +39,7 @@ def load(folder: Path = FOLDER) -> Recipe:
 
 
 def key_of(versions: Iterable[str], places: Iterable[Path]) -> str:
-    """Return the cache key over package versions and every file in `places`, files or folders."""
+    """Return the cache key of package versions and every file in `places`, files or folders."""
     digest = hashlib.sha256("\n".join(sorted(versions)).encode())
     for place in places:
         folder = place.parent if place.is_file() else place

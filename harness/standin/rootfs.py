@@ -1,4 +1,4 @@
-"""Debian's part: one mmdebstrap run gives the root tree and the material for other steps."""
+"""Debian's part: one mmdebstrap run makes the root tree and fetches packages for other steps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness import process
 from harness.model.clock import Deadline
 from harness.standin.recipe import Recipe, key_of
 
-# Offered to mmdebstrap's hooks; everything fetched but not installed lands there.
+# Where mmdebstrap's hooks put what is fetched but not installed.
 _FETCHED = "/materials"
 
 
@@ -36,10 +36,9 @@ class Debian:
 
 
 def resolve_versions(recipe: Recipe, deadline: Deadline) -> tuple[str, ...]:
-    """Return `name (version …` of every package that a build would use today.
+    """Return `name (version …` of every package that a build would use today, materials included.
 
-    The materials are resolved with the rest; the one source package goes by the version of its
-    binary package among them.
+    The source package has the version of its binary package among them.
 
     Raises:
         CommandError: the package index cannot be reached.
@@ -63,9 +62,9 @@ def resolve_versions(recipe: Recipe, deadline: Deadline) -> tuple[str, ...]:
 def get_or_bootstrap(
     recipe: Recipe, kept: Path, versions: Sequence[str], deadline: Deadline
 ) -> Debian:
-    """Return Debian's tree and materials out of `kept`, made there when there are none of today.
+    """Return Debian's tree and materials from `kept`; make them there if `versions` are new.
 
-    The tree is to be read only. Those of other days are removed.
+    Do not write to the tree. Older ones are removed.
     """
     asked = (*_choice(recipe), *recipe.path_exclude, *recipe.materials, *recipe.sources)
     folder = kept / f"debian-{key_of([*versions, *asked], ())}"

@@ -1,7 +1,7 @@
-"""Real RPMs and a real rpmdb: one for each Debian package of the tree, and those of the node layer.
+"""Real RPMs and a real rpmdb: one RPM per Debian package of the tree, and the node layer's.
 
-One spec with many subpackages makes all of them in one rpmbuild run. Names and versions stay
-Debian's; only what RPM's grammar forbids is spelt otherwise (see `nevra_of`).
+One rpmbuild run builds them all, from one spec with many subpackages. Names and versions are
+Debian's, except where RPM's grammar forbids them (see `nevra_of`).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Stand-in packages made from Debian's.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """One RPM to be: its Debian version, and the files and links it owns as absolute paths."""
+    """An RPM to build: its Debian version, and its files and links by absolute path."""
 
     name: str
     debian_version: str
@@ -51,11 +51,11 @@ class Package:
 def nevra_of(debian_version: str) -> tuple[int, str, str]:
     """Return epoch, version and release: `1:9.2p1-2+deb12u3` is 1, 9.2p1, 2+deb12u3.
 
-    A hyphen inside the upstream part, which RPM forbids, becomes an underscore; a native package,
-    which has no revision, gets release 0.
+    RPM forbids a hyphen inside the upstream part: it becomes an underscore. A native package has no
+    revision: its release is 0.
     """
     match = _VERSION.fullmatch(debian_version)
-    if match is None:  # The pattern takes every non-empty text.
+    if match is None:  # The pattern matches every non-empty text.
         raise ValueError(debian_version)
     upstream = match["upstream"].replace("-", "_")
     return int(match["epoch"] or 0), upstream, match["revision"] or "0"
@@ -78,7 +78,7 @@ def _subpackage(package: Package) -> str:
 
 
 def build(packages: Sequence[Package], tree: Path, folder: Path, deadline: Deadline) -> Path:
-    """Build an RPM of each package from files in `tree`; return the folder with them."""
+    """Build an RPM of each package from files in `tree`; return their folder."""
     folder.mkdir(parents=True, exist_ok=True)
     spec = folder / "stand-in.spec"
     spec.write_text(spec_of(packages), encoding="utf-8")
@@ -106,7 +106,7 @@ def build(packages: Sequence[Package], tree: Path, folder: Path, deadline: Deadl
 def install(
     rpms: Iterable[Path], tree: Path, deadline: Deadline, *, just_database: bool = False
 ) -> None:
-    """Install the RPM files into `tree`, or only enter them into its database."""
+    """Install the RPM files into `tree`, or only add them to its database."""
     only = ["--justdb"] if just_database else []
     process.run(
         [
@@ -127,9 +127,9 @@ def install(
 
 
 def seal(tree: Path) -> None:
-    """Make the database readable where nothing can be written, as in a deployed /usr.
+    """Make the database readable in a read-only folder, as a deployed /usr.
 
-    SQLite's write-ahead log needs a writable folder even to read.
+    SQLite's write-ahead log needs a writable folder even for reading.
     """
     database = sqlite3.connect(tree / DATABASE / "rpmdb.sqlite")
     database.execute("pragma journal_mode=delete")

@@ -78,7 +78,7 @@ def judge(row: Row, passage: Passage) -> Finding | None:
         observed = invariants.broken(held.name, passage)
     else:
         observed = _observe(held, before, after)
-    notes = tuple(dict.fromkeys(f"snapshot: {t}" for t in before.troubles + after.troubles))
+    notes = tuple(dict.fromkeys(f"snapshot: {t}" for t in before.problems + after.problems))
     return None if observed is None else Finding(row=held, observed=observed, notes=notes)
 
 

@@ -241,7 +241,7 @@ class Preparation:
         arch = self.emulator.arch.name
         parsed = parse_reference(reference)
         authfile = self.settings.authfile
-        return Source(reference=parsed, arch=arch, authfile=authfile, tell=self._tell)
+        return Source(reference=parsed, arch=arch, authfile=authfile, report=self._tell)
 
 
 def _text_of(path: Path, option: str) -> str:

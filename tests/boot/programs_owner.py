@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.diagnosis.allow import AllowList
 from harness.images.acquire.digest import sha256_of
-from harness.images.acquire.disk_format import examine
+from harness.images.acquire.disk_format import inspect_disk_image
 from harness.images.bootimage import BootImage
 from harness.lint import inventory
 from harness.machine.acceleration import probe
@@ -28,7 +28,7 @@ from harness.player.inputs import Rig
 
 def main(disk: Path, evidence: Path) -> None:
     deadline = Deadline.after(120.0)
-    found = examine(disk, str(disk), deadline)
+    found = inspect_disk_image(disk, str(disk), deadline)
     bootimage = BootImage(
         path=disk, format=found.format, virtual_size_bytes=found.virtual_size_bytes,
         sha256=sha256_of(disk), origin=str(disk),

@@ -239,8 +239,8 @@ def test_row(row: Row, before: NodeState, after: NodeState, observed: str | None
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_silence_of_a_failed_command_is_no_evidence(row: Row, section: str) -> None:
-    failed = dataclasses.replace(AFTER, troubles=(f"{section}: it ended with status 4",))
-    complained = dataclasses.replace(AFTER, troubles=(f"{section}: warning: odd",))
+    failed = dataclasses.replace(AFTER, problems=(f"{section}: it ended with status 4",))
+    complained = dataclasses.replace(AFTER, problems=(f"{section}: warning: odd",))
 
     finding = judge(row, Passage(before=BEFORE, after=failed))
 
@@ -251,7 +251,7 @@ def test_silence_of_a_failed_command_is_no_evidence(row: Row, section: str) -> N
 
 def test_finding_renders_expected_observed_source_and_notes() -> None:
     row = PackageRow(name="openshift-kubelet", layer=NODE, source="seed:40")
-    after = dataclasses.replace(AFTER, packages={}, troubles=("packages: rpm: odd",))
+    after = dataclasses.replace(AFTER, packages={}, problems=("packages: rpm: odd",))
 
     finding = judge(row, Passage(before=BEFORE, after=after))
 

@@ -131,7 +131,7 @@ def test_a_cache_with_a_listener_tells_of_downloading_and_decompressing(tmp_path
     body = gzip.compress(mbr())
     time = Deadline.after(1e9, RunningClock())
 
-    with served(Web(files={"/disk.gz": body})) as web, Cache(tmp_path, tell=told.append) as cache:
+    with served(Web(files={"/disk.gz": body})) as web, Cache(tmp_path, report=told.append) as cache:
         acquire(f"{web.url}/disk.gz", sum_of(body), cache, time)
 
     assert {line.partition(":")[0] for line in told} == {
@@ -145,7 +145,7 @@ def test_a_local_file_is_told_of_when_it_is_decompressed(tmp_path: Path) -> None
     path = tmp_path / "disk.gz"
     path.write_bytes(gzip.compress(mbr()))
 
-    with Cache(tmp_path / "cache", tell=told.append) as cache:
+    with Cache(tmp_path / "cache", report=told.append) as cache:
         acquire(str(path), None, cache, Deadline.after(1e9, RunningClock()))
 
     assert {line.partition(":")[0] for line in told} == {"decompressing disk.gz"}

@@ -4,7 +4,7 @@ import tarfile
 
 import pytest
 
-from harness.images.container.layers import Place, Tree
+from harness.images.container.layers import MemberPlace, Tree
 
 DATABASE = "/usr/share/rpm/rpmdb.sqlite"
 
@@ -44,7 +44,7 @@ def _of_type(name: str, kind: bytes) -> tarfile.TarInfo:
 def laid(*layers: list[tarfile.TarInfo]) -> Tree:
     tree = Tree([DATABASE])
     for number, layer in enumerate(layers):
-        tree.lay(number, layer)
+        tree.apply(number, layer)
     return tree
 
 
@@ -127,14 +127,14 @@ def test_files_of_an_ostree_commit_are_found_under_their_real_names() -> None:
     ])  # fmt: skip
 
     assert names(tree) == {"/usr/bin/bash", "/usr/bin/sh"}
-    assert tree.place(DATABASE) == Place(layer=0, member=f"/{objects}/3.file")
+    assert tree.place(DATABASE) == MemberPlace(layer=0, member=f"/{objects}/3.file")
 
 
 def test_the_place_of_a_wanted_file_is_its_newest() -> None:
     database = plain("usr/share/rpm/rpmdb.sqlite")
     tree = laid([database], [program("usr/bin/oc")], [database])
 
-    assert tree.place(DATABASE) == Place(layer=2, member=DATABASE)
+    assert tree.place(DATABASE) == MemberPlace(layer=2, member=DATABASE)
 
 
 def test_a_wanted_file_that_is_whited_out_has_no_place() -> None:

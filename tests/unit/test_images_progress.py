@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from machine_fakes import FakeClock
 
-from harness.images.acquire.progress import folder_bytes, shown
+from harness.images.acquire.progress import folder_bytes, transfer_progress
 
 MIB = 1 << 20
 
@@ -16,7 +16,7 @@ def told_of(*positions: tuple[float, float], total_mib: int | None = 900) -> lis
     clock = FakeClock()
     told: list[str] = []
     total_bytes = None if total_mib is None else total_mib * MIB
-    with shown("downloading x", clock, told.append) as progress:
+    with transfer_progress("downloading x", clock, told.append) as progress:
         for at_s, done_mib in positions:
             clock.now = at_s
             progress.at(int(done_mib * MIB), total_bytes)
@@ -73,7 +73,7 @@ def test_failed_transfer_has_no_end_to_tell() -> None:
     told: list[str] = []
 
     def fail() -> None:
-        with shown("downloading x", clock, told.append) as progress:
+        with transfer_progress("downloading x", clock, told.append) as progress:
             progress.at(MIB, None)
             clock.sleep(60)
             raise EOFError
@@ -87,7 +87,7 @@ def test_transfer_that_cannot_be_measured_is_not_told_of() -> None:
     clock = FakeClock()
     told: list[str] = []
 
-    with shown("copying x", clock, told.append):
+    with transfer_progress("copying x", clock, told.append):
         clock.sleep(60)
 
     assert told == []
@@ -97,7 +97,7 @@ def test_without_listener_the_log_has_it(caplog: pytest.LogCaptureFixture) -> No
     caplog.set_level(logging.INFO)
     clock = FakeClock()
 
-    with shown("downloading 100%", clock) as progress:
+    with transfer_progress("downloading 100%", clock) as progress:
         progress.at(0, None)
         clock.sleep(12)
 

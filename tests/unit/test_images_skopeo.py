@@ -38,13 +38,13 @@ def write_program(program: Path, *lines: str) -> None:
     program.chmod(0o755)
 
 
-def copy(layout: Path, told: list[str], deadline: Deadline, look_every_s: float = 0.005) -> str:
+def copy(layout: Path, told: list[str], deadline: Deadline, tick_s: float = 0.005) -> str:
     source = Source(
         reference=parse("docker://registry.example/node:1"), arch="x86_64",
-        size_bytes=3 * MIB, tell=told.append,
+        size_bytes=3 * MIB, report=told.append,
     )  # fmt: skip
-    target = Target(reference=parse(f"oci:{layout}:t"), grows=layout)
-    return skopeo.copy(source, target, deadline, look_every_s)
+    target = Target(reference=parse(f"oci:{layout}:t"), folder=layout)
+    return skopeo.copy(source, target, deadline, tick_s)
 
 
 def test_growth_of_the_target_is_told_while_skopeo_copies(program: Path, layout: Path) -> None:
@@ -63,7 +63,7 @@ def test_what_came_after_the_last_look_counts(program: Path, layout: Path) -> No
     write_program(program, f"truncate -s 2M {layout}/new")
     told: list[str] = []
 
-    copy(layout, told, Deadline.after(1e6, RunningClock()), look_every_s=60)
+    copy(layout, told, Deadline.after(1e6, RunningClock()), tick_s=60)
 
     assert told[0].startswith("copying docker://registry.example/node:1: 2 of 3 MiB (")
 

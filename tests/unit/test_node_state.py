@@ -35,7 +35,7 @@ def test_snapshot_has_every_section() -> None:
             is_booted=True,
         ),
     )
-    assert state.troubles == ()
+    assert state.problems == ()
 
 
 def test_last_mount_of_a_mount_point_is_the_visible_one() -> None:
@@ -69,7 +69,7 @@ def test_packages_installed_twice_are_both_kept() -> None:
 def test_complaints_of_commands_are_kept_apart() -> None:
     text = AFTER.replace("%%units", "%!packages: rpm: broken\n%%units")
 
-    assert parse(text).troubles == ("packages: rpm: broken",)
+    assert parse(text).problems == ("packages: rpm: broken",)
     assert parse(text).packages == parse(AFTER).packages
 
 
@@ -154,7 +154,7 @@ def test_script_prints_what_the_parser_reads(tmp_path: Path) -> None:
 
     assert state.existing_paths == {f"{tmp_path}"}
     assert list(state.packages) == ["jq"]
-    assert state.troubles == ("packages: rpm: odd db", "packages: packages ended with status 3")
+    assert state.problems == ("packages: rpm: odd db", "packages: packages ended with status 3")
     assert state.units["kubelet.service"].restarts == 2
     assert state.units[r"dev-x\x2dy.mount"].load == "not-found"
     assert state.avcs == ()

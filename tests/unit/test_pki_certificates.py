@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 from tls_ends import is_accepted_as_client, is_accepted_as_server
 
-from harness.pki.certificates import Authority, Purpose, issue
+from harness.pki.certificates import Authority, CertificateRequest, issue
 
 
 def test_the_certificate_fits_its_hosts_and_drifting_clocks() -> None:
@@ -37,9 +37,11 @@ def test_the_certificate_is_signed_by_its_ca_which_is_new_each_time() -> None:
 @pytest.mark.parametrize("is_server", [True, False])
 @pytest.mark.parametrize("is_client", [True, False])
 def test_a_certificate_is_accepted_at_its_own_ends_alone(is_server: bool, is_client: bool) -> None:
-    purpose = Purpose(name="x", addresses=("127.0.0.1",), is_server=is_server, is_client=is_client)
+    request = CertificateRequest(
+        name="x", addresses=("127.0.0.1",), is_server=is_server, is_client=is_client
+    )
 
-    signed = Authority.new("CA").sign(purpose)
+    signed = Authority.new("CA").sign(request)
 
     assert (is_accepted_as_server(signed), is_accepted_as_client(signed)) == (is_server, is_client)
 

@@ -115,7 +115,7 @@ def test_key_is_blind_to_compiled_python(tmp_path: Path) -> None:
 def test_build_tells_its_steps_and_leaves_no_log(tmp_path: Path) -> None:
     told: list[str] = []
 
-    build.run_telling(
+    build.run_build(
         ["sh", "-c", r"printf 'disk\t1.5\n'"], tmp_path / "log", Deadline.after(10), told.append
     )
 
@@ -127,7 +127,7 @@ def test_failed_build_says_why_and_leaves_no_log(tmp_path: Path) -> None:
     argv = ["sh", "-c", "echo no space left >&2; exit 3"]
 
     with pytest.raises(RigError, match=r"exit 3\): no space left"):
-        build.run_telling(argv, tmp_path / "log", Deadline.after(10), lambda _: None)
+        build.run_build(argv, tmp_path / "log", Deadline.after(10), lambda _: None)
 
     assert not (tmp_path / "log").exists()
 
@@ -196,7 +196,7 @@ def test_image_shares_its_lower_layer_with_the_base(tmp_path: Path) -> None:
     lower = oci.pack(tree, oci.everything(tree), tmp_path / "lower")
     upper = oci.pack(tree, [], tmp_path / "upper")
     for name, layers in (("base", [lower]), ("node", [lower, upper])):
-        oci.write_image(tmp_path / name, layers, {"Cmd": ["/x"]}, "2026-01-01T00:00:00Z")
+        oci.write_layout(tmp_path / name, layers, {"Cmd": ["/x"]}, "2026-01-01T00:00:00Z")
 
     base, node = (_manifest(tmp_path / name) for name in ("base", "node"))
 

@@ -67,7 +67,7 @@ def test_what_it_does_not_name_may_not(thin: NodeState, name: str) -> None:
 @pytest.mark.parametrize("both", [True, False])
 def test_failed_snapshot_is_no_evidence_of_parity(command: str, section: str, both: bool) -> None:
     failure = f"{command}: it ended with status 1"
-    failed = dataclasses.replace(THIN, packages={}, units={}, troubles=(failure,))
+    failed = dataclasses.replace(THIN, packages={}, units={}, problems=(failure,))
 
     found = compare(failed, failed if both else THIN, load())
 

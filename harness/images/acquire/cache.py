@@ -1,8 +1,8 @@
-"""A folder of files that took long to get, keyed by digest, shared by concurrent processes.
+"""A cache of files by digest, shared by concurrent processes.
 
-Each key has a folder with a `lock` that is never removed, the finished `content`, and whatever an
-interrupted maker left to be continued. A maker holds the lock exclusively, a user shares it until
-the cache is closed; the least recently used keys that nobody holds are evicted above the cap.
+Each key has a folder with a `lock` that is never removed, the finished `content`, and what an
+interrupted maker left for the next one. A maker locks the key exclusively. A reader shares the lock
+until the cache closes. Above the cap, the least recently used keys without a lock are evicted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 
 from harness import folders
-from harness.images.acquire.progress import Tell
+from harness.images.acquire.progress import Reporter
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.errors import InputError
 
@@ -27,23 +27,20 @@ _BLOCK_BYTES = 512
 
 
 class Cache:
-    """Cached files; entering it gives access, leaving it lets go of every file handed out.
-
-    `tell` is who hears how the making of its contents goes.
-    """
+    """Cached files, kept until the context ends; `report` gets the progress of making them."""
 
     def __init__(
-        self, root: Path, cap_bytes: int = DEFAULT_CAP_BYTES, tell: Tell | None = None
+        self, root: Path, cap_bytes: int = DEFAULT_CAP_BYTES, report: Reporter | None = None
     ) -> None:
-        self.tell = tell
+        self.report = report
         self._root = root
         self._cap_bytes = cap_bytes
-        self._held = ExitStack()
+        self._locks = ExitStack()
 
     @classmethod
-    def of_user(cls, cap_bytes: int = DEFAULT_CAP_BYTES, tell: Tell | None = None) -> Cache:
+    def of_user(cls, cap_bytes: int = DEFAULT_CAP_BYTES, report: Reporter | None = None) -> Cache:
         """Return the user's cache of downloads."""
-        return cls(folders.cache_dir() / "downloads", cap_bytes, tell)
+        return cls(folders.cache_dir() / "downloads", cap_bytes, report)
 
     def __enter__(self) -> Cache:
         return self
@@ -54,17 +51,17 @@ class Cache:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._held.close()
+        self._locks.close()
 
     def get_or_make(self, key: str, make: Callable[[Path], None], deadline: Deadline) -> Path:
-        """Return the content of `key`, made once by `make(path)`; it stays until the cache closes.
+        """Return the content of `key`, made once by `make(path)`.
 
-        `make` may leave siblings of `path` for the next try to continue.
+        `make` may leave siblings of `path`, from which the next try continues.
 
         Raises:
             InputError: the folder cannot be written, or is full.
-            DeadlineError: another process held the key until the deadline.
-            Exception: whatever `make` raises.
+            DeadlineError: another process locked the key until the deadline.
+            Exception: what `make` raises.
         """
         content = self._folder(key) / "content"
         while True:
@@ -72,7 +69,7 @@ class Cache:
                 stack.enter_context(_locked(content.parent, fcntl.LOCK_SH, deadline))
                 if content.exists():
                     os.utime(content)
-                    self._held.enter_context(stack.pop_all())
+                    self._locks.enter_context(stack.pop_all())
                     self.evict()
                     return content
             with _locked(content.parent, fcntl.LOCK_EX, deadline):
@@ -86,7 +83,7 @@ class Cache:
         for key in keys:
             if excess_bytes <= 0:
                 return
-            excess_bytes -= _empty_unless_held(key)
+            excess_bytes -= _empty_unless_locked(key)
 
     def _folder(self, key: str) -> Path:
         folder = self._root / key
@@ -121,7 +118,7 @@ def _take(fd: int, mode: int) -> None:
         raise NotYet("another process is making or removing it") from exc
 
 
-def _empty_unless_held(key: Path) -> int:
+def _empty_unless_locked(key: Path) -> int:
     with (key / "lock").open("a") as file:
         try:
             _take(file.fileno(), fcntl.LOCK_EX)
@@ -149,7 +146,7 @@ def _disk_bytes(key: Path) -> int:
 def _stats(key: Path) -> list[os.stat_result]:
     stats = []
     for path in key.rglob("*"):
-        with suppress(FileNotFoundError):  # another process may be at work there
+        with suppress(FileNotFoundError):  # another process may write there
             stats.append(path.lstat())
     return stats
 

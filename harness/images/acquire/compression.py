@@ -1,4 +1,4 @@
-"""Compressed files, told by their first bytes and not by their name: gzip, xz and zstd."""
+"""Compressed files: gzip, xz and zstd, detected by their first bytes and not by their names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import IO, BinaryIO, cast
 
 import zstandard
 
-from harness.images.acquire.progress import Tell, shown
+from harness.images.acquire.progress import Reporter, transfer_progress
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, InputError
 
@@ -42,7 +42,7 @@ _MAGIC = {
 
 
 def compression_of(file: BinaryIO) -> Compression | None:
-    """Return how `file` is compressed, None when it is not; leaves it at its start."""
+    """Return the compression of `file`, None for a plain one; rewinds it."""
     file.seek(0)
     head = file.read(max(map(len, _MAGIC.values())))
     file.seek(0)
@@ -63,11 +63,11 @@ def opened(file: BinaryIO) -> IO[bytes]:
 
 
 def decompress(
-    source: Path, target: Path, subject: str, deadline: Deadline, *, tell: Tell | None = None
+    source: Path, target: Path, subject: str, deadline: Deadline, *, report: Reporter | None = None
 ) -> None:
-    """Write the decompressed `source` to `target`, leaving holes for blocks of zeros.
+    """Write the decompressed `source` to `target`, with holes for blocks of zeros.
 
-    `tell` gets a line on its progress, in bytes of `source`, every few seconds.
+    `report` gets a line of progress, in bytes of `source`, every ten seconds.
 
     Raises:
         InputError: `subject` is damaged or truncated.
@@ -75,7 +75,9 @@ def decompress(
     with (
         source.open("rb") as packed,
         target.open("wb") as out,
-        shown(f"decompressing {Path(subject).name}", deadline.clock, tell) as progress,
+        transfer_progress(
+            f"decompressing {Path(subject).name}", deadline.clock, report
+        ) as progress,
     ):
         total_bytes = source.stat().st_size
         plain = opened(packed)
@@ -105,7 +107,7 @@ def _write_sparse(out: BinaryIO, block: bytes) -> None:
 
 
 class _ZstdFile(io.RawIOBase):
-    """Reads every frame of a zstd file; python-zstandard's own readers take a cut for the end."""
+    """Reads every frame of a zstd file. python-zstandard's own readers accept a truncated one."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

@@ -1,7 +1,7 @@
-"""What a file on disk is: a sound qcow2 image, a raw disk, or neither, said in plain words.
+"""Whether a file is a sound qcow2 image, a raw disk, or something else.
 
-Only these two formats boot here. The format is told by the content and then fixed: letting QEMU
-probe it would let a raw image pose as a qcow2 one that names other files of the host.
+Only these two formats boot here. The content decides on the format, which then stays fixed: if QEMU
+probed it, a raw image could pose as a qcow2 one that names other files of the host.
 """
 
 from __future__ import annotations
@@ -30,29 +30,29 @@ _OTHERS = (
     (0, b"PK\x03\x04", "a zip archive"),
     (0, b"BZh", "a bzip2 file"),
 )
-_CHECK_LEAKS = 3  # qemu-img(1): leaked clusters waste space and harm nothing
+_CHECK_LEAKS = 3  # qemu-img(1): leaked clusters only waste space
 
 
 class DiskFormat(StrEnum):
-    """A format that the machines boot from."""
+    """A format that machines boot from."""
 
     QCOW2 = "qcow2"
     RAW = "raw"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Disk:
-    """A disk image that has been looked through."""
+class DiskImage:
+    """A disk image that has been inspected."""
 
     format: DiskFormat
     virtual_size_bytes: int
 
 
-def examine(path: Path, subject: str, deadline: Deadline) -> Disk:
-    """Return what disk image `path` is; errors call it `subject`.
+def inspect_disk_image(path: Path, subject: str, deadline: Deadline) -> DiskImage:
+    """Return the disk image at `path`; errors call it `subject`.
 
     Raises:
-        InputError: it is no disk image, is damaged, or depends on something outside itself.
+        InputError: it is not a disk image, is damaged, or depends on another file.
     """
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
@@ -61,18 +61,18 @@ def examine(path: Path, subject: str, deadline: Deadline) -> Disk:
     return _raw(head, path.stat().st_size, subject)
 
 
-def _raw(head: bytes, size_bytes: int, subject: str) -> Disk:
+def _raw(head: bytes, size_bytes: int, subject: str) -> DiskImage:
     other = _name_of_other(head)
     if other or head[_BOOT_SIGNATURE] != b"\x55\xaa":
         problem = f"is not a disk image but {other or 'something unknown (no boot signature)'}"
         raise InputError(subject, problem, "name a qcow2 or raw disk image, such as *-qemu.*.qcow2")
     if head[512:520] == b"EFI PART":
         (backup_lba,) = struct.unpack("<Q", head[_GPT_BACKUP_LBA])
-        _refuse_shorter(size_bytes, (backup_lba + 1) * _SECTOR_BYTES, subject)
-    return Disk(format=DiskFormat.RAW, virtual_size_bytes=size_bytes)
+        _require_size(size_bytes, (backup_lba + 1) * _SECTOR_BYTES, subject)
+    return DiskImage(format=DiskFormat.RAW, virtual_size_bytes=size_bytes)
 
 
-def _refuse_shorter(size_bytes: int, wanted_bytes: int, subject: str) -> None:
+def _require_size(size_bytes: int, wanted_bytes: int, subject: str) -> None:
     if size_bytes < wanted_bytes:
         problem = f"is truncated: {size_bytes} bytes, its partition table says {wanted_bytes}"
         raise InputError(subject, problem, "fetch the file again")
@@ -89,12 +89,12 @@ def _name_of_other(head: bytes) -> str | None:
 
 
 def _is_text(start: bytes) -> bool:
-    # A character may be cut at the end of the sector, so errors there are ignored.
+    # The sector may end within a character: ignore errors there.
     text = start.decode("utf-8", errors="ignore")
     return len(text.encode()) > len(start) - 4 and "\0" not in text
 
 
-def _qcow2(path: Path, subject: str, deadline: Deadline) -> Disk:
+def _qcow2(path: Path, subject: str, deadline: Deadline) -> DiskImage:
     image = _described(path, subject, deadline)
     details = image.get("format-specific", {}).get("data", {})
     backing = image.get("backing-filename") or details.get("data-file")
@@ -104,10 +104,10 @@ def _qcow2(path: Path, subject: str, deadline: Deadline) -> Disk:
     if image.get("encrypted") or "encrypt" in details:
         raise InputError(subject, "is encrypted", "name an image without encryption")
     _check(path, subject, deadline)
-    return Disk(format=DiskFormat.QCOW2, virtual_size_bytes=int(image["virtual-size"]))
+    return DiskImage(format=DiskFormat.QCOW2, virtual_size_bytes=int(image["virtual-size"]))
 
 
-# `Any` stands for qemu-img's JSON, of which only the fields above are read.
+# `Any` is qemu-img's JSON, of which only the fields above are read.
 def _described(path: Path, subject: str, deadline: Deadline) -> dict[str, Any]:
     argv = ("qemu-img", "info", "--output=json", "-f", "qcow2", path)
     done = process.run(argv, deadline, check=False)

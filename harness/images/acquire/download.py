@@ -1,9 +1,8 @@
-"""Downloads over http and https: resumed after an interruption, and verified by sha256.
+"""Downloads over http and https, resumed after an interruption and verified by sha256.
 
-What has arrived lies in `TARGET.part`, and a later run asks for the rest. The sum alone decides
-whether that is the rest of the same content, not a validator of the server (ETag). Proxy settings
-of the environment count, except for loopback addresses. What is shown of a URL holds no secrets:
-see `shown_url`.
+`TARGET.part` has the beginning, and a later run requests the rest. Only the sum decides whether
+both belong together, not a validator of the server (ETag). The environment's proxy settings apply,
+except to loopback addresses. URLs are printed without secrets (`shown_url`).
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import BinaryIO
 import httpx
 
 from harness.images.acquire.digest import Sha256, sha256_of
-from harness.images.acquire.progress import Progress, Tell, shown
+from harness.images.acquire.progress import Reporter, TransferProgress, transfer_progress
 from harness.images.acquire.url import shown_url
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.errors import DeadlineError, InputError
@@ -26,9 +25,9 @@ LOG = logging.getLogger(__name__)
 _FRUITLESS_TRIES = 4
 _ANSWER_WITHIN_S = 30.0
 _TEXT_LIMIT_BYTES = 1 << 16
-# 403: object stores answer so for what is not there to those who may not list.
+# 403: what object stores answer for a missing object to a client that may not list.
 _ABSENT = (httpx.codes.FORBIDDEN, httpx.codes.NOT_FOUND, httpx.codes.GONE)
-# Answers to a request for the rest: here it is, or there is none.
+# Answers to a request for the rest: the rest, or that nothing is left.
 _RESUMED = (httpx.codes.PARTIAL_CONTENT, httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE)
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
@@ -41,7 +40,7 @@ def file_name(url: str) -> str:
     """
     try:
         parsed = httpx.URL(url)
-        parsed.host.encode("idna")  # an empty label would crash the resolver
+        parsed.host.encode("idna")  # an empty label crashes the resolver
     except (httpx.InvalidURL, UnicodeError) as exc:
         problem = f"is a malformed URL: {exc}"
         raise InputError(shown_url(url), problem, "correct its spelling") from exc
@@ -52,20 +51,20 @@ def file_name(url: str) -> str:
 
 
 def download(
-    url: str, sha256: Sha256, target: Path, deadline: Deadline, *, tell: Tell | None = None
+    url: str, sha256: Sha256, target: Path, deadline: Deadline, *, report: Reporter | None = None
 ) -> None:
-    """Put the content of `url` into `target`, resuming what an earlier run left behind.
+    """Download `url` to `target`, from where an earlier run stopped.
 
-    What was resumed and has another sum is downloaded once more, from its start. `tell` gets a
-    line on its progress every few seconds.
+    A resumed download with a wrong sum starts over once. `report` gets a line of progress every ten
+    seconds.
 
     Raises:
-        InputError: the server refuses or stays away, or the content has another sum.
-        DeadlineError: the time is over; what has arrived is kept for the next run.
+        InputError: the server refuses or does not answer, or the content has another sum.
+        DeadlineError: the time is over; the next run continues.
     """
     part = target.with_name(f"{target.name}.part")
     label = f"downloading {file_name(url)}"
-    with _client() as client, shown(label, deadline.clock, tell) as progress:
+    with _client() as client, transfer_progress(label, deadline.clock, report) as progress:
         transfer = _Transfer(client, url, part, progress, deadline)
         got = transfer.complete()
         if got != sha256 and transfer.is_resumed:
@@ -81,10 +80,10 @@ def download(
 
 
 def fetch_text(url: str, deadline: Deadline) -> str | None:
-    """Return the short text at `url`; None when the server has none.
+    """Return the short text at `url`, None if the server has none.
 
     Raises:
-        InputError: the server stays away, or refuses otherwise than by having none.
+        InputError: the server does not answer, or answers with another error.
         DeadlineError: the time is over.
     """
     try:
@@ -95,7 +94,7 @@ def fetch_text(url: str, deadline: Deadline) -> str | None:
                 raise InputError(shown_url(url), _said(answer), "try again later, or check the URL")
             return _read_text(answer, shown_url(url), deadline)
     except httpx.RequestError as exc:
-        if deadline.is_over:  # what is left of it bounds each wait for the server as well
+        if deadline.is_over:  # each wait for the server ends with it, too
             raise DeadlineError(
                 f"the text at {shown_url(url)}", deadline.limit_s, str(exc) or type(exc).__name__
             ) from exc
@@ -103,7 +102,7 @@ def fetch_text(url: str, deadline: Deadline) -> str | None:
 
 
 def _read_text(answer: httpx.Response, shown: str, deadline: Deadline) -> str:
-    """Return the body as text, cut off at the limit."""
+    """Return the body as text, truncated at the limit."""
     text = bytearray()
     for chunk in answer.iter_bytes():
         text += chunk
@@ -115,13 +114,15 @@ def _read_text(answer: httpx.Response, shown: str, deadline: Deadline) -> str:
 
 
 class _Transfer:
-    """Attempts at one download; counts those in a row that brought nothing.
-
-    `is_resumed` says whether any of what arrived was continued.
-    """
+    """Attempts at one download. `is_resumed` is true if the last one continued an earlier one."""
 
     def __init__(
-        self, client: httpx.Client, url: str, part: Path, progress: Progress, deadline: Deadline
+        self,
+        client: httpx.Client,
+        url: str,
+        part: Path,
+        progress: TransferProgress,
+        deadline: Deadline,
     ) -> None:
         self._client = client
         self._url = url
@@ -132,7 +133,7 @@ class _Transfer:
         self.is_resumed = False
 
     def complete(self) -> Sha256:
-        """Fetch to the end of the content, and return its sum."""
+        """Download to the end and return the sum."""
         goal = f"the download of {shown_url(self._url)}"
         wait_for(goal, self._attempt, self._deadline, tick_s=1.0)
         return sha256_of(self._part)
@@ -155,7 +156,7 @@ class _Transfer:
             raise _unreachable(self._url, exc) from exc
 
     def _fetch(self) -> None:
-        # The sum is that of the bytes as stored: no content encoding may be undone on the way.
+        # The sum is of the bytes as stored: no content encoding may be undone on the way.
         headers = {"Accept-Encoding": "identity"}
         if begun_bytes := self._arrived_bytes:
             headers["Range"] = f"bytes={begun_bytes}-"
@@ -163,7 +164,7 @@ class _Transfer:
         with self._client.stream("GET", self._url, headers=headers, timeout=timeout) as answer:
             self.is_resumed = begun_bytes > 0 and answer.status_code in _RESUMED
             if self.is_resumed and answer.status_code != httpx.codes.PARTIAL_CONTENT:
-                return  # nothing is left to fetch
+                return  # nothing is left
             self._check(answer)
             with self._part.open("ab" if self.is_resumed else "wb") as file:
                 self._write(answer, file)
@@ -194,19 +195,19 @@ def _said(answer: httpx.Response) -> str:
 
 
 def _client() -> httpx.Client:
-    logging.getLogger("httpx").addFilter(_show_less)
+    logging.getLogger("httpx").addFilter(_shorten_urls)
     direct = {f"all://{host}": None for host in _LOOPBACK}
     return httpx.Client(verify=_trust(), follow_redirects=True, mounts=direct)
 
 
 @functools.cache
 def _trust() -> ssl.SSLContext:
-    """Return the certificates to trust, loaded once: it takes up to a tenth of a second."""
+    """Return the certificates to trust; loading them takes up to a tenth of a second."""
     return httpx.create_ssl_context()
 
 
-def _show_less(record: logging.LogRecord) -> bool:
-    """Log requests as `shown_url` has them: httpx itself logs every URL in full."""
+def _shorten_urls(record: logging.LogRecord) -> bool:
+    """Shorten the URLs in httpx's log, which has them in full."""
     if isinstance(record.args, tuple):
         record.args = tuple(
             shown_url(str(part)) if isinstance(part, httpx.URL) else part for part in record.args

@@ -10,8 +10,8 @@ from pathlib import Path
 from harness.model.clock import Clock
 
 LOG = logging.getLogger(__name__)
-Tell = Callable[[str], None]
-"""Takes one line for whoever waits."""
+Reporter = Callable[[str], None]
+"""Takes one line of progress."""
 
 _LINE_EVERY_S = 10.0
 _MIB = 1 << 20
@@ -19,29 +19,31 @@ _TENTHS_BELOW = 10
 
 
 @contextmanager
-def shown(label: str, clock: Clock, tell: Tell | None = None) -> Iterator[Progress]:
-    """Tell of the transfer `label` while the block runs, and at its end; the log by default.
+def transfer_progress(
+    label: str, clock: Clock, report: Reporter | None = None
+) -> Iterator[TransferProgress]:
+    """Report the transfer `label` while the block runs, and its success; to the log by default.
 
-    What takes less than ten seconds is not told of, and the end only if it succeeded.
+    A transfer of less than ten seconds is not reported.
     """
-    progress = Progress(label, clock, tell or LOG.info)
+    progress = TransferProgress(label, clock, report or LOG.info)
     yield progress
     progress.finish()
 
 
-class Progress:
-    """Takes the position in bytes; a position may go back when a transfer starts over."""
+class TransferProgress:
+    """Takes the position in bytes, which goes back when a transfer starts over."""
 
-    def __init__(self, label: str, clock: Clock, tell: Tell) -> None:
+    def __init__(self, label: str, clock: Clock, report: Reporter) -> None:
         self._label = label
         self._clock = clock
-        self._tell = tell
+        self._report = report
         self._begin_s = self._last_s = clock.monotonic()
         self._begin_bytes: int | None = None
         self._last_bytes = self._done_bytes = 0
 
     def at(self, done_bytes: int, total_bytes: int | None) -> None:
-        """Tell the position when the last line is old enough; `total_bytes` None is unknown."""
+        """Report the position if the last line is old enough; `total_bytes` None means unknown."""
         self._done_bytes = done_bytes
         if self._begin_bytes is None:
             self._begin_bytes = self._last_bytes = done_bytes
@@ -51,23 +53,23 @@ class Progress:
             return
         of_total = f" of {total_bytes // _MIB}" if total_bytes else ""
         rate = _rate(done_bytes - self._last_bytes, now_s - self._last_s)
-        self._tell(f"{self._label}: {done_bytes // _MIB}{of_total} MiB ({rate})")
+        self._report(f"{self._label}: {done_bytes // _MIB}{of_total} MiB ({rate})")
         self._last_s, self._last_bytes = now_s, done_bytes
 
     def finish(self) -> None:
-        """Tell the end of what took long."""
+        """Report the end of a long transfer."""
         lasted_s = self._clock.monotonic() - self._begin_s
         if self._begin_bytes is None or lasted_s < _LINE_EVERY_S:
             return
         rate = _rate(self._done_bytes - self._begin_bytes, lasted_s)
-        self._tell(f"{self._label}: {self._done_bytes // _MIB} MiB in {lasted_s:.0f} s ({rate})")
+        self._report(f"{self._label}: {self._done_bytes // _MIB} MiB in {lasted_s:.0f} s ({rate})")
 
 
 def folder_bytes(folder: Path) -> int:
-    """Return the size of the files below `folder`, 0 when there is none."""
+    """Return the size of all files below `folder`, 0 for none."""
     total = 0
     for path in folder.rglob("*"):
-        with suppress(FileNotFoundError):  # another process is at work there
+        with suppress(FileNotFoundError):  # another process writes there
             total += path.stat().st_size if path.is_file() else 0
     return total
 

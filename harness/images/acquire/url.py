@@ -1,4 +1,4 @@
-"""URLs of images: what is one, and how it may be shown. Light: the plugin asks in every session."""
+"""URLs of images: what is one, and how to print it. The plugin imports this in every session."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _SECRETS = re.compile(r"(?<=//)[^/?#]*@|[?#].*", re.DOTALL)
 
 
 def is_url(text: str) -> bool:
-    """Whether `text` is an http or https URL rather than a path."""
+    """Return whether `text` is an http or https URL."""
     return text.lower().startswith(("http://", "https://"))
 
 

@@ -1,7 +1,7 @@
-"""The commands of an image and the packages that bring them, read from its layers and its rpmdb.
+"""The commands of an image and their packages, read from its layers and its rpm database.
 
-Reading takes a minute for a real image, so that what was found is kept by digest. Nothing is
-unpacked but the database, into a private folder, where the host's `rpm` reads it.
+Reading a real image takes a minute, so the result is cached by digest. Only the database is
+unpacked, to a private folder, where the host's `rpm` reads it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from harness import process
 from harness.images.acquire.cache import Cache
 from harness.images.acquire.compression import DAMAGE, opened
 from harness.images.container import skopeo
-from harness.images.container.layers import Place, Tree, path_of
+from harness.images.container.layers import MemberPlace, Tree, path_of
 from harness.images.container.node_image import NodeImage
 from harness.images.container.reference import Reference, Transport
 from harness.images.container.skopeo import Source, Target
@@ -31,10 +31,10 @@ from harness.model.command import FOLDERS, candidates, is_program_path, normal
 from harness.model.errors import DeadlineError, InputError
 
 LOG = logging.getLogger(__name__)
-_FORM = 1  # of what is kept
+_FORM = 1  # of the cached result
 # Source: rpm-ostree's place first, then rpm's own; only SQLite, the default since RHEL 9.
 _DATABASES = ("/usr/share/rpm/rpmdb.sqlite", "/usr/lib/sysimage/rpm/rpmdb.sqlite")
-_LOG_SUFFIX = "-wal"  # SQLite's log of what is not in the database yet
+_LOG_SUFFIX = "-wal"  # SQLite's write-ahead log
 _WANTED = tuple(f"{path}{suffix}" for path in _DATABASES for suffix in ("", _LOG_SUFFIX))
 _MAX_DATABASE_BYTES = 1 << 30
 _OWNERS_FORMAT = r"[%{FILENAMES}\t%{=NAME}\n]"
@@ -43,31 +43,31 @@ _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """Programs of an image by path, each with its package; None where no package has it."""
+    """Programs of an image by path, each with its package, None for one without."""
 
     files: Mapping[str, str | None]
 
     def which(self, command: str) -> tuple[str, str | None] | None:
-        """Return the path and the package of a name or path; None when the image lacks it."""
+        """Return the path and the package of a name or path, None if the image lacks it."""
         found = (path for path in candidates(command) if path in self.files)
         return next(((path, self.files[path]) for path in found), None)
 
     def package_of(self, command: str) -> str | None:
-        """Return the package that brings a name or path, None when none does."""
+        """Return the package of a name or path, None if there is none."""
         found = self.which(command)
         return found[1] if found else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Layers:
-    """The layers of one image, and until when they may be read."""
+    """The layers of one image, and the deadline for reading them."""
 
     blobs: tuple[Path, ...]
     subject: str
     deadline: Deadline
 
     def members(self, number: int) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
-        """Yield a layer's members in turn; a file's content can be read until the next one."""
+        """Yield a layer's members; a file's content can be read until the next one."""
         try:
             with (
                 self.blobs[number].open("rb") as packed,
@@ -78,12 +78,12 @@ class _Layers:
                         limit_s = self.deadline.limit_s
                         raise DeadlineError(f"reading {self.subject}", limit_s, "not at its end")
                     yield member, layer
-                    cast("Any", layer).members = []  # kept for seeking, which a stream cannot
+                    cast("Any", layer).members = []  # else they pile up
         except (*DAMAGE, OSError, tarfile.TarError) as exc:
             problem = f"has a layer that cannot be read: {exc}"
             raise InputError(self.subject, problem, "check the image, or pull it again") from exc
 
-    def extract(self, place: Place, target: Path) -> None:
+    def extract(self, place: MemberPlace, target: Path) -> None:
         """Write the content of one file to `target`."""
         for member, layer in self.members(place.layer):
             if path_of(member) != place.member or not member.isreg():
@@ -101,7 +101,7 @@ class _Layers:
 
 
 def contents_of(image: NodeImage, source: Source, cache: Cache, deadline: Deadline) -> Contents:
-    """Return what `image` brings; `source` is where it is read from, with credentials.
+    """Return the contents of `image`; `source` has the credentials to read it.
 
     Raises:
         InputError: the image cannot be read.
@@ -121,9 +121,9 @@ def contents_of(image: NodeImage, source: Source, cache: Cache, deadline: Deadli
 
 
 def read_layout(layout: Path, digest: str, subject: str, deadline: Deadline) -> Contents:
-    """Return what an image in an OCI layout brings; errors call it `subject`.
+    """Return the contents of an image in an OCI layout; errors call it `subject`.
 
-    `digest` is that of its manifest; without such a blob it is the layout's only image.
+    `digest` is that of its manifest. Without such a blob, the layout's only image is read.
 
     Raises:
         InputError: a layer cannot be read.
@@ -133,7 +133,7 @@ def read_layout(layout: Path, digest: str, subject: str, deadline: Deadline) -> 
     tree = Tree(_WANTED)
     for number in range(len(layers.blobs)):
         LOG.info("reading layer %d of %d of %s", number + 1, len(layers.blobs), subject)
-        tree.lay(number, (member for member, _ in layers.members(number)))
+        tree.apply(number, (member for member, _ in layers.members(number)))
     owners = _owners(tree, layers)
     programs = {
         path: owners.get(path) or owners.get(real)
@@ -145,7 +145,7 @@ def read_layout(layout: Path, digest: str, subject: str, deadline: Deadline) -> 
 
 
 def parse_owners(text: str) -> dict[str, str]:
-    """Return the package of each program from lines `PATH TAB PACKAGE`, as rpm was asked for."""
+    """Return the package of each program from rpm's lines `PATH TAB PACKAGE`."""
     owners: dict[str, str] = {}
     for line in text.splitlines():
         path, tab, package = line.partition("\t")
@@ -156,20 +156,20 @@ def parse_owners(text: str) -> dict[str, str]:
 
 @contextmanager
 def _layout(source: Source, copy: Path, deadline: Deadline) -> Iterator[Path]:
-    """Hold a layout with the image: where it lies, or at `copy`, which goes again."""
+    """Provide a layout with the image: the source itself, or a temporary one at `copy`."""
     if source.reference.transport is Transport.OCI:
         yield Path(source.reference.rest.partition(":")[0])
         return
-    shutil.rmtree(copy, ignore_errors=True)  # of a reader that was killed
+    shutil.rmtree(copy, ignore_errors=True)  # left by a killed run
     try:
         local = Reference(transport=Transport.OCI, rest=f"{copy}:image")
-        skopeo.copy(source, Target(reference=local, grows=copy), deadline)
+        skopeo.copy(source, Target(reference=local, folder=copy), deadline)
         yield copy
     finally:
         shutil.rmtree(copy, ignore_errors=True)
 
 
-# `Any` stands for OCI's JSON, of which only the fields below are read.
+# `Any` is OCI's JSON, of which only the fields below are read.
 def _blobs(layout: Path, digest: str, subject: str) -> tuple[Path, ...]:
     try:
         manifest = _blob(layout, digest)
@@ -199,11 +199,11 @@ def _owners(tree: Tree, layers: _Layers) -> dict[str, str]:
         for suffix in ("", _LOG_SUFFIX):
             if place := tree.place(path + suffix):
                 layers.extract(place, Path(folder) / f"rpmdb.sqlite{suffix}")
-        return parse_owners(_asked(folder, layers.deadline))
+        return parse_owners(_query_owners(folder, layers.deadline))
 
 
-def _asked(folder: str, deadline: Deadline) -> str:
-    # The keys that signed the packages are not on this host, and nothing is installed from here.
+def _query_owners(folder: str, deadline: Deadline) -> str:
+    # This host does not have the keys that signed the packages, and nothing is installed.
     words = ["rpm", f"--dbpath={folder}", "--define=_db_backend sqlite", "--nosignature"]
     words += ["--nodigest", "-qa", "--qf", _OWNERS_FORMAT]
     return process.run(words, deadline).stdout

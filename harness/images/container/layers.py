@@ -1,7 +1,7 @@
-"""The layers of an image laid over each other: which programs and links there are in the end.
+"""The programs and links that result from applying an image's layers in order.
 
-Only names and modes are kept. A member's name is compared and never used as a path of the host, and
-no content is looked at here. Source: OCI image specification 1.0, layer.md (whiteouts).
+Only names and modes are kept. Member names are compared, never used as paths of the host, and
+contents are not read here. Source: OCI image specification 1.0, layer.md (whiteouts).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from harness.model.errors import InputError
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
-# Where an image that was made from an ostree commit has its files a first time, by checksum.
+# An image made from an ostree commit has each file here by checksum, before its other names.
 _OBJECTS = "/sysroot/ostree/"
 _MAX_LINKS = 40  # as Linux follows
 _MAX_NODES = 2_000_000
@@ -24,8 +24,8 @@ _MAX_PATH = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where the content of a file is: the number of its layer, and the member that holds it."""
+class MemberPlace:
+    """Where the content of a file is: the number of its layer, and the member with it."""
 
     layer: int
     member: str
@@ -33,7 +33,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _File:
-    place: Place
+    place: MemberPlace
     is_program: bool
 
 
@@ -47,11 +47,11 @@ class Tree:
         self._wanted = frozenset(wanted)
         self._nodes: dict[str, _Node] = {}
 
-    def lay(self, number: int, members: Iterable[tarfile.TarInfo]) -> None:
-        """Lay the next layer over what is there; `number` is what a `Place` calls it.
+    def apply(self, number: int, members: Iterable[tarfile.TarInfo]) -> None:
+        """Apply the next layer; a `MemberPlace` calls it `number`.
 
         Raises:
-            InputError: it has more files than any image.
+            InputError: it has more files than any real image.
         """
         layer = _Layer(number=number, wanted=self._wanted)
         for member in members:
@@ -62,13 +62,13 @@ class Tree:
         kept = {path: node for path, node in self._nodes.items() if not layer.hides(path)}
         self._nodes = kept | layer.nodes
 
-    def place(self, path: str) -> Place | None:
-        """Return where the content of a file is that was wanted or is a program."""
+    def place(self, path: str) -> MemberPlace | None:
+        """Return where the content of a file is; only known for programs and for `wanted` paths."""
         node = self._nodes.get(self.real(path) or "")
         return node.place if isinstance(node, _File) else None
 
     def programs(self, folder: str) -> Iterator[tuple[str, str]]:
-        """Yield each program below `folder`: its path there, and the one without links in it."""
+        """Yield each program below `folder`: its path there, and the same with links followed."""
         below = f"{self.real(folder)}/"
         for path in self._nodes:
             if path.startswith(below) and (real := self.real(path)):
@@ -77,7 +77,7 @@ class Tree:
                     yield f"{folder}/{path.removeprefix(below)}", real
 
     def real(self, path: str) -> str | None:
-        """Return `path` with all links followed; None when they lead in a circle."""
+        """Return `path` with all links followed, None if they form a loop."""
         here, parts, followed = "/", deque(path.split("/")), 0
         while parts:
             part = parts.popleft()
@@ -96,7 +96,7 @@ class Tree:
 
 @dataclass(slots=True, kw_only=True)
 class _Layer:
-    """One layer: what it brings, and what it hides of those below it."""
+    """One layer: what it adds, and what it hides of those below it."""
 
     number: int
     wanted: frozenset[str]
@@ -120,7 +120,7 @@ class _Layer:
             self._add(path, member)
 
     def hides(self, path: str) -> bool:
-        """Return whether a path of a layer below is gone or replaced."""
+        """Return whether a path of a layer below is removed or replaced."""
         if path in self.names:
             return True
         folder = path
@@ -153,15 +153,15 @@ class _Layer:
         is_program = bool(member.mode & 0o111)
         if source is None or not (is_program or path in self.wanted):
             return None
-        return _File(place=Place(layer=self.number, member=source), is_program=is_program)
+        return _File(place=MemberPlace(layer=self.number, member=source), is_program=is_program)
 
 
 def path_of(member: tarfile.TarInfo) -> str | None:
-    """Return a member's path from the root of the image, None for one that leads elsewhere."""
+    """Return a member's path from the root of the image, None for one outside of it."""
     return clean(member.name)
 
 
 def clean(name: str) -> str | None:
-    """Return a name in a layer as a path from the root, None for one that no image has."""
+    """Return a name in a layer as a path from the root, None for an implausible one."""
     is_odd = len(name) > _MAX_PATH or not name.isprintable() or ".." in name.split("/")
     return None if is_odd else posixpath.normpath("/" + name.lstrip("/"))

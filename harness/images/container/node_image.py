@@ -1,4 +1,4 @@
-"""Node images: what a reference stands for, pinned by digest, with its labels and layers."""
+"""Node images: the image of a reference, pinned by digest, with its labels and layers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STAND_IN = "io.node-image.stand-in"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerBlob:
-    """One layer blob as the manifest lists it; its size is that of the transfer."""
+    """One layer blob as the manifest lists it, with the size of its transfer."""
 
     digest: str
     size_bytes: int
@@ -40,12 +40,12 @@ class NodeImage:
 
     @property
     def size_bytes(self) -> int:
-        """What a first pull transfers."""
+        """The size of a first pull."""
         return sum(layer.size_bytes for layer in self.layers)
 
     @property
     def version(self) -> str | None:
-        """The version of the image, else of the CoreOS it was built from."""
+        """The version of the image, or of the CoreOS it was built from."""
         return self.labels.get(_VERSION) or self.build_versions.get("machine-os")
 
     @property
@@ -60,7 +60,7 @@ class NodeImage:
         return {name.strip(): version.strip() for name, equals, version in pairs if equals}
 
     def why_not_node_image(self) -> str | None:
-        """Return why this looks like another kind of image; None when it does not."""
+        """Return why this looks like another kind of image, None if it does not."""
         if _RELEASE in self.labels:
             return "it is a release image: name it with --release-image"
         if "machine-os" in self.build_versions:
@@ -71,7 +71,7 @@ class NodeImage:
 
 
 def resolve(source: Source, deadline: Deadline) -> NodeImage:
-    """Return the image that `source` stands for; of a list, the one for its architecture.
+    """Return the image of `source`; of a list, the one for its architecture.
 
     Raises:
         InputError: it cannot be read, or is not for that architecture.
@@ -90,7 +90,7 @@ def resolve(source: Source, deadline: Deadline) -> NodeImage:
     )  # fmt: skip
 
 
-# `Any` stands for manifests and configurations, of which only the fields below are read.
+# `Any` is a manifest or configuration, of which only the fields below are read.
 def _parsed(source: Source, text: str) -> dict[str, Any]:
     try:
         parsed = json.loads(text)

@@ -1,4 +1,4 @@
-"""Writes small container images as OCI layout folders, wholly in memory.
+"""Writes small container images as OCI layouts, in memory.
 
 Source: OCI image specification 1.0, image-layout.md, manifest.md and config.md.
 """
@@ -20,7 +20,7 @@ _GO_ARCH = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 class Descriptor(TypedDict):
-    """What names one blob: its media type, digest (`sha256:…`) and size in bytes."""
+    """A blob by media type, digest (`sha256:…`) and size in bytes."""
 
     mediaType: str
     digest: str
@@ -28,7 +28,7 @@ class Descriptor(TypedDict):
 
 
 def go_arch(arch: str) -> str:
-    """Return how image configurations spell the architecture that `uname -m` calls `arch`."""
+    """Return the name in image configurations of the architecture `arch` (`uname -m`)."""
     return _GO_ARCH.get(arch, arch)
 
 
@@ -37,7 +37,7 @@ def write_image(
 ) -> Descriptor:
     """Write an image of uncompressed tar `layers` as the only one of a layout.
 
-    `config` holds Entrypoint, Labels and the like; the same input gives the same bytes.
+    `config` has Entrypoint, Labels and so on; the same input gives the same bytes.
     """
     whole_config = {
         "created": "1970-01-01T00:00:00Z",
@@ -58,7 +58,7 @@ def write_image(
 
 
 def tar_layer(files: Mapping[str, bytes], mode: int = 0o755) -> bytes:
-    """Return an uncompressed layer of `files`, by their paths without the leading slash."""
+    """Return an uncompressed layer of `files` by path, without the leading slash."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for path, content in files.items():
@@ -70,7 +70,7 @@ def tar_layer(files: Mapping[str, bytes], mode: int = 0o755) -> bytes:
 
 
 def write_blob(folder: Path, media_type: str, blob: bytes) -> Descriptor:
-    """Store one blob in the layout and return what names it."""
+    """Store one blob in the layout and return its descriptor."""
     store = folder / "blobs" / "sha256"
     store.mkdir(parents=True, exist_ok=True)
     digest = _digest(blob)

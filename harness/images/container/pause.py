@@ -1,6 +1,6 @@
-"""A container image of a few hundred bytes that only sleeps: the sandbox of every pod in a test.
+"""A container image of a few hundred bytes that only sleeps: the sandbox of every pod.
 
-A sealed guest can pull nothing. The program is shipped for each architecture, see
+A guest without a network cannot pull one. The program is shipped for each architecture, see
 fixtures/pause/elf.inc; the image is the same on every host.
 """
 

@@ -1,7 +1,6 @@
 """References to container images in the notation of containers-transports(5). Pure text.
 
-The harness takes no bare names such as `registry.example/x/y`: the transport says where to look,
-and guessing it wrong costs a boot.
+Bare names such as `registry.example/x/y` are refused: a wrong guess of the transport costs a boot.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Transport(StrEnum):
-    """Where an image lies. Source: containers-transports(5)."""
+    """The kind of place of an image. Source: containers-transports(5)."""
 
     DOCKER = "docker"
     OCI = "oci"
@@ -28,12 +27,12 @@ class Transport(StrEnum):
 
     @property
     def prefix(self) -> str:
-        """What a reference of this transport begins with."""
+        """The beginning of a reference of this transport."""
         return "docker://" if self is Transport.DOCKER else f"{self}:"
 
     @property
     def keeps_digests(self) -> bool:
-        """Whether blobs lie there as they were pushed; the others hold unpacked layers."""
+        """Whether it keeps blobs as they were pushed; the others keep unpacked layers."""
         return self not in (Transport.CONTAINERS_STORAGE, Transport.DOCKER_ARCHIVE)
 
 
@@ -49,7 +48,7 @@ class Reference:
 
     @property
     def is_remote(self) -> bool:
-        """Whether a guest can pull it by itself; not from a registry on the host's loopback."""
+        """Whether a guest can pull it; not so from a registry on the host's loopback."""
         host = self.rest.partition("/")[0]
         return self.transport is Transport.DOCKER and not _LOOPBACK_HOST.fullmatch(host)
 
@@ -62,7 +61,7 @@ class Reference:
 
 
 def parse(text: str) -> Reference:
-    """Return the reference that `text` spells.
+    """Return the reference in `text`.
 
     Raises:
         InputError: unknown or missing transport, nothing after it, or unprintable characters.

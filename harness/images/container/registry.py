@@ -1,7 +1,7 @@
-"""A real registry for one run: local node images go in through skopeo, guests pull from it.
+"""A real registry for one run: skopeo pushes local node images into it, guests pull them.
 
-It listens on the host's loopback alone, which QEMU's user-mode network shows to its guests as
-10.0.2.2, and speaks TLS with a CA made for the run.
+It listens on the host's loopback only, which QEMU's user-mode network shows to guests as 10.0.2.2,
+and serves TLS with a CA made for the run.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ _PROGRAMS = ("docker-registry", "docker-distribution", "registry")
 _PORT_TRIES = 5
 _ASK_WITHIN_S = 5.0
 _LOG_TAIL = 2000
-# Version 3 would send traces to a collector on this host.
+# Version 3 sends traces to a collector on this host by default.
 _NO_TELEMETRY = {"OTEL_TRACES_EXPORTER": "none", "OTEL_SDK_DISABLED": "true"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
-    """A registry that answers; `folder` is its own, with `trust/ca.crt` in it."""
+    """A running registry; its `folder` has the CA in `trust/ca.crt`."""
 
     port: int
     ca_pem: str
@@ -49,32 +49,30 @@ class Registry:
 
     @property
     def address_in_guest(self) -> str:
-        """Host and port by which guests reach it."""
+        """Its host and port for guests."""
         return f"{HOST_IN_GUEST}:{self.port}"
 
     def push(self, source: Source, name: str, deadline: Deadline) -> str:
-        """Copy an image in and return the pull spec, by digest, as guests see it.
-
-        How it goes is told as `source` says.
+        """Copy an image in and return its pull spec for guests, by digest.
 
         Raises:
-            InputError: the image cannot be read; carries what skopeo said.
+            InputError: the image cannot be read; has skopeo's reason.
             DeadlineError: the time is over.
         """
         here = Reference(transport=Transport.DOCKER, rest=f"{LOOPBACK}:{self.port}/{name}:latest")
         target = Target(
-            reference=here, cert_dir=self.folder / "trust", grows=self.folder / "storage"
+            reference=here, cert_dir=self.folder / "trust", folder=self.folder / "storage"
         )
         digest = skopeo.copy(source, target, deadline)
         return f"{self.address_in_guest}/{name}@{digest}"
 
 
 class _PortTakenError(RigError):
-    """Another program took the port between our choice and the registry's start."""
+    """Another program took the port before the registry started."""
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback that is free now."""
+    """Return a free TCP port of the loopback."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
@@ -88,8 +86,8 @@ def serve(
 
     Raises:
         MissingProgramError: no registry is installed.
-        DeadlineError: it did not answer in time; carries the last reason.
-        RigError: it ended by itself; carries the end of its log.
+        DeadlineError: it did not answer in time; has the last reason.
+        RigError: it ended by itself; has the end of its log.
     """
     program = _program()
     with ExitStack() as stack:
@@ -97,9 +95,9 @@ def serve(
 
 
 def configuration(folder: Path, port: int) -> str:
-    """Return the registry's configuration; its YAML is written as JSON, which quotes paths.
+    """Return the registry's configuration: YAML in the form of JSON, which quotes paths.
 
-    No debug listener and no notification endpoint: nothing listens or calls out but the API.
+    It has no debug listener and no notification endpoint.
     Source: distribution 2.8, docs/configuration.md
     """
     settings = {

@@ -1,7 +1,7 @@
-"""Release images: find the node image among the images that a release is made of.
+"""Release images: find the node image among the images of a release.
 
-The list lies in the release image's file system, so its layers are fetched once and searched as
-streams: nothing is unpacked, and member names are compared, never used as paths.
+Their list is a file in the release image. Its layers are fetched once and searched as streams:
+nothing is unpacked, and member names are compared, never used as paths.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _TAGS = ("rhel-coreos", "stream-coreos")
 
 
 def node_image_of(release: Source, cache: Cache, deadline: Deadline) -> Reference:
-    """Return the node image that `release` names; its list is kept in `cache` by digest.
+    """Return the node image that `release` names; `cache` keeps its list by digest.
 
     Raises:
-        InputError: the release cannot be read, is no release image, or names no node image.
+        InputError: the release cannot be read, is not a release image, or names no node image.
         DeadlineError: the time is over.
     """
     image = node_image.resolve(release, deadline)
@@ -47,7 +47,7 @@ def parse_references(text: str, subject: str) -> Reference:
     """Return the node image in an `image-references` file; errors call the release `subject`.
 
     Raises:
-        InputError: the text is no image stream, or has neither tag.
+        InputError: the text is not an image stream, or has neither tag.
     """
     images = _images(text, subject)
     for tag in _TAGS:
@@ -58,7 +58,7 @@ def parse_references(text: str, subject: str) -> Reference:
 
 
 def read_references(layout: Path, subject: str) -> str:
-    """Return the text of `image-references` out of an OCI layout that holds one image.
+    """Return the text of `image-references` from an OCI layout with one image.
 
     Raises:
         InputError: no layer has it, or a layer cannot be read.
@@ -76,13 +76,13 @@ def _fetch_references(release: Source, deadline: Deadline, target: Path) -> None
     shutil.rmtree(layout, ignore_errors=True)
     local = Reference(transport=Transport.OCI, rest=f"{layout}:release")
     try:
-        skopeo.copy(release, Target(reference=local, grows=layout), deadline)
+        skopeo.copy(release, Target(reference=local, folder=layout), deadline)
         target.write_text(read_references(layout, str(release.reference)))
     finally:
         shutil.rmtree(layout, ignore_errors=True)
 
 
-# `Any` stands for OCI and OpenShift JSON, of which only the fields below are read.
+# `Any` is OCI and OpenShift JSON, of which only the fields below are read.
 def _layer_digests(layout: Path) -> list[str]:
     index: Any = json.loads((layout / "index.json").read_text())
     manifest: Any = json.loads(_blob(layout, index["manifests"][0]["digest"]).read_text())

@@ -1,4 +1,4 @@
-"""Thin functions over skopeo(1), the one tool here that reads and copies container images."""
+"""Reads and copies container images with skopeo(1)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness import process
-from harness.images.acquire.progress import Progress, Tell, folder_bytes, shown
+from harness.images.acquire.progress import (
+    Reporter,
+    TransferProgress,
+    folder_bytes,
+    transfer_progress,
+)
 from harness.images.container.oci_layout import go_arch
 from harness.images.container.reference import Reference
 from harness.model.clock import Deadline
@@ -38,7 +43,7 @@ _REMEDIES = (
 class Source:
     """An image to read and what it takes: `arch` as in `uname -m`, credentials, a CA folder.
 
-    `tell` hears how a copy goes, of `size_bytes` in all if that is known.
+    `report` gets the progress of a copy, of `size_bytes` in all if that is known.
     """
 
     reference: Reference
@@ -46,7 +51,7 @@ class Source:
     authfile: Path | None = None
     cert_dir: Path | None = None
     size_bytes: int | None = None
-    tell: Tell | None = field(default=None, repr=False, compare=False)
+    report: Reporter | None = field(default=None, repr=False, compare=False)
 
     @property
     def go_arch(self) -> str:
@@ -54,10 +59,10 @@ class Source:
         return go_arch(self.arch)
 
     def flags(self, prefix: str) -> list[str]:
-        """Return skopeo's options for credentials and CA, beginning with `prefix`.
+        """Return skopeo's options for credentials and CA, each with `prefix`.
 
         Raises:
-            InputError: there is no such authfile (skopeo would go on without it).
+            InputError: the authfile is missing (skopeo would ignore it).
         """
         if self.authfile and not self.authfile.is_file():
             raise InputError(str(self.authfile), "no such authfile", "name an existing --authfile")
@@ -67,21 +72,21 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where to copy an image: into a registry with a CA folder, or a local layout.
+    """Where to copy an image: a registry with a CA folder, or a local layout.
 
-    `grows` is the folder on this host, if there is one, that ends up with the image's data.
+    `folder` is where the image's data arrives on this host, None if elsewhere.
     """
 
     reference: Reference
     cert_dir: Path | None = None
-    grows: Path | None = None
+    folder: Path | None = None
 
 
 def inspect_manifest(source: Source, deadline: Deadline) -> str:
-    """Return the manifest as it is stored, byte for byte: of one image or a list of them.
+    """Return the manifest byte for byte: of one image or a list of them.
 
     Raises:
-        InputError: the image cannot be read; carries what skopeo said.
+        InputError: the image cannot be read; has skopeo's reason.
     """
     return _skopeo(
         source, ["inspect", "--raw", *source.flags("--"), str(source.reference)], deadline
@@ -92,20 +97,20 @@ def inspect_config(source: Source, deadline: Deadline) -> str:
     """Return the image configuration (JSON); of a list, that for the source's architecture.
 
     Raises:
-        InputError: the image cannot be read; carries what skopeo said.
+        InputError: the image cannot be read; has skopeo's reason.
     """
     words = ["inspect", "--config", *source.flags("--"), str(source.reference)]
     return _skopeo(source, words, deadline)
 
 
-def copy(source: Source, target: Target, deadline: Deadline, look_every_s: float = 1.0) -> str:
-    """Copy one image and return the digest (`sha256:…`) it has at the target.
+def copy(source: Source, target: Target, deadline: Deadline, tick_s: float = 1.0) -> str:
+    """Copy one image and return its digest (`sha256:…`) at the target.
 
-    The digest is the source's wherever both ends keep layers as they were pushed. Progress is read
-    off the target's folder, since skopeo shows none without a terminal.
+    That is the source's digest if both ends keep layers as they were pushed. Progress is the size
+    of the target's folder every `tick_s` seconds: skopeo shows none without a terminal.
 
     Raises:
-        InputError: the image cannot be read or written; carries what skopeo said.
+        InputError: the image cannot be read or written; has skopeo's reason.
         DeadlineError: the time is over.
     """
     words = ["copy", *source.flags("--src-")]
@@ -115,17 +120,17 @@ def copy(source: Source, target: Target, deadline: Deadline, look_every_s: float
         words.append(f"--dest-cert-dir={target.cert_dir}")
     with (
         tempfile.NamedTemporaryFile("r", prefix="node-image-digest-") as digest,
-        shown(f"copying {source.reference}", deadline.clock, source.tell) as progress,
+        transfer_progress(f"copying {source.reference}", deadline.clock, source.report) as progress,
     ):
         words += [f"--digestfile={digest.name}", str(source.reference), str(target.reference)]
-        look = _growth(source, target, progress)
-        _insist(source, _run(_argv(source, words), deadline, look, look_every_s))
+        update = _updates(source, target, progress)
+        _require_success(source, _run(_argv(source, words), deadline, update, tick_s))
         return digest.read().strip()
 
 
-def _growth(source: Source, target: Target, progress: Progress) -> Callable[[], None]:
-    """Return what shows how much has arrived since now, nothing where that cannot be seen."""
-    folder = target.grows
+def _updates(source: Source, target: Target, progress: TransferProgress) -> Callable[[], None]:
+    """Return a function that updates `progress` by what has arrived since, if that is known."""
+    folder = target.folder
     if folder is None:
         return lambda: None
     before_bytes = folder_bytes(folder)
@@ -133,26 +138,26 @@ def _growth(source: Source, target: Target, progress: Progress) -> Callable[[], 
 
 
 def _run(
-    argv: list[str], deadline: Deadline, look: Callable[[], None], every_s: float
+    argv: list[str], deadline: Deadline, update: Callable[[], None], tick_s: float
 ) -> tuple[int, str]:
-    """Run skopeo, with a `look` every so often and at the end; return its status and stderr."""
+    """Run skopeo, with an `update` per tick and at the end; return its status and stderr."""
     with process.start(argv) as child:
         while True:
             try:
-                _, stderr = child.communicate(timeout=min(every_s, deadline.remaining_s))
+                _, stderr = child.communicate(timeout=min(tick_s, deadline.remaining_s))
             except subprocess.TimeoutExpired as exc:
-                look()
+                update()
                 if deadline.is_over:
                     goal = f"the end of {shlex.join(argv)}"
                     raise DeadlineError(goal, deadline.limit_s, "still running") from exc
             else:
-                look()
+                update()
                 return child.returncode, stderr.decode(errors="replace")
 
 
 def _skopeo(source: Source, words: list[str], deadline: Deadline) -> str:
     done = process.run(_argv(source, words), deadline, check=False)
-    _insist(source, (done.status, done.stderr))
+    _require_success(source, (done.status, done.stderr))
     return done.stdout
 
 
@@ -160,7 +165,7 @@ def _argv(source: Source, words: list[str]) -> list[str]:
     return ["skopeo", f"--override-arch={source.go_arch}", "--override-os=linux", *words]
 
 
-def _insist(source: Source, ended: tuple[int, str]) -> None:
+def _require_success(source: Source, ended: tuple[int, str]) -> None:
     status, stderr = ended
     if status != 0:
         problem = decisive_line(stderr)
@@ -168,7 +173,7 @@ def _insist(source: Source, ended: tuple[int, str]) -> None:
 
 
 def decisive_line(stderr: str) -> str:
-    """Return the reason in skopeo's output, without its log dressing."""
+    """Return the reason in skopeo's output, without the words around it."""
     fatal = _FATAL.findall(stderr)
     line = fatal[-1] if fatal else "\n".join(stderr.strip().splitlines()[-1:])
     with suppress(ValueError):

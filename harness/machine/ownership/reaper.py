@@ -19,7 +19,7 @@ from harness.model.errors import DeadlineError
 
 # The kernel closes a dying owner's files one after the other: the pipe may go before the lock.
 _LOCK_WAIT_S = 20.0
-_DEAF_TO = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_IGNORED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def watch(folder: Path, pipe: int, clock: Clock = SYSTEM_CLOCK) -> bool:
@@ -39,7 +39,7 @@ def main(folder: Path) -> None:
     # The owner waits for this process; its child is nobody's to end when the owner unwinds.
     if os.fork():
         return
-    for number in _DEAF_TO:
+    for number in _IGNORED_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     watch(folder, sys.stdin.fileno())
 

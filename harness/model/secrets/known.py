@@ -32,7 +32,9 @@ class KnownSecrets:
 
     def add(self, secrets: Iterable[str]) -> None:
         """Know `secrets` from now on; the too short and the too ordinary are passed over."""
-        self._forms |= {form for text in secrets if _is_telling(text) for form in _forms_of(text)}
+        self._forms |= {
+            form for text in secrets if _is_distinctive(text) for form in _forms_of(text)
+        }
 
     def replaced(self, text: str, replacement: str) -> str:
         """Return `text` with every form of every secret replaced, the longest where several fit."""
@@ -111,7 +113,7 @@ def _login(auth: str) -> tuple[str, ...]:
     return login, login.partition(":")[2]
 
 
-def _is_telling(text: str) -> bool:
+def _is_distinctive(text: str) -> bool:
     """Whether the text can be told from what logs are made of."""
     if text.isdigit():
         return len(text) >= _SHORTEST_NUMBER
