@@ -17,7 +17,7 @@ from harness.pki.control_plane import Api
 NODE_KUBECONFIG = "/etc/kubernetes/kubeconfig"
 """Where a joining node keeps kubelet's kubeconfig."""
 OS_ID_LABEL = "node.openshift.io/os_id"
-"""The label with the ID of os-release. Source: seed:416."""
+"""The label with the ID of os-release. Source: enhancement:416."""
 
 _CA = "/etc/kubernetes/kubelet-ca.crt"
 # Where cri-o looks on nodes of OpenShift, by the MCO's file.

@@ -98,7 +98,7 @@ def reach_node_ready(shell: Shell, deadline: Deadline) -> str:
 def reach_os_id_label(shell: Shell, deadline: Deadline) -> str:
     """Wait until the Node's label for the operating system is the ID of its os-release.
 
-    Source: seed:416, where the ID changes from rhcos to rhel.
+    Source: enhancement:416, where the ID changes from rhcos to rhel.
 
     Raises:
         ProductError: the label is another, or does not come.

@@ -58,7 +58,7 @@ def customise(tree: Path, recipe: Recipe, programs: Mapping[str, Path], version:
 def os_release_lines(recipe: Recipe, version: str) -> tuple[str, ...]:
     """Return os-release as the design document has it, plus the field `STAND_IN`.
 
-    Source: seed:411-426.
+    Source: enhancement:411-426.
     """
     return (
         'NAME="Red Hat Enterprise Linux CoreOS"',

@@ -25,9 +25,9 @@ from harness.verdict.rows import (
     UnitRow,
 )
 
-# The tables cite the design that the project is built on by its lines.
-_SEED = re.compile(r"\bseed:\d+")
-_SEED_TOLD = r"\g<0> (openshift/enhancements, split-rhcos-into-layers.md)"
+# Tables cite the design document by line. README.md links to it.
+_ENHANCEMENT = re.compile(r"\benhancement:\d+")
+_ENHANCEMENT_NAMED = r"\g<0> (openshift/enhancements, split-rhcos-into-layers.md)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Finding:
         lines = [
             f"expected  {self.expected}",
             f"observed  {self.observed}",
-            f"source    {_SEED.sub(_SEED_TOLD, self.source)}",
+            f"source    {_ENHANCEMENT.sub(_ENHANCEMENT_NAMED, self.source)}",
             *(f"note      {note}" for note in self.notes),
         ]
         return "\n".join(lines)

@@ -68,7 +68,7 @@ def test_two_scenarios_are_brought_up_after_each_other(project: Project) -> None
 def test_row_that_does_not_hold_fails_with_all_a_reader_needs(project: Project) -> None:
     project.write(ROWS)
     (project.folder / "table.toml").write_text(
-        'title = "t"\n[[package]]\nname = "cri-o"\nlayer = "node"\nsource = "seed:40"\n'
+        'title = "t"\n[[package]]\nname = "cri-o"\nlayer = "node"\nsource = "enhancement:40"\n'
     )
 
     result = project.run(*project.fake, "--artifacts-dir=kept")
@@ -78,7 +78,7 @@ def test_row_that_does_not_hold_fails_with_all_a_reader_needs(project: Project) 
         [
             "expected  package cri-o absent in the bootimage, present in the node",
             "observed  before: absent; after: absent",
-            "source    seed:40 (openshift/enhancements, *)",
+            "source    enhancement:40 (openshift/enhancements, *)",
             "bootimage * boot.raw",
             "node_image_digest * sha256:*",
             f"evidence * {project.folder}/kept/run-*",

@@ -250,7 +250,7 @@ def test_silence_of_a_failed_command_is_no_evidence(row: Row, section: str) -> N
 
 
 def test_finding_renders_expected_observed_source_and_notes() -> None:
-    row = PackageRow(name="openshift-kubelet", layer=NODE, source="seed:40")
+    row = PackageRow(name="openshift-kubelet", layer=NODE, source="enhancement:40")
     after = dataclasses.replace(AFTER, packages={}, problems=("packages: rpm: odd",))
 
     finding = judge(row, Passage(before=BEFORE, after=after))
@@ -259,7 +259,7 @@ def test_finding_renders_expected_observed_source_and_notes() -> None:
     assert finding.render().splitlines() == [
         "expected  package openshift-kubelet absent in the bootimage, present in the node",
         "observed  before: absent; after: absent",
-        "source    seed:40 (openshift/enhancements, split-rhcos-into-layers.md)",
+        "source    enhancement:40 (openshift/enhancements, split-rhcos-into-layers.md)",
         "note      snapshot: packages: rpm: odd",
     ]
 
