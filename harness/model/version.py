@@ -1,7 +1,7 @@
 """Versions of CoreOS images, in every scheme that is in use, with their OpenShift and RHEL parts.
 
-Source: enhancement:358 (versioning scheme); openshift/os and coreos/rhel-coreos-config for the schemes
-of today, art-tools artcommon/artcommonlib/rhcos.py for build ids.
+Source: enhancement:358 (versioning scheme); openshift/os and coreos/rhel-coreos-config for the
+schemes of today, art-tools artcommon/artcommonlib/rhcos.py for build ids.
 """
 
 from __future__ import annotations
