@@ -41,7 +41,7 @@ def test_exit_status_tells_the_kinds_of_red_apart(
 
 def test_product_counts_where_the_rig_is_in_trouble_too(project: Project) -> None:
     project.write(
-        "from harness.model.errors import ProductError, RigError\n"
+        "from harness import ProductError, RigError\n"
         "def test_rig(node_after): raise RigError('the connection dropped')\n"
         "def test_product(node_after): raise ProductError('kubelet is not ready')\n"
     )
@@ -56,7 +56,7 @@ def test_run_that_gets_no_images_is_recorded_as_trouble_of_the_rig(
     project.write(ROWS)
     project.write(
         "from harness.images import bootimage\n"
-        "from harness.model.errors import RigError\n"
+        "from harness import RigError\n"
         "def acquire(*_): raise RigError('the server is out of order')\n"
         "bootimage.acquire = acquire\n",
         "no_server.py",

@@ -90,7 +90,7 @@ def test_row_that_does_not_hold_fails_with_all_a_reader_needs(project: Project) 
 
 def test_failure_of_a_test_of_the_node_tells_what_was_tested(project: Project) -> None:
     project.write(
-        "from harness.model.errors import ProductError\n"
+        "from harness import ProductError\n"
         "def test_ready(node_after): raise ProductError('kubelet is not ready')\n"
     )
 
@@ -111,7 +111,7 @@ def test_download_that_failed_is_not_tried_again(project: Project) -> None:
     project.write(
         "import pathlib\n"
         "from harness.images import bootimage\n"
-        "from harness.model.errors import RigError\n"
+        "from harness import RigError\n"
         "def acquire(*_):\n"
         "    with pathlib.Path('tries').open('a') as tries:\n"
         "        tries.write('x')\n"
@@ -160,7 +160,7 @@ def test_trouble_of_the_rig_is_an_error_also_in_junit(project: Project) -> None:
 
 def test_kinds_of_red_in_the_middle_of_a_test(project: Project) -> None:
     project.write(
-        "from harness.model.errors import ProductError, RigError\n"
+        "from harness import ProductError, RigError\n"
         "def test_rig(): raise RigError('the connection dropped')\n"
         "def test_product(): raise ProductError('kubelet is not ready')\n"
     )

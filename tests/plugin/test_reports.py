@@ -128,7 +128,7 @@ def test_reason_of_a_claim_leads_its_message_in_report_and_history(project: Proj
 
 def test_claim_raised_from_trouble_of_the_rig_is_an_error(project: Project) -> None:
     project.write(
-        "from harness.model.errors import RigError\n"
+        "from harness import RigError\n"
         "def test_claim(node_after):\n"
         "    try: raise RigError('connection lost')\n"
         "    except RigError as exc: raise AssertionError('no sign of it') from exc\n"
@@ -163,7 +163,7 @@ def test_allowed_failure_is_shown_as_such_and_not_red(
 
 def test_trouble_of_the_rig_and_what_has_expired_are_not_allowed(project: Project) -> None:
     project.write(
-        "from harness.model.errors import RigError\n"
+        "from harness import RigError\n"
         "def test_rig(node_after): raise RigError('kubelet: connection dropped')\n"
     )
 

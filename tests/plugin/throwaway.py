@@ -1,7 +1,8 @@
 """A throwaway project that only has the plugin installed, with images of a few bytes.
 
-Everything in it is real but the machine: its scenario `fake` comes through the plugin's own hook,
-and brings up no guest, but leaves a machine's record as the real ones do.
+Everything in it is real but the machine: its scenario `fake` comes through the plugin's own hook.
+`unbooted.py` replaces the player, and alone knows more of the harness than its public face: it
+boots nothing, but leaves a machine's record as the real player does.
 """
 
 from __future__ import annotations
@@ -27,16 +28,32 @@ LABELS = {
 }
 
 CONFTEST = """
-import contextlib, dataclasses, os, pathlib, sys
-import pytest
-from harness.folders import fixture
-from harness.model import record
-from harness.model.errors import ProductError, RigError, SuiteError
-from harness.model.node_state import parse
-from harness.player.applied import AppliedNode, AppliedNodes
-from harness.player.plan import MachinePlan
-from harness.player.scenario import Scenario
-from harness.player.steps import LogIn, SwitchOn
+import dataclasses, sys
+from harness import LogIn, MachinePlan, Scenario, SwitchOn
+from unbooted import note, play
+
+NODE = MachinePlan(name="node", memory_mib=512, config=lambda site: {})
+
+def scenario(name, *machines):
+    planned = machines or (NODE,)
+
+    def steps(given):
+        # Nothing boots here, all else is real. Not at import: others pay nothing for this.
+        sys.modules["harness.workplace.workplace"].play = play
+        return tuple(step(machine=plan.name) for plan in planned for step in (SwitchOn, LogIn))
+
+    return Scenario(
+        name=name, title=name, machines=planned, steps=steps, takes_installer_config=name == "fake"
+    )
+
+def pytest_node_image_scenarios(config):
+    two = (dataclasses.replace(NODE, name=f"node-{number}") for number in (0, 1))
+    return [scenario("fake"), scenario("other_fake"), scenario("two_fakes", *two)]
+"""
+
+UNBOOTED = """
+import contextlib, dataclasses, os, pathlib
+from harness import AppliedNode, AppliedNodes, ProductError, RigError, SuiteError
 
 LOG = pathlib.Path(__file__).with_name("log")
 
@@ -49,22 +66,18 @@ class Machine:
     def why_stopped(self):
         return self.stopped
 
-def state(name):
-    return parse(fixture(f"transcripts/observe-{name}.txt").read_text())
-
-SIGHTING = record.Sighting(
-    rule="avc-denied", weight=record.Weight.WARNING, blame=record.Blame.PRODUCT, phase="kubelet",
-    at_s=9.0, cause="SELinux denied something", advice="", source="",
-)
-
 @contextlib.contextmanager
 def recorded(rig, name):
     # Not at import: what a project without machines pays for is tested with this file, too.
+    from harness.model import record
     from harness.watching.evidence import Evidence
+    sighting = record.Sighting(
+        rule="avc-denied", weight=record.Weight.WARNING, blame=record.Blame.PRODUCT,
+        phase="kubelet", at_s=9.0, cause="SELinux denied something", advice="", source="",
+    )
     kept = Evidence.begin(rig.evidence, name, rig.redactor)
     machine = record.MachineRecord(
-        name=kept.folder.name, scenario=name, folder=kept.folder.name,
-        sightings=(SIGHTING,),
+        name=kept.folder.name, scenario=name, folder=kept.folder.name, sightings=(sighting,),
     )
     kept.keep_record(machine)
     state = record.State.FAILED
@@ -80,19 +93,10 @@ TROUBLE = {
     "suite": SuiteError("its Ignition config fails"),
 }
 
-NODE = MachinePlan(name="node", memory_mib=512, config=lambda site: {})
-
-def scenario(name, *machines):
-    planned = machines or (NODE,)
-
-    def steps(given):
-        # Nothing boots here, all else is real. Not at import: others pay nothing for this.
-        sys.modules["harness.workplace.workplace"].play = play
-        return tuple(step(machine=plan.name) for plan in planned for step in (SwitchOn, LogIn))
-
-    return Scenario(
-        name=name, title=name, machines=planned, steps=steps, takes_installer_config=name == "fake"
-    )
+def state(name):
+    from harness.folders import fixture
+    from harness.model.node_state import parse
+    return parse(fixture(f"transcripts/observe-{name}.txt").read_text())
 
 @contextlib.contextmanager
 def play(scenario, rig, inputs):
@@ -115,10 +119,6 @@ def play(scenario, rig, inputs):
             })
         finally:
             note(f"down {name}")
-
-def pytest_node_image_scenarios(config):
-    two = (dataclasses.replace(NODE, name=f"node-{number}") for number in (0, 1))
-    return [scenario("fake"), scenario("other_fake"), scenario("two_fakes", *two)]
 """
 
 TABLE = """
@@ -156,6 +156,7 @@ class Project:
         monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
         monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
         (self.folder / "conftest.py").write_text(CONFTEST)
+        (self.folder / "unbooted.py").write_text(UNBOOTED)
         (self.folder / "table.toml").write_text(TABLE)
         (self.folder / "boot.raw").write_bytes(boot_sector())
         write_image(self.folder / "image", "latest", GO_ARCH, [b""], {"Labels": LABELS})

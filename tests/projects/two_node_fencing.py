@@ -17,20 +17,34 @@ from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
 
-from harness.cluster.exchange import Answer, Request, refusal
-from harness.cluster.web import serve
-from harness.guest.pivot import pivot
-from harness.model.clock import Deadline, NotYet
-from harness.model.ignition import Config, Document, File
-from harness.model.secret import Secret
-from harness.model.way import Way
-from harness.player.given import Given
-from harness.player.plan import MachinePlan, PrivateLink, Service
-from harness.player.running import Running
-from harness.player.scenario import Scenario
-from harness.player.site import Site
-from harness.player.steps import Check, LogIn, Reach, Reboot, Step, SwitchOn
-from harness.scenarios.flows.pivoting import pivot_steps
+from harness import (
+    Answer,
+    Check,
+    Config,
+    Deadline,
+    Document,
+    File,
+    Given,
+    LogIn,
+    MachinePlan,
+    NotYet,
+    PrivateLink,
+    Reach,
+    Reboot,
+    Request,
+    Running,
+    Scenario,
+    Secret,
+    Service,
+    Site,
+    Step,
+    SwitchOn,
+    Way,
+    pivot,
+    pivot_steps,
+    refusal,
+    serve,
+)
 
 FENCING, FENCED = "node-0", "node-1"
 ADDRESSES = {FENCING: "192.168.127.10", FENCED: "192.168.127.11"}

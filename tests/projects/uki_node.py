@@ -7,15 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.guest.pivot import pivot
-from harness.model.ignition import Document
-from harness.model.way import Way
-from harness.player.given import Given
-from harness.player.plan import FromDisk, MachinePlan
-from harness.player.scenario import Scenario
-from harness.player.site import Site
-from harness.player.steps import LogIn, Step, SwitchOn
-from harness.scenarios.flows.pivoting import pivot_steps
+from harness import (
+    Document,
+    FromDisk,
+    Given,
+    LogIn,
+    MachinePlan,
+    Scenario,
+    Site,
+    Step,
+    SwitchOn,
+    Way,
+    pivot,
+    pivot_steps,
+)
 
 NODE = "node"
 
