@@ -42,10 +42,7 @@ def customise(tree: Path, recipe: Recipe, programs: Mapping[str, Path], version:
     _install_tools(tree, programs)
     os_release = "".join(f"{line}\n" for line in os_release_lines(recipe, version))
     (tree / "usr/lib/os-release").write_text(os_release, encoding="utf-8")
-    sshd = tree / "usr/lib/systemd/system/ssh.service"
-    if sshd.exists():  # The installer's units name sshd.service, as on RHEL.
-        sshd.rename(sshd.with_name("sshd.service"))
-        (tree / "etc/systemd/system/sshd.service").unlink(missing_ok=True)
+    _name_as_on_rhel(tree)
     units = tree / "usr/lib/systemd/system"
     shutil.copy(tree / "usr/share/systemd/tmp.mount", units / "tmp.mount")
     (units / "default.target").unlink()
@@ -76,10 +73,14 @@ def os_release_lines(recipe: Recipe, version: str) -> tuple[str, ...]:
 
 
 def prune(tree: Path, patterns: Iterable[str]) -> None:
-    """Remove what matches `patterns`, globs below `tree`."""
+    """Remove what matches `patterns`, globs below `tree`, and the links that want removed units."""
     for pattern in patterns:
         for path in tree.glob(pattern):
             _remove(path)
+    for folder in (tree / "usr/lib/systemd").rglob("*.wants"):
+        for link in folder.iterdir():
+            if link.is_symlink() and not _target(tree, link).exists():
+                link.unlink()
 
 
 def enter_packages(tree: Path, folder: Path, deadline: Deadline) -> int:
@@ -94,7 +95,8 @@ def make_initramfs(tree: Path, deadline: Deadline) -> str:
     """Run dracut inside the tree with Ignition and ostree; return the kernel version."""
     (kernel,) = (path.name for path in (tree / "usr/lib/modules").iterdir())
     modules = tree / "usr/lib/modules" / kernel
-    shutil.move(tree / f"boot/vmlinuz-{kernel}", modules / "vmlinuz")
+    for name in ("vmlinuz", "config", "System.map"):
+        shutil.move(tree / f"boot/{name}-{kernel}", modules / name)
     shutil.copytree(FOLDER / "dracut", tree / "usr/lib/dracut/modules.d", dirs_exist_ok=True)
     with mounted(tree, deadline):
         process.run(
@@ -154,6 +156,25 @@ def _install_tools(tree: Path, programs: Mapping[str, Path]) -> None:
     shutil.copy(programs["ostree-container"], extensions / "ostree-container")
     for name in ("rpm-ostree", "coreos-installer"):
         shutil.copy(programs[name], tree / "usr/bin" / name)
+
+
+def _name_as_on_rhel(tree: Path) -> None:
+    """Make bash the shell and sshd.service the unit of sshd: the installer's scripts name them."""
+    shell = tree / "usr/bin/sh"
+    shell.unlink()
+    shell.symlink_to("bash")
+    units = tree / "usr/lib/systemd/system"
+    (units / "ssh.service").rename(units / "sshd.service")
+    (tree / "etc/systemd/system/sshd.service").unlink(missing_ok=True)
+    rescue = units / "rescue-ssh.target"
+    text = rescue.read_text(encoding="utf-8")
+    rescue.write_text(text.replace(" ssh.service", " sshd.service"), encoding="utf-8")
+
+
+def _target(tree: Path, link: Path) -> Path:
+    """Return where a link of the tree leads, an absolute one from the tree's root."""
+    target = link.readlink()
+    return tree / target.relative_to("/") if target.is_absolute() else link.parent / target
 
 
 def _move_selinux_store(tree: Path) -> None:

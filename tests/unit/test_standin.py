@@ -222,3 +222,18 @@ def test_grub_block_lists_point_at_the_core_image(tmp_path: Path) -> None:
     assert written[440:512] == bytes(72), "the partition table is not touched"
     assert struct.unpack_from("<Q", written, 0x5C) == (2048,)
     assert struct.unpack_from("<QHH", written, 1024 * 1024 + 500) == (2049, 2, 0x820)
+
+
+def test_links_that_want_a_pruned_unit_go_with_it(tmp_path: Path) -> None:
+    units = tmp_path / "usr/lib/systemd/system"
+    wants = units / "basic.target.wants"
+    wants.mkdir(parents=True)
+    for name in ("kept.service", "pruned.service", "absolute.service"):
+        (units / name).touch()
+    (wants / "kept.service").symlink_to("../kept.service")
+    (wants / "pruned.service").symlink_to("../pruned.service")
+    (wants / "absolute.service").symlink_to("/usr/lib/systemd/system/absolute.service")
+
+    coreos.prune(tmp_path, ["usr/lib/systemd/system/pruned.service"])
+
+    assert sorted(link.name for link in wants.iterdir()) == ["absolute.service", "kept.service"]
