@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import html
 import json
 from collections.abc import Callable
@@ -595,9 +596,75 @@ def test_config_without_its_secrets_is_still_a_config() -> None:
 
 
 def test_removed_script_calls_nothing() -> None:
-    script = File(path="/usr/local/bin/x", contents=Secret("#!/bin/sh\noc get csr\n"), mode=0o700)
+    text = "#!/bin/sh\noc login --token=sha256~0123456789abcdefghijklmn\n"
+    script = File(path="/usr/local/bin/x", contents=Secret(text), mode=0o700)
 
     assert read(Redactor().config(config_with(script)), "x").calls == ()
+
+
+UNIT = "[Service]\nExecStart=/usr/local/bin/x\n"
+SCRIPT = "#!/bin/bash\npodman run --quiet quay.example/x@sha256:0123456789abcdef0123456789abcdef\n"
+MANIFEST = "apiVersion: v1\nkind: ConfigMap\ndata:\n  max-pods: '250'\n"
+HASH = base64.b64encode(b"$2a$10$0123456789012345678901").decode()
+SECRET = f"apiVersion: v1\nkind: Secret\ndata:\n  kubeadmin: {HASH}\ntype: Opaque\n"
+LIST = json.dumps(
+    {"apiVersion": "v1", "kind": "List", "items": [{"kind": "Secret", "data": {"x": HASH}}]}
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "is_kept"),
+    [
+        ("/etc/systemd/system/x.service", UNIT, True),
+        ("/etc/systemd/system/x.service.d/10-x.conf", "[Unit]\nAfter=y.service\n", True),
+        ("/etc/containers/systemd/x.container", "[Container]\nImage=x\n", True),
+        ("/usr/local/bin/x.sh", SCRIPT, True),
+        ("/usr/local/bin/bootkube.sh", "#!/bin/sh\nrender --pull-secret=/assets/pull.json\n", True),
+        ("/opt/openshift/manifests/x.yaml", MANIFEST, True),
+        ("/etc/systemd/system/x.service", f"{UNIT}Environment=PASSWORD=hunter2\n", False),
+        ("/etc/systemd/system/x.service", "hunter2", False),
+        ("/etc/x.service", UNIT, False),
+        ("/usr/local/bin/x.sh", "#!/bin/sh\ncurl -u admin:hunter2 https://host\n", False),
+        ("/usr/local/bin/x.sh", "#!/bin/sh\nx --to k3yOfTheHouse0123456789ab\n", False),
+        ("/usr/local/bin/x.sh", "#!/bin/sh\nx --pull-secret=/9hunter2hunter2\n", False),
+        ("/opt/openshift/manifests/x.yaml", SECRET, False),
+        ("/opt/openshift/manifests/x.yaml", f"{MANIFEST}---\n{SECRET}", False),
+        ("/opt/openshift/manifests/x.json", LIST, False),
+        ("/opt/openshift/auth/kubeconfig", "apiVersion: v1\nkind: Config\nusers: []\n", False),
+        ("/etc/plain.conf", "max-pods: 250\n", False),
+    ],
+)
+@pytest.mark.parametrize("is_packed", [False, True], ids=["plain", "gzip"])
+def test_private_file_stays_where_its_kind_is_plain_and_nothing_in_it_looks_secret(
+    path: str, text: str, *, is_kept: bool, is_packed: bool
+) -> None:
+    contents: Document = {"source": data_url(text)}
+    if is_packed:
+        packed = base64.b64encode(gzip.compress(text.encode())).decode()
+        contents = {"source": f"data:;base64,{packed}", "compression": "gzip"}
+    document = config_with()
+    document["storage"] = {"files": [{"path": path, "mode": 0o600, "contents": contents}]}
+
+    kept = contents_by_path(Redactor().config(document))[path]
+
+    assert kept == (contents if is_kept else GONE)
+
+
+@pytest.mark.parametrize("text", [SECRET, LIST], ids=["yaml", "json"])
+def test_secret_of_a_cluster_goes_whoever_may_read_it(text: str) -> None:
+    document = config_with(File(path="/m/secret", contents=text))
+
+    assert contents_by_path(Redactor().config(document)) == {"/m/secret": GONE}
+    assert knowing(*secrets_in(document))(f"data {HASH}") == f"data {REMOVED}"
+
+
+def test_contents_that_open_without_end_are_not_opened_and_go() -> None:
+    packed = base64.b64encode(gzip.compress(b"#!/bin/sh\n" + bytes(20 << 20))).decode()
+    contents: Document = {"source": f"data:;base64,{packed}", "compression": "gzip"}
+    document = config_with()
+    document["storage"] = {"files": [{"path": "/x", "mode": 0o700, "contents": contents}]}
+
+    assert contents_by_path(Redactor().config(document)) == {"/x": GONE}
 
 
 def test_secrets_of_a_config_are_given_to_be_known() -> None:

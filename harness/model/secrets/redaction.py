@@ -15,11 +15,13 @@ import base64
 import binascii
 import json
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote, unquote, unquote_to_bytes
 
 from harness.model.ignition.document import Document, Json
 from harness.model.secret import Secret
+from harness.model.secrets import kinds
 from harness.model.secrets.known import KnownSecrets, parts_of
 from harness.model.secrets.signs import KEY_BEGIN, KEY_END, LOGIN_IN_URL, SECRET_NAME, SIGNS
 
@@ -28,6 +30,7 @@ REMOVED = "[removed]"
 
 _KEY_LINES = 100
 _HELD_LIMIT = 1 << 20
+_OPENED_LIMIT = 16 << 20
 # Alone in its line or its string; what follows elsewhere in the line is no part of the key.
 _KEY_LINE = re.compile(
     KEY_BEGIN + r'(?:\x1b\[[0-9;]*[A-Za-z]|\\++[nr]?|[^\w"\\\n])*+(?:["\n]|$)', re.MULTILINE
@@ -117,7 +120,7 @@ class Redactor:
 
     def _without(self, value: Json) -> Json:
         if isinstance(value, dict):
-            if self._is_secret(value.get("source")):
+            if self._is_secret(value.get("source"), is_packed=_is_packed(value)):
                 return {"source": _REMOVED_SOURCE}
             return {name: self._without(item) for name, item in value.items()}
         if isinstance(value, list):
@@ -128,12 +131,12 @@ class Redactor:
             return _REMOVED_SOURCE
         return value if value.startswith("data:") else _parsable(self(value))
 
-    def _is_secret(self, value: Json) -> bool:
+    def _is_secret(self, value: Json, *, is_packed: bool = False) -> bool:
         """Return whether this is a data URL with a secret in it."""
         if not isinstance(value, str) or not value.startswith("data:"):
             return False
-        contents = _decoded(value)
-        return self(contents) != contents
+        contents = _decoded(value, is_packed=is_packed)
+        return kinds.is_confidential(contents) or self(contents) != contents
 
 
 class LineRedactor:
@@ -204,6 +207,8 @@ def _secrets_in(value: Json, *, is_hidden: bool) -> Iterator[str]:
                 name == "passwordHash" or (is_hidden and name == "value")
             ):
                 yield item
+            elif isinstance(item, str) and name == "source" and _is_packed(value):
+                yield from _secrets_in_contents(_decoded(item, is_packed=True), is_hidden=is_hidden)
             else:
                 yield from _secrets_in(item, is_hidden=is_hidden or name in hidden)
     elif isinstance(value, str):
@@ -212,14 +217,19 @@ def _secrets_in(value: Json, *, is_hidden: bool) -> Iterator[str]:
 
 def _secrets_in_text(text: str, *, is_hidden: bool) -> Iterator[str]:
     if text.startswith("data:"):
-        contents = _decoded(text)
-        if is_hidden:
-            yield contents
-        yield from _secrets_in(_config_in(contents), is_hidden=False)
+        yield from _secrets_in_contents(_decoded(text), is_hidden=is_hidden)
         return
     for login in LOGIN_IN_URL.findall(text):
         yield login
         yield unquote(login.partition(":")[2])
+
+
+def _secrets_in_contents(contents: str, *, is_hidden: bool) -> Iterator[str]:
+    if is_hidden:
+        yield contents
+    if kinds.is_confidential(contents):
+        yield from kinds.values_of(contents)
+    yield from _secrets_in(_config_in(contents), is_hidden=False)
 
 
 def _config_in(text: str) -> Json:
@@ -269,17 +279,53 @@ def _parsable(text: str) -> str:
 def _hidden_fields(node: Mapping[str, Json]) -> set[str]:
     mode = node.get("mode")
     is_private = isinstance(mode, int) and not mode & _READABLE_BY_OTHERS
-    return _HIDDEN_FIELDS | (_CONTENTS if is_private else set())
+    return _HIDDEN_FIELDS | (_CONTENTS if is_private and not _is_plain(node) else set())
 
 
-def _decoded(data_url: str) -> str:
-    """Return the text in a data URL (RFC 2397), its encoded form if that is no text."""
+def _is_plain(node: Mapping[str, Json]) -> bool:
+    """Return whether a file's contents are all of a plain kind, without a sign of a secret."""
+    path, appended = node.get("path"), node.get("append", [])
+    pieces = [node.get("contents"), *(appended if isinstance(appended, list) else [None])]
+    texts = [_contents(piece) for piece in pieces]
+    return isinstance(path, str) and all(
+        text is not None and kinds.is_plain(path, text) and Redactor()(text) == text
+        for text in texts
+    )
+
+
+def _contents(resource: Json) -> str | None:
+    """Return the text of a file's contents; None for what lies elsewhere."""
+    source = resource.get("source") if isinstance(resource, dict) else None
+    if not isinstance(source, str) or not source.startswith("data:"):
+        return None
+    return _decoded(source, is_packed=_is_packed(resource))
+
+
+def _is_packed(resource: Json) -> bool:
+    return isinstance(resource, dict) and resource.get("compression") == "gzip"
+
+
+def _decoded(data_url: str, *, is_packed: bool = False) -> str:
+    """Return the text in a data URL (RFC 2397), its encoded form if that is no text.
+
+    Contents that gzip packed are opened, up to a limit that no file of a config reaches.
+    """
     head, _, body = data_url.partition(",")
     try:
         raw = unquote_to_bytes(body)
-        return (base64.b64decode(raw) if head.endswith(";base64") else raw).decode()
-    except (binascii.Error, UnicodeDecodeError):
+        plain = base64.b64decode(raw) if head.endswith(";base64") else raw
+        return (_opened(plain) if is_packed else plain).decode()
+    except (binascii.Error, UnicodeDecodeError, zlib.error):
         return body
+
+
+def _opened(packed: bytes) -> bytes:
+    """Raises `zlib.error` where it is not gzip's, or opens to more than the limit."""
+    gzip = zlib.decompressobj(wbits=31)
+    opened = gzip.decompress(packed, _OPENED_LIMIT)
+    if not gzip.eof:
+        raise zlib.error("cut off, or too large")
+    return opened
 
 
 def _emptied(found: re.Match[str]) -> str:

@@ -43,6 +43,8 @@ _NAMED = _spelled(*_PASSWORDS, *_TOKENS)
 _VALUE = r"""[^\s"'\\&]"""
 # A variable, a placeholder or a format stands where the secret would.
 _NO_VALUE = r"(?![<({%\[]|\$[({A-Za-z_])"
+# A file that holds the secret, as in --pull-secret=/assets/pull-secret.
+_NO_PATH = r"(?!/(?:assets|dev|etc|home|mnt|opt|proc|root|run|srv|tmp|usr|var)/)"
 _LIKE_RANDOM = rf"(?:(?={_VALUE}*[0-9]){_VALUE}{{6,}}|{_VALUE}{{16,}})"
 _QUOTE = r"""(?:\\*["'])?"""
 _AT_END = r"""(?=["'\\]|[ \t]*$)"""
@@ -69,7 +71,7 @@ _SIGNS = (
     rf"{_NO_VALUE}({_VALUE}{{4,}}){_AT_END}",
     # --password VALUE, also as a list of quoted words: Ignition logs how it runs useradd.
     rf"--[a-z-]{{0,40}}(?:password|token|secret){_QUOTE}[ ,=]+{_QUOTE}"
-    rf"(?!-){_NO_VALUE}({_VALUE}{{4,}})",
+    rf"(?!-){_NO_PATH}{_NO_VALUE}({_VALUE}{{4,}})",
     # What HTTP sends to log in; Go prints header values in brackets.
     rf"uthorization{_QUOTE}[ \t]*[:=][ \t]*\[?{_QUOTE}{_SCHEMES}[ \t]+"
     rf"{_NO_VALUE}([^\s\"'\\,\]]+)",
