@@ -10,6 +10,7 @@ import pytest
 
 _OPTION = "--update-goldens"
 _MOST_LINES = 60
+_BEGIN, _END = "<!-- generated: begin -->\n", "<!-- generated: end -->\n"
 _COMMAND = f"pytest tests/unit {_OPTION}"
 
 
@@ -29,6 +30,13 @@ class Golden:
             told = f"{path} is not what the code makes; look, and update it by: {_COMMAND}"
             pytest.fail(f"{told}\n{_difference(kept, content)}", pytrace=False)
         path.write_bytes(content)
+
+    def part(self, path: Path, made: str) -> None:
+        """Compare only what is between the two marks in `path`."""
+        before, _, rest = path.read_text(encoding="utf-8").partition(_BEGIN)
+        _, end, after = rest.partition(_END)
+        assert end, f"{path}: the marks {_BEGIN!r} and {_END!r} are missing"
+        self(path, f"{before}{_BEGIN}{made}{_END}{after}")
 
 
 def _difference(kept: bytes | None, made: bytes) -> str:

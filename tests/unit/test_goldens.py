@@ -54,3 +54,21 @@ def test_update_writes_what_is_made(kept: bytes | None, tmp_path: Path) -> None:
     UPDATE(path, "new\n")
 
     assert path.read_text() == "new\n"
+
+
+def test_part_of_a_file_is_written_between_its_marks(tmp_path: Path) -> None:
+    path = tmp_path / "page.md"
+    begin, end = "<!-- generated: begin -->\n", "<!-- generated: end -->\n"
+    path.write_text(f"before\n{begin}old\n{end}after\n")
+
+    UPDATE.part(path, "new\n")
+
+    assert path.read_text() == f"before\n{begin}new\n{end}after\n"
+
+
+def test_part_of_a_file_without_marks_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "page.md"
+    path.write_text("before\n")
+
+    with pytest.raises(AssertionError, match="are missing"):
+        UPDATE.part(path, "new\n")

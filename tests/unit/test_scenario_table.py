@@ -10,15 +10,11 @@ from harness.player.table import lines, markdown
 from harness.scenarios.catalogue import Catalogue
 
 DOCS = Path(__file__).parents[2] / "docs/scenarios.md"
-BEGIN, END = "<!-- the table is generated -->\n", "<!-- its end -->\n"
 SCENARIOS = [Catalogue().named(name) for name in Catalogue().names]
 
 
 def test_table_in_the_docs_is_what_the_scenarios_say(golden: Golden) -> None:
-    before, _, rest = DOCS.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-
-    golden(DOCS, f"{before}{BEGIN}{markdown(SCENARIOS)}{END}{after}")
+    golden.part(DOCS, markdown(SCENARIOS))
 
 
 def test_row_tells_media_memory_and_reboots_of_each_machine() -> None:
