@@ -160,6 +160,26 @@ def lint_configs(files: tuple[Path, ...], bootimage: str | None, node_image: str
 
 
 @main.command()
+@click.argument("console", type=_FILE)
+@click.option("--rules", multiple=True, type=_FILE, help="Rules to ask first; may be repeated.")
+def diagnose(console: Path, rules: tuple[Path, ...]) -> None:
+    """Say what the rules of diagnosis see in a console that was kept.
+
+    CONSOLE is the text of a machine's console, such as console.txt in the folder of a run.
+
+    Exit status 0 when nothing is fatal; 1 when something is; 2 when a file cannot be used.
+    """
+    from harness.diagnosis.replay import replay
+    from harness.diagnosis.rules import load
+
+    with _errors_told(_UnusableInput):
+        found = replay(_text_of(console), load(rules))
+        click.echo(found.render())
+    if found.fatal is not None:
+        raise SystemExit(1)
+
+
+@main.command()
 @click.argument("folder", type=_FILE)
 def report(folder: Path) -> None:
     """Write page and JUnit of a run that was killed.
@@ -193,6 +213,13 @@ def standin_path() -> None:
     """Print the folder of the newest ones; build nothing."""
     with _errors_told():
         click.echo(_newest_standin())
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_bytes().decode(errors="replace")
+    except OSError as exc:
+        raise InputError(str(path), f"cannot be read: {exc.strerror}", "name a text file") from exc
 
 
 def _say(line: str) -> None:

@@ -70,6 +70,15 @@ def narrate_stuck(
     )
 
 
+def summary(sighting: Sighting) -> Iterator[str]:
+    """Yield the lines that say what one sighting means."""
+    yield f"{sighting.weight} ({sighting.blame}) in phase {sighting.phase}: {sighting.cause}"
+    yield from _quoted(_decisive(sighting.lines))
+    yield from _often(sighting)
+    yield f"  advice: {sighting.advice}"
+    yield f"  rule: {sighting.rule} ({sighting.source})"
+
+
 def _decisive(lines: Sequence[QuotedLine]) -> Sequence[QuotedLine]:
     """Return the last lines: what came before the trouble is the first to go."""
     return lines[-_MOST_LINES:]

@@ -159,3 +159,23 @@ def test_lint_on_a_bootimage_that_is_known_makes_no_folder_of_a_run(
 
     assert (result.exit_code, result.exception) == (0, None)
     assert not (tmp_path / "pytest-node-image/runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("console", "status", "said"),
+    [
+        ("all is well\n", 0, "no rule matches a line"),
+        ("[  1.000000] Kernel panic - not syncing: no init\n", 1, "rule: kernel-panic"),
+        (None, 2, "cannot be read: No such file or directory"),
+    ],
+)
+def test_diagnose_says_what_a_console_shows(
+    console: str | None, status: int, said: str, runner: CliRunner, tmp_path: Path
+) -> None:
+    if console is not None:
+        (tmp_path / "console.txt").write_text(console)
+
+    result = runner.invoke(main, ["diagnose", str(tmp_path / "console.txt")])
+
+    assert said in result.output
+    assert result.exit_code == status
