@@ -1,11 +1,13 @@
-"""Reads expectation tables: TOML in, rows out, every fault told with file, row and known names.
+"""Reads expectation tables: TOML in, rows out; an error names the file, the row and known names.
 
-The shipped tables are in `fixtures/expectations`.
+The shipped tables are in `fixtures/expectations`; `choice` picks one for an image.
 
     title = "..."             one line
     extends = "other-table"   a name or path; its rows come first, one with the same id is replaced
+    ocp = "4.20"              the OpenShift version that the table is for
+    rhel = ["9.6"]            the RHEL versions that it was released on
     [[match]]                 image labels and the regular expressions that their values fit whole;
-                              any one [[match]] that fits makes the table a candidate for `choose`
+                              any one [[match]] that fits makes the table a candidate
     [[drop]]                  `kind`, `id` and `source`, the reason: a row of an extended table that
                               does not count
     [[package]] [[os_release]] [[unit]] [[file]] [[invariant]]
@@ -15,7 +17,6 @@ The shipped tables are in `fixtures/expectations`.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,7 @@ from harness.verdict.rows import (
     UnitRow,
     require_pattern,
 )
+from harness.verdict.scope import Facts, is_within
 
 _KINDS = [row.test_kind for row in get_args(Row)]
 
@@ -53,6 +55,8 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     title: str = ""
     extends: Text | None = None
+    ocp: Text | None = None
+    rhel: tuple[Text, ...] = ()
     match: tuple[dict[str, str], ...] = ()
     drop: tuple[Drop, ...] = ()
     package: tuple[PackageRow, ...] = ()
@@ -78,6 +82,8 @@ class Table:
     name: str
     title: str
     extends: str | None
+    ocp: str | None = None
+    rhel: tuple[str, ...] = ()
     matches: tuple[Mapping[str, str], ...]
     rows: tuple[Row, ...]
     drops: tuple[Drop, ...] = ()
@@ -85,11 +91,16 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectations:
-    """A table with all that it extends."""
+    """A table with all that it extends, for one image; `reason` says why this table.
+
+    `ocp` has the OpenShift versions that the image claims, or the one that the table is for.
+    """
 
     name: str
     title: str
     rows: tuple[Row, ...]
+    ocp: tuple[str, ...] = ()
+    reason: str = ""
 
     @property
     def paths_to_observe(self) -> tuple[str, ...]:
@@ -102,15 +113,19 @@ def built_in() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in fixture("expectations").glob("*.toml")))
 
 
-def load(name_or_path: str | os.PathLike[str]) -> Expectations:
+def load(name_or_path: str | os.PathLike[str], facts: Facts | None = None) -> Expectations:
     """Return a shipped table by name, or one of the user's by path, with all that it extends.
+
+    Without `facts` of an image, the OpenShift version is that of the table. Rows that do not hold
+    for the image by their bounds are left out.
 
     Raises:
         InputError: there is no such table, something is wrong in it, or it has no rows.
     """
-    table = _read(os.fspath(name_or_path), asked_by=None)
+    table = read(name_or_path)
+    lineage = _lineage(table)
     rows: dict[tuple[str, str], Row] = {}
-    for ancestor in _lineage(table):
+    for ancestor in lineage:
         for drop in ancestor.drops:
             _drop(drop, rows, ancestor.name)
         rows.update({(row.test_kind, row.id): row for row in ancestor.rows})
@@ -118,28 +133,18 @@ def load(name_or_path: str | os.PathLike[str]) -> Expectations:
         raise InputError(
             f"expectations {table.name}", "has no rows", "add some, such as [[package]]"
         )
-    return Expectations(name=table.name, title=table.title, rows=tuple(rows.values()))
+    facts = facts or Facts(ocp=tuple(each.ocp for each in reversed(lineage) if each.ocp)[:1])
+    held = tuple(row for row in rows.values() if is_within(row, facts) is not False)
+    return Expectations(name=table.name, title=table.title, rows=held, ocp=facts.ocp)
 
 
-def choose(labels: Mapping[str, str]) -> str:
-    """Return the name of the shipped table that fits an image best, by its labels.
-
-    Of several the one that asks for the most labels is taken.
+def read(name_or_path: str | os.PathLike[str]) -> Table:
+    """Return a shipped table by name, or one of the user's by path, without what it extends.
 
     Raises:
-        InputError: none fits, or several do equally well.
+        InputError: there is no such table, or something is wrong in it.
     """
-    scores = {name: _score(_read(name, asked_by=None), labels) for name in built_in()}
-    best = max(scores.values(), default=0)
-    fitting = [name for name, score in scores.items() if score == best > 0]
-    if len(fitting) == 1:
-        return fitting[0]
-    seen = {key: value for key, value in labels.items() if key in _labels_of_interest()}
-    raise InputError(
-        "node image",
-        f"fits {' and '.join(fitting) or 'no table'} by its labels: {seen or 'none of interest'}",
-        f"name the table with --expectations; known: {', '.join(built_in())}",
-    )
+    return _read(os.fspath(name_or_path), asked_by=None)
 
 
 def parse(text: str, name: str) -> Table:
@@ -158,6 +163,8 @@ def parse(text: str, name: str) -> Table:
         name=Path(name).name.removesuffix(".toml"),
         title=file.title or name,
         extends=file.extends,
+        ocp=file.ocp,
+        rhel=file.rhel,
         matches=file.match,
         rows=file.rows,
         drops=file.drop,
@@ -198,17 +205,3 @@ def _lineage(table: Table) -> list[Table]:
         asked_for.add(parent)
         line.insert(0, _read(parent, asked_by=line[0].name))
     return line
-
-
-def _score(table: Table, labels: Mapping[str, str]) -> int:
-    fitting = (
-        len(match)
-        for match in table.matches
-        if all(re.fullmatch(pattern, labels.get(key, "")) for key, pattern in match.items())
-    )
-    return max(fitting, default=0)
-
-
-def _labels_of_interest() -> set[str]:
-    tables = (_read(name, asked_by=None) for name in built_in())
-    return {key for table in tables for match in table.matches for key in match}

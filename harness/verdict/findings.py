@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -13,7 +14,7 @@ from msgspec import structs
 
 from harness.model.node_state import NodeState
 from harness.model.way import Way
-from harness.verdict import invariants
+from harness.verdict import invariants, placeholders
 from harness.verdict.passage import Passage
 from harness.verdict.rows import (
     FileRow,
@@ -24,6 +25,7 @@ from harness.verdict.rows import (
     Row,
     UnitRow,
 )
+from harness.verdict.scope import Facts, is_within
 
 # Tables cite the design document by line. README.md links to it.
 _ENHANCEMENT = re.compile(r"\benhancement:\d+")
@@ -65,6 +67,9 @@ def judge(row: Row, passage: Passage) -> Finding | None:
     Where the bootimage has the node layer inside, what it brings must be there from the start.
     """
     before, after = passage.before, passage.after
+    sides = _sides(row, passage)
+    if not any(side.is_asked for side in sides):
+        return None
     held = _held(row, passage.way)
     failures = [
         failure
@@ -77,9 +82,10 @@ def judge(row: Row, passage: Passage) -> Finding | None:
     elif isinstance(held, InvariantRow):
         observed = invariants.broken(held.name, passage)
     else:
-        observed = _observe(held, before, after)
+        observed = _observe(held, *sides)
     notes = tuple(dict.fromkeys(f"snapshot: {t}" for t in before.problems + after.problems))
-    return None if observed is None else Finding(row=held, observed=observed, notes=notes)
+    filled = _filled(held, passage)
+    return None if observed is None else Finding(row=filled, observed=observed, notes=notes)
 
 
 def _held(row: Row, way: Way) -> Row:
@@ -88,19 +94,51 @@ def _held(row: Row, way: Way) -> Row:
     return structs.replace(row, layer=Layer.COREOS)
 
 
+def _filled(row: Row, passage: Passage) -> Row:
+    """Return a row as it reads for the node, with what its image claims."""
+    if not isinstance(row, OsReleaseRow):
+        return row
+    facts = passage.facts_after
+    known = placeholders.values(facts.base, " and ".join(facts.ocp) or None)
+    texts = {"equals": row.equals, "matches": row.matches}
+    filled = {name: text and placeholders.shown(text, known) for name, text in texts.items()}
+    return structs.replace(row, **filled)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Side:
+    """The node before or after, and whether a row is asked of it by its bounds."""
+
+    state: NodeState
+    facts: Facts
+    is_asked: bool
+
+
+def _sides(row: Row, passage: Passage) -> tuple[_Side, _Side]:
+    before, after = (
+        _Side(state=state, facts=facts, is_asked=is_within(row, facts) is True)
+        for state, facts in (
+            (passage.before, passage.facts_before), (passage.after, passage.facts_after),
+        )
+    )  # fmt: skip
+    return before, after
+
+
 def _observe(
-    row: PackageRow | OsReleaseRow | UnitRow | FileRow, before: NodeState, after: NodeState
+    row: PackageRow | OsReleaseRow | UnitRow | FileRow, before: _Side, after: _Side
 ) -> str | None:
     match row:
         case PackageRow():
-            return _package(row, before, after)
+            was, now = (_installed(row, side.state) for side in (before, after))
+            return _presence(row.layer, row.absent, before, was, after, now)
         case OsReleaseRow():
             return _os_release(row, before, after)
         case UnitRow():
             return _unit(row, before, after)
         case FileRow():
-            was, now = (state.existing_paths & {row.path} for state in (before, after))
-            return _presence(row.layer, not row.present, " ".join(was), " ".join(now))
+            found = (" ".join(side.state.existing_paths & {row.path}) for side in (before, after))
+            was, now = found
+            return _presence(row.layer, not row.present, before, was, after, now)
 
 
 def _sections_of(row: Row) -> tuple[str, ...]:
@@ -111,18 +149,16 @@ def _sections_of(row: Row) -> tuple[str, ...]:
     return (kinds[type(row)],)
 
 
-def _presence(layer: Layer, absent: bool, was: str, now: str) -> str | None:
+def _presence(
+    layer: Layer, absent: bool, before: _Side, was: str, after: _Side, now: str
+) -> str | None:
     """Compare what there was and is, as words, empty for nothing, with what the layer says."""
-    holds = bool(now) is not absent
-    if layer is Layer.COREOS:
+    holds = not after.is_asked or bool(now) is not absent
+    if before.is_asked and layer is Layer.COREOS:
         holds = holds and bool(was) is not absent
-    elif not absent:
+    elif before.is_asked and layer is Layer.NODE and not absent:
         holds = holds and not was
     return None if holds else f"before: {was or 'absent'}; after: {now or 'absent'}"
-
-
-def _package(row: PackageRow, before: NodeState, after: NodeState) -> str | None:
-    return _presence(row.layer, row.absent, _installed(row, before), _installed(row, after))
 
 
 def _installed(row: PackageRow, state: NodeState) -> str:
@@ -130,29 +166,40 @@ def _installed(row: PackageRow, state: NodeState) -> str:
     return ", ".join(str(package) for name in names for package in state.packages[name])
 
 
-def _os_release(row: OsReleaseRow, before: NodeState, after: NodeState) -> str | None:
-    was, now = (state.os_release.get(row.key) for state in (before, after))
-    if row.layer is Layer.COREOS:
-        holds = _value_holds(row, was) and _value_holds(row, now)
-    else:
-        holds = _value_holds(row, now) and (row.absent or was is None)
+def _os_release(row: OsReleaseRow, before: _Side, after: _Side) -> str | None:
+    was, now = (side.state.os_release.get(row.key) for side in (before, after))
+    holds = not after.is_asked or _value_holds(row, now, after.facts)
+    if before.is_asked and row.layer is Layer.COREOS:
+        holds = holds and _value_holds(row, was, before.facts)
+    elif before.is_asked and row.layer is Layer.NODE and not row.absent:
+        holds = holds and was is None
     return None if holds else f"before: {_quoted(was)}; after: {_quoted(now)}"
 
 
-def _value_holds(row: OsReleaseRow, value: str | None) -> bool:
+def _value_holds(row: OsReleaseRow, value: str | None, facts: Facts) -> bool:
+    """Return whether a value is what the row says, by each OpenShift version that is claimed."""
     if row.absent or value is None:
         return row.absent and value is None
+    return all(
+        re.fullmatch(_pattern(row, placeholders.values(facts.base, ocp)), value) is not None
+        for ocp in facts.ocp or (None,)
+    )
+
+
+def _pattern(row: OsReleaseRow, known: Mapping[str, str]) -> str:
     if row.equals is not None:
-        return value == row.equals
-    return re.fullmatch(row.matches or "", value) is not None
+        return placeholders.literal_pattern(row.equals, known)
+    return placeholders.pattern(row.matches or "", known)
 
 
 def _quoted(value: str | None) -> str:
     return "absent" if value is None else repr(value)
 
 
-def _unit(row: UnitRow, before: NodeState, after: NodeState) -> str | None:
-    was, now = before.units.get(row.name), after.units.get(row.name)
+def _unit(row: UnitRow, before: _Side, after: _Side) -> str | None:
+    was, now = (side.state.units.get(row.name) for side in (before, after))
+    if not after.is_asked:
+        return None
     if now is None:
         return f"after: {row.name} is not loaded"
     if now.active != row.active or row.sub not in (None, now.sub):

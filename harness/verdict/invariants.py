@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 
+from harness.model.version import parsed
 from harness.verdict.passage import Passage
 from harness.verdict.rows import Invariant
 
@@ -105,7 +106,10 @@ def _version(passage: Passage) -> str | None:
     now, release = (passage.after.os_release.get(key) for key in ("OSTREE_VERSION", "VERSION_ID"))
     if now is None or now != expected:
         return f"OSTREE_VERSION after: {now or 'absent'}; the base has {expected or 'none'}"
-    if not release or not now.startswith(f"{release}."):
+    known = parsed(now)
+    # VERSION_ID is OpenShift's version where CoreOS versions begin with that.
+    prefix = known.ocp if known and known.ocp else now
+    if not release or not f"{prefix}.".startswith(f"{release}."):
         return f"OSTREE_VERSION after: {now}, but VERSION_ID is {release or 'absent'}"
     return None
 

@@ -1,8 +1,8 @@
 """What can be expected of a node, as rows of data; `findings` holds snapshots to them.
 
 A row of the `coreos` layer holds in the bare bootimage and stays true; a row of the `node` layer
-comes true with the node image only. Every row names its source. `expectations` reads tables of
-them.
+comes true with the node image only. Every row names its source, and may have bounds, `since` and
+`until`: each image is judged within its own. `expectations` reads tables of rows.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from harness.model.way import Way
+from harness.verdict import placeholders
+from harness.verdict.scope import Bound
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 
@@ -24,6 +26,8 @@ class Layer(StrEnum):
 
     COREOS = "coreos"
     NODE = "node"
+    EITHER = "either"
+    """It is in the node; whether the bootimage has it, too, is not judged."""
 
 
 class Invariant(StrEnum):
@@ -53,6 +57,8 @@ class PackageRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     layer: Layer
     source: Text
     absent: bool = False
+    since: Bound | None = None
+    until: Bound | None = None
 
     @property
     def id(self) -> str:
@@ -66,7 +72,10 @@ class PackageRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class OsReleaseRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A field of /etc/os-release has one value, fits a regular expression, or is absent."""
+    """A field of /etc/os-release has one value, fits a regular expression, or is absent.
+
+    Both may have `placeholders`, which the image's own claims fill.
+    """
 
     test_kind: ClassVar[str] = "os_release"
 
@@ -76,11 +85,15 @@ class OsReleaseRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     equals: Text | None = None
     matches: Text | None = None
     absent: bool = False
+    since: Bound | None = None
+    until: Bound | None = None
 
     def __post_init__(self) -> None:
         if [self.equals is not None, self.matches is not None, self.absent].count(True) != 1:
             raise ValueError("Expected one of `equals`, `matches` and `absent = true`")
-        require_pattern(self.matches or "")
+        for text in filter(None, (self.equals, self.matches)):
+            placeholders.require_known(text)
+        require_pattern(placeholders.pattern(self.matches or "", {}))
 
     @property
     def id(self) -> str:
@@ -112,6 +125,8 @@ class UnitRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     source: Text
     active: Text = "active"
     sub: Text | None = None
+    since: Bound | None = None
+    until: Bound | None = None
 
     @property
     def id(self) -> str:
@@ -135,6 +150,8 @@ class FileRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     layer: Layer
     source: Text
     present: bool = True
+    since: Bound | None = None
+    until: Bound | None = None
 
     @property
     def id(self) -> str:
@@ -154,6 +171,8 @@ class InvariantRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     name: Invariant
     source: Text
+    since: Bound | None = None
+    until: Bound | None = None
 
     @property
     def id(self) -> str:
@@ -219,5 +238,7 @@ def _presence(layer: Layer, absent: bool) -> str:
             return "absent in the bootimage and in the node"
         case Layer.NODE, False:
             return "absent in the bootimage, present in the node"
+        case Layer.EITHER, False:
+            return "present in the node"
         case _:
             return "absent in the node"

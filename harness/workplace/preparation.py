@@ -42,6 +42,7 @@ from harness.player.scenario import Scenario
 from harness.standin import build
 from harness.standin.build import StandIn
 from harness.verdict import expectations
+from harness.verdict.choice import choose
 from harness.verdict.expectations import Expectations
 from harness.workplace.images import ACQUIRE_S, NamedImages
 from harness.workplace.options import Settings
@@ -166,10 +167,11 @@ class Preparation:
     def expectations(self) -> Expectations:
         """The table that the node is held to; for the stand-in known without building it."""
         if self.settings.expectations:
-            return expectations.load(self.settings.expectations)
+            found = expectations.load(self.settings.expectations)
+            return replace(found, reason="named by --expectations")
         if self.settings.is_stand_in:
             return expectations.load(STAND_IN)
-        return expectations.load(expectations.choose(self.node_image.labels))
+        return choose(self.node_image.labels)
 
     @cached_property
     def node_source(self) -> Source:

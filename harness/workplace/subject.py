@@ -12,6 +12,7 @@ from importlib import metadata
 
 from harness.machine.domain.hardware import PLAIN
 from harness.player.plan import BOOTIMAGE, FAT, LIVE_ISO
+from harness.verdict.expectations import Expectations
 from harness.workplace.preparation import Preparation
 
 
@@ -40,9 +41,13 @@ def describe(ready: Preparation) -> list[str]:
     return [
         f"node image: {image.reference} {image.version or 'of no version'}, {image.digest}",
         f"bootimage: {ready.bootimage.origin}",
-        f"expectations: {ready.expectations.name} ({ready.expectations.title})",
+        f"expectations: {_named(ready.expectations)}",
         f"acceleration: {found.kind} ({found.reason})",
     ]
+
+
+def _named(found: Expectations) -> str:
+    return "; ".join(filter(None, (f"{found.name} ({found.title})", found.reason)))
 
 
 def _provenance(ready: Preparation) -> Iterator[tuple[str, str]]:
@@ -53,6 +58,8 @@ def _provenance(ready: Preparation) -> Iterator[tuple[str, str]]:
     yield "node_image_digest", image.digest
     yield "node_image_version", image.version or "not told"
     yield "expectations", ready.expectations.name
+    if ready.expectations.reason:
+        yield "expectations_reason", ready.expectations.reason
     yield "acceleration", str(ready.acceleration.kind)
     yield "stand_in", "yes" if image.is_stand_in else "no"
     if settings.hardware != PLAIN:

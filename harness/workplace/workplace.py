@@ -19,7 +19,6 @@ from harness.cluster.release_payload import NODE_IMAGE, PAUSE, ReleasePayload, p
 from harness.diagnosis import rules
 from harness.diagnosis.allow import NOTHING_ALLOWED, AllowList
 from harness.diagnosis.rules import Rulebook
-from harness.images.container.node_image import NodeImage
 from harness.images.container.pause import write_pause_image
 from harness.images.container.registry import Registry, serve
 from harness.images.container.skopeo import Source
@@ -173,7 +172,8 @@ class Workplace:
         passage = Passage(
             before=node.before, after=node.after, boots=node.watch.boots,
             way=node.way, reboots=node.reboots,
-            base_version=base_version(image), digest=image.digest,
+            base_version=image.claims.version, digest=image.digest,
+            ocp=self.preparation.expectations.ocp or image.claims.ocp_versions,
         )  # fmt: skip
         finding = judge(row, passage)
         if finding is not None:
@@ -234,11 +234,6 @@ class Workplace:
         return registry.push(
             Source(reference=reference, arch=arch), "pause", Deadline.after(PUSH_S)
         )
-
-
-def base_version(image: NodeImage) -> str | None:
-    """Return the version of the CoreOS image that a node image was built on, as far as told."""
-    return image.build_versions.get("machine-os") or image.version
 
 
 @contextmanager

@@ -1,14 +1,13 @@
-"""Tables are read with every fault told, extend each other, and are chosen by image labels."""
+"""Tables are read with every problem reported, and extend each other."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from harness.model.errors import InputError
-from harness.verdict.expectations import built_in, choose, load, parse
+from harness.verdict.expectations import built_in, load, parse
 from harness.verdict.rows import (
     FileRow,
     Invariant,
@@ -123,6 +122,14 @@ BAD = [
         "Invalid enum value 'no-weather'",
     ),
     (
+        '[[os_release]]\nkey = "ID"\nlayer = "node"\nsource = "s"\nequals = "{versoin}"',
+        "t.toml, [[os_release]] number 1 (ID)",
+        "{versoin} is not a placeholder; known: {version}, {rhel}, {rhel_major}, {ocp}",
+    ),
+    (PACKAGE + 'since = { ocp = "4" }', A, "matching regex"),
+    (PACKAGE + 'since = { date = "soon" }', A, "Expected `date"),
+    (PACKAGE + "until = { day = 2026-08-05 }", A, "unknown field `day`"),
+    (
         '[[os_release]]\nkey = "ID"\nlayer = "node"\nsource = "s"',
         "t.toml, [[os_release]] number 1 (ID)",
         "Expected one of `equals`, `matches`",
@@ -164,7 +171,7 @@ def test_table_below_a_folder_is_read_whatever_its_name_ends_with(tmp_path: Path
     ("text", "known"),
     [
         ("[[pakage]]\n", "package, os_release, unit, file, invariant"),
-        (PACKAGE + "weight = 3", "name, layer, source, absent"),
+        (PACKAGE + "weight = 3", "name, layer, source, absent, since, until"),
         (PACKAGE.replace("node", "rhel"), "coreos, node"),
         ('[[invariant]]\nname = "x"\nsource = "s"', "boot-id-unchanged, kernel-unchanged"),
     ],
@@ -289,52 +296,3 @@ def test_missing_parent_is_told_with_its_child(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match=r"nothing \(extended by a\)"):
         load(path)
-
-
-VERSION = "org.opencontainers.image.version"
-BUILD_VERSIONS = "io.openshift.build.versions"
-DISPLAY_NAMES = "io.openshift.build.version-display-names"
-STAND_IN = {
-    "io.node-image.stand-in": "true",
-    "io.openshift.metalayer": "true",
-    VERSION: "9.6.20250203-0",
-    BUILD_VERSIONS: "machine-os=9.6.20250203-0",
-}
-
-
-@pytest.mark.parametrize(
-    ("labels", "name"),
-    [
-        ({VERSION: "9.6.20250203-0"}, "ocp-4.19"),
-        ({BUILD_VERSIONS: "machine-os=9.6.20250203-0"}, "ocp-4.19"),
-        ({VERSION: "9.8.20260301-1", "com.coreos.osname": "rhcos"}, "ocp-5.0"),
-        ({VERSION: "10.2.20260301-0"}, "ocp-5.0"),
-        ({VERSION: "10.0.20260614-0", "com.coreos.osname": "scos"}, "okd-scos"),
-        ({VERSION: "9.0.20260926-dev0", "com.coreos.osname": "scos"}, "okd-scos"),
-        (
-            {
-                BUILD_VERSIONS: "machine-os=10.0.20260614-0",
-                DISPLAY_NAMES: "machine-os=CentOS Stream CoreOS 10",
-            },
-            "okd-scos",
-        ),
-        (STAND_IN, "stand-in"),
-    ],
-)
-def test_image_labels_choose_the_table(labels: Mapping[str, str], name: str) -> None:
-    assert choose(labels) == name
-
-
-@pytest.mark.parametrize(
-    "labels",
-    [{}, {VERSION: "418.94.202409090849-0"}, {VERSION: "9.6.20250203-0.extra"}],
-    ids=["none", "legacy", "longer"],
-)
-def test_labels_that_fit_nothing_are_shown_with_the_known_tables(labels: Mapping[str, str]) -> None:
-    with pytest.raises(InputError, match="fits no table") as caught:
-        choose({**labels, "vendor": "somebody"})
-
-    assert all(value in caught.value.problem for value in labels.values())
-    assert "somebody" not in caught.value.problem
-    assert "--expectations" in caught.value.remedy
-    assert "okd-scos" in caught.value.remedy

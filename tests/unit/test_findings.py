@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 
 import pytest
 from node_states import AFTER, BEFORE, with_os_release, with_unit
@@ -24,6 +25,7 @@ from harness.verdict.rows import (
     UnitRow,
     applies,
 )
+from harness.verdict.scope import Bound
 
 S = "here"
 COREOS, NODE = Layer.COREOS, Layer.NODE
@@ -276,3 +278,61 @@ def test_package_installed_in_two_versions_shows_both() -> None:
 
     assert isinstance(finding, Finding)
     assert "k-1-1.x86_64, k-2-1.x86_64" in finding.observed
+
+
+BASE = Bound(date=datetime.date(2025, 2, 3), rhel="9.6")
+LATER = Bound(date=datetime.date(2025, 2, 4))
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "is_judged"),
+    [
+        (None, None, True),
+        (BASE, None, True),
+        (LATER, None, False),
+        (None, BASE, False),
+        (None, LATER, True),
+        (Bound(ocp="4.19"), Bound(ocp="4.20"), True),
+        (Bound(ocp="4.20"), None, False),
+        (Bound(rhel="9.8"), None, False),
+        (Bound(date=datetime.date(2025, 2, 3), rhel="9.8"), None, False),
+    ],
+)
+def test_row_is_judged_within_its_bounds(
+    since: Bound | None, until: Bound | None, is_judged: bool
+) -> None:
+    row = PackageRow(name="cri-o", layer=NODE, source=S, since=since, until=until)
+
+    finding = judge(row, Passage(before=BEFORE, after=AFTER))
+
+    assert (finding is not None) is is_judged
+
+
+def test_bootimage_is_judged_within_its_own_bounds() -> None:
+    row = PackageRow(name="runc", layer=COREOS, source=S, since=LATER)
+    newer = "9.6.20250301-0"
+    after = with_os_release(AFTER, OSTREE_VERSION=newer)
+
+    assert judge(row, Passage(before=BEFORE, after=after, base_version=newer)) is None
+    moved = with_os_release(BEFORE, OSTREE_VERSION=newer)
+    assert judge(row, Passage(before=moved, after=after, base_version=newer)) is not None
+
+
+def test_package_of_either_layer_is_asked_of_the_node_alone() -> None:
+    row = PackageRow(name="runc", layer=Layer.EITHER, source=S)
+
+    assert row.claim == "package runc present in the node"
+    assert judge(row, Passage(before=BEFORE, after=AFTER)) is None
+    assert judge(row, Passage(before=AFTER, after=AFTER)) is None
+    assert judge(row, Passage(before=BEFORE, after=BEFORE)) is not None
+
+
+def test_finding_shows_what_the_image_claims() -> None:
+    row = OsReleaseRow(key=KEY, layer=NODE, equals="{ocp}", source=S)
+    passage = Passage(before=BEFORE, after=AFTER, ocp=("4.20", "4.21"))
+
+    finding = judge(row, passage)
+
+    assert finding is not None
+    assert finding.expected.startswith("os-release OPENSHIFT_VERSION equals '4.20 and 4.21'")
+    assert judge(row, dataclasses.replace(passage, ocp=())) is None

@@ -16,11 +16,13 @@ DISK = SimpleNamespace(origin="a.qcow2", sha256="1" * 64)
 FAT = SimpleNamespace(origin="fat.qcow2", sha256="2" * 64)
 
 
-def ready(acquired: object = None, *, is_checked: bool = True, **options: object) -> Any:  # noqa: ANN401 - a fake
+def ready(
+    acquired: object = None, *, is_checked: bool = True, reason: str = "", **options: object
+) -> Any:  # noqa: ANN401 - a fake
     return SimpleNamespace(
         is_checked=is_checked, settings=SimpleNamespace(**OPTIONS | options), bootimage=DISK,
         images=SimpleNamespace(acquired=acquired or {}),
-        expectations=SimpleNamespace(name="stand-in"),
+        expectations=SimpleNamespace(name="stand-in", reason=reason),
         acceleration=SimpleNamespace(kind="tcg"),
         node_image=SimpleNamespace(
             reference="oci:x", digest="sha256:3", version=None, is_stand_in=True
@@ -50,6 +52,7 @@ def test_nothing_is_told_before_it_is_known() -> None:
             {"acquired": {"bootimage": DISK, "fat": FAT}},
             {"fat_bootimage": "fat.qcow2", "fat_bootimage_sha256": "2" * 64},
         ),
+        ({"reason": "OpenShift 4.20"}, {"expectations_reason": "OpenShift 4.20"}),
         ({"acquired": {"uki": FAT}}, {"image_uki": "fat.qcow2", "image_uki_sha256": "2" * 64}),
     ],
 )

@@ -22,36 +22,12 @@ from harness.verdict.rows import Invariant, InvariantRow, Layer, PackageRow
 from harness.workplace import workplace
 from harness.workplace.nodes import why_dead
 from harness.workplace.options import read
-from harness.workplace.workplace import Workplace, base_version
+from harness.workplace.workplace import Workplace
 
 BEFORE, AFTER = (
     parse(fixture(f"transcripts/observe-{when}.txt").read_text()) for when in ("before", "after")
 )
 ANY: Any = None
-
-
-@pytest.mark.parametrize(
-    ("labels", "version"),
-    [
-        ({"org.opencontainers.image.version": "419.1"}, "419.1"),
-        (
-            {
-                "org.opencontainers.image.version": "419.1",
-                "io.openshift.build.versions": "machine-os=9.6.20250203-0",
-            },
-            "9.6.20250203-0",
-        ),
-        ({}, None),
-    ],
-    ids=["own", "base", "none"],
-)
-def test_version_of_the_base_goes_before_the_node_images_own(
-    labels: dict[str, str], version: str | None
-) -> None:
-    reference = Reference(transport=Transport.OCI, rest="/x:latest")
-    image = NodeImage(reference=reference, digest="sha256:1", labels=labels, layers=())
-
-    assert base_version(image) == version
 
 
 @pytest.mark.parametrize(

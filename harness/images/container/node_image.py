@@ -10,11 +10,10 @@ from typing import Any
 
 from harness.images.container.reference import Reference, Transport
 from harness.images.container.skopeo import Source, inspect_config, inspect_manifest
+from harness.model.claims import VERSION, Claims, build_versions, claims_of
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 
-_VERSION = "org.opencontainers.image.version"
-_BUILD_VERSIONS = "io.openshift.build.versions"
 # Source: openshift/os, Containerfile of the node layer, and `rpm-ostree compose` for ostree.*
 _MARKS = ("io.openshift.metalayer", "containers.bootc", "ostree.")
 _RELEASE = "io.openshift.release"
@@ -46,7 +45,7 @@ class NodeImage:
     @property
     def version(self) -> str | None:
         """The version of the image, or of the CoreOS it was built from."""
-        return self.labels.get(_VERSION) or self.build_versions.get("machine-os")
+        return self.labels.get(VERSION) or self.build_versions.get("machine-os")
 
     @property
     def is_stand_in(self) -> bool:
@@ -54,10 +53,14 @@ class NodeImage:
         return self.labels.get(_STAND_IN) == "true"
 
     @property
+    def claims(self) -> Claims:
+        """What the image says of itself by its labels."""
+        return claims_of(self.labels)
+
+    @property
     def build_versions(self) -> dict[str, str]:
-        """Component versions, such as `machine-os`, from `io.openshift.build.versions`."""
-        pairs = (pair.partition("=") for pair in self.labels.get(_BUILD_VERSIONS, "").split(","))
-        return {name.strip(): version.strip() for name, equals, version in pairs if equals}
+        """Component versions, such as `machine-os`."""
+        return build_versions(self.labels)
 
     def why_not_node_image(self) -> str | None:
         """Return why this looks like another kind of image, None if it does not."""

@@ -1,0 +1,59 @@
+"""Placeholders in rows, which the claims of an image fill: `{ocp}` in `equals = "{ocp}"`. Pure.
+
+    {version}     of the CoreOS base, such as 9.6.20250203-0
+    {rhel}        that it is built from, such as 9.6
+    {rhel_major}  the same without the minor version
+    {ocp}         the OpenShift version of the node image, such as 4.20
+
+One that nothing is known for stands for any value of its form.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from harness.model.version import Version
+
+_FORMS = {
+    "version": r"\d[\w.-]*", "rhel": r"\d+(?:\.\d+)?", "rhel_major": r"\d+", "ocp": r"\d+\.\d+",
+}  # fmt: skip
+_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+
+
+def values(base: Version | None, ocp: str | None) -> dict[str, str]:
+    """Return what fills the placeholders, as far as it is known."""
+    known = {} if base is None else {"version": base.text}
+    if base is not None and base.rhel is not None:
+        known |= {"rhel": base.rhel, "rhel_major": str(base.rhel_major)}
+    return known if ocp is None else known | {"ocp": ocp}
+
+
+def pattern(regular_expression: str, known: Mapping[str, str]) -> str:
+    """Return a regular expression with its placeholders filled."""
+    return _PLACEHOLDER.sub(lambda found: _part(found[1], known), regular_expression)
+
+
+def literal_pattern(text: str, known: Mapping[str, str]) -> str:
+    """Return the regular expression that fits `text` alone, its placeholders filled."""
+    parts = _PLACEHOLDER.split(text)
+    return "".join(
+        _part(part, known) if number % 2 else re.escape(part) for number, part in enumerate(parts)
+    )
+
+
+def shown(text: str, known: Mapping[str, str]) -> str:
+    """Return `text` for a reader: placeholders that nothing is known for stay."""
+    return _PLACEHOLDER.sub(lambda found: known.get(found[1], found[0]), text)
+
+
+def require_known(text: str) -> None:
+    """Raise ValueError if a text has a placeholder that there is not."""
+    for name in _PLACEHOLDER.findall(text):
+        if name not in _FORMS:
+            known = ", ".join(f"{{{each}}}" for each in _FORMS)
+            raise ValueError(f"{{{name}}} is not a placeholder; known: {known}")
+
+
+def _part(name: str, known: Mapping[str, str]) -> str:
+    return re.escape(known[name]) if name in known else _FORMS[name]

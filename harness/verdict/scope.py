@@ -1,0 +1,72 @@
+"""For which images a row holds: bounds by OpenShift, by RHEL, and by the day of the build."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+from operator import ge, lt
+from typing import Annotated, Protocol
+
+import msgspec
+
+from harness.model.version import Numbers, Version, numbers
+
+_Number = Annotated[str, msgspec.Meta(pattern=r"^\d+\.\d+$")]
+
+
+class Bound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A version, or a day on which CoreOS images were built, from which a row holds or no more."""
+
+    ocp: _Number | None = None
+    rhel: _Number | None = None
+    date: datetime.date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known of one image: the version of its CoreOS base, and the OpenShift versions.
+
+    There are several of the latter where an image contradicts itself.
+    """
+
+    base: Version | None = None
+    ocp: tuple[str, ...] = ()
+
+
+class Bounded(Protocol):
+    """A row that has bounds."""
+
+    @property
+    def since(self) -> Bound | None:
+        """The first that it holds for, by every field that is given."""
+
+    @property
+    def until(self) -> Bound | None:
+        """The first that it does not hold for any more, by any field that is given."""
+
+
+def is_within(row: Bounded, facts: Facts) -> bool | None:
+    """Return whether a row holds for an image; None where too little is known of the image."""
+    answers = set(_answers(row, facts))
+    return False if False in answers else None if None in answers else True
+
+
+def _answers(row: Bounded, facts: Facts) -> Iterator[bool | None]:
+    for bound, holds in ((row.since, ge), (row.until, lt)):
+        for limit, value in _pairs(bound or Bound(), facts):
+            yield None if value is None else holds(value, limit)
+
+
+def _pairs(bound: Bound, facts: Facts) -> Iterator[tuple[Numbers, Numbers | None]]:
+    base = facts.base
+    if bound.ocp:
+        yield numbers(bound.ocp), numbers(facts.ocp[0]) if facts.ocp else None
+    if bound.rhel:
+        yield numbers(bound.rhel), numbers(base.rhel) if base and base.rhel else None
+    if bound.date:
+        yield _day(bound.date), _day(base.built) if base else None
+
+
+def _day(date: datetime.date) -> Numbers:
+    return date.year, date.month, date.day
