@@ -1,5 +1,5 @@
 """Virtual machines through libvirt; the only room that imports it.
 
-`domain/` is what a machine is, `ownership/` what a run takes from the host. `machine` boots one by
-a `connection`; `driver` has the words of both, and `library` alone loads libvirt.
+`domain/` describes a machine, `ownership/` is what a run takes from the host. `machine` boots one
+through a `connection`. `driver` is the interface between them, and only `library` loads libvirt.
 """

@@ -1,8 +1,8 @@
-"""Whether KVM really runs guest code here, found out by running some.
+"""Whether KVM really runs guest code here: a probe boots a tiny guest.
 
-On some virtual machines /dev/kvm opens, a VM can be made and libvirt says "kvm", and yet no guest
-kernel ever starts. So the probe boots a guest of 166 bytes (fixtures/probe/spin.S) which counts to
-twenty million and leaves: milliseconds on KVM that works, never on KVM that does not.
+On some virtual machines /dev/kvm opens and libvirt offers "kvm", but no guest kernel ever starts.
+The probe's guest of 166 bytes (fixtures/probe/spin.S) counts to twenty million and exits. With a
+working KVM that takes milliseconds, else it never ends.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from harness.model.errors import DeadlineError, InputError
 
 LOG = logging.getLogger(__name__)
 PROBE_S = 3.0
-# What kept a guest from running may pass (a busy host, no memory); that one ran cannot.
+# An obstacle may pass (a busy host, no memory); a success stays true until the host reboots.
 _OBSTACLE_FRESH_S = 600.0
 # The guest writes 0x10 to isa-debug-exit, which ends QEMU with (value << 1) | 1.
 _PROBE_STATUS = 33
-# A choice, not a measurement: waits are sized for KVM, and emulation boots in some 40 s.
+# Chosen, not measured: limits are for KVM, and emulation boots in some 40 s.
 TCG_TIMEOUT_FACTOR = 4.0
 _KVM = Path("/dev/kvm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceleration:
-    """How guests will run, why (one line), and what to multiply every wait for a guest by."""
+    """How guests run, why (one line), and the factor for every wait for a guest."""
 
     kind: Kind
     reason: str
@@ -46,10 +46,10 @@ def probe(
     device: Path = _KVM,
     cache: Path | None = None,
 ) -> Acceleration:
-    """Return the acceleration that works for `emulator`; takes up to `PROBE_S` when it has to try.
+    """Return the acceleration that works for `emulator`; a probe takes up to `PROBE_S`.
 
-    `cache` is the file that remembers the answer, by default in the cache folder: a success until
-    the host boots again, an obstacle for ten minutes.
+    The file `cache`, by default in the cache folder, keeps the answer: a success until the host
+    reboots, an obstacle for ten minutes.
 
     Raises:
         DeadlineError: `deadline` passed before the guest's own time was over.
@@ -65,10 +65,10 @@ def probe(
 
 
 def require_kvm(acceleration: Acceleration) -> None:
-    """Do nothing when KVM works.
+    """Require that KVM works.
 
     Raises:
-        InputError: it does not; carries the probe's reason.
+        InputError: it does not; has the probe's reason.
     """
     if not acceleration.kind.is_hardware:
         raise InputError(
@@ -87,7 +87,7 @@ def _tcg(reason: str) -> Acceleration:
 
 
 def _why_unavailable(emulator: Emulator, device: Path) -> str | None:
-    """Return why KVM cannot even be asked, None when it can."""
+    """Return why KVM cannot be probed, None if it can."""
     if not emulator.is_native:
         return f"KVM cannot run {emulator.arch.name} guests on this host"
     try:
@@ -100,9 +100,9 @@ def _why_unavailable(emulator: Emulator, device: Path) -> str | None:
 
 
 def _remembered(emulator: Emulator, deadline: Deadline, cache: Path) -> str | None:
-    """Return the obstacle that a guest met, None if it ran; asked once per boot and emulator.
+    """Return the obstacle that the probe met, None if it ran; probes once per boot and emulator.
 
-    Processes that ask at the same time each try, and the last one's answer stays.
+    Concurrent processes each probe, and the last answer stays.
     """
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     key = [boot_id, str(emulator.path), emulator.path.stat().st_mtime_ns]
@@ -142,7 +142,7 @@ def _run_guest(emulator: Emulator, deadline: Deadline) -> str | None:
 
 
 def probe_command(emulator: Emulator, kind: Kind) -> tuple[str, ...]:
-    """Return the command that runs the probe's guest; exit status 33 means that it ran."""
+    """Return the command that runs the probe; exit status 33 means success."""
     return (
         str(emulator.path),
         "-accel", kind.value,

@@ -1,4 +1,4 @@
-"""Opening a connection to a libvirt driver, starting domains in it and following their ends.
+"""Connections to a libvirt driver, which start domains and record why they stopped.
 
 By default the driver is embedded in this process (`qemu:///embed`), with a private root and no
 daemon. libvirt allows one such root in the life of a process, hence one run.
@@ -30,14 +30,14 @@ from harness.model.clock import SYSTEM_CLOCK, Clock, Deadline, NotYet, wait_for
 from harness.model.errors import DeadlineError, InputError, RigError
 
 LOG = logging.getLogger(__name__)
-# A unix socket's path ends at 107 bytes; libvirt's longest one below the run folder is this.
+# A unix socket's path has at most 107 bytes; this is libvirt's longest below the run folder.
 _SOCKET_PATH_BYTES = 107
 _LONGEST_SOCKET = "libvirt/lib/qemu/domain-999-abcdefghijklmnopqrst/monitor.sock"
 
 _EVENT_WITHIN_S = 1.0
 _EVENT_TICK_S = 0.02
 
-# QEMU runs as the user who started it, so libvirt need not label, own or hide any file for it.
+# QEMU runs as the user who started it: libvirt need not label, own or hide files for it.
 _QEMU_CONF = """\
 stdio_handler = "file"
 security_driver = "none"
@@ -46,8 +46,8 @@ remember_owner = 0
 namespaces = []
 cgroup_controllers = []
 """
-# Without the first two libvirt as root asks QEMU for its capabilities 21 times at every start;
-# without the others swtpm runs as a user of its own, who cannot write to the run's folder.
+# Without the first two, libvirt as root queries QEMU's capabilities 21 times at every start.
+# Without the others, swtpm runs as another user, who cannot write to the run's folder.
 _QEMU_CONF_ROOT = """\
 user = "root"
 group = "root"
@@ -58,7 +58,7 @@ swtpm_group = "root"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LibvirtDomain:
-    """A started domain; `reasons` is where the connection notes why domains stopped, by UUID."""
+    """A started domain. The connection records in `reasons` why domains stopped, by UUID."""
 
     # libvirt's Python binding has no types.
     handle: Any
@@ -75,7 +75,7 @@ class LibvirtDomain:
         """Return why it stopped, None while it runs."""
         if self.is_running():
             return None
-        # The domain may be gone a moment before its event arrives through the event loop's thread.
+        # The event arrives through another thread, maybe a moment after the domain is gone.
         deadline = Deadline.after(_EVENT_WITHIN_S, self.clock)
         try:
             return wait_for("the reason", self._reported_reason, deadline, _EVENT_TICK_S)
@@ -98,7 +98,7 @@ class LibvirtDomain:
             self.handle.reset(0)
 
     def destroy(self) -> None:
-        """End it at once; nothing happens when it is gone already."""
+        """End it at once, if it still exists."""
         with library.missing_domain_ignored():
             self.handle.destroy()
 
@@ -139,10 +139,10 @@ class _LibvirtConnection:
 
 @contextmanager
 def open_connection(uri: str, folder: Path) -> Iterator[Connection]:
-    """Open a connection to `uri`; `qemu:///embed` gets its root inside `folder`, the run's.
+    """Open a connection to `uri`; `qemu:///embed` has its root inside the run's `folder`.
 
     Raises:
-        InputError: libvirt, its QEMU driver or its daemon is missing or refuses; says the way out.
+        InputError: libvirt, its QEMU driver or its daemon is missing or refuses.
     """
     log_folder = None
     target = uri
@@ -163,7 +163,7 @@ def open_connection(uri: str, folder: Path) -> Iterator[Connection]:
 
 
 def _make_root(folder: Path) -> Path:
-    """Lay out the embedded driver's root, with the knowledge of QEMU shared between runs."""
+    """Make the embedded driver's root, with a cache of QEMU's capabilities that runs share."""
     if len(os.fsencode(folder / _LONGEST_SOCKET)) > _SOCKET_PATH_BYTES:
         raise InputError(
             str(folder), "too long a path for libvirt's sockets", "set TMPDIR to a short path"
@@ -172,7 +172,7 @@ def _make_root(folder: Path) -> Path:
     (root / "etc").mkdir(parents=True, exist_ok=True)
     conf = _QEMU_CONF + (_QEMU_CONF_ROOT if os.geteuid() == 0 else "")
     (root / "etc/qemu.conf").write_text(conf)
-    # Learning what QEMU can do takes seconds; libvirt itself tells when its notes are outdated.
+    # Probing QEMU takes seconds; libvirt itself notices an outdated cache.
     shared = folders.cache_dir() / "libvirt"
     shared.mkdir(exist_ok=True)
     if not (root / "cache").is_symlink():
@@ -183,8 +183,8 @@ def _make_root(folder: Path) -> Path:
 def security_labels(capabilities: str, uid: int, gid: int) -> tuple[SecurityLabel, ...]:
     """Return the labels for the security drivers in the driver's capabilities (XML text).
 
-    QEMU then runs as `uid` with the files as they are; other drivers (SELinux, AppArmor), which
-    would bar it from this user's folders, stay out.
+    QEMU then runs as `uid` with the files as they are. SELinux and AppArmor are switched off: they
+    would deny it this user's folders.
     """
     root = ET.fromstring(capabilities)  # noqa: S314 - written by libvirt on this host
     models = [node.text or "" for node in root.iterfind(".//secmodel/model")]

@@ -1,4 +1,4 @@
-"""Disks that a machine may write to: overlays over an image that stays as it is, or blank ones."""
+"""Disks that a machine writes to: overlays over an unchanged image, or blank ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def create_overlay(
     size_bytes: int | None = None,
     min_free_bytes: int = MIN_FREE_BYTES,
 ) -> Path:
-    """Return a new overlay in `folder` over `base`, grown to `size_bytes` when given.
+    """Return a new overlay in `folder` over `base`, of `size_bytes` if given.
 
     Raises:
         InputError: the file system of `folder` has less than `min_free_bytes` free.
@@ -51,7 +51,7 @@ def create_overlay(
 def create_blank(
     folder: Path, size_bytes: int, deadline: Deadline, *, min_free_bytes: int = MIN_FREE_BYTES
 ) -> Path:
-    """Return a new disk of zeros in `folder`, which takes space only as it is written to.
+    """Return a new sparse disk of zeros in `folder`.
 
     Raises:
         InputError: the file system of `folder` has less than `min_free_bytes` free.
@@ -65,9 +65,9 @@ def create_blank(
 
 @contextmanager
 def served(disk: Path, socket: Path, deadline: Deadline) -> Iterator[None]:
-    """Serve `disk`, a qcow2 image, by NBD at `socket` to as many as two clients at a time.
+    """Serve the qcow2 image `disk` by NBD at `socket`, to up to two clients at a time.
 
-    QEMU lets no two drives write to one qcow2 image; two clients of one server may.
+    QEMU lets two clients of one server write to a qcow2 image, but not two drives.
 
     Raises:
         RigError: the server ended.

@@ -1,4 +1,4 @@
-"""What the harness asks of a libvirt driver, and what the driver's answers mean.
+"""The interface to a libvirt driver, and the meaning of its answers.
 
 Protocols and values only; it imports no other module of this room. `library` loads libvirt, and
 `connection` implements the protocols with it.
@@ -13,12 +13,12 @@ from typing import Protocol
 
 from harness.model.errors import InputError
 
-# The driver inside this process; it gets a root of its own, `?root=FOLDER`.
+# The driver inside this process, with a root of its own: `?root=FOLDER`.
 EMBEDDED = "qemu:///embed"
 
 
 class Code(IntEnum):
-    """Error codes of libvirt that have a way out. Source: include/libvirt/virterror.h (stable)."""
+    """Error codes of libvirt that have a remedy. Source: include/libvirt/virterror.h (stable)."""
 
     NO_CONNECT = 5
     INVALID_ARG = 8
@@ -38,20 +38,20 @@ STOP_REASONS = {0: POWERED_OFF, 1: DESTROYED, 2: CRASHED, 5: "QEMU ended by itse
 
 
 def is_guests_doing(reason: str) -> bool:
-    """Tell whether the guest stopped itself; else the host's QEMU did."""
+    """Return whether the guest stopped itself; else the host's QEMU did."""
     return reason.startswith((POWERED_OFF, CRASHED))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecurityLabel:
-    """How libvirt's security driver `model` labels QEMU; None switches the driver off for it."""
+    """How libvirt's security driver `model` labels QEMU; None switches it off."""
 
     model: str
     label: str | None = None
 
 
 class RunningDomain(Protocol):
-    """A domain that was started and may have stopped since."""
+    """A domain that was started, and may have stopped since."""
 
     def is_running(self) -> bool:
         """Return whether it still exists."""
@@ -60,14 +60,14 @@ class RunningDomain(Protocol):
         """Return why it stopped, None while it runs."""
 
     def reset(self) -> None:
-        """Reset it as by the button: the guest starts anew, and nobody asks it.
+        """Reset it as by the button: the guest restarts without a shutdown.
 
         Raises:
             RigError: libvirt refuses.
         """
 
     def destroy(self) -> None:
-        """End it at once; nothing happens when it is gone already."""
+        """End it at once, if it still exists."""
 
 
 class Connection(Protocol):
@@ -75,17 +75,17 @@ class Connection(Protocol):
 
     @property
     def uri(self) -> str:
-        """The address, with the embedded driver's root in it."""
+        """The address, including the embedded driver's root."""
 
     @property
     def log_folder(self) -> Path | None:
-        """The folder of QEMU's own messages, None when a daemon keeps them."""
+        """The folder of QEMU's messages, None if a daemon keeps them."""
 
     def security_labels(self) -> tuple[SecurityLabel, ...]:
         """Return the labels that make QEMU run as this user, unconfined."""
 
     def start(self, xml: str) -> RunningDomain:
-        """Start a transient domain; it ends with the connection where the driver can do that."""
+        """Start a transient domain, which ends with the connection if the driver supports that."""
 
 
 def explain(uri: str, code: int, text: str) -> InputError:
@@ -93,7 +93,7 @@ def explain(uri: str, code: int, text: str) -> InputError:
     if code == Code.NO_CONNECT:
         remedy = "install libvirt's QEMU driver; `node-image doctor` names its package"
     elif code == Code.INVALID_ARG and uri.startswith(EMBEDDED):
-        # As root, the driver looks up the user that it was built for before it reads qemu.conf.
+        # As root, the driver looks up its default user before it reads qemu.conf.
         remedy = "create the system user named above, or run as an ordinary user"
     elif code in (Code.AUTH_FAILED, Code.AUTH_CANCELLED, Code.AUTH_UNAVAILABLE):
         remedy = f"get access to libvirt's daemon (group libvirt), or use {EMBEDDED}, the default"

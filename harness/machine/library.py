@@ -1,7 +1,7 @@
 """libvirt's library: loading it, its log, its event loop and its errors.
 
-The one module that loads it, and on first use: loading takes as long as the reaper needs to start,
-where to log has to be set before, and a missing library is an error to explain.
+The only module that loads it, and on first use: loading takes as long as the start of the reaper,
+the log has to be set before, and a missing library needs an explanation.
 """
 
 from __future__ import annotations
@@ -41,10 +41,9 @@ def load() -> Any:  # noqa: ANN401 - the binding has no types
 
 
 def load_with_log(path: Path) -> None:
-    """Load the library with its log in `path`, unless the user's environment names another place.
+    """Load the library with its log in `path`, unless the environment names another place.
 
-    It reads the setting once, when it is loaded. The embedded driver would log to this process's
-    stderr.
+    libvirt reads the setting once, at loading. By default the embedded driver logs to stderr.
 
     Raises:
         InputError: it is not installed.
@@ -63,7 +62,7 @@ def connect(uri: str) -> Any:  # noqa: ANN401 - the binding has no types
     """Return libvirt's handle of a connection to `uri`; the caller closes it.
 
     Raises:
-        InputError: libvirt, its QEMU driver or its daemon is missing or refuses; says the way out.
+        InputError: libvirt, its QEMU driver or its daemon is missing or refuses.
     """
     libvirt = load()
     _run_event_loop()
@@ -75,7 +74,7 @@ def connect(uri: str) -> Any:  # noqa: ANN401 - the binding has no types
 
 @cache
 def _run_event_loop() -> None:
-    """Run libvirt's event loop in a thread for the rest of the process; before the first open."""
+    """Run libvirt's event loop in a thread, from before the first open to the process's end."""
     libvirt = load()
     libvirt.virEventRegisterDefaultImpl()
 
@@ -88,7 +87,7 @@ def _run_event_loop() -> None:
 
 @contextmanager
 def missing_domain_ignored() -> Iterator[None]:
-    """Leave the context without an error when the domain is gone.
+    """Ignore that a domain is gone.
 
     Raises:
         RigError: libvirt reported any other error.
@@ -102,7 +101,7 @@ def missing_domain_ignored() -> Iterator[None]:
 
 
 def destroy_domain(uri: str, uuid: str) -> None:
-    """Destroy the domain `uuid` of a daemon's driver, if it is there.
+    """Destroy the domain `uuid` of a daemon's driver, if it exists.
 
     Raises:
         InputError: the driver cannot be reached.

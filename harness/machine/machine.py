@@ -1,4 +1,4 @@
-"""A running machine: everything it needs on the host, taken before it starts and given back after.
+"""A running machine, with all that it takes from the host.
 
 `boot` is the only way to get one, and no machine outlives its context.
 """
@@ -36,7 +36,7 @@ IGNITION_PORT = "com.coreos.ignition.journal"
 JOURNAL_PORT = "org.node_image.journal"
 EVENTS_PORT = "org.node_image.events"
 PORTS = (IGNITION_PORT, JOURNAL_PORT, EVENTS_PORT)
-# What QEMU takes beside the guest's memory, its translated code included.
+# QEMU's own memory beside the guest's, translated code included.
 EMULATOR_MIB = 256
 _SSH = 22
 _SERIAL = "root"
@@ -45,13 +45,13 @@ _LOG_TAIL_LINES = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineSpec:
-    """What to boot; a `name` that its run had before gets a number, as in `name-2`.
+    """What to boot; a second machine of one `name` in a run is called `name-2`.
 
-    `ignition` is the config's text, kept out of logs for the secrets that it may hold. `disk_bytes`
-    grows the disk beyond the image's size; without a `base` the disk is blank. While nothing on it
-    boots, the ISO `cdrom` does, or the iPXE script at the URL `netboot` (the guest has the host at
-    10.0.2.2): so one machine boots a medium, and after an installation and a reboot its disk.
-    `segment` is its side of a link to another machine.
+    `ignition` is the config's text, which may have secrets. `disk_bytes` is the size of the disk,
+    by default the image's; without a `base` the disk is blank. While the disk does not boot, the
+    ISO `cdrom` does, or the iPXE script at the URL `netboot` (for the guest, the host is 10.0.2.2).
+    Thus a machine boots a medium, and its disk after an installation and a reboot. `segment` is its
+    side of a link to another machine.
     """
 
     name: str
@@ -71,7 +71,7 @@ class MachineSpec:
 
 
 class Machine:
-    """A machine that was started; it may stop by itself, and is destroyed with its context."""
+    """A machine that was started. It may stop by itself, and is destroyed with its context."""
 
     def __init__(
         self, domain: Domain, folder: Path, running: RunningDomain, qemu_log: Path | None
@@ -84,17 +84,17 @@ class Machine:
 
     @property
     def name(self) -> str:
-        """The domain's name, which no other run's machine has."""
+        """The domain's name, unique among all runs."""
         return self.domain.name
 
     @property
     def ssh_port(self) -> int:
-        """The port on 127.0.0.1 that leads to the guest's port 22."""
+        """The port on 127.0.0.1 that is forwarded to the guest's port 22."""
         return self.domain.forwards[0].host_port
 
     @property
     def console(self) -> Path:
-        """The file that the serial console is written to, from power-on and across reboots."""
+        """The file of the serial console, from power-on and across reboots."""
         return self.domain.console
 
     @property
@@ -107,22 +107,22 @@ class Machine:
         return self._running.is_running()
 
     def why_stopped(self) -> str | None:
-        """Return why it stopped, with QEMU's last words when it was no orderly end; None if not."""
+        """Return why it stopped, after a crash with QEMU's last lines; None while it runs."""
         reason = self._running.stop_reason()
         if reason in (None, POWERED_OFF, DESTROYED) or self._qemu_log is None:
             return reason
         return "\n  ".join([str(reason), *_last_lines(self._qemu_log)])
 
     def peak_memory_bytes(self) -> int:
-        """Return the most memory that QEMU ever had, the last known figure once it is gone."""
-        # By its disk: logs are handed to QEMU opened, and a config may come by a medium.
+        """Return QEMU's peak memory; once it is gone, the last known figure."""
+        # Found by its disk: QEMU gets logs as open files, and a config may be in a medium.
         for pid in processes.processes_naming(self.domain.disks[0].path.parent):
             peak = processes.peak_bytes(processes.read_status(pid))
             self._peak_bytes = max(self._peak_bytes, peak)
         return self._peak_bytes
 
     def reset(self) -> None:
-        """Reset the machine as by its button, which is how a node is fenced.
+        """Reset the machine as by its button, as fencing does.
 
         Raises:
             RigError: libvirt refuses.
@@ -130,7 +130,7 @@ class Machine:
         self._running.reset()
 
     def destroy(self) -> None:
-        """Switch the machine off at once; nothing happens when it is off."""
+        """Switch the machine off at once, if it is on."""
         self.peak_memory_bytes()
         self._running.destroy()
 
@@ -139,14 +139,14 @@ class Machine:
 def boot(
     connection: Connection, run: Run, spec: MachineSpec, deadline: Deadline
 ) -> Iterator[Machine]:
-    """Hold a machine made from `spec`, switched on; on leaving, it and its disk are gone.
+    """Run a machine made from `spec`; on leaving, it and its disk are gone.
 
     Its console and port files stay until `run` ends.
 
     Raises:
-        MemoryShortageError: the host cannot hold it now.
+        MemoryShortageError: the host has too little memory now.
         InputError: the architecture or the host lacks what its hardware needs, there is no space
-            for its disk, or `netboot` is too long an address.
+            for its disk, or the address `netboot` is too long.
         RigError: libvirt or QEMU refused it.
     """
     doctor.demand(needs(spec.emulator.arch, spec.hardware))
@@ -161,7 +161,7 @@ def boot(
 
 
 def _claim_folder(run: Run, name: str) -> Path:
-    """Make the machine's own folder; that of an earlier machine of this name is its evidence."""
+    """Make the machine's own folder; an earlier machine's of this name stays as evidence."""
     folder, number = run.folder / name, 1
     while True:
         try:

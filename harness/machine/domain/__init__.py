@@ -1,1 +1,1 @@
-"""What a machine is, as values, and the libvirt XML and QEMU words that they become."""
+"""Machines as values, and the libvirt XML and QEMU words made from them."""

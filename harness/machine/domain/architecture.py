@@ -1,6 +1,6 @@
-"""What differs between the four architectures, as one row of data each, and the CPU model to use.
+"""The four architectures, a row of data each, and the CPU model to use.
 
-Everything that asks "which architecture?" reads a row here; no other module branches on a name.
+All that depends on the architecture is in a row here; no other module branches on a name.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ class Kind(StrEnum):
 
     @property
     def is_hardware(self) -> bool:
-        """Whether the host's processor runs the guest itself."""
+        """Whether the host's processor runs the guest's code."""
         return self is Kind.KVM
 
 
 class CpuLevel(StrEnum):
-    """The x86-64 level that an image's userspace was built for."""
+    """The x86-64 level of an image's userspace."""
 
     V2 = "v2"
     V3 = "v3"
 
 
 class Firmware(StrEnum):
-    """What starts the guest's boot loader."""
+    """The firmware that starts the guest's boot loader."""
 
     BIOS = "bios"
     UEFI = "uefi"
 
 
 class IgnitionBy(StrEnum):
-    """The channel on which Ignition looks for its config."""
+    """Where Ignition looks for its config."""
 
     FW_CFG = "fw_cfg"
     DISK = "disk"
@@ -49,12 +49,12 @@ class IgnitionBy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Architecture:
-    """One guest architecture: `machine`, devices and buses as QEMU names them.
+    """One guest architecture: `machine`, devices and buses by QEMU's names.
 
-    `firmwares` has the usual one first, and none where the platform brings its own. `tcg_cpu` is
-    the model in emulation, and `maximum` means all that QEMU can emulate. `slots` are addresses for
-    devices that pass by libvirt, which hands out others from the low end without knowing of them.
-    `uefi_needs` is what a host must be able to do for UEFI.
+    `firmwares` begins with the default, and is empty if the platform has its own. `tcg_cpu` is the
+    model in emulation; `maximum` means all that QEMU emulates. `slots` are addresses for devices
+    that libvirt does not know; it assigns others from the low end. `uefi_needs` is what the host
+    needs for UEFI.
     """
 
     name: str
@@ -71,11 +71,11 @@ class Architecture:
 
     @property
     def firmware(self) -> Firmware | None:
-        """The usual firmware, None where the platform brings its own."""
+        """The default firmware, None if the platform has its own."""
         return self.firmwares[0] if self.firmwares else None
 
     def device(self, kind: str, slot: int) -> str:
-        """Return the word that makes a `kind` of virtio device in one of the `slots`."""
+        """Return QEMU's word for a virtio device of `kind` in a slot."""
         return f"virtio-{kind}-{self.bus},{self.slots[slot]}"
 
 
@@ -87,7 +87,7 @@ def _any_level(model: str) -> Mapping[CpuLevel, str]:
     return MappingProxyType(dict.fromkeys(CpuLevel, model))
 
 
-# Nehalem boots a fifth faster than the maximal model in emulation, but is only x86-64-v2.
+# In emulation, Nehalem boots a fifth faster than the maximal model, but is only x86-64-v2.
 _X86_TCG = MappingProxyType({CpuLevel.V2: "Nehalem", CpuLevel.V3: MAXIMUM})
 
 _PCI = tuple(f"addr={number:#x}" for number in range(0x10, 0x18))
@@ -119,10 +119,10 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType({row.name: row for 
 
 
 def architecture(name: str) -> Architecture:
-    """Return the row of the architecture called `name`, as `uname -m` says it.
+    """Return the architecture of `name`, as `uname -m` prints it.
 
     Raises:
-        InputError: it is none of the supported ones.
+        InputError: it is not supported.
     """
     try:
         return ARCHITECTURES[name]
@@ -132,5 +132,5 @@ def architecture(name: str) -> Architecture:
 
 
 def cpu_model(arch: Architecture, kind: Kind, level: CpuLevel) -> str:
-    """Return the CPU to give the guest: `HOST`, `MAXIMUM` or the name of a model."""
+    """Return the guest's CPU: `HOST`, `MAXIMUM` or the name of a model."""
     return HOST if kind.is_hardware else arch.tcg_cpu[level]

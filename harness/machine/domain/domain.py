@@ -1,6 +1,6 @@
-"""The libvirt domain of one machine: a value, and the XML it becomes.
+"""The libvirt domain of one machine as a value, and its XML.
 
-Nothing here touches the host: paths are written down, not opened.
+Nothing here touches the host: paths are written, not opened.
 Source: https://libvirt.org/formatdomain.html and https://libvirt.org/drvqemu.html (pass-through).
 """
 
@@ -28,13 +28,13 @@ from harness.machine.driver import SecurityLabel
 
 _QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
 _FW_CFG_NAME = "opt/com.coreos/config"
-# QEMU's own default lets translated code grow to 1 GiB, which a 3 GiB pod does not have.
+# By default, translated code grows to 1 GiB, too much for a pod of 3 GiB.
 _TCG_CACHE_MIB = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Port:
-    """A virtio-serial port, named as in the guest's /dev/virtio-ports, written to a file."""
+    """A virtio-serial port by its name in the guest's /dev/virtio-ports, and its file."""
 
     name: str
     path: Path
@@ -42,10 +42,10 @@ class Port:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Domain:
-    """One virtual machine, complete: `cpu` is `HOST`, `MAXIMUM` or a model's name.
+    """One virtual machine: `cpu` is `HOST`, `MAXIMUM` or a model's name.
 
-    The first disk boots; while it cannot, the ISO in the drive `cdrom` does, and then the iPXE
-    script at the URL `netboot`.
+    The first disk boots; while it cannot, the ISO `cdrom` does, and then the iPXE script at the URL
+    `netboot`.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Domain:
     security: tuple[SecurityLabel, ...] = ()
 
     def to_xml(self) -> str:
-        """Return the domain as libvirt reads it, the same text for the same value.
+        """Return the domain's XML, the same text for the same value.
 
         Raises:
             InputError: the architecture lacks a part of the hardware, or `netboot` is too long.
@@ -109,7 +109,7 @@ class Domain:
         if firmware is Firmware.UEFI:
             _add_secure_boot(boot, is_on=self.hardware.secure_boot)
         elif firmware is Firmware.BIOS and (self.cdrom or self.netboot):
-            # What a medium lacks is told by the firmware alone; disks that we make need no witness.
+            # Only the firmware reports why a medium does not boot; our own disks do.
             add(boot, "bios", {"useserial": "yes"})
 
     def _add_features(self, root: ET.Element) -> None:
@@ -166,7 +166,7 @@ _ACTIONS = (("on_poweroff", "destroy"), ("on_reboot", "restart"), ("on_crash", "
 
 
 def _add_secure_boot(boot: ET.Element, *, is_on: bool) -> None:
-    # Keys enrolled: without any, secure boot firmware trusts everyone.
+    # Without enrolled keys, secure boot firmware trusts everyone.
     choice = add(boot, "firmware")
     add(choice, "feature", {"enabled": "yes" if is_on else "no", "name": "secure-boot"})
     if is_on:
@@ -183,7 +183,7 @@ def _cpu(model: str) -> ET.Element:
 
 def _to_file(kind: str, path: Path) -> ET.Element:
     element = ET.Element(kind, {"type": "file"})
-    # Without append, opening the file again would empty it.
+    # Without append, opening the file again truncates it.
     add(element, "source", {"path": str(path), "append": "on"})
     return element
 

@@ -1,4 +1,4 @@
-"""XML elements with their attributes and text in one call, for what becomes part of a domain."""
+"""XML elements with attributes and text in one call."""
 
 from __future__ import annotations
 

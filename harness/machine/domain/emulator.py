@@ -1,4 +1,4 @@
-"""Where the QEMU for an architecture lies."""
+"""Find the QEMU for an architecture."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _PROGRAM_SUFFIX = {"ppc64le": "ppc64"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emulator:
-    """A QEMU program and the architecture of the guests that it runs."""
+    """A QEMU program and the architecture of its guests."""
 
     path: Path
     arch: Architecture
 
     @property
     def is_native(self) -> bool:
-        """Whether its guests are of the host's own architecture."""
+        """Whether its guests have the host's architecture."""
         return self.arch.name == host_architecture()
 
 
 def host_architecture() -> str:
-    """Return the host's architecture as `uname -m` says it."""
+    """Return the host's architecture as `uname -m` prints it."""
     return platform.machine()
 
 

@@ -1,7 +1,7 @@
-"""What a machine is made of beside memory and processors, as one parameter of any scenario.
+"""A machine's parts beside memory and processors, as one parameter of any scenario.
 
-Every choice here is one that OpenShift nodes have in the field: the firmware, secure boot, disks of
-4096-byte sectors, a second path to the disk, a TPM, a second network card.
+OpenShift nodes have them in the field: firmware, secure boot, disks of 4096-byte sectors, a second
+path to the disk, a TPM, a second network card.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ BIG_SECTOR_BYTES = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hardware:
-    """A machine's parts; without a `firmware` it is the usual one that can do the rest."""
+    """A machine's parts; without a `firmware`, the default one that supports the rest."""
 
     firmware: Firmware | None = None
     secure_boot: bool = False
@@ -37,7 +37,7 @@ class Hardware:
 
     @property
     def needs_uefi(self) -> bool:
-        """Whether a PC's BIOS could not start it: BIOS reads sectors of 512 bytes only."""
+        """Whether a PC's BIOS cannot start it: BIOS only reads sectors of 512 bytes."""
         return self.secure_boot or self.sector_bytes != SECTOR_BYTES
 
 
@@ -48,7 +48,7 @@ _NOT_WITH_BIOS = ("uefi", "secure-boot", "4k")
 
 
 def parse(text: str) -> Hardware:
-    """Return the hardware that a comma list names, as `uefi,tpm,4k`; the empty text is plain.
+    """Return the hardware of a comma list such as `uefi,tpm,4k`; the empty text is plain.
 
     Raises:
         InputError: a word is unknown, or two contradict each other.
@@ -73,7 +73,7 @@ def parse(text: str) -> Hardware:
 
 
 def with_required(given: Hardware, words: str) -> Hardware:
-    """Return `given` with the hardware of `words` added, which a machine cannot do without.
+    """Return `given` with the hardware of `words` added, which a machine requires.
 
     Raises:
         InputError: a word is unknown, or the two contradict each other.
@@ -83,7 +83,7 @@ def with_required(given: Hardware, words: str) -> Hardware:
 
 
 def firmware_for(arch: Architecture, hardware: Hardware) -> Firmware | None:
-    """Return what starts the boot loader; None where the platform brings its own.
+    """Return the firmware for `hardware`, None if the platform has its own.
 
     Raises:
         InputError: `arch` has no such firmware, no secure boot or no TPM.
@@ -97,7 +97,7 @@ def firmware_for(arch: Architecture, hardware: Hardware) -> Firmware | None:
 
 
 def needs(arch: Architecture, hardware: Hardware) -> tuple[Purpose, ...]:
-    """Return what the host must be able to do for it, beside booting a plain machine."""
+    """Return what the host needs for it, beside what a plain machine needs."""
     uefi = arch.uefi_needs if firmware_for(arch, hardware) is Firmware.UEFI else None
     tpm = Purpose.TPM if hardware.has_tpm else None
     return tuple(purpose for purpose in (uefi, tpm) if purpose is not None)

@@ -1,8 +1,8 @@
-"""A machine's network cards, as words of QEMU's command line.
+"""A machine's network cards, as QEMU's words.
 
 The guest reaches the host's 127.0.0.1 as 10.0.2.2, and the host reaches the guest by forwarded
-ports. They pass by libvirt: 9.0's user-mode interface cannot forward ports; from 9.2 on, and with
-passt on the host, <portForward> can. The segment's datagram sockets it does not know at all.
+ports. QEMU gets them directly: libvirt 9.0's user-mode interface cannot forward ports (from 9.2 on,
+<portForward> can, with passt on the host), and libvirt does not know the segment's sockets.
 Source: qemu(1), -netdev.
 """
 
@@ -19,16 +19,16 @@ from harness.model.errors import InputError
 # The field `file` of a BOOTP answer, less its final zero. Source: RFC 951.
 _LONGEST_URL = 127
 _CARD, _SECOND_CARD, _SEGMENT_CARD = 0, 1, 2
-# Its own addresses, so that the guest sees two networks and not one twice.
+# With its own addresses, so that the guest sees two networks.
 _SECOND_NETWORK = "user,id=net1,net=10.0.3.0/24"
-# Not the host's usual network in guests, whose addresses have to be looked for on the segment.
-# slirp's DHCP leaves out gateway and name server of a restricted network.
+# Not the usual network: its addresses have to be reached over the segment.
+# slirp's DHCP offers no gateway and no name server in a restricted network.
 _RESTRICTED = ("net=10.0.4.0/24", "restrict=on")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forward:
-    """A TCP port on the host's 127.0.0.1 that leads to a port of the guest."""
+    """A TCP port on the host's 127.0.0.1 that is forwarded to a port of the guest."""
 
     host_port: int
     guest_port: int
@@ -36,9 +36,9 @@ class Forward:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """All cards of a machine: the one to the host, and others that were asked for.
+    """All cards of a machine: the one to the host, and the optional ones.
 
-    `boots` is the URL of an iPXE script to boot by the first card.
+    `boots` is the URL of an iPXE script that the first card boots.
     """
 
     forwards: tuple[Forward, ...] = ()
@@ -47,7 +47,7 @@ class Network:
     segment: Segment | None = None
 
     def qemu_words(self, arch: Architecture) -> Iterator[str]:
-        """Yield the words that make the cards.
+        """Yield the words for the cards.
 
         Raises:
             InputError: the URL is too long for a DHCP answer.

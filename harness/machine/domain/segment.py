@@ -1,9 +1,9 @@
 """A private layer-2 link between two machines of one run, made without privileges.
 
 Ethernet frames go from QEMU to QEMU as datagrams between two unix sockets. Neither side needs the
-other: what is sent while nobody listens is lost, as on a wire with one end loose, and a side that
-is started again finds the link as it was. Nothing on the link is on any network of the host, so
-its two machines have to bring addresses of their own.
+other: frames to a side that does not listen are lost, as on a cable with a loose end, and a side
+that restarts finds the link again. The link is on no network of the host, so its machines configure
+their own addresses.
 Source: qemu(1), -netdev dgram (QEMU 7.2 or newer).
 """
 
@@ -26,8 +26,8 @@ _MAC_PREFIX = "52:54:01"
 class Segment:
     """One machine's side: its socket, the other side's, and its card's address.
 
-    With `is_only_way` the machine has no other way out: its card to the host lets nothing but the
-    host's own connections through, and offers neither gateway nor name server.
+    With `is_only_way` the machine has no other network: its card to the host passes connections
+    from the host only, and has neither gateway nor name server.
     """
 
     local: Path
@@ -46,10 +46,10 @@ class Segment:
 def pair(folder: Path, first: str, second: str) -> tuple[Segment, Segment]:
     """Return the two sides of a new link between the machines `first` and `second`.
 
-    `folder` gets a folder of their sockets: the one of the run, so that they go with it.
+    Their sockets go into a new folder in `folder`, the run's.
 
     Raises:
-        InputError: `folder` has too long a path for a socket.
+        InputError: the path of `folder` is too long for a socket.
     """
     link = folder / f"link-{secrets.token_hex(3)}"
     link.mkdir()

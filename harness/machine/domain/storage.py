@@ -1,4 +1,4 @@
-"""A machine's disks and its CD-ROM, as libvirt's elements or words of QEMU's command line.
+"""A machine's disks and its CD-ROM, as libvirt's elements or QEMU's words.
 
 Source: https://libvirt.org/formatdomain.html#hard-drives-floppy-disks-cdroms.
 """
@@ -13,11 +13,11 @@ from xml.etree import ElementTree as ET
 from harness.machine.domain.architecture import Architecture
 from harness.machine.domain.element import add
 
-# What the firmware tries in turn: a disk that holds nothing bootable is passed over.
+# The firmware tries them in this order, and skips what does not boot.
 BOOT_DISK, BOOT_CDROM, BOOT_NETWORK, _AFTER_ALL = 1, 2, 3, 4
 SECTOR_BYTES = 512
 _PATH_SLOTS = (3, 4)
-# An IEEE registered identifier, its vendor part a locally administered address.
+# An IEEE registered identifier with a locally administered address as vendor.
 _WWN = 0x5525400000000001
 _NBD = "driver=nbd,server.type=unix"
 
@@ -37,7 +37,7 @@ class Disk:
 class Paths:
     """One disk that the guest sees twice, as over two cables; `nbd` is the socket that serves it.
 
-    libvirt refuses two disks with one WWN, so they pass by it, as in CoreOS's own tests.
+    libvirt refuses two disks with one WWN, so QEMU gets them directly, as in CoreOS's own tests.
     Source: coreos-assembler, mantle/platform/qemu.go (MultiPathDisk).
     """
 
@@ -47,11 +47,11 @@ class Paths:
 
     @property
     def path(self) -> Path:
-        """Where it is served; other disks have their file there."""
+        """The socket, in place of another disk's file."""
         return self.nbd
 
     def qemu_words(self, arch: Architecture) -> Iterator[str]:
-        """Yield the words that make a controller and a disk for either path."""
+        """Yield the words for a controller and a disk per path."""
         for number, slot in enumerate(_PATH_SLOTS):
             yield from ("-blockdev", f"{_NBD},node-name=path{number},server.path={self.nbd}")
             yield from ("-device", f"{arch.device('scsi', slot)},id=scsi-path{number}")
@@ -64,12 +64,12 @@ class Paths:
 
 
 def disk_elements(disks: tuple[Disk, ...]) -> tuple[ET.Element, ...]:
-    """Return an element for each disk; the first one is the one to boot from."""
+    """Return an element for each disk; the first one boots."""
     return tuple(_disk(disk, index) for index, disk in enumerate(disks))
 
 
 def _disk(disk: Disk, index: int) -> ET.Element:
-    # The disk dies with the machine, so nothing in it has to survive the host.
+    # The disk ends with the machine: it need not survive a crash of the host.
     element = _drive("disk", disk.path, disk.image_format, "unsafe")
     add(element, "target", {"dev": f"vd{'abcdefgh'[index]}", "bus": "virtio"})
     add(element, "serial", text=disk.serial)
@@ -84,7 +84,7 @@ def _disk(disk: Disk, index: int) -> ET.Element:
 
 
 def cdrom_element(iso: Path) -> ET.Element:
-    """Return a CD-ROM drive with `iso` in it; the guest needs virtio_scsi and sr_mod."""
+    """Return a CD-ROM drive with `iso`; the guest needs virtio_scsi and sr_mod."""
     element = _drive("cdrom", iso, "raw", "writeback")
     add(element, "target", {"dev": "sda", "bus": "scsi"})
     add(element, "readonly")
@@ -93,7 +93,7 @@ def cdrom_element(iso: Path) -> ET.Element:
 
 
 def scsi_controller() -> ET.Element:
-    """Return the controller that SCSI drives need; firmware and kernels of every kind know it."""
+    """Return the controller for SCSI drives, of a model that all firmware and kernels support."""
     return ET.Element("controller", {"type": "scsi", "model": "virtio-scsi"})
 
 

@@ -1,1 +1,1 @@
-"""What a run takes from the host, and how all of it is given back, however the run ends."""
+"""What a run takes from the host, and how all of it is released, however the run ends."""

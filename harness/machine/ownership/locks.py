@@ -1,7 +1,7 @@
-"""Locks between processes: an flock on an open file, released when it is closed or its owner dies.
+"""Locks between processes: an flock on an open file, released when its owner closes it or ends.
 
-The file object *is* the lock. Python opens files so that no child inherits them, hence the lock
-ends with this process and with nothing else.
+The file object *is* the lock. Children do not inherit files that Python opens, so the lock ends
+with this process.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from harness.model.clock import Deadline, NotYet, wait_for
 
 
 def try_lock(path: Path) -> BinaryIO | None:
-    """Return the lock on `path`, None when another holds it; the caller closes it."""
+    """Return the lock on `path`, None if another process has it; the caller closes it."""
     file = path.open("ab")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -25,10 +25,10 @@ def try_lock(path: Path) -> BinaryIO | None:
 
 
 def lock(path: Path, deadline: Deadline) -> BinaryIO:
-    """Return the lock on `path` once its holder lets go; the caller closes it.
+    """Wait for the lock on `path` and return it; the caller closes it.
 
     Raises:
-        DeadlineError: it was held until the deadline.
+        DeadlineError: another process had it until the deadline.
     """
 
     def _ask() -> BinaryIO:

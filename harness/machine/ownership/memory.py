@@ -1,7 +1,7 @@
-"""Memory for a machine: what the host and the cgroup can still give, less what others reserved.
+"""Memory for a machine: what the host and the cgroup have left, less what others reserved.
 
 A machine that does not fit is refused at once, with the figures. The parsers take text; `survey`
-reads the files, below any root so that tests can lay out their own.
+reads the files, below any root so that tests can bring their own.
 Source: proc(5) for meminfo, the kernel's admin-guide/cgroup-v2 and cgroup-v1/memory.
 """
 
@@ -27,20 +27,20 @@ _V1_FILES = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_f
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cgroup:
-    """A memory limit and the memory that counts against it and cannot be reclaimed."""
+    """A memory limit, and the memory that counts against it and cannot be reclaimed."""
 
     limit_bytes: int
     used_bytes: int
 
     @property
     def headroom_bytes(self) -> int:
-        """What may still be taken, never negative."""
+        """The memory that is left, never negative."""
         return max(0, self.limit_bytes - self.used_bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """The figures behind a decision; `cgroup` is the tightest limit, None without any."""
+    """The figures of a decision; `cgroup` is the tightest limit, None without one."""
 
     host_bytes: int
     cgroup: Cgroup | None
@@ -48,7 +48,7 @@ class Survey:
 
     @property
     def available_bytes(self) -> int:
-        """What a new machine may take, never negative."""
+        """The memory for a new machine, never negative."""
         given = self.host_bytes
         if self.cgroup is not None:
             given = min(given, self.cgroup.headroom_bytes)
@@ -108,9 +108,9 @@ def parse_cgroup_paths(text: str) -> tuple[str | None, str | None]:
 
 
 def parse_cgroup(limit: str, used: str, stat: str, reclaimable: str) -> Cgroup | None:
-    """Return the limit in three cgroup files' texts, None when they set none.
+    """Return the limit in the texts of three cgroup files, None if they set none.
 
-    `reclaimable` is the field of `stat` whose bytes are page cache that the kernel takes back.
+    `reclaimable` is the field of `stat` with the page cache that the kernel can reclaim.
     """
     if limit.strip() == "max":
         return None
@@ -120,7 +120,7 @@ def parse_cgroup(limit: str, used: str, stat: str, reclaimable: str) -> Cgroup |
 
 
 def survey(root: Path = Path("/")) -> Survey:
-    """Return what the host and this process's cgroups give, reservations left out."""
+    """Return what the host and this process's cgroups have, without reservations."""
     v2, v1 = parse_cgroup_paths((root / "proc/self/cgroup").read_text())
     mount = root / "sys/fs/cgroup"
     limits = [
@@ -135,13 +135,13 @@ def survey(root: Path = Path("/")) -> Survey:
 
 
 def _limits(mount: Path, path: str | None, files: tuple[str, str, str]) -> Iterator[Cgroup]:
-    """Yield the limits from the process's own cgroup up to the mount; each binds."""
+    """Yield the limits from the process's own cgroup up to the mount; all of them apply."""
     if path is None:
         return
     own = PurePosixPath(path.lstrip("/"))
     limit, used, reclaimable = files
-    # In a container the path may be the host's while the mount already is the container's own:
-    # whatever is not there is skipped, and the mount itself is always asked.
+    # In a container the path may be the host's, and the mount the container's own:
+    # missing levels are skipped, and the mount itself is always read.
     for level in (own, *own.parents):
         folder = mount / level
         try:
@@ -157,7 +157,7 @@ def _limits(mount: Path, path: str | None, files: tuple[str, str, str]) -> Itera
 
 @contextmanager
 def reserve(run: Path, name: str, mib: int, root: Path = Path("/")) -> Iterator[None]:
-    """Keep `mib` for the machine `name` of the run whose folder is `run`; other runs count it.
+    """Reserve `mib` for the machine `name` of the run in the folder `run`, for all runs to see.
 
     Raises:
         MemoryShortageError: it does not fit now.
@@ -176,9 +176,9 @@ def reserve(run: Path, name: str, mib: int, root: Path = Path("/")) -> Iterator[
 
 
 def _unused_reservations(runs: Path) -> int:
-    """Return the bytes that live runs reserved but that their processes do not use yet.
+    """Return the bytes that live runs reserved and do not use yet.
 
-    What they use is already missing from the host's and the cgroup's figures.
+    The figures of host and cgroup include what they use.
     """
     return sum(_unused(folder) for folder in live_runs(runs))
 

@@ -1,4 +1,4 @@
-"""TCP ports on 127.0.0.1 for port forwarding, kept apart between concurrent runs."""
+"""TCP ports on 127.0.0.1 for port forwarding, locked between concurrent runs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 from harness.machine.ownership.locks import try_lock
 from harness.model.errors import RigError
 
-# Below Linux's ephemeral ports (32768), so that no client connection takes one in the meantime.
+# Below Linux's ephemeral ports (32768), which client connections take.
 PORTS = range(20000, 30000)
 _TRIES = 200
 
 
 @contextmanager
 def reserve_port(locks: Path, candidates: range = PORTS) -> Iterator[int]:
-    """Hold a port of `candidates` that nothing listens on; `locks` is the folder of lock files.
+    """Reserve a free port of `candidates`; `locks` is the folder of lock files.
 
     Raises:
         RigError: every candidate that was tried is taken.

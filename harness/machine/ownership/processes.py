@@ -1,7 +1,7 @@
 """Processes of this user that name a folder on their command line, read from /proc.
 
-QEMU, whoever started it, and a registry both name their run's folder; that is how a dead run's
-processes are found without trusting a process id that may have been given to another since.
+QEMU and a registry name their run's folder. So a dead run's processes are found without trusting a
+process id that another process may have.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _KIB = 1024
 def processes_naming(folder: Path, proc: Path = PROC) -> tuple[int, ...]:
     """Return the ids of this user's processes with a path inside `folder` among their arguments.
 
-    Left out: processes on a terminal (a person reading a log there) and the caller itself.
+    Except processes on a terminal (a person who reads a log) and the caller itself.
     """
     needle = os.fsencode(folder) + b"/"
     pids = (int(entry.name) for entry in proc.iterdir() if entry.name.isdecimal())
@@ -43,16 +43,16 @@ def _is_ours(entry: Path, needle: bytes) -> bool:
 def terminal_of(stat: str) -> int:
     """Return the number of the controlling terminal in the text of /proc/PID/stat, 0 for none.
 
-    Source: proc(5); the command in parentheses may itself hold blanks and parentheses.
+    Source: proc(5); the command in parentheses may have blanks and parentheses itself.
     """
     return int(stat.rpartition(")")[2].split()[4])
 
 
 def end_processes(folder: Path, deadline: Deadline) -> tuple[int, ...]:
-    """Kill the processes that name `folder`, wait until they are gone, and return their ids.
+    """Kill the processes that name `folder`, wait for their end, and return their ids.
 
     Raises:
-        DeadlineError: one of them was still there at the deadline.
+        DeadlineError: one of them still ran at the deadline.
     """
     ended: set[int] = set()
 
@@ -70,12 +70,12 @@ def end_processes(folder: Path, deadline: Deadline) -> tuple[int, ...]:
 
 
 def resident_bytes(status: str) -> int:
-    """Return the memory in use (VmRSS) from the text of /proc/PID/status, 0 when it has none."""
+    """Return the memory in use (VmRSS) from the text of /proc/PID/status, 0 if missing."""
     return _status_bytes(status, "VmRSS")
 
 
 def peak_bytes(status: str) -> int:
-    """Return the most memory ever used (VmHWM) from the text of /proc/PID/status."""
+    """Return the peak memory (VmHWM) from the text of /proc/PID/status, 0 if missing."""
     return _status_bytes(status, "VmHWM")
 
 

@@ -1,7 +1,7 @@
-"""Taking down what a run left behind: its domains, its processes, its folders.
+"""Take down what a run leaves behind: its domains, processes and folders.
 
-One way for every end: the owner leaving, the reaper after the owner's death, and the sweep of a
-later run. The caller holds the lock of the run folder.
+Used by the owner at its end, by the reaper, and by a later run's sweep. The caller has locked the
+run folder.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _END_S = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainRecord:
-    """A domain that a run is about to start, written down before it exists."""
+    """A domain, recorded before it exists."""
 
     uri: str
     uuid: str
     name: str
 
     def to_text(self) -> str:
-        """Return the record as one JSON object."""
+        """Return the record as a JSON object."""
         return json.dumps(asdict(self))
 
     @classmethod
@@ -42,7 +42,7 @@ class DomainRecord:
         """Return the record that `to_text` wrote.
 
         Raises:
-            ValueError: the text is cut off or something else.
+            ValueError: the text is truncated or something else.
         """
         try:
             return cls(**json.loads(text))
@@ -51,7 +51,7 @@ class DomainRecord:
 
 
 def demolish(folder: Path) -> tuple[int, ...]:
-    """Take down the run in `folder`, then the folder; return the ids of the processes it ended.
+    """Take down the run in `folder`, and the folder; return the ids of ended processes.
 
     Raises:
         DeadlineError: a process could not be ended; the folder stays for the next sweep.
@@ -72,7 +72,7 @@ def _destroy(path: Path) -> None:
     except (OSError, ValueError):
         LOG.warning("unreadable record of a domain: %s", path)
         return
-    # An embedded driver lives in its owner alone: there, ending the processes is the only way.
+    # An embedded driver ended with its owner; ending the processes is enough.
     if record.uri.startswith(EMBEDDED):
         return
     try:

@@ -1,7 +1,7 @@
-"""A run and everything it owns: one private folder, held by a lock for as long as the run lives.
+"""A run and everything it owns: one private folder, locked while the run lives.
 
-Whatever way a run ends, its machines end: leaving the context takes them down, the reaper does it
-within seconds when the owner was killed, and the next run's sweep does it when even that failed.
+However a run ends, its machines end: leaving the context takes them down, the reaper does so within
+seconds if the owner was killed, and the next run's sweep if that failed, too.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ _PACKAGE_ROOT = Path(__file__).parents[3]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One run's place on the host. `folder` is short and for files, `scratch` is for disks."""
+    """A run on this host. `folder` has a short path and is for files, `scratch` is for disks."""
 
     folder: Path
     scratch: Path
 
     @property
     def id(self) -> str:
-        """The name that tells this run's machines from others'."""
+        """A unique name, part of the names of its machines."""
         return self.folder.name
 
     @property
     def runs(self) -> Path:
-        """The folder in which all runs of this user lie."""
+        """The folder of all runs of this user."""
         return self.folder.parent
 
     @property
@@ -59,7 +59,7 @@ class Run:
         return self.runs / "ports"
 
     def record_domain(self, record: DomainRecord) -> None:
-        """Write down a domain that is about to exist, so that its end does not hang on this one."""
+        """Record a domain before it exists, so that others can end it if this process dies."""
         self._record_of(record).write_text(record.to_text())
 
     def forget_domain(self, record: DomainRecord) -> None:
@@ -72,10 +72,10 @@ class Run:
 
 @contextmanager
 def begin_run(runs: Path | None = None, scratch_root: Path = SCRATCH_ROOT) -> Iterator[Run]:
-    """Hold a new run; on leaving, all of its machines and folders are gone.
+    """Open a new run; on leaving, all of its machines and folders are gone.
 
-    Dead runs are swept first. `runs` is where run folders lie, `scratch_root` where disks do; an
-    unusable `scratch_root` falls back to the run folder.
+    Dead runs are swept first. Run folders are in `runs`, and disks in `scratch_root`, or in the run
+    folder if that cannot be used.
 
     Raises:
         InputError: the folder for runs belongs to another or is open to others.
@@ -90,7 +90,7 @@ def begin_run(runs: Path | None = None, scratch_root: Path = SCRATCH_ROOT) -> It
 
 
 def _claim(root: Path, locks: ExitStack) -> Path:
-    """Make a run folder and lock it; behind the gate, so that no sweep sees it unlocked."""
+    """Make a run folder and lock it. The gate is locked meanwhile: no sweep sees it unlocked."""
     with gate(root):
         folder = root / f"{RUN_PREFIX}{secrets.token_hex(3)}"
         folder.mkdir(mode=0o700)
@@ -100,10 +100,10 @@ def _claim(root: Path, locks: ExitStack) -> Path:
 
 
 def _make_scratch(folder: Path, scratch_root: Path, locks: ExitStack) -> Path:
-    """Return a new private folder for disks; a link in `folder` tells where, before it exists.
+    """Return a new private folder for disks, to which a link in `folder` leads.
 
-    It is swept when the run folder, which a link in it tells, is gone and its own lock is free: a
-    run in a container may share the one and not the other.
+    It is swept if its own lock is free and the run folder, to which a link in it leads, is gone: a
+    run in a container may share one and not the other.
     """
     link = folder / remains.SCRATCH
     if os.access(scratch_root, os.W_OK | os.X_OK):
@@ -119,7 +119,7 @@ def _make_scratch(folder: Path, scratch_root: Path, locks: ExitStack) -> Path:
 
 @contextmanager
 def _reaper(run: Run) -> Iterator[None]:
-    """Keep a reaper beside the run; leaving takes the run down, then says goodbye to it."""
+    """Start a reaper; on leaving, take the run down and dismiss the reaper."""
     reading, writing = os.pipe()
     with open(writing, "wb", buffering=0) as pipe:  # noqa: PTH123 - a descriptor, not a path
         try:
@@ -129,15 +129,15 @@ def _reaper(run: Run) -> Iterator[None]:
         try:
             yield
         finally:
-            # Interrupted in here, no goodbye is said, and the reaper finishes the work.
+            # Interrupted here, the reaper gets no byte and finishes the work.
             remains.demolish(run.folder)
             pipe.write(b".")
 
 
 def _start_reaper(run: Run, pipe: int) -> None:
-    """Start the reaper and return once it stands on its own."""
+    """Start the reaper and return when it has left this process."""
     path = os.pathsep.join(filter(None, (str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH"))))
-    # -P: the working folder is the user's, who may have a folder called harness there.
+    # -P: the user's working folder may have a folder called harness.
     command = (sys.executable, "-P", "-m", "harness.machine.ownership.reaper", run.folder)
     log = run.folder / "reaper.log"
     with (

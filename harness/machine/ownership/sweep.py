@@ -1,6 +1,6 @@
-"""The runs of this user on this host: which are alive, and the sweep of those that are not.
+"""The runs of this user on this host: which are alive, and the sweep of the dead ones.
 
-A folder whose lock is held belongs to a live run and is never touched.
+A locked folder belongs to a live run and is never touched.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from harness.model.errors import HarnessError, InputError
 
 LOG = logging.getLogger(__name__)
 RUN_PREFIX = "run-"
-# In a scratch folder, the link to the folder of its run.
+# The link in a scratch folder to its run's folder.
 BACK_LINK = "run"
-# Disks go here: /tmp is in memory on many systems.
+# For disks: /tmp is in memory on many systems.
 SCRATCH_ROOT = Path("/var/tmp")  # noqa: S108 - below it, a folder of our own, checked to be private
 _GATE_WAIT_S = 10.0
 
 
 def gate(runs: Path) -> BinaryIO:
-    """Return the lock that guards the making and counting of runs; the caller closes it.
+    """Return the lock for making and counting runs; the caller closes it.
 
     Raises:
-        DeadlineError: another process holds it for longer than this may take.
+        DeadlineError: another process has had it for ten seconds.
     """
     return lock(runs / "gate", Deadline.after(_GATE_WAIT_S))
 
 
 def sweep(runs: Path | None = None, scratch_root: Path = SCRATCH_ROOT) -> tuple[str, ...]:
-    """Take down every dead run and return one line for each; live runs are left alone."""
+    """Take down every dead run and return one line for each."""
     root = private_folder(runs or folders.runs_dir())
     dead = tuple(line for folder in _run_folders(root) if (line := _sweep_one(root, folder)))
     swept = (*dead, *_sweep_scratch(scratch_root))
@@ -48,12 +48,12 @@ def sweep(runs: Path | None = None, scratch_root: Path = SCRATCH_ROOT) -> tuple[
 
 
 def live_runs(runs: Path) -> tuple[Path, ...]:
-    """Return the folders of the runs that are alive, the caller's own included."""
+    """Return the folders of live runs, the caller's own included."""
     return tuple(folder for folder in _run_folders(runs) if not _is_dead(folder))
 
 
 def private_folder(folder: Path) -> Path:
-    """Return `folder` after making sure that no other user can write in it."""
+    """Return `folder`; raises if another user can write to it."""
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise InputError(
@@ -64,7 +64,7 @@ def private_folder(folder: Path) -> Path:
 
 
 def scratch_prefix() -> str:
-    """Return how the names of this user's scratch folders begin, before the name of the run."""
+    """Return the beginning of the names of this user's scratch folders, before the run's name."""
     return f"node-image-{os.getuid()}-"
 
 
@@ -87,7 +87,7 @@ def _sweep_one(root: Path, folder: Path) -> str | None:
 
 
 def _sweep_scratch(scratch_root: Path) -> Iterator[str]:
-    """Remove scratch folders whose run folder is gone: a reboot may empty /tmp alone."""
+    """Remove scratch folders without a run folder: a reboot may empty only /tmp."""
     for scratch in sorted(scratch_root.glob(f"{scratch_prefix()}{RUN_PREFIX}*")):
         link = scratch / BACK_LINK
         if scratch.lstat().st_uid != os.getuid() or not link.is_symlink() or link.exists():
