@@ -1,7 +1,7 @@
-"""Files that appear whole or not at all: a reader or a killed run never meets a part of one.
+"""Write small files atomically: no reader sees a part of one, not even after a kill.
 
-For small files that are made in one go. What takes minutes, as a download or an image, is made by
-its owner under a lock and a fixed name, so that the next run finds what a killed one left.
+Large files, such as downloads and images, have a lock and a fixed temporary name instead, so that
+the next run continues what a killed one left.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def write(path: Path, content: bytes) -> None:
     """Put `content` at `path` in one step.
 
     Raises:
-        OSError: the folder is missing, full or not ours.
+        OSError: the folder is missing, full or not writable.
     """
     with replacing(path) as fresh:
         fresh.write_bytes(content)
@@ -24,15 +24,14 @@ def write(path: Path, content: bytes) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a free name beside `path`; what is made there takes the place of `path` at the end.
+    """Provide a free name beside `path`; the file made there replaces `path` at the end.
 
-    If anything is raised, `path` stays as it was.
+    After an exception, `path` is unchanged.
 
     Raises:
         OSError: `path` cannot be replaced.
     """
-    # Not tempfile: its files are readable by the owner alone. CI collects as somebody else from a
-    # folder that it named; the cache's run folders are the user's own.
+    # Not tempfile: only the owner can read its files. CI collects artifacts as another user.
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         yield fresh

@@ -1,4 +1,4 @@
-"""Where files live: the data shipped with the harness, the user's cache, and short run roots."""
+"""Where files are: shipped data, the user's cache, and the folder of runs."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _OTHER_CACHE = "set XDG_CACHE_HOME to a folder that can be written"
 def fixture(name: str) -> Path:
     """Return the path of a shipped data file, such as `expectations/ocp-4.19.toml`.
 
-    An installed wheel carries `fixtures/` inside the package; a checkout has it at the top.
+    A wheel has `fixtures/` inside the package, a checkout at the top.
     """
     packaged = _PACKAGE / "fixtures"
     return (packaged if packaged.is_dir() else _PACKAGE.parent / "fixtures") / name
 
 
 def cache_dir() -> Path:
-    """Return the cache folder, made if needed.
+    """Return the cache folder; make it if it is missing.
 
     Raises:
         InputError: it cannot be made.
@@ -38,7 +38,7 @@ def cache_dir() -> Path:
 
 
 def cache_path() -> Path:
-    """Return where the cache folder is or will be: `$XDG_CACHE_HOME/pytest-node-image`.
+    """Return the path of the cache folder: `$XDG_CACHE_HOME/pytest-node-image`.
 
     Raises:
         InputError: the variable is not set, and the user has no home.
@@ -53,9 +53,9 @@ def cache_path() -> Path:
 
 
 def runs_dir() -> Path:
-    """Return the folder that holds one private folder per run; owned by the user, mode 0700.
+    """Return the folder of all runs' private folders, of this user and mode 0700.
 
-    It is short on purpose: libvirt puts unix sockets below it, whose paths end at 108 bytes.
+    Its path is short: libvirt has unix sockets below it, whose paths end at 108 bytes.
 
     Raises:
         InputError: it cannot be made.

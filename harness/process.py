@@ -1,7 +1,7 @@
-"""The one place that starts programs. Every room runs host tools through `run` or `start`.
+"""The only module that starts programs: `run` to the end, or `start`.
 
-Standard input is closed, the C locale is set so that messages can be read, and a program that
-outlives its deadline is killed with its process group.
+Standard input is closed, the locale is C so that messages can be parsed, and a program that exceeds
+its deadline is killed with its process group.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TERM_GRACE_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
-    """A program that ended: its exit status and output as text."""
+    """An ended program: its exit status and output."""
 
     argv: tuple[str, ...]
     status: int
@@ -35,7 +35,7 @@ class Completed:
 
 
 class CommandError(RigError):
-    """A host program failed. `completed` holds its argv, status and output."""
+    """A host program failed; `completed` has its argv, status and output."""
 
     def __init__(self, completed: Completed) -> None:
         output = (completed.stderr.strip() or completed.stdout.strip())[-2000:]
@@ -52,10 +52,10 @@ class MissingProgramError(RigError):
 
 
 def find(program: str) -> Path:
-    """Return the path of `program`, searched in PATH and the system's sbin folders.
+    """Return the path of `program` in PATH or the system's sbin folders.
 
     Raises:
-        MissingProgramError: it is nowhere.
+        MissingProgramError: it is not installed.
     """
     path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"))
     found = shutil.which(program, path=path)
@@ -75,11 +75,11 @@ def run(
 ) -> Completed:
     """Run a program to its end and return its output.
 
-    `env` is added to the environment, `text` goes to its standard input.
+    `env` is added to the environment, `text` is its standard input.
 
     Raises:
         CommandError: `check` is true and the exit status is not 0.
-        DeadlineError: it was still running at the deadline, and was killed.
+        DeadlineError: it still ran at the deadline and was killed.
         MissingProgramError: it is not installed.
     """
     stdin = subprocess.DEVNULL if text is None else subprocess.PIPE
@@ -112,7 +112,7 @@ def start(
     stderr: int = subprocess.PIPE,
     pass_fds: Sequence[int] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a program in its own process group; on leaving, end the whole group and wait for it.
+    """Start a program in its own process group; on leaving, end the group and wait for it.
 
     Raises:
         MissingProgramError: it is not installed.

@@ -1,7 +1,7 @@
-"""TOML files that are read into values; every fault names its place and the known names.
+"""Read TOML files into values; each error names its place and the known names.
 
 A value is a `msgspec.Struct` that forbids unknown fields. Most files are lists of tables (`read`,
-`parse`); `document` reads one that has fields of its own beside them.
+`parse`); `document` reads one with other fields beside them.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ import msgspec
 from harness.model.errors import InputError
 
 KEY_OF_WORDS = "EXPECTED"
-"""The class attribute with what a field has to be, in plain words, by its name."""
+"""The class attribute that describes the expected values of fields, by name."""
 
 _FIELD = re.compile(r"`\$\.(\w+)`$")
 _LISTED = re.compile(r"`\$\.(\w+)\[(\d+)\]")
 _NAMES = ("name", "key", "path", "id")
-"""The fields by which a reader knows an entry."""
+"""The fields that identify an entry in errors."""
 _Value = TypeVar("_Value", bound=msgspec.Struct)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tables:
-    """The lists of one file by their keys; `subject` is what an error calls the file."""
+    """The lists of one file by key; errors call the file `subject`."""
 
     subject: str
     lists: Mapping[str, list[object]]
@@ -47,10 +47,10 @@ class Tables:
 
 
 def read(path: Path, *keys: str, subject: str = "", remedy: str = "name a TOML file") -> Tables:
-    """Return the lists `keys` of a file; an error calls it `subject`, or by its path.
+    """Return the lists `keys` of a file; errors call it `subject`, by default its path.
 
     Raises:
-        InputError: the file cannot be read (the way out is `remedy`), or `parse` refuses it.
+        InputError: the file cannot be read (then with `remedy`), or `parse` refuses it.
     """
     subject = subject or f"{path}"
     try:
@@ -62,10 +62,10 @@ def read(path: Path, *keys: str, subject: str = "", remedy: str = "name a TOML f
 
 
 def parse(text: str, subject: str, *keys: str) -> Tables:
-    """Return the lists `keys` of a TOML text; one that it does not have is empty.
+    """Return the lists `keys` of a TOML text; a missing one is empty.
 
     Raises:
-        InputError: it is not TOML, or has something else in it.
+        InputError: it is not TOML, or has something else.
     """
     raw = _toml(text, subject)
     lists = {key: raw.get(key, []) for key in keys}
@@ -81,7 +81,7 @@ def parse(text: str, subject: str, *keys: str) -> Tables:
 
 
 def document(text: str, subject: str, kind: type[_Value]) -> _Value:
-    """Return a TOML text as one value; what is wrong in a list's table is placed there.
+    """Return a TOML text as one value; errors within a list name the table.
 
     Raises:
         InputError: it is not TOML, or something in it is unknown, missing or malformed.
@@ -107,7 +107,7 @@ def _toml(text: str, subject: str) -> dict[str, Any]:
 
 
 def _place(subject: str, key: str, number: int, entry: object) -> str:
-    """Return what an error calls an entry: its number counted from 1, and its name if any."""
+    """Return an entry's place for errors: its number from 1, and its name if any."""
     names = (entry.get(name) for name in _NAMES) if isinstance(entry, dict) else ()
     name = next(filter(None, names), None)
     return f"{subject}, [[{key}]] number {number + 1}" + (f" ({name})" if name else "")
@@ -127,7 +127,7 @@ def _value(raw: object, kind: type[_Value]) -> _Value:
 
 
 def _error(problem: str, raw: object, where: str, kind: type) -> InputError:
-    """Return msgspec's complaint with the names that would do."""
+    """Return msgspec's error with the known names."""
     fields = _fields(kind)
     found = _FIELD.search(problem)
     known = fields.get(found[1]) if found else None
@@ -138,14 +138,14 @@ def _error(problem: str, raw: object, where: str, kind: type) -> InputError:
 
 
 def _fields(kind: type) -> dict[str, object]:
-    """Return the types of a struct's fields by name; other types have none."""
+    """Return the types of a struct's fields by name; of other types, none."""
     is_struct = isinstance(kind, type) and issubclass(kind, msgspec.Struct)
     known = msgspec.structs.fields(kind) if is_struct else ()
     return {field.encode_name: field.type for field in known}
 
 
 def _in_words(problem: str, raw: object, kind: type) -> str:
-    """Return msgspec's complaint, in the words of `kind` if it has some for the field."""
+    """Return msgspec's error, or the description by `kind` of the field if it has one."""
     found = _FIELD.search(problem)
     expected = getattr(kind, KEY_OF_WORDS, {}).get(found[1]) if found else None
     if not found or not expected or not isinstance(raw, dict):
@@ -154,7 +154,7 @@ def _in_words(problem: str, raw: object, kind: type) -> str:
 
 
 def _pattern(_: type, value: object) -> re.Pattern[str]:
-    """Return a regular expression, the one type that msgspec does not know."""
+    """Return a regular expression, which msgspec does not support."""
     if not isinstance(value, str):
         raise ValueError("Expected a regular expression as text")  # noqa: TRY004 - msgspec's own way
     try:

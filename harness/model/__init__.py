@@ -1,1 +1,1 @@
-"""Pure values and parsers; imports nothing of the harness above it and no third party."""
+"""Pure values and parsers; imports no other room and no third party."""

@@ -1,4 +1,4 @@
-"""The only source of time: a clock that tests can replace, and deadlines made from it.
+"""The only source of time: a clock that tests can replace, and deadlines of it.
 
 Code that waits takes a `Deadline` and polls with `wait_for`; nothing else in the harness calls
 `time.sleep` or `time.monotonic`.
@@ -21,7 +21,7 @@ class Clock(Protocol):
     """Monotonic seconds, and a sleep that advances them."""
 
     def monotonic(self) -> float:
-        """Return seconds from an arbitrary start; never goes back."""
+        """Return the seconds since an arbitrary start."""
 
     def sleep(self, seconds: float) -> None:
         """Block for `seconds`."""
@@ -43,7 +43,7 @@ SYSTEM_CLOCK = SystemClock()
 
 
 def utc_now() -> str:
-    """Return the host's date and time in UTC, to the second, in ISO 8601."""
+    """Return the host's date and time in UTC, in ISO 8601 with seconds."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
@@ -54,7 +54,7 @@ def process_cpu_s() -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deadline:
-    """A point in time by which something must be done; passed down instead of timeouts."""
+    """A point in time at which a wait ends; passed between functions instead of timeouts."""
 
     limit_s: float
     ends_at: float
@@ -81,18 +81,17 @@ class Deadline:
 
 
 class NotYet(Exception):
-    """Raised by a check to say why it has to be asked again."""
+    """Why a check did not succeed yet, raised by the check of `wait_for`."""
 
 
 def wait_for(goal: str, check: Callable[[], T], deadline: Deadline, tick_s: float = 0.25) -> T:
-    """Return what `check` returns, asking again every `tick_s` seconds while it raises `NotYet`.
+    """Return what `check` returns; repeat it every `tick_s` seconds while it raises `NotYet`.
 
-    A check always runs at least once, and once more after the time is over, so that a success that
-    lands late still counts.
+    It runs at least once, and once more at the deadline, so that a late success counts.
 
     Raises:
-        DeadlineError: the deadline passed; carries the last `NotYet` text.
-        Exception: whatever else `check` raises, at once.
+        DeadlineError: the deadline passed; has the last `NotYet` text.
+        Exception: what else `check` raises, at once.
     """
     while True:
         last_try = deadline.is_over

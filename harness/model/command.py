@@ -1,6 +1,6 @@
-"""Commands as scripts and units name them, and where such a name leads. Pure text.
+"""Commands as scripts and units name them, and the paths that they mean. Pure text.
 
-Only the folders that images fill are judged: what lies elsewhere may be made while a machine runs.
+Only folders that images fill are judged: files elsewhere may be made while a machine runs.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ _MERGED = ("/bin/", "/sbin/")
 
 
 def normal(path: str) -> str:
-    """Return an absolute path in one spelling: no dots, and /bin and /sbin below /usr."""
+    """Return an absolute path without dots, and with /bin and /sbin below /usr."""
     clean = posixpath.normpath("/" + path.lstrip("/"))
     return f"/usr{clean}" if clean.startswith(_MERGED) else clean
 
 
 def candidates(command: str) -> tuple[str, ...]:
-    """Return the paths at which an image may have `command`, a name or an absolute path.
+    """Return the possible paths in an image of `command`, a name or an absolute path.
 
-    Empty for what cannot be judged: a relative path, or one outside of `FOLDERS`.
+    Empty for a relative path or one outside of `FOLDERS`: they are not judged.
     """
     if not command.startswith("/"):
         return () if "/" in command else tuple(f"{folder}/{command}" for folder in _SEARCH_PATH)
@@ -34,11 +34,11 @@ def candidates(command: str) -> tuple[str, ...]:
 
 
 def is_program_path(path: str) -> bool:
-    """Return whether a path, in its normal spelling, lies where images keep programs."""
+    """Return whether a `normal` path is where images keep programs."""
     folder = posixpath.dirname(path)
     return folder in FOLDERS or path.startswith("/usr/libexec/")
 
 
 def same_command(one: str, other: str) -> bool:
-    """Return whether two spellings can mean the same program: `oc` and `/bin/oc` can."""
+    """Return whether two commands can mean one program, such as `oc` and `/bin/oc`."""
     return bool({*candidates(one)} & {*candidates(other)})

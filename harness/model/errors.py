@@ -1,4 +1,4 @@
-"""The errors of the harness, by whose trouble it is: the rig's, the product's, the suite's.
+"""The errors of the harness, by what is at fault: the rig, the product or the suite.
 
 Every room raises from this tree and no other. Nothing here formats tracebacks or exits: `plugin.py`
 turns a `RigError` into a pytest error and the others into a failure; `cli.py` prints any of them.
@@ -17,9 +17,9 @@ from harness.model.record import Blame, Sighting
 
 
 class HarnessError(Exception):
-    """Any trouble that the harness tells in one message without a traceback.
+    """Any error that the harness reports in one message without a traceback.
 
-    `sighting` is the diagnosis when a rule told the trouble by name.
+    `sighting` is the diagnosis if a rule matched.
     """
 
     blame = Blame.RIG

@@ -1,4 +1,4 @@
-"""Addresses in QEMU's user-mode network, by which host and guest know each other.
+"""Addresses of host and guest in QEMU's user-mode network.
 
 Source: qemu(1), -netdev user (its default network).
 """
@@ -6,7 +6,7 @@ Source: qemu(1), -netdev user (its default network).
 from __future__ import annotations
 
 LOOPBACK = "127.0.0.1"
-"""What listens here on the host can be reached by guests, and by nobody else from outside."""
+"""Guests reach servers here on the host, and nobody else from outside does."""
 HOST_IN_GUEST = "10.0.2.2"
 """The host's loopback as guests see it."""
 GUEST = "10.0.2.15"

@@ -1,4 +1,4 @@
-"""The identity of an installed RPM package, read from what `rpm` prints."""
+"""The identity of an installed RPM package, as `rpm` prints it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from harness.model.errors import RigError
 
 QUERY_FORMAT = r"%{NAME}|%{EPOCHNUM}|%{VERSION}|%{RELEASE}|%{ARCH}\n"
-"""For `rpm -qa --qf`; a bar is in none of the fields, and EPOCHNUM is 0 where EPOCH is not set."""
+"""For `rpm -qa --qf`. No field contains a bar; EPOCHNUM is 0 where EPOCH is not set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +22,10 @@ class Nevra:
 
     @classmethod
     def parse(cls, line: str) -> Nevra:
-        """Return the package of one line printed with `QUERY_FORMAT`.
+        """Return the package in a line of `QUERY_FORMAT`.
 
         Raises:
-            RigError: the line has another form; it carries the line.
+            RigError: the line has another form.
         """
         parts = line.split("|")
         if len(parts) != 5 or not parts[0] or not parts[1].isdecimal():

@@ -1,6 +1,6 @@
-"""What a booted system is, at one moment: read from the text that `fixtures/guest/observe` prints.
+"""Snapshots of a booted system, read from the text that `fixtures/guest/observe` prints.
 
-Tests judge these snapshots, taken before and after live-apply; nothing here talks to a guest.
+Tests judge those from before and after live-apply; nothing here talks to a guest.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SECTIONS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """One line of /proc/self/mountinfo: what is mounted where. Source: proc(5)."""
+    """One line of /proc/self/mountinfo. Source: proc(5)."""
 
     mount_point: str
     root: str
@@ -37,7 +37,7 @@ class Mount:
 class Deployment:
     """One ostree deployment, as `rpm-ostree status --json` lists it.
 
-    `image_digest` is that of the container image it was made from, empty for any other.
+    `image_digest` is that of its container image, empty if it has none.
     """
 
     checksum: str
@@ -48,10 +48,10 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeState:
-    """A snapshot of a node. `problems` are commands of the snapshot that complained or failed.
+    """A snapshot of a node. `problems` are errors of the commands that took it.
 
-    `existing_paths` holds those of the observed paths that exist, links followed; `mounts` is in
-    the order of mounting, so that the last of one mount point is the visible one.
+    `existing_paths` are those of the observed paths that exist, with links followed. `mounts` is in
+    the order of mounting: the last one of a mount point is visible.
     """
 
     boot_id: str
@@ -68,27 +68,27 @@ class NodeState:
     problems: tuple[str, ...]
 
     def mount_at(self, path: str) -> Mount | None:
-        """Return what is visibly mounted at exactly `path`, if anything."""
+        """Return the visible mount at exactly `path`, if any."""
         return next((m for m in reversed(self.mounts) if m.mount_point == path), None)
 
     @property
     def booted(self) -> Deployment | None:
-        """The deployment that runs, None on a system that is none or a live one."""
+        """The deployment that runs, None on a live system or one without ostree."""
         return next((found for found in self.deployments if found.is_booted), None)
 
     def failure_of(self, section: str) -> str | None:
-        """Return how the command of a section failed, which makes what it printed no evidence."""
+        """Return how the command of a section failed, so that its output is not evidence."""
         start, end = f"{section}: ", re.compile(r" ended with status \d+$")
         return next((t for t in self.problems if t.startswith(start) and end.search(t)), None)
 
 
 def parse(text: str) -> NodeState:
-    """Return the snapshot that `text` holds.
+    """Return the snapshot in `text`.
 
     Raises:
-        RigError: the text is cut, a section is missing or twice there, or cannot be read.
+        RigError: the text is truncated, or a section is missing, repeated or malformed.
     """
-    # Not splitlines: it also splits at characters that a journal line may hold.
+    # Not splitlines: it also splits at characters within journal lines.
     lines = text.removesuffix("\n").split("\n")
     found = _sections([line for line in lines if not line.startswith("%!")])
     packages = [Nevra.parse(line) for line in found["packages"]]
@@ -135,7 +135,7 @@ def _only_line(sections: Mapping[str, list[str]], name: str) -> str:
 
 
 def _by_name(packages: list[Nevra]) -> Mapping[str, tuple[Nevra, ...]]:
-    """Group packages by name: kernels and keys can be installed more than once."""
+    """Group packages by name: several kernels and keys can be installed."""
     grouped: dict[str, tuple[Nevra, ...]] = {}
     for package in packages:
         grouped[package.name] = (*grouped.get(package.name, ()), package)

@@ -1,4 +1,4 @@
-"""Reads os-release files: text in, mapping out. Judging the fields is the business of `verdict`."""
+"""Reads os-release files; `verdict` judges the fields."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _ESCAPE = re.compile(r"\\(.)")
 def parse(text: str) -> Mapping[str, str]:
     """Return the fields of an os-release file, in their order.
 
-    A field given twice has its last value, as in the shell. Lines that are neither an assignment
-    nor a comment are skipped: a missing field is what a reader can act on.
+    The last value of a repeated field counts, as in the shell. Lines that are not assignments are
+    skipped.
 
     Source: os-release(5).
     """

@@ -1,4 +1,4 @@
-"""What an API server answers to `/readyz?verbose`. Source: Kubernetes, apiserver healthz."""
+"""An API server's answer to `/readyz?verbose`. Source: Kubernetes, apiserver healthz."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ _LONGEST = 2000
 
 
 def why_not_ready(text: str) -> str:
-    """Return the checks that fail in what `/readyz?verbose` says, or its beginning."""
+    """Return the failed checks in an answer, or its beginning if there are none."""
     failing = [line for line in text.splitlines() if line.startswith("[-]")]
     return "; ".join(failing) or text.strip()[:_LONGEST]

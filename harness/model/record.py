@@ -1,8 +1,7 @@
-"""What a run leaves for those who read it later: plain values, the form of `report.json`.
+"""The record of a run: plain values, the form of `report.json`.
 
-Written by the scenarios (one `MachineRecord` a machine) and by the plugin (one `RunRecord` a run),
-read by everything that reports. A field added here is optional and has a default; a field changed
-or removed needs another `SCHEMA`.
+Scenarios write a `MachineRecord` per machine and the plugin a `RunRecord` per run; all reports read
+them. A new field is optional and has a default; to change or remove one needs another `SCHEMA`.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ SCHEMA = 2
 
 
 class Blame(StrEnum):
-    """Whose trouble it is: of the images, of host and harness, or of what the suite brought."""
+    """What is at fault: the images, host and harness, or what the suite brings."""
 
     PRODUCT = "product"
     RIG = "rig"
@@ -23,7 +22,7 @@ class Blame(StrEnum):
 
 
 class Weight(StrEnum):
-    """What a sighting means for the run: its end, a note, or a note that somebody signed for."""
+    """What a sighting means for the run: failure, a note, or a note that an allow-list permits."""
 
     FATAL = "fatal"
     WARNING = "warning"
@@ -31,7 +30,7 @@ class Weight(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What became of a test. `flaky` passed at a rerun; `allowed` failed as an allow-list says."""
+    """A test's outcome. `flaky` passed at a rerun; `allowed` failed as an allow-list permits."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -47,7 +46,7 @@ class Outcome(StrEnum):
 
 
 class State(StrEnum):
-    """How far a run or a machine has come; one that was killed stays in the state it had."""
+    """The state of a run or a machine; one that is killed keeps its last state."""
 
     RUNNING = "running"
     UP = "up"
@@ -58,10 +57,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseRecord:
-    """One phase of a machine's way up; seconds since power-on, by the host's clock.
+    """One phase of a machine; seconds since power-on, by the host's clock.
 
     `end_s` is None while it lasts. `boot` counts the machine's boots from 1. `depth` is 0 for the
-    chain of phases that follow each other, 1 for those that lie within them.
+    chain of phases that follow each other, 1 for phases within them.
     """
 
     name: str
@@ -75,7 +74,7 @@ class PhaseRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotedLine:
-    """A line of a stream as it is quoted: where it was seen, and when after power-on."""
+    """A quoted line of a stream, with the seconds since power-on."""
 
     stream: str
     at_s: float
@@ -86,8 +85,8 @@ class QuotedLine:
 class Sighting:
     """A rule that matched: what it means, and the lines that show it.
 
-    `count` is how often it matched; `lines` holds the first few. `allowed_by` is the tracker's link
-    when an allow-list entry signed for it.
+    `count` is how often it matched; `lines` are the first few. `allowed_by` is the tracker's link
+    of the allow-list entry that permits it.
     """
 
     rule: str
@@ -105,9 +104,9 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissingCommand:
-    """A command that was called before live-apply and was not there.
+    """A command that was called before live-apply and was missing.
 
-    `package` is the node layer's package that brings it, None when none does or it is not known.
+    `package` is its package in the node layer, None if there is none or it is not known.
     """
 
     caller: str
@@ -118,7 +117,7 @@ class MissingCommand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerRecord:
-    """What a snapshot of the node shows of its layer: packages as NEVRA, sorted, and os-release."""
+    """The layer in a snapshot of the node: packages as NEVRA, sorted, and os-release."""
 
     packages: tuple[str, ...] = ()
     os_release: dict[str, str]
@@ -126,10 +125,10 @@ class LayerRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineRecord:
-    """One machine that was switched on. `folder` holds its evidence, relative to the run's.
+    """One machine that was started. `folder` has its evidence, relative to the run's.
 
-    `installer` tells of the installer's own config that it was given, empty if it was none.
-    `memory_peaks_mib` is what a live system kept in memory at most, by where it lay.
+    `installer` describes the installer's config that it booted, empty for another config.
+    `memory_peaks_mib` is the most that a live system kept in memory, by place.
     """
 
     name: str
@@ -156,7 +155,7 @@ class MachineRecord:
 class TestRecord:
     """One test. `blame` is None unless it is red or allowed; `attempts` counts its runs."""
 
-    __test__ = False  # pytest: this is no test class
+    __test__ = False  # for pytest: not a test class
 
     id: str
     outcome: Outcome
@@ -172,8 +171,7 @@ class TestRecord:
 class RunRecord:
     """A whole run. `subject` is what was tested (digests, versions), `host` where it ran.
 
-    `started` and `ended` are UTC in ISO 8601; `ended` is empty while the run lasts or if it was
-    killed.
+    `started` and `ended` are UTC in ISO 8601; `ended` is empty while it runs or if it was killed.
     """
 
     schema: int = SCHEMA

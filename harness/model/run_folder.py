@@ -1,4 +1,4 @@
-"""What the files in the folder of a run are called; docs/report.md describes them."""
+"""The names of the files in a run's folder; docs/report.md describes them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 RECORD = "report.json"
 JUNIT = "junit.xml"
 PAGE = "node-image-summary.html"
-"""Prow's Spyglass shows what ends in `summary.html` inline."""
+"""Prow's Spyglass shows files named `*summary.html` inline."""
 PROGRESS = "progress.log"
 
 # Of each machine, in a folder of its own.

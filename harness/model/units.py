@@ -1,4 +1,4 @@
-"""The state of systemd units, read from the blocks which `systemctl show` prints of many."""
+"""The state of systemd units, read from the blocks that `systemctl show` prints."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from harness.model.errors import RigError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitState:
-    """One unit at one moment; the fields hold systemd's own words.
+    """One unit at one moment, in systemd's words.
 
-    `result`, `restarts` and `exec_main_status` are told only of services that run, start or
-    failed; for any other unit they are empty and 0.
+    `result`, `restarts` and `exec_main_status` are known of services that run, start or failed; for
+    other units they are empty and 0.
     """
 
     name: str
@@ -47,7 +47,7 @@ def parse(text: str) -> Mapping[str, UnitState]:
     """Return the units by name from the blocks of `KEY=VALUE` that `systemctl show` prints.
 
     Raises:
-        RigError: a block has no Id, or a count in it is no number.
+        RigError: a block has no Id, or a count in it is not a number.
     """
     blocks = (block for block in text.split("\n\n") if block.strip())
     units = (_parse_block(block) for block in blocks)

@@ -1,4 +1,4 @@
-"""The ways in which the node layer comes onto a node."""
+"""How the node layer gets onto a node."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from enum import StrEnum
 
 
 class Way(StrEnum):
-    """How the node layer comes onto the node."""
+    """How the node layer gets onto the node."""
 
     LIVE_APPLY = "live-apply"
     PIVOT = "pivot"
     NONE = "none"
-    """It is in the bootimage already, and nothing may change."""
+    """The bootimage has it, and nothing may change."""

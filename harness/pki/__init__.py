@@ -1,1 +1,1 @@
-"""Certificates and keys of one run: made for it, and forgotten with it."""
+"""Certificates and keys, made for one run."""

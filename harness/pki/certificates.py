@@ -1,4 +1,4 @@
-"""Certificate authorities for one run and what they sign, for the ends of TLS connections."""
+"""Certificate authorities for one run, and the TLS certificates that they sign."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from harness.model.secret import Secret
 
-# Guest clocks drift, and a restored guest wakes up in the past.
+# Guest clocks drift, and a restored guest starts in the past.
 _VALID_BEFORE = datetime.timedelta(days=1)
 _VALID_AFTER = datetime.timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """PEM texts: the CA that signed it and is to be trusted, the certificate, and its key."""
+    """PEM texts: the CA to trust, the certificate, and its key."""
 
     ca_pem: str
     certificate_pem: str
@@ -30,7 +30,7 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateRequest:
-    """What a certificate is for: whom it names, the hosts it is valid at, and for which ends."""
+    """What a certificate is for: its name, its hosts, and its ends of a connection."""
 
     name: str
     groups: tuple[str, ...] = ()
@@ -42,7 +42,7 @@ class CertificateRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authority:
-    """A certificate authority whose key lives in this process alone."""
+    """A certificate authority with its key, in memory only."""
 
     certificate: x509.Certificate
     _key: ec.EllipticCurvePrivateKey = field(repr=False)
@@ -57,11 +57,11 @@ class Authority:
 
     @property
     def ca_pem(self) -> str:
-        """What others have to trust."""
+        """The certificate that others have to trust."""
         return _pem(self.certificate)
 
     def sign(self, request: CertificateRequest) -> Certificate:
-        """Return a new certificate for `request`, with its new key."""
+        """Return a new certificate for `request`, with a new key."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = _name(request.name, request.groups)
         builder = (
@@ -84,7 +84,7 @@ class Authority:
 def issue(addresses: tuple[str, ...], names: tuple[str, ...]) -> Certificate:
     """Return a new server certificate for IP `addresses` and DNS `names`, and its new CA.
 
-    The key of the CA is forgotten at once, so it can never sign another one.
+    The key of the CA is dropped at once: it cannot sign another one.
     """
     request = CertificateRequest(name="server", addresses=addresses, names=names, is_server=True)
     return Authority.new("pytest-node-image CA of one run").sign(request)

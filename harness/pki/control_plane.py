@@ -1,6 +1,6 @@
-"""All certificates and keys of one control plane, made for one run and forgotten with it.
+"""All certificates and keys of one control plane, made for one run.
 
-Two authorities as on the real one: etcd has its own, so that a client of the API is none of etcd's.
+It has two authorities as a real one: a client of the API is not a client of etcd.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _API_NAMES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceAccountKey:
-    """The key pair by which the API server signs and checks tokens of service accounts."""
+    """The API server's key pair to sign and check tokens of service accounts."""
 
     private_pem: Secret
     public_pem: str
@@ -49,11 +49,11 @@ class Pki:
 
     @property
     def ca_pem(self) -> str:
-        """What clients of the API trust, and the API server trusts of clients."""
+        """The CA of the API server and of its clients."""
         return self.authority.ca_pem
 
     def files(self) -> Mapping[str, str | Secret]:
-        """Return all that etcd and the API server read, by file names."""
+        """Return all files that etcd and the API server read, by name."""
         return {
             "ca.crt": self.ca_pem,
             "etcd-ca.crt": self.etcd_ca_pem,
@@ -70,10 +70,10 @@ class Pki:
         return self._kubeconfig(url, "node-image-harness", "system:masters")
 
     def node_kubeconfig(self, url: str, node_name: str) -> Secret:
-        """Return the kubeconfig of one node's kubelet, which may do what the Node authorizer lets.
+        """Return the kubeconfig of one node's kubelet, with the rights of the Node authorizer.
 
-        A real kubelet asks for its certificate with a bootstrap token and waits for an approval;
-        here it has it from the start.
+        A real kubelet requests its certificate with a bootstrap token and waits for an approval;
+        here it has one from the start.
         """
         return self._kubeconfig(url, f"system:node:{node_name}", "system:nodes")
 
@@ -84,14 +84,14 @@ class Pki:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """An API server as nodes reach it, at `url`, wherever it runs."""
+    """An API server at the `url` by which nodes reach it."""
 
     pki: Pki
     url: str
 
     @property
     def ca_pem(self) -> str:
-        """What clients have to trust."""
+        """The CA that clients have to trust."""
         return self.pki.ca_pem
 
     def kubeconfig_of_node(self, name: str) -> Secret:
@@ -102,7 +102,8 @@ class Api:
 def make_pki(addresses: tuple[str, ...] = (), names: tuple[str, ...] = ()) -> Pki:
     """Return new certificates for an API server at IP `addresses` and DNS `names`.
 
-    It is valid on the loopback and as the guests' host too, and by its names inside a cluster.
+    It is also valid for the loopback, for the host's address in guests, and for its names in a
+    cluster.
     """
     authority = Authority.new("pytest-node-image cluster CA of one run")
     etcd = Authority.new("pytest-node-image etcd CA of one run")
@@ -111,7 +112,7 @@ def make_pki(addresses: tuple[str, ...] = (), names: tuple[str, ...] = ()) -> Pk
         addresses=(LOOPBACK, HOST_IN_GUEST, _KUBERNETES_SERVICE, *addresses),
         names=(*_API_NAMES, *names),
     )  # fmt: skip
-    # etcd presents one certificate to clients and to itself: its gateway is a client of its own.
+    # For clients and for etcd's own gateway, which is a client with the same certificate.
     etcd_server = CertificateRequest(
         name="etcd", addresses=(LOOPBACK,), names=("localhost",), is_server=True, is_client=True
     )
@@ -128,7 +129,7 @@ def make_pki(addresses: tuple[str, ...] = (), names: tuple[str, ...] = ()) -> Pk
 
 
 def kubeconfig(url: str, client: Certificate) -> Secret:
-    """Return a kubeconfig for the API at `url`; its YAML is written as JSON.
+    """Return a kubeconfig for the API at `url`: YAML in the form of JSON.
 
     Source: Kubernetes, staging/src/k8s.io/client-go/tools/clientcmd/api/v1/types.go.
     """

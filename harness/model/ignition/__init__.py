@@ -1,7 +1,7 @@
-"""Ignition configs made from typed pieces, and rendered the same way every time.
+"""Ignition configs made from typed pieces, and rendered reproducibly.
 
-`Config(...).to_document()` gives the JSON document, `render` its text. Documents that others wrote
-are read by `parse` and joined by `merge`; both live in `document` and are given here too.
+`Config(...).to_document()` returns the JSON document, `render` its text. `parse` reads documents of
+others and `merge` joins them; both are of `document`.
 
 Source: Ignition configuration specification v3.2.0 (the version the OpenShift installer writes).
 """
@@ -37,7 +37,7 @@ Contents = str | bytes | Secret
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class File:
-    """A file; without `overwrite` Ignition fails when the path exists with other contents."""
+    """A file; without `overwrite` Ignition fails if the path exists with other contents."""
 
     path: str
     contents: Contents
@@ -54,7 +54,7 @@ class File:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Directory:
-    """A directory; missing parents are made by Ignition."""
+    """A directory; Ignition makes missing parents."""
 
     path: str
     mode: int = 0o755
@@ -93,7 +93,7 @@ class Dropin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """A systemd unit; `contents` is None for a unit that the image already has."""
+    """A systemd unit; `contents` is None for a unit of the image."""
 
     name: str
     contents: str | None = None
@@ -117,7 +117,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """A login; a user that the image has is changed, any other is made."""
+    """A user, changed if the image has it, else added."""
 
     name: str
     ssh_authorized_keys: tuple[str, ...] = ()
@@ -138,7 +138,7 @@ class User:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """A whole config; the order of the pieces is kept."""
+    """A whole config; keeps the order of the pieces."""
 
     files: tuple[File, ...] = ()
     directories: tuple[Directory, ...] = ()
@@ -147,7 +147,7 @@ class Config:
     users: tuple[User, ...] = ()
 
     def to_document(self) -> Document:
-        """Return the JSON document. Secrets are revealed in it: keep it out of logs."""
+        """Return the JSON document. It has secrets in plain text: keep it out of logs."""
         storage: dict[str, Json] = {
             "directories": [piece.to_json() for piece in self.directories],
             "files": [piece.to_json() for piece in self.files],

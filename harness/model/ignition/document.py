@@ -1,6 +1,6 @@
-"""Ignition documents as JSON: read with checks, and merged by the rules of the specification.
+"""Ignition documents as JSON: read and merged by the rules of the specification.
 
-Only what merging touches is checked here; the meaning of the fields is left to `ignition-validate`.
+Only what merging touches is checked here; `ignition-validate` checks the fields.
 
 Source: Ignition "Operator Notes", Config Merging; the keys of each list are those of
 coreos/ignition v2.14.0 config/v3_3/types (`Key`, `IgnoreDuplicates`, `MergedKeys`).
@@ -35,7 +35,7 @@ _KEYED = {
     "systemd.units": "name",
     "systemd.units.dropins": "name",
 }
-"""Lists of objects, and the field that tells an entry from the others."""
+"""Lists of objects, and the field that identifies an entry."""
 
 _STRINGS = (
     "ignition.proxy.noProxy",
@@ -45,7 +45,7 @@ _STRINGS = (
     "passwd.users.sshAuthorizedKeys",
     "storage.raid.devices",
 )
-"""Lists of strings that hold each string once."""
+"""Lists of strings that contain each string once."""
 
 _APPENDED = (
     "storage.files.append",
@@ -55,7 +55,7 @@ _APPENDED = (
     "storage.luks.options",
     "storage.raid.options",
 )
-"""Lists joined as they are: entries may repeat, and their order counts."""
+"""Lists that are joined: entries may repeat, and their order matters."""
 
 _PARTITIONS = "storage.disks.partitions"
 _LISTS = (*_KEYED, *_STRINGS, *_APPENDED, _PARTITIONS)
@@ -65,11 +65,11 @@ _ONE_NAMESPACE = {
     "storage": ("directories", "files", "links"),
     "kernelArguments": ("shouldExist", "shouldNotExist"),
 }
-"""Lists that share their keys: an entry in a child's one replaces its like in a parent's other."""
+"""Lists that share keys: a child's entry replaces that of the same key in any of a parent's."""
 
 
 def parse(text: str, name: str) -> Document:
-    """Return the document of an Ignition config; `name` is what an error calls it.
+    """Return the document of an Ignition config; errors call it `name`.
 
     Raises:
         InputError: it is no JSON, no Ignition 3.0.0 to 3.6.0, or of the wrong shape; tells the
@@ -91,10 +91,10 @@ def parse(text: str, name: str) -> Document:
 
 
 def merge(parent: Document, child: Document) -> Document:
-    """Return `parent` with `child` merged over it; neither is changed.
+    """Return `parent` merged with `child`; neither is changed.
 
-    Both are as `parse` or `Config.to_document` give them. The child wins where both say
-    something, and the result has the higher of the two versions.
+    Both are as `parse` or `Config.to_document` return them. The child takes precedence, and the
+    result has the higher of the two versions.
     """
     versions = {_version(parent), _version(child)}
     merged = _merge_objects(parent, child, "")
@@ -127,7 +127,7 @@ def _object(document: Document, field: str) -> Document:
 
 
 def _shape_problems(value: Json, where: str) -> Iterator[str]:
-    """Yield what merging cannot work with, each by its path in the document."""
+    """Yield what cannot be merged, each by its path in the document."""
     kind = _kind(where)
     if kind in _OBJECTS and not isinstance(value, dict):
         yield f"{where} is not an object"
@@ -156,7 +156,7 @@ def _list_problems(value: Json, where: str) -> Iterator[str]:
 
 
 def _kind(where: str) -> str:
-    """Return the path of a list's rule: `storage.files.append` for `storage.files[3].append`."""
+    """Return a path without indexes: `storage.files.append` for `storage.files[3].append`."""
     return re.sub(r"\[\d+\]", "", where)
 
 
@@ -174,7 +174,7 @@ def _merge_objects(parent: Document, child: Document, where: str) -> Document:
 
 
 def _without_replaced(parent: Document, child: Document, where: str) -> Document:
-    """Return a copy of the parent without what the child defines as something of another kind."""
+    """Return a copy of the parent without what the child defines as another kind."""
     kept, fields = dict(parent), _ONE_NAMESPACE.get(where, ())
     for field in set(fields) & set(parent):
         key = _key_of(f"{where}.{field}") or str
@@ -184,7 +184,7 @@ def _without_replaced(parent: Document, child: Document, where: str) -> Document
 
 
 def _merge_lists(parent: list[Json], child: list[Json], where: str) -> list[Json]:
-    """Return the parent's entries, each merged with its like in the child, then the new ones."""
+    """Return the parent's entries, each merged with the child's of its key, then the new ones."""
     key = _key_of(where)
     if key is None:
         return [*parent, *child]
@@ -204,7 +204,7 @@ def _merge_lists(parent: list[Json], child: list[Json], where: str) -> list[Json
 
 
 def _key_of(where: str) -> Callable[[Json], str] | None:
-    """Return what tells the entries of a list apart; None for a list that is only appended to."""
+    """Return the key function of a list, None for a list that is only appended to."""
     field = "name" if where.endswith(".httpHeaders") else _KEYED.get(where)
     if field is not None:
         return lambda item: str(item.get(field)) if isinstance(item, dict) else ""

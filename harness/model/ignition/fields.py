@@ -1,6 +1,6 @@
-"""Reading single fields of Ignition documents, whose shape only `ignition-validate` checks in full.
+"""Reads single fields of Ignition documents, whose shape `ignition-validate` checks.
 
-What is missing, or of another type, counts as empty. Sources: Ignition configuration specification
+What is missing or of another type counts as empty. Sources: Ignition configuration specification
 v3.2.0; RFC 2397 (data URLs).
 """
 
@@ -17,7 +17,7 @@ _MAX_BYTES = 4 << 20
 
 
 def object_of(document: Document, field: str) -> Document:
-    """Return the object in a field, empty if there is none."""
+    """Return the object in a field, or an empty one."""
     value = document.get(field)
     return value if isinstance(value, dict) else {}
 
@@ -29,17 +29,17 @@ def objects_of(document: Document, field: str) -> list[Document]:
 
 
 def text_of(document: Document, field: str) -> str:
-    """Return the text in a field, empty if there is none."""
+    """Return the text in a field, or an empty one."""
     value = document.get(field)
     return value if isinstance(value, str) else ""
 
 
 def decode(source: str, compression: str) -> bytes | None:
-    """Return what a data URL holds, decompressed; None when that is beyond 4 MiB.
+    """Return the content of a data URL, decompressed; None if that is over 4 MiB.
 
     Raises:
         ValueError: it is damaged, or of an unknown compression.
-        zlib.error: what was compressed is damaged.
+        zlib.error: the compressed data is damaged.
     """
     head, comma, data = source.removeprefix("data:").partition(",")
     if not comma:

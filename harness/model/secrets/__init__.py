@@ -1,1 +1,1 @@
-"""What is secret, how it is found in texts, and how it is taken out of them."""
+"""Find secrets in texts and remove them."""

@@ -1,4 +1,4 @@
-"""Secrets that are known by value: their parts, the forms they take in logs, and a quick search.
+"""Secrets known by value: their parts, their forms in logs, and a fast search.
 
 Only `redaction` uses them.
 """
@@ -24,27 +24,27 @@ _ORDINARY = {"default", "kubeadmin", "openshift", "passwd", "password", "redhat"
 
 
 class KnownSecrets:
-    """Literal texts to be found in others; the search for them is made when it is first needed."""
+    """Literal texts to find in others; the search is built at its first use."""
 
     def __init__(self) -> None:
         self._forms: frozenset[str] = frozenset()
         self._search = _Search(self._forms)
 
     def add(self, secrets: Iterable[str]) -> None:
-        """Know `secrets` from now on; the too short and the too ordinary are passed over."""
+        """Search for `secrets` from now on, except short and ordinary ones."""
         self._forms |= {
             form for text in secrets if _is_distinctive(text) for form in _forms_of(text)
         }
 
     def replaced(self, text: str, replacement: str) -> str:
-        """Return `text` with every form of every secret replaced, the longest where several fit."""
+        """Return `text` with every form of every secret replaced, the longest one that matches."""
         if self._search.forms is not self._forms:
             self._search = _Search(self._forms)
         return self._search.replaced(text, replacement)
 
 
 class _Search:
-    """Finds `forms` in a text; made anew when there are more of them."""
+    """Finds `forms` in a text."""
 
     def __init__(self, forms: frozenset[str]) -> None:
         self.forms = forms
@@ -68,10 +68,10 @@ class _Search:
 
 
 def parts_of(text: str) -> Iterator[str]:
-    """Give what is secret in the text of a secret: all of it, and what may turn up by itself.
+    """Yield the text of a secret and its secret parts.
 
     Those are the logins of an authfile (containers-auth.json(5)), the lines of a private key, and
-    whatever else has the form of a secret.
+    all that has a sign of a secret.
     """
     yield text.strip()
     yield from _logins(text)
@@ -105,7 +105,7 @@ def _logins_in(value: object) -> Iterator[str]:
 
 
 def _login(auth: str) -> tuple[str, ...]:
-    """Return user:password and the password out of an authfile's base64."""
+    """Return user:password and the password from an authfile's base64."""
     try:
         login = base64.b64decode(auth).decode()
     except (binascii.Error, UnicodeDecodeError):
@@ -114,14 +114,14 @@ def _login(auth: str) -> tuple[str, ...]:
 
 
 def _is_distinctive(text: str) -> bool:
-    """Whether the text can be told from what logs are made of."""
+    """Return whether the text is unlikely in logs otherwise."""
     if text.isdigit():
         return len(text) >= _SHORTEST_NUMBER
     return len(text) >= _SHORTEST and text.lower() not in _ORDINARY
 
 
 def _forms_of(text: str) -> Iterator[str]:
-    """Give the text as logs, JSON (twice around, too), URLs, HTML and base64 show it."""
+    """Yield the text in the forms of logs, JSON (also twice), URLs, HTML and base64."""
     plain = {text, _in_json(text), _in_go_json(text), json.dumps(text, ensure_ascii=False)[1:-1]}
     yield from plain
     yield from map(_in_json, plain)
@@ -144,9 +144,9 @@ def _in_go_json(text: str) -> str:
 
 
 def _in_base64(raw: bytes, encode: Callable[[bytes], bytes]) -> Iterator[str]:
-    """Give what base64 has for `raw` inside of anything longer, by where a group of three begins.
+    """Yield `raw` in base64, and as part of something longer, for each offset in a group of three.
 
-    Characters at the edges depend on what stands around and are left out.
+    Characters at the edges depend on what is around, and are left out.
     """
     yield encode(raw).decode()
     for shift in range(3):
@@ -156,7 +156,7 @@ def _in_base64(raw: bytes, encode: Callable[[bytes], bytes]) -> Iterator[str]:
 
 
 def _any_of(begins: Iterable[str]) -> re.Pattern[str]:
-    """Return what matches before any of `begins`; sorted by first character, which is quicker."""
+    """Return a pattern that finds any of `begins`, grouped by first character for speed."""
     rests: dict[str, list[str]] = {}
     for begin in begins:
         rests.setdefault(begin[0], []).append(re.escape(begin[1:]))

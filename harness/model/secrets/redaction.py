@@ -1,12 +1,12 @@
-"""Keeps secrets out of everything that a run shows or leaves behind.
+"""Removes secrets from all that a run shows or keeps.
 
-Two ways find them: known values, in each form that they take on their way through logs, and the
-signs in `secret_signs`. Neither can catch everything. What gets through: unknown secrets without a
-sign, as a password alone on a line; known ones that are compressed, encrypted, hashed, shorter than
-six characters, ordinary words or short numbers, cut in pieces, wrapped over lines, or written as
-numbers (the journal does so with bytes that are no text); a value's tail behind a quote that its
-log did not escape; lines of an unknown private key that has no BEGIN line before it, or that go on
-for more than a hundred lines after it. So evidence is still nothing to publish unread.
+They are found by value, in each form that logs give them, and by the signs in `signs`. Neither
+finds everything. Not found are unknown secrets without a sign, such as a password alone on a line;
+known ones that are compressed, encrypted, hashed, shorter than six characters, ordinary words or
+short numbers, split, wrapped over lines, or written as numbers (as the journal does with bytes that
+are not text); the rest of a value after a quote that its log did not escape; lines of an unknown
+private key without a BEGIN line, or more than a hundred lines after it. So read evidence before you
+publish it.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from harness.model.secrets.known import KnownSecrets, parts_of
 from harness.model.secrets.signs import KEY_BEGIN, KEY_END, LOGIN_IN_URL, SECRET_NAME, SIGNS
 
 REMOVED = "[removed]"
-"""What stands where a secret was."""
+"""The replacement of a secret."""
 
 _KEY_LINES = 100
 _HELD_LIMIT = 1 << 20
 _OPENED_LIMIT = 16 << 20
-# Alone in its line or its string; what follows elsewhere in the line is no part of the key.
+# Alone in its line or its string; what else follows in the line is not part of the key.
 _KEY_LINE = re.compile(
     KEY_BEGIN + r'(?:\x1b\[[0-9;]*[A-Za-z]|\\++[nr]?|[^\w"\\\n])*+(?:["\n]|$)', re.MULTILINE
 )
@@ -39,8 +39,8 @@ _KEY_END = re.compile(KEY_END)
 _MESSAGE = re.compile(r'("MESSAGE"\s*:\s*)"(?:[^"\\]|\\.)*+"')
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
-# A config without its secrets has to stay one, for `ignition-validate` and other readers: fields
-# keep their types, URLs can be parsed, and what was a script is a comment now, not a call.
+# A config without its secrets stays valid for `ignition-validate` and other readers: fields keep
+# their types, URLs can be parsed, and a script becomes a comment, not a call.
 _REMOVED_SOURCE = f"data:,{quote(f'#{REMOVED}')}"
 _URL_OF_NO_LOGIN = re.compile(rf"([a-z][a-z0-9+.-]*://){re.escape(REMOVED)}(@\S*)", re.IGNORECASE)
 
@@ -50,41 +50,41 @@ _CONTENTS = {"contents", "append"}
 
 
 class Redactor:
-    """Call it with text, and get it back with `REMOVED` for every secret in it.
+    """Returns text with `REMOVED` in place of every secret.
 
-    Fit for text of any number of lines; for a stream that comes in pieces take a `LineRedactor`.
+    The text has any number of whole lines; a `LineRedactor` takes a stream in pieces.
     """
 
     def __init__(self) -> None:
         self._known = KnownSecrets()
 
     def add(self, secret: Secret | str) -> None:
-        """Know `secret` by value from now on, at six characters or more, and what is in it.
+        """Remove `secret` by value from now on, and its parts, if they have six characters.
 
-        Of an authfile those are its logins, of private keys their lines.
+        The parts of an authfile are its logins, of private keys their lines.
         """
         text = secret.reveal() if isinstance(secret, Secret) else secret
         self._known.add(parts_of(text))
 
     def __call__(self, text: str) -> str:
-        """Return `text` without secrets; what is clean comes back as it is."""
+        """Return `text` without secrets."""
         if "\n" in text and _KEY_LINE.search(text):
             lines = LineRedactor(self)
             return lines.feed(self._known.replaced(text, REMOVED)) + lines.finish()
         return self.within_lines(text)
 
     def within_lines(self, text: str) -> str:
-        """Return `text` without secrets, but for private keys that span lines."""
+        """Return `text` without secrets, except private keys that span lines."""
         text = self._known.replaced(text, REMOVED)
         for sign in SIGNS:
             text = sign.sub(_emptied, text)
         return text
 
     def value(self, value: Json) -> Json:
-        """Return JSON-like data without secrets in its strings; fields named as secrets go whole.
+        """Return JSON-like data without secrets in its strings, or in fields with secret names.
 
-        A list may hold a private key by its lines, be they strings or fields of the same name.
-        Tuples come back as lists.
+        A private key may be a list of its lines, as strings or as fields of one name. Tuples become
+        lists.
         """
         if isinstance(value, str):
             return self(value)
@@ -114,7 +114,7 @@ class Redactor:
         return clean
 
     def config(self, document: Document) -> Document:
-        """Return an Ignition config without secrets; files with one in it lose their contents."""
+        """Return an Ignition config without secrets; a file with one loses its contents."""
         clean = self._without(without_secrets(document))
         return clean if isinstance(clean, dict) else {}
 
@@ -132,7 +132,7 @@ class Redactor:
         return value if value.startswith("data:") else _parsable(self(value))
 
     def _is_secret(self, value: Json, *, is_packed: bool = False) -> bool:
-        """Return whether this is a data URL with a secret in it."""
+        """Return whether this is a data URL with a secret."""
         if not isinstance(value, str) or not value.startswith("data:"):
             return False
         contents = _decoded(value, is_packed=is_packed)
@@ -140,10 +140,10 @@ class Redactor:
 
 
 class LineRedactor:
-    """Takes secrets out of a stream of lines, private keys that span lines included.
+    """Removes secrets from a stream of lines, private keys that span lines included.
 
-    From a key's BEGIN line to its END everything goes, at most a hundred lines: a BEGIN without an
-    END must not take all that follows. Of a journal entry in JSON only the message goes.
+    It removes a key from its BEGIN line to its END, but at most a hundred lines: a BEGIN may lack
+    its END. Of a journal entry in JSON it removes only the message.
     """
 
     def __init__(self, redactor: Redactor) -> None:
@@ -152,13 +152,13 @@ class LineRedactor:
         self._held = ""
 
     def __call__(self, lines: str) -> str:
-        """Return one or more whole lines without secrets; the last may lack its end."""
+        """Return whole lines without secrets; the last one may lack its end."""
         if not self._left and not _KEY_LINE.search(lines):
             return self._redactor.within_lines(lines)
         return "".join(map(self._line, _LINE.findall(lines)))
 
     def feed(self, text: str) -> str:
-        """Return the lines that `text` completes; the begun one waits for its end.
+        """Return the lines that `text` completes; an incomplete one waits for its end.
 
         A line of more than a mebibyte does not wait.
         """
@@ -169,7 +169,7 @@ class LineRedactor:
         return self(whole + newline)
 
     def finish(self) -> str:
-        """Return what still waits."""
+        """Return the incomplete line."""
         rest, self._held = self._held, ""
         return self(rest)
 
@@ -183,16 +183,16 @@ class LineRedactor:
 
 
 def without_secrets(document: Document) -> Document:
-    """Return an Ignition config without contents that not everybody may read, and without logins.
+    """Return an Ignition config without private contents and without logins.
 
-    This needs to know no secret beforehand; `Redactor.config` takes out those that are known, too.
+    This needs no known secrets; `Redactor.config` removes those, too.
     """
     clean = _clean(document)
     return clean if isinstance(clean, dict) else {}
 
 
 def secrets_in(document: Document) -> Iterator[str]:
-    """Give what an Ignition config holds that not everybody may read, to be known by value."""
+    """Yield the private contents of an Ignition config, for `Redactor.add`."""
     yield from _secrets_in(document, is_hidden=False)
 
 
@@ -233,7 +233,7 @@ def _secrets_in_contents(contents: str, *, is_hidden: bool) -> Iterator[str]:
 
 
 def _config_in(text: str) -> Json:
-    """Return the config that a file holds for another machine or a later boot, None if none."""
+    """Return the config in a file, for another machine or a later boot, None if none."""
     if not text.lstrip().startswith("{") or '"ignition"' not in text:
         return None
     try:
@@ -258,12 +258,12 @@ def _clean(value: Json) -> Json:
 
 
 def _blank(value: Json) -> Json:
-    """Return what stands for a secret field: of the type that it has, and with the same names."""
+    """Return the replacement of a secret field, of its type and with its names."""
     if isinstance(value, list):
         texts = [REMOVED] if any(isinstance(item, str) for item in value) else []  # keys once each
         return [*texts, *(_blank(item) for item in value if not isinstance(item, str))]
     if isinstance(value, dict):
-        # Without compression and verification, which are of the contents that are gone.
+        # Without compression and verification of the removed contents.
         if "source" in value:
             return {"source": _REMOVED_SOURCE}
         return {name: item if name == "name" else _blank(item) for name, item in value.items()}
@@ -271,7 +271,7 @@ def _blank(value: Json) -> Json:
 
 
 def _parsable(text: str) -> str:
-    """Return `text`, a URL that has lost its login with the mark as URLs may hold it."""
+    """Return `text`; in a URL without its login, percent-encode `REMOVED`."""
     found = _URL_OF_NO_LOGIN.fullmatch(text)
     return f"{found[1]}{quote(REMOVED)}{found[2]}" if found else text
 
@@ -329,14 +329,14 @@ def _opened(packed: bytes) -> bytes:
 
 
 def _emptied(found: re.Match[str]) -> str:
-    """Return a sign with what it gives away removed: its last group, or all of it."""
+    """Return a sign without its last group, or without all of it if it has none."""
     begin, end = found.span(found.lastindex or 0)
     text, start = found[0], found.start()
     return f"{text[: begin - start]}{REMOVED}{text[end - start :]}"
 
 
 def _without_message(line: str) -> str:
-    """Return a line amid a private key: a journal entry without its message, or nothing."""
+    """Return the replacement of a line in a private key: a journal entry loses its message."""
     if line.startswith("{"):
         entry, count = _MESSAGE.subn(rf'\1"{REMOVED}"', line)
         if count:

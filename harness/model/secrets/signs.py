@@ -1,9 +1,8 @@
-"""What gives a secret away by its form: patterns as data.
+"""Signs of secrets: patterns as data, for `redaction` and `known`.
 
-Only `redaction` and `known_secrets` use them. What a pattern's last group holds has to go; without
-a group all of it goes. No pattern crosses the end of a line. Each begins with plain characters,
-which Python's `re` finds at the speed of memory: one pass for each takes a third of the time of one
-pass for all of them joined.
+The last group of a pattern is removed, or all of it if it has none. No pattern crosses the end of
+a line. Each begins with plain characters, which Python's `re` finds at the speed of memory: a pass
+for each takes a third of the time of one pass for all of them joined.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ _IN_QUOTES_ONLY = ("secret", "private key", "secret key")
 
 
 def _packed_keys() -> str:
-    """Match private keys in PEM that have base64 around them, by how that begins."""
+    """Match private keys in PEM under base64, by its beginning."""
     heads = (f"-----BEGIN {kind}PRIVATE KEY-----".encode() for kind in _KEY_KINDS)
-    # The last bytes that make no group of three depend on what follows.
+    # The last bytes of an incomplete group of three depend on what follows.
     packed = (base64.b64encode(head[: len(head) // 3 * 3]).decode() for head in heads)
     rests = (re.escape(head.removeprefix("LS0t")) for head in packed)
     return rf"LS0t(?:{'|'.join(rests)})[A-Za-z0-9+/=]*"
@@ -41,7 +40,7 @@ def _spelled(*names: str) -> str:
 
 _NAMED = _spelled(*_PASSWORDS, *_TOKENS)
 _VALUE = r"""[^\s"'\\&]"""
-# A variable, a placeholder or a format stands where the secret would.
+# A variable, a placeholder or a format in place of the secret.
 _NO_VALUE = r"(?![<({%\[]|\$[({A-Za-z_])"
 # A file that holds the secret, as in --pull-secret=/assets/pull-secret.
 _NO_PATH = r"(?!/(?:assets|dev|etc|home|mnt|opt|proc|root|run|srv|tmp|usr|var)/)"
@@ -50,12 +49,12 @@ _QUOTE = r"""(?:\\*["'])?"""
 _AT_END = r"""(?=["'\\]|[ \t]*$)"""
 _SCHEMES = r"(?:Basic|Bearer|Negotiate|Token)"
 _USER_INFO = r"""[^/?#\s"'<>\\]"""
-# A digest after @ makes it the name of an image.
+# With a digest after @ it is the name of an image.
 _BEFORE_HOST = r"(?=@(?!sha[0-9]{3}:))"
 _MEDIA_TYPE = r"(?:[\w.+-]+/[\w.+-]+)?(?:;[\w.=+-]+)*"
 
 _SIGNS = (
-    # A private key in one line, escaped or cut off; for lines of their own see `redaction`.
+    # A private key in one line, escaped or truncated; `redaction` handles several lines.
     rf'{KEY_BEGIN}(?:[^\n]*?{KEY_END}|[^"\r\n]*?(?=\\*"|\r?$))',
     # The same without its frame: base64 of "openssh-key-v1".
     r"b3BlbnNzaC1rZXktdjE[A-Za-z0-9+/=]+",
@@ -72,7 +71,7 @@ _SIGNS = (
     # --password VALUE, also as a list of quoted words: Ignition logs how it runs useradd.
     rf"--[a-z-]{{0,40}}(?:password|token|secret){_QUOTE}[ ,=]+{_QUOTE}"
     rf"(?!-){_NO_PATH}{_NO_VALUE}({_VALUE}{{4,}})",
-    # What HTTP sends to log in; Go prints header values in brackets.
+    # HTTP's Authorization; Go prints header values in brackets.
     rf"uthorization{_QUOTE}[ \t]*[:=][ \t]*\[?{_QUOTE}{_SCHEMES}[ \t]+"
     rf"{_NO_VALUE}([^\s\"'\\,\]]+)",
     rf'"{_SCHEMES} +([^\s"\\]{{8,}})(?=\\*")',
@@ -87,9 +86,9 @@ _SIGNS = (
     r"(?:ImF1dGhzI|JhdXRocyI|iYXV0aHMi)[A-Za-z0-9+/=_-]{20,}",
     # Hashes of passwords. Source: crypt(5).
     r"\$(?:[1567y]|gy|sha1|2[abxy])\$(?:[./A-Za-z0-9=,+-]+\$){1,3}[./A-Za-z0-9]{4,}",
-    # The contents of files in a config that Ignition logs because it cannot use it.
+    # The contents of files in a config that Ignition cannot use and therefore logs.
     rf'data(?<![\w-]data):{_MEDIA_TYPE},((?:[^"\s\\]|\\+u[0-9a-fA-F]{{4}})+)',
-    # Keys and tokens whose issuers marked them: OpenShift, AWS, GitHub, GitLab.
+    # Keys and tokens with their issuers' marks: OpenShift, AWS, GitHub, GitLab.
     r"sha256~[\w-]{20,}",
     r"A(?:KI|SI)A[0-9A-Z]{16}(?![0-9A-Za-z])",
     r"gh[pousr]_[A-Za-z0-9]{30,}",
@@ -100,7 +99,7 @@ _SIGNS = (
 SIGNS = tuple(re.compile(sign, re.MULTILINE | re.ASCII) for sign in _SIGNS)
 
 SECRET_NAME = re.compile(rf"(?:auth|.*(?:{_NAMED}|{_spelled(*_IN_QUOTES_ONLY)}))", re.ASCII)
-"""Names of fields whose whole value is secret, to be matched in full."""
+"""Full names of fields whose whole value is secret."""
 
 LOGIN_IN_URL = re.compile(rf"://({_USER_INFO}+){_BEFORE_HOST}")
-"""Whatever stands before the host of a URL, secret by itself or not."""
+"""All that precedes the host of a URL, secret or not."""
