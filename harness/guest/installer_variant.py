@@ -42,6 +42,7 @@ _ON_DISK = "/ostree/repo/tmp/node-image"
 _SPARED = re.compile(r"^KillMode=none$", re.MULTILINE)
 _ISOLATES = re.compile(r"^ExecStart=.*\bisolate multi-user\.target$", re.MULTILINE)
 _SSHD = re.compile(r"restart\s+sshd")
+_STREAM_TAG = re.compile(r"^\s*(?:local\s+)?coreos_img=[\"']?([\w.-]+)", re.MULTILINE)
 _RELEASE = re.compile(r"^RELEASE_IMAGE=[\"']?([^\"'\s]+)", re.MULTILINE)
 _DISK = re.compile(r"^\s*coreos-installer install\b.*\s(/dev/\S+)\s*$", re.MULTILINE)
 _ROLE = re.compile(r"node-role\.kubernetes\.io/([a-z-]+)")
@@ -54,7 +55,8 @@ class Variant:
 
     `overlay_unit` lays the node image over /usr, empty if there is none. `reported` are the units
     of the config whose failure ends a bootstrap. `missing` names what every installer with
-    live-apply writes, and this config lacks. `disk` is where a single node installs itself to.
+    live-apply writes, and this config lacks. `image_tag` names the node image within the release,
+    as `rhel-coreos-10` for the RHEL 10 stream. `disk` is where a single node installs itself to.
     """
 
     is_in_place: bool = False
@@ -68,6 +70,7 @@ class Variant:
     sshd_restart: str = ""
     pause_by: tuple[str, ...] = ()
     release: str = ""
+    image_tag: str = ""
     reported: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
 
@@ -83,6 +86,7 @@ class Variant:
             f", pause image by {' and '.join(self.pause_by) or 'nothing'}",
             f", installs to {self.disk}" if self.disk else "",
             f"; release image {self.release}" if self.release else "; no release image found",
+            f", of it {self.image_tag}" if self.image_tag else "",
             f"; missing: {', '.join(self.missing)}" if self.missing else "",
         ]
         return "".join(said)
@@ -115,6 +119,7 @@ def variant_of(document: Document) -> Variant:
         sshd_restart=_sshd_restart(overlay_script, units),
         pause_by=_pause_by(units, files),
         release=_release(files),
+        image_tag=_found(_STREAM_TAG, files.get(f"{_BIN}node-image-pull.sh", "")),
         reported=tuple(name for name in (*_REPORTED, overlay) if name in units),
         missing=tuple(_missing(overlay, units, files)),
     )
@@ -128,6 +133,7 @@ def require_bootstrap(document: Document, subject: str) -> None:
     """
     units, files = _texts(document)
     if _BOOTKUBE in units or f"{_BIN}bootkube.sh" in files:
+        _require_live_apply(variant_of(document), subject)
         return
     remedy = "give the bootstrap.ign of `openshift-install create ignition-configs`"
     if fetched := _fetched(document):
@@ -146,6 +152,13 @@ def require_bootstrap(document: Document, subject: str) -> None:
     raise InputError(subject, f"is no bootstrap config: it has no {_BOOTKUBE}", remedy)
 
 
+def _require_live_apply(variant: Variant, subject: str) -> None:
+    if not (variant.overlay_unit or variant.has_generator):
+        problem = f"cannot live-apply a node image: it lacks {', '.join(variant.missing)}"
+        remedy = "Use the bootstrap.ign of an openshift-install of 4.19 or later."
+        raise InputError(subject, problem, remedy)
+
+
 def _texts(document: Document) -> tuple[Mapping[str, str], Mapping[str, str]]:
     """Return units by name and files by path; units that are plain files are among both."""
     files = dict(_files(document))
@@ -155,7 +168,9 @@ def _texts(document: Document) -> tuple[Mapping[str, str], Mapping[str, str]]:
         if path.startswith(_UNITS) and "/" not in path.removeprefix(_UNITS)
     }
     for unit in objects_of(object_of(document, "systemd"), "units"):
-        units[text_of(unit, "name")] = text_of(unit, "contents")
+        # An entry with drop-ins alone leaves a unit that is a plain file as it is.
+        name = text_of(unit, "name")
+        units[name] = text_of(unit, "contents") or units.get(name, "")
     return units, files
 
 
@@ -208,12 +223,15 @@ def _pause_by(units: Mapping[str, str], files: Mapping[str, str]) -> tuple[str, 
 
 
 def _release(files: Mapping[str, str]) -> str:
-    found = _RELEASE.search(files.get(f"{_BIN}release-image-download.sh", ""))
-    return found[1] if found else ""
+    return _found(_RELEASE, files.get(f"{_BIN}release-image-download.sh", ""))
 
 
 def _disk(files: Mapping[str, str]) -> str:
-    found = _DISK.search(files.get(f"{_BIN}install-to-disk.sh", ""))
+    return _found(_DISK, files.get(f"{_BIN}install-to-disk.sh", ""))
+
+
+def _found(pattern: re.Pattern[str], text: str) -> str:
+    found = pattern.search(text)
     return found[1] if found else ""
 
 

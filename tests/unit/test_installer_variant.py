@@ -130,6 +130,10 @@ VARIANTS: Mapping[str, tuple[Document, Mapping[str, object]]] = {
         config("crio-configure.service", "node-image-finish.service", "release-image.sh"),
         {"missing": ("crio-configure.service", "node-image-finish.service", "release-image.sh")},
     ),
+    "stream of RHEL 10": (
+        config(files=FILES | {f"{BIN}/node-image-pull.sh": "coreos_img=rhel-coreos-10\n"}),
+        {"image_tag": "rhel-coreos-10"},
+    ),
     "before live-apply": (
         config(files={}),
         {
@@ -160,6 +164,13 @@ def test_compressed_contents_are_read() -> None:
     storage: Any = {"files": [{"path": path, "contents": contents}]}
 
     assert variant_of({"storage": storage}).release == "a/b:c"
+
+
+def test_unit_that_is_a_plain_file_keeps_its_text_beside_drop_ins() -> None:
+    document: Any = config()
+    document["systemd"]["units"].append({"name": "node-image-finish.service", "dropins": []})
+
+    assert variant_of(document).is_finish_spared
 
 
 def test_damaged_contents_are_told_with_their_file() -> None:
@@ -193,6 +204,10 @@ OTHERS: Mapping[str, tuple[Document, str]] = {
     "config of a machine": (
         config(units={"machine-config-daemon-pull.service": "", "kubelet.service": LABEL}),
         "is the config of a worker that joins a cluster",
+    ),
+    "bootstrap config from before live-apply": (
+        config(files={}),
+        "cannot live-apply a node image: it lacks node-image-overlay-generator",
     ),
     "config of anything": (config(units={}), "is no bootstrap config: it has no bootkube.service"),
 }
