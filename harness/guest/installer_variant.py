@@ -22,7 +22,8 @@ from harness.model.ignition.fields import decode, object_of, objects_of, text_of
 _BIN = "/usr/local/bin/"
 _UNITS = "/etc/systemd/system/"
 _GENERATORS = "/etc/systemd/system-generators/"
-_READ = (_BIN, _UNITS, _GENERATORS)
+_MANAGER = "/etc/systemd/system.conf.d/"
+_READ = (_BIN, _UNITS, _GENERATORS, _MANAGER)
 
 _PULL = "node-image-pull.service"
 _FINISH = "node-image-finish.service"
@@ -45,6 +46,8 @@ _SSHD = re.compile(r"restart\s+sshd")
 _STREAM_TAG = re.compile(r"^\s*(?:local\s+)?coreos_img=[\"']?([\w.-]+)", re.MULTILINE)
 _RELEASE = re.compile(r"^RELEASE_IMAGE=[\"']?([^\"'\s]+)", re.MULTILINE)
 _DISK = re.compile(r"^\s*coreos-installer install\b.*\s(/dev/\S+)\s*$", re.MULTILINE)
+_PROXY = re.compile(r"\bhttps?_proxy=", re.IGNORECASE)
+_NO_PROXY = re.compile(r"\bno_proxy=[\"']?([^\"'\s]*)", re.IGNORECASE)
 _ROLE = re.compile(r"node-role\.kubernetes\.io/([a-z-]+)")
 _SERVED = re.compile(r":22623/config/([\w.-]+)$")
 
@@ -57,6 +60,7 @@ class Variant:
     of the config whose failure ends a bootstrap. `missing` names what every installer with
     live-apply writes, and this config lacks. `image_tag` names the node image within the release,
     as `rhel-coreos-10` for the RHEL 10 stream. `disk` is where a single node installs itself to.
+    `no_proxy` is what its units reach without their proxy, None where they have none.
     """
 
     is_in_place: bool = False
@@ -71,6 +75,7 @@ class Variant:
     pause_by: tuple[str, ...] = ()
     release: str = ""
     image_tag: str = ""
+    no_proxy: str | None = None
     reported: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
 
@@ -85,6 +90,7 @@ class Variant:
             f", sshd restarted by {self.sshd_restart}" if self.sshd_restart else "",
             f", pause image by {' and '.join(self.pause_by) or 'nothing'}",
             f", installs to {self.disk}" if self.disk else "",
+            ", through a proxy" if self.no_proxy is not None else "",
             f"; release image {self.release}" if self.release else "; no release image found",
             f", of it {self.image_tag}" if self.image_tag else "",
             f"; missing: {', '.join(self.missing)}" if self.missing else "",
@@ -120,6 +126,7 @@ def variant_of(document: Document) -> Variant:
         pause_by=_pause_by(units, files),
         release=_release(files),
         image_tag=_found(_STREAM_TAG, files.get(f"{_BIN}node-image-pull.sh", "")),
+        no_proxy=_no_proxy("\n".join(files[path] for path in files if path.startswith(_MANAGER))),
         reported=tuple(name for name in (*_REPORTED, overlay) if name in units),
         missing=tuple(_missing(overlay, units, files)),
     )
@@ -224,6 +231,10 @@ def _pause_by(units: Mapping[str, str], files: Mapping[str, str]) -> tuple[str, 
 
 def _release(files: Mapping[str, str]) -> str:
     return _found(_RELEASE, files.get(f"{_BIN}release-image-download.sh", ""))
+
+
+def _no_proxy(environment: str) -> str | None:
+    return _found(_NO_PROXY, environment) if _PROXY.search(environment) else None
 
 
 def _disk(files: Mapping[str, str]) -> str:

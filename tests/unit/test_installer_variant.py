@@ -295,6 +295,35 @@ def test_dropins_report_failures_and_take_the_snapshot_before_the_overlay(tmp_pa
     assert units["node-image-harness-multi-user.service"]["enabled"] is True
 
 
+MANAGER = "/etc/systemd/system.conf.d/10-default-env.conf"
+PROXY = '[Manager]\nDefaultEnvironment=HTTPS_PROXY="http://proxy.example:3128"\n'
+AROUND = "/etc/systemd/system.conf.d/99-node-image-harness.conf"
+
+
+@pytest.mark.parametrize(
+    ("environment", "reached"),
+    [
+        (PROXY, "10.0.2.2"),
+        (f'{PROXY}DefaultEnvironment=NO_PROXY=".cluster.local,10.0.0.0/16"\n',
+         ".cluster.local,10.0.0.0/16,10.0.2.2"),
+        (f'{PROXY}DefaultEnvironment=no_proxy="10.0.2.2"\n', None),
+        ("[Manager]\n", None),
+    ],
+    ids=["nothing", "more", "the harness's servers", "no proxy"],
+)  # fmt: skip
+def test_runs_own_servers_are_reached_without_the_clusters_proxy(
+    tmp_path: Path, environment: str, reached: str | None
+) -> None:
+    document = merged(tmp_path, config(files=FILES | {MANAGER: environment}))
+    added = [file for file in document["storage"]["files"] if file["path"] == AROUND]
+    texts = [base64.b64decode(file["contents"]["source"].partition(",")[2]) for file in added]
+
+    assert [text.decode().splitlines()[1:] for text in texts] == (
+        [] if reached is None
+        else [[f'DefaultEnvironment={name}="{reached}"' for name in ("NO_PROXY", "no_proxy")]]
+    )  # fmt: skip
+
+
 def test_login_of_the_config_counts(tmp_path: Path) -> None:
     theirs = Config(files=(File(path="/root/.docker/config.json", contents="theirs"),))
     result = merged(tmp_path, whole((theirs,), (config(),)), Secret("ours"))

@@ -14,7 +14,8 @@ from harness.guest.kubelet import probe_file
 from harness.guest.live_apply import reports
 from harness.guest.validation import whole
 from harness.model.errors import InputError
-from harness.model.ignition import Config, Document
+from harness.model.guest_network import HOST_IN_GUEST
+from harness.model.ignition import Config, Document, File
 from harness.player.given import Given
 from harness.player.steps import Check
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from harness.player.running import Running
     from harness.player.site import Site
 
+_NO_PROXY = "/etc/systemd/system.conf.d/99-node-image-harness.conf"
 UP_S = 1800.0
 """From the login to multi-user.target, with hardware acceleration: two pulls, in endless loops."""
 
@@ -66,7 +68,8 @@ def single_node_config(scenario: str, site: Site, document: Document) -> Documen
 
 def pieces(site: Site, variant: Variant) -> tuple[Config, ...]:
     """Return what is added to the config of the first boot."""
-    return (*site.access, reports(variant.overlay_unit, variant.reported), _probe(site))
+    reported = reports(variant.overlay_unit, variant.reported)
+    return (*site.access, reported, _around_proxy(variant), _probe(site))
 
 
 def noted(machine: str, given: Given) -> tuple[Check, ...]:
@@ -83,6 +86,15 @@ def noted(machine: str, given: Given) -> tuple[Check, ...]:
 
 def _probe(site: Site) -> Config:
     return Config(files=(probe_file(site.inputs.pause_image),))
+
+
+def _around_proxy(variant: Variant) -> Config:
+    """Let the config's units reach the run's servers without the cluster's proxy."""
+    if variant.no_proxy is None or HOST_IN_GUEST in variant.no_proxy.split(","):
+        return Config()
+    reached = ",".join(filter(None, (variant.no_proxy, HOST_IN_GUEST)))
+    names = "".join(f'DefaultEnvironment={name}="{reached}"\n' for name in ("NO_PROXY", "no_proxy"))
+    return Config(files=(File(path=_NO_PROXY, contents=f"[Manager]\n{names}"),))
 
 
 def _merged(site: Site, document: Document, *added: Config) -> Document:
