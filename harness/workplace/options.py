@@ -58,6 +58,11 @@ OPTIONS = (
         help="Release image in which to find the node image, instead of --node-image.",
     ),
     Option(
+        name="os-stream", metavar="NAME",
+        help="Stream of the node image in the release, as rhel-9 or rhel-10. Default: that of the "
+        "RHEL version in the bootimage's name.",
+    ),
+    Option(
         name="authfile", metavar="PATH", path=True,
         help="Pull secret for registries; goes into the guest when it pulls from a remote one.",
     ),
@@ -151,6 +156,7 @@ class Settings:
     bootimage_sha256: str | None
     node_image: str | None
     release_image: str | None
+    os_stream: str | None = None
     authfile: Path | None
     ignition: tuple[Path, ...]
     bootstrap_ignition: Path | None = None
@@ -196,6 +202,7 @@ def read(
         bootimage_sha256=places.text("bootimage-sha256"),
         node_image=places.text("node-image"),
         release_image=places.text("release-image"),
+        os_stream=places.text("os-stream"),
         authfile=places.file("authfile"),
         ignition=places.files("ignition"),
         bootstrap_ignition=places.file("bootstrap-ignition"),
@@ -266,5 +273,9 @@ def _check_images(settings: Settings) -> None:
             "is given without a bootimage to live-apply it on",
             "add --bootimage, or give none to use the stand-in images",
         )  # fmt: skip
+    if settings.os_stream and not settings.release_image:
+        raise InputError(
+            "--os-stream", "is given without a release to choose from", "add --release-image"
+        )
     if settings.bootimage_sha256 and not settings.bootimage:
         raise InputError("--bootimage-sha256", "is given without an image", "add --bootimage")

@@ -26,7 +26,9 @@ from harness.images.container import node_image, release
 from harness.images.container.contents import Contents, contents_of
 from harness.images.container.node_image import NodeImage
 from harness.images.container.reference import parse as parse_reference
+from harness.images.container.release import Released
 from harness.images.container.skopeo import Source
+from harness.images.container.streams import StreamWish, version_in_name
 from harness.machine import acceleration
 from harness.machine.acceleration import Acceleration
 from harness.machine.domain import hardware
@@ -171,17 +173,31 @@ class Preparation:
             return replace(found, reason="named by --expectations")
         if self.settings.is_stand_in:
             return expectations.load(STAND_IN)
-        return choose(self.node_image.labels)
+        version = self.released.version if self.released else ""
+        return choose(self.node_image.labels, version)
 
     @cached_property
     def node_source(self) -> Source:
         """Where the node image is read from, with the credentials to do so."""
+        if self.settings.release_image and self.released:
+            source = self._source(self.settings.release_image)
+            return replace(source, reference=self.released.reference)
+        return self._source(self.settings.node_image or self._stand_in.node_image)
+
+    @cached_property
+    def released(self) -> Released | None:
+        """What the release names as its node image, None without a release."""
         settings = self.settings
-        if settings.release_image:
-            source = self._source(settings.release_image)
-            found = release.node_image_of(source, self._cache, Deadline.after(ACQUIRE_S))
-            return replace(source, reference=found)
-        return self._source(settings.node_image or self._stand_in.node_image)
+        if settings.release_image is None:
+            return None
+        config = self.bootstrap_ignition
+        tag = variant_of(config).image_tag if config is not None else ""
+        bootimage = version_in_name(settings.bootimage or "")
+        wish = StreamWish(name=tag, by="the config's coreos_img", bootimage=bootimage)
+        if settings.os_stream:
+            wish = replace(wish, name=settings.os_stream, by="--os-stream")
+        source, limit = self._source(settings.release_image), Deadline.after(ACQUIRE_S)
+        return release.node_image_of(source, wish, self._cache, limit)
 
     @cached_property
     def node_image(self) -> NodeImage:

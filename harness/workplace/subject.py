@@ -40,10 +40,20 @@ def describe(ready: Preparation) -> list[str]:
     image, found = ready.node_image, ready.acceleration
     return [
         f"node image: {image.reference} {image.version or 'of no version'}, {image.digest}",
+        *(f"os stream: {stream}" for stream in _stream(ready)),
         f"bootimage: {ready.bootimage.origin}",
         f"expectations: {_named(ready.expectations)}",
         f"acceleration: {found.kind} ({found.reason})",
     ]
+
+
+def _stream(ready: Preparation) -> Iterator[str]:
+    """Give the stream of the node image, if the release or the image names one."""
+    claimed = ready.node_image.claims.stream_class
+    if ready.released:
+        yield f"{ready.released.stream}: {ready.released.reason}"
+    elif claimed:
+        yield claimed
 
 
 def _named(found: Expectations) -> str:
@@ -57,6 +67,8 @@ def _provenance(ready: Preparation) -> Iterator[tuple[str, str]]:
     yield "node_image", str(image.reference)
     yield "node_image_digest", image.digest
     yield "node_image_version", image.version or "not told"
+    for stream in _stream(ready):
+        yield "os_stream", stream
     yield "expectations", ready.expectations.name
     if ready.expectations.reason:
         yield "expectations_reason", ready.expectations.reason

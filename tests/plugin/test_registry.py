@@ -22,6 +22,7 @@ from harness.images.container.pause import write_pause_image
 from harness.images.container.reference import parse
 from harness.images.container.registry import Registry
 from harness.images.container.skopeo import Source, Target
+from harness.images.container.streams import StreamWish
 from harness.model.clock import Deadline
 from harness.model.errors import InputError, RigError
 
@@ -146,10 +147,10 @@ def test_a_release_names_its_node_image_and_is_fetched_once(
     spec = served.push(source, "release", soon())
 
     with cache.Cache(tmp_path / "cache") as store:
-        found = release.node_image_of(here(served, spec), store, soon())
-        again = release.node_image_of(here(served, spec), store, soon())
+        found = release.node_image_of(here(served, spec), StreamWish(), store, soon())
+        again = release.node_image_of(here(served, spec), StreamWish(), store, soon())
 
-    assert str(found) == "docker://quay.example/os@sha256:" + "1" * 64
+    assert str(found.reference) == "docker://quay.example/os@sha256:" + "1" * 64
     assert again == found
     assert {path.name for path in (tmp_path / "cache").glob("*/*")} == {"lock", "content"}
 

@@ -10,6 +10,7 @@ from harness.cluster.release_payload import image_references, push_release
 from harness.images.container.registry import Registry
 from harness.images.container.release import parse_references, read_references
 from harness.images.container.skopeo import Source
+from harness.images.container.streams import StreamWish
 from harness.model.clock import Deadline
 
 IMAGES = {"rhel-coreos": "10.0.2.2:5/node@sha256:1", "etcd": "10.0.2.2:5/etcd@sha256:2"}
@@ -24,7 +25,7 @@ def test_references_are_read_as_those_of_a_published_release() -> None:
     text = image_references("stand-in", IMAGES)
 
     assert stream(text) == IMAGES
-    assert parse_references(text, "r").rest == IMAGES["rhel-coreos"]
+    assert parse_references(text, "r", StreamWish()).reference.rest == IMAGES["rhel-coreos"]
 
 
 class FakeRegistry(Registry):

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
 import tarfile
 from pathlib import Path
 
@@ -11,17 +10,10 @@ import zstandard
 from images_fakes import tar_of, write_layout
 
 from harness.images.container.release import parse_references, read_references
+from harness.images.container.streams import StreamWish
 from harness.model.errors import InputError
 
 NAME = "release-manifests/image-references"
-
-
-def stream(**tags: str) -> str:
-    entries = [
-        {"name": name.replace("_", "-"), "from": {"kind": "DockerImage", "name": spec}}
-        for name, spec in tags.items()
-    ]
-    return json.dumps({"kind": "ImageStream", "spec": {"tags": entries}})
 
 
 def found(folder: Path, *layers: bytes) -> str:
@@ -29,23 +21,10 @@ def found(folder: Path, *layers: bytes) -> str:
     return read_references(folder, "docker://q/release")
 
 
-def test_the_node_image_of_ocp_is_preferred_to_that_of_okd() -> None:
-    ocp = stream(cli="q/c@sha256:0", stream_coreos="q/s@sha256:1", rhel_coreos="q/r@sha256:2")
-    okd = stream(cli="q/c@sha256:0", stream_coreos="q/s@sha256:1")
-
-    assert str(parse_references(ocp, "r")) == "docker://q/r@sha256:2"
-    assert str(parse_references(okd, "r")) == "docker://q/s@sha256:1"
-
-
-def test_a_release_without_a_node_image_lists_what_it_has() -> None:
-    with pytest.raises(InputError, match="rhel-coreos, stream-coreos among cli, machine-os"):
-        parse_references(stream(machine_os="q/m", cli="q/c"), "r")
-
-
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"spec": {"tags": [{"name": "x"}]}}'])
 def test_text_that_is_no_image_stream_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="no image stream"):
-        parse_references(text, "r")
+        parse_references(text, "r", StreamWish())
 
 
 def test_the_topmost_layer_that_has_the_list_wins(tmp_path: Path) -> None:

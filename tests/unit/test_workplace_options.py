@@ -181,6 +181,7 @@ def test_artifact_dir_of_ci_gets_a_folder_of_ours() -> None:
         ({"RELEASE_IMAGE": "r"}, "--release-image: is given without a bootimage"),
         ({"NODE_IMAGE": "n", "RELEASE_IMAGE": "r"}, "--node-image and --release-image: both"),
         ({"BOOTIMAGE_SHA256": "0"}, "--bootimage-sha256: is given without an image"),
+        ({"OS_STREAM": "rhel-10"}, "--os-stream: is given without a release"),
     ],
 )
 def test_fault_names_place_and_way_out(environment: dict[str, str], message: str) -> None:

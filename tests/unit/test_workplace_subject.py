@@ -17,15 +17,22 @@ FAT = SimpleNamespace(origin="fat.qcow2", sha256="2" * 64)
 
 
 def ready(
-    acquired: object = None, *, is_checked: bool = True, reason: str = "", **options: object
+    acquired: object = None,
+    *,
+    is_checked: bool = True,
+    reason: str = "",
+    released: object = None,
+    stream: str | None = None,
+    **options: object,
 ) -> Any:  # noqa: ANN401 - a fake
     return SimpleNamespace(
         is_checked=is_checked, settings=SimpleNamespace(**OPTIONS | options), bootimage=DISK,
         images=SimpleNamespace(acquired=acquired or {}),
         expectations=SimpleNamespace(name="stand-in", reason=reason),
-        acceleration=SimpleNamespace(kind="tcg"),
+        acceleration=SimpleNamespace(kind="tcg"), released=released,
         node_image=SimpleNamespace(
-            reference="oci:x", digest="sha256:3", version=None, is_stand_in=True
+            reference="oci:x", digest="sha256:3", version=None, is_stand_in=True,
+            claims=SimpleNamespace(stream_class=stream),
         ),
     )  # fmt: skip
 
@@ -51,6 +58,14 @@ def test_nothing_is_told_before_it_is_known() -> None:
         (
             {"acquired": {"bootimage": DISK, "fat": FAT}},
             {"fat_bootimage": "fat.qcow2", "fat_bootimage_sha256": "2" * 64},
+        ),
+        ({"stream": "rhel-9"}, {"os_stream": "rhel-9"}),
+        (
+            {
+                "stream": "rhel-9",
+                "released": SimpleNamespace(stream="rhel-10 (tag t)", reason="by --os-stream"),
+            },
+            {"os_stream": "rhel-10 (tag t): by --os-stream"},
         ),
         ({"reason": "OpenShift 4.20"}, {"expectations_reason": "OpenShift 4.20"}),
         ({"acquired": {"uki": FAT}}, {"image_uki": "fat.qcow2", "image_uki_sha256": "2" * 64}),

@@ -10,51 +10,68 @@ import json
 import shutil
 import tarfile
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 from harness.images.acquire.cache import Cache
 from harness.images.acquire.compression import DAMAGE, opened
-from harness.images.container import node_image, skopeo
+from harness.images.container import node_image, skopeo, streams
 from harness.images.container.reference import Reference, Transport, parse
 from harness.images.container.skopeo import Source, Target
+from harness.images.container.streams import StreamWish
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 
 _REFERENCES = "release-manifests/image-references"
 _LIMIT_BYTES = 16 << 20
-# Source: installer, release-image.sh and node-image-pull.sh (OCP, then OKD)
-_TAGS = ("rhel-coreos", "stream-coreos")
+_VERSION = "io.openshift.release"
 
 
-def node_image_of(release: Source, cache: Cache, deadline: Deadline) -> Reference:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """The node image that a release names; `version` is the release's, empty if it has none.
+
+    `reason` says why this stream.
+    """
+
+    reference: Reference
+    stream: str
+    reason: str
+    version: str = ""
+
+
+def node_image_of(release: Source, wish: StreamWish, cache: Cache, deadline: Deadline) -> Released:
     """Return the node image that `release` names; `cache` keeps its list by digest.
 
     Raises:
-        InputError: the release cannot be read, is not a release image, or names no node image.
+        InputError: the release cannot be read, is not a release image, or does not name one node
+            image that fits `wish`.
         DeadlineError: the time is over.
     """
     image = node_image.resolve(release, deadline)
     pinned = replace(release, reference=image.reference, size_bytes=image.size_bytes)
     key = f"{image.digest.removeprefix('sha256:')}-image-references"
     path = cache.get_or_make(key, partial(_fetch_references, pinned, deadline), deadline)
-    return parse_references(path.read_text(), str(release.reference))
+    found = parse_references(path.read_text(), str(release.reference), wish)
+    return replace(found, version=image.labels.get(_VERSION, ""))
 
 
-def parse_references(text: str, subject: str) -> Reference:
+def parse_references(text: str, subject: str, wish: StreamWish) -> Released:
     """Return the node image in an `image-references` file; errors call the release `subject`.
 
     Raises:
-        InputError: the text is not an image stream, or has neither tag.
+        InputError: the text is not an image stream, or does not name one image that fits `wish`.
     """
-    images = _images(text, subject)
-    for tag in _TAGS:
-        if tag in images:
-            return parse(f"docker://{images[tag]}")
-    problem = f"names no node image: none of {', '.join(_TAGS)} among {', '.join(sorted(images))}"
-    raise InputError(subject, problem, "name the node image itself with --node-image")
+    tags = _tags(text, subject)
+    images = [image for tag in tags if (image := streams.of_tag(*tag)) is not None]
+    if not images:
+        listed = ", ".join(sorted(name for name, _, _ in tags))
+        problem = f"names no node image: no rhel-coreos or stream-coreos among {listed}"
+        raise InputError(subject, problem, "name the node image itself with --node-image")
+    image, reason = streams.choose(images, wish, subject)
+    return Released(reference=parse(f"docker://{image.spec}"), stream=str(image), reason=reason)
 
 
 def read_references(layout: Path, subject: str) -> str:
@@ -117,12 +134,14 @@ def _text(layer: tarfile.TarFile, member: tarfile.TarInfo, subject: str) -> str:
     return file.read().decode(errors="replace")
 
 
-def _images(text: str, subject: str) -> Mapping[str, str]:
+def _tags(text: str, subject: str) -> list[tuple[str, str, Mapping[str, str]]]:
+    """Return the images of a release: name of the tag, pull spec, annotations."""
     try:
-        tags = json.loads(text)["spec"]["tags"]
-        return {
-            tag["name"]: tag["from"]["name"] for tag in tags if tag["from"]["kind"] == "DockerImage"
-        }
+        return [
+            (tag["name"], tag["from"]["name"], dict(tag.get("annotations") or {}))
+            for tag in json.loads(text)["spec"]["tags"]
+            if tag["from"]["kind"] == "DockerImage"
+        ]
     except (ValueError, KeyError, TypeError) as exc:
         problem = f"has an {_REFERENCES} that is no image stream"
         raise InputError(subject, problem, "check the release image") from exc
