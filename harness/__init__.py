@@ -78,6 +78,7 @@ if TYPE_CHECKING:
         Reboot,
         Step,
         SwitchOn,
+        step_names,
     )
     from harness.scenarios.flows.bootstrap import live_apply_steps
     from harness.scenarios.flows.pivoting import pivot_steps
@@ -141,6 +142,7 @@ _PLACES = {
     "player.site": ("Site",),
     "player.steps": (
         "NODE_LAYER", "Check", "Checkpoint", "LogIn", "Reach", "Reboot", "Step", "SwitchOn",
+        "step_names",
     ),
     "scenarios.flows.bootstrap": ("live_apply_steps",),
     "scenarios.flows.pivoting": ("pivot_steps",),
@@ -231,5 +233,6 @@ __all__ = [
     "play",
     "refusal",
     "serve",
+    "step_names",
     "wait_for",
 ]

@@ -30,6 +30,7 @@ TOPICS: Mapping[str, str] = {
     """,
     "Its steps": """
         Step SwitchOn LogIn Reach Reboot Check Checkpoint NODE_LAYER live_apply_steps pivot_steps
+        step_names
     """,
     "A scenario while it runs": "play Given Site Running Watch Machine Inputs Rig",
     "Ignition": """

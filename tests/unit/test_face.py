@@ -22,7 +22,7 @@ NAMES = """
     NotYet OsReleaseRow PackageRow PrivateLink ProductError Reach Reboot Request Result Rig RigError
     Row Running Scenario Secret Service Session Settings Site Step SuiteError SwitchOn Unit UnitRow
     UnitState User Watch Way WebServer
-    live_apply live_apply_steps pivot pivot_steps play refusal serve wait_for
+    live_apply live_apply_steps pivot pivot_steps play refusal serve step_names wait_for
 """
 HEAVY = ("libvirt", "paramiko", "httpx", "msgspec", "cryptography", "testinfra", "dataclasses")
 
