@@ -6,13 +6,18 @@ Each program is cached by a key of its own source, so a change of one compiles o
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from harness import process
 from harness.model.clock import Deadline
+from harness.model.errors import DeadlineError
+from harness.process import CommandError, Completed
 from harness.standin import openapi
 from harness.standin.recipe import FOLDER, key_of
 from harness.standin.rootfs import Debian
@@ -25,6 +30,7 @@ TOOLS = (
     "ostree-container", "rpm-ostree", "crictl", "coreos-installer", "release-image",
     "machine-config-server",
 )  # fmt: skip
+_REPORT_EVERY_S = 1.0
 _COMPILED_FROM = ("kubernetes-client ", "golang-1.19-go ")
 _VERSION_PACKAGE = "k8s.io/kubernetes/vendor/k8s.io/component-base/version"
 
@@ -35,6 +41,8 @@ class Toolchain:
 
     root: Path
     gopath: Path
+    report: Callable[[str], None] = field(repr=False, compare=False)
+    _compiled: set[str] = field(init=False, repr=False, compare=False, default_factory=set)
 
     @property
     def kubernetes(self) -> Path:
@@ -54,18 +62,63 @@ class Toolchain:
         }
 
     def build(self, package: str, output: Path, cwd: Path, deadline: Deadline) -> None:
-        """Compile `package` to `output`."""
+        """Compile `package` to `output`, and report how many of its packages are compiled.
+
+        Raises:
+            CommandError: it does not compile.
+            DeadlineError: it still compiles at the deadline.
+        """
         flags = f"-s -w -X {_VERSION_PACKAGE}.gitVersion={KUBERNETES}"
-        process.run(
-            [self.root / "bin/go", "build", "-trimpath", "-ldflags", flags, "-o", output, package],
-            deadline,
-            env=self.environment,
-            cwd=cwd,
-        )
+        go, env = os.fspath(self.root / "bin/go"), self.environment
+        listed = process.run([go, "list", "-deps", package], deadline, env=env, cwd=cwd)
+        total = len(set(listed.stdout.split()) - self._compiled)
+        argv = (go, "build", "-v", "-trimpath", "-ldflags", flags, "-o", os.fspath(output), package)
+        log = self.gopath / "build.log"
+
+        def report() -> None:
+            done = log.read_bytes().count(b"\n")
+            name = package.rpartition("/")[2]
+            self.report(f"compiling {name}: {done} of {total} Go packages")
+
+        with log.open("wb") as stderr:
+            status = _run(argv, deadline, report, env=env, cwd=cwd, stderr=stderr)
+        said = log.read_text(encoding="utf-8", errors="replace")
+        if status != 0:
+            raise CommandError(Completed(argv=argv, status=status, stdout="", stderr=said))
+        self._compiled.update(said.split())
 
 
-def toolchain(debian: Debian, folder: Path, deadline: Deadline) -> Toolchain:
-    """Unpack Go and the Kubernetes source tree, vendored packages included, below `folder`."""
+def _run(
+    argv: Sequence[str],
+    deadline: Deadline,
+    report: Callable[[], None],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    stderr: BinaryIO,
+) -> int:
+    """Run a program, call `report` each second meanwhile, and return its exit status."""
+    with process.start(
+        argv, env=env, cwd=cwd, stdout=subprocess.DEVNULL, stderr=stderr.fileno()
+    ) as child:
+        while True:
+            report()
+            try:
+                return child.wait(timeout=min(_REPORT_EVERY_S, deadline.remaining_s))
+            except subprocess.TimeoutExpired as exc:
+                if deadline.is_over:
+                    goal = f"the end of {shlex.join(argv)}"
+                    raise DeadlineError(goal, deadline.limit_s, "still running") from exc
+
+
+def toolchain(
+    debian: Debian, folder: Path, deadline: Deadline, report: Callable[[str], None]
+) -> Toolchain:
+    """Unpack Go and the Kubernetes source tree, vendored packages included, below `folder`.
+
+    `report` gets what is done now, each second.
+    """
+    report("unpacking the sources of Go and Kubernetes")
     for package in ("golang-1.19-go", "golang-1.19-src"):
         debian.unpack(package, folder / "go", deadline)
     root = folder / "go/usr/lib/go-1.19"
@@ -76,7 +129,7 @@ def toolchain(debian: Debian, folder: Path, deadline: Deadline) -> Toolchain:
     process.run(
         ["dpkg-source", "--no-check", "-x", source, gopath / "src/k8s.io/kubernetes"], deadline
     )
-    return Toolchain(root=root, gopath=gopath)
+    return Toolchain(root=root, gopath=gopath, report=report)
 
 
 def paths(folder: Path, versions: Sequence[str]) -> Mapping[str, Path]:
@@ -117,6 +170,7 @@ def _generate_openapi(go: Toolchain, deadline: Deadline) -> None:
     generator = go.gopath / "openapi-gen"
     go.build(openapi.GENERATOR, generator, go.kubernetes, deadline)
     argv = openapi.argv(generator, go.kubernetes, openapi.packages(go.kubernetes))
+    go.report("generating the API server's OpenAPI definitions")
     process.run(argv, deadline, env=go.environment, cwd=go.kubernetes)
 
 

@@ -1,7 +1,7 @@
 """The build itself, a program that runs as root, if only of its own namespace.
 
 `build.py` starts it in private mount and process namespaces, so mounts and children end with it,
-and reads its progress from standard output: one line per finished step.
+and reads its progress from standard output: see `build.run_build`.
 """
 
 from __future__ import annotations
@@ -39,12 +39,17 @@ class _Build:
     deadline: Deadline
 
     def step(self, name: str, act: Callable[[], T]) -> T:
-        """Run one step and print its name and its seconds."""
+        """Run one step and print its name when it begins, and with its seconds when it ends."""
         start = SYSTEM_CLOCK.monotonic()
+        _print(name)
         result = act()
-        sys.stdout.write(f"{name}\t{SYSTEM_CLOCK.monotonic() - start:.1f}\n")
-        sys.stdout.flush()
+        _print(f"{name}\t{SYSTEM_CLOCK.monotonic() - start:.1f}")
         return result
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def main(folder: Path, kept: Path, versions: Path, limit_s: float) -> None:
@@ -88,7 +93,7 @@ def main(folder: Path, kept: Path, versions: Path, limit_s: float) -> None:
 def _compile(build: _Build, debian: rootfs.Debian) -> None:
     folder = build.work / "golang"
     folder.mkdir()
-    go = partial(golang.toolchain, debian, folder, build.deadline)
+    go = partial(golang.toolchain, debian, folder, build.deadline, _print)
     golang.compile_missing(build.programs, go, build.deadline)
     shutil.rmtree(folder)
 

@@ -12,11 +12,14 @@ from pathlib import Path
 
 import pytest
 import zstandard
+from machine_fakes import FakeClock
 
 from harness.model import os_release
 from harness.model.clock import Deadline
-from harness.model.errors import RigError
+from harness.model.errors import DeadlineError, RigError
+from harness.process import CommandError
 from harness.standin import boot_loader, build, coreos, golang, oci, recipe, rpm
+from harness.waiting import WaitReporter
 
 
 @pytest.mark.parametrize(
@@ -112,15 +115,81 @@ def test_key_is_blind_to_compiled_python(tmp_path: Path) -> None:
     assert recipe.key_of([], [folder]) == before
 
 
-def test_build_tells_its_steps_and_leaves_no_log(tmp_path: Path) -> None:
-    told: list[str] = []
+def test_build_reports_its_steps_and_leaves_no_log(tmp_path: Path) -> None:
+    lines: list[str] = []
 
     build.run_build(
-        ["sh", "-c", r"printf 'disk\t1.5\n'"], tmp_path / "log", Deadline.after(10), told.append
-    )
+        ["sh", "-c", r"printf 'disk\ncompiling\ndisk\t1.5\n'"], tmp_path / "log",
+        Deadline.after(10), lines.append,
+    )  # fmt: skip
 
-    assert told == ["stand-in: disk (1.5 s)"]
+    assert lines == ["stand-in: disk (1.5 s)"]
     assert not (tmp_path / "log").exists()
+
+
+class _Impatient(FakeClock):
+    """Ten seconds later each time that it is asked."""
+
+    def monotonic(self) -> float:
+        self.now += 10.0
+        return self.now
+
+
+def test_silent_build_reports_what_it_does_now(tmp_path: Path) -> None:
+    lines, go_on = list[str](), tmp_path / "go-on"
+    os.mkfifo(go_on)
+
+    def report(line: str) -> None:
+        lines.append(line)
+        if "compiling" in line and "compiling" not in "".join(lines[:-1]):
+            go_on.write_text("")
+
+    script = rf"printf 'first\t0.1\ncompiling kubelet: 3 of 9 Go packages\n'; cat {go_on}"
+    build.run_build(
+        ["sh", "-c", script], tmp_path / "log", Deadline.after(10),
+        WaitReporter(report, _Impatient(), tick_s=0.001),
+    )  # fmt: skip
+
+    assert "stand-in: compiling kubelet: 3 of 9 Go packages (" in "".join(lines)
+
+
+def test_compiler_reports_how_many_packages_are_left(tmp_path: Path) -> None:
+    lines: list[str] = []
+    toolchain = _toolchain(tmp_path, lines, "echo one >&2; echo two >&2")
+
+    for program in ("kubelet", "kube-apiserver"):
+        toolchain.build(f"k8s.io/cmd/{program}", tmp_path / "out", tmp_path, Deadline.after(10))
+
+    first, last = lines[0], lines[-1]
+    assert first.startswith("compiling kubelet: ")
+    assert first.endswith(" of 3 Go packages")
+    assert last.startswith("compiling kube-apiserver: ")
+    assert last.endswith(" of 1 Go packages")
+
+
+def test_compiler_that_fails_says_why(tmp_path: Path) -> None:
+    toolchain = _toolchain(tmp_path, [], "echo x.go: no such name >&2; exit 2")
+
+    with pytest.raises(CommandError, match=r"exited 2: x\.go: no such name"):
+        toolchain.build("cmd/x", tmp_path / "out", tmp_path, Deadline.after(10))
+
+
+def test_compiler_ends_at_the_deadline(tmp_path: Path) -> None:
+    toolchain = _toolchain(tmp_path, [], "exec sleep 60")
+
+    with pytest.raises(DeadlineError, match="still running"):
+        toolchain.build("cmd/x", tmp_path / "out", tmp_path, Deadline.after(0.05))
+
+
+def _toolchain(folder: Path, lines: list[str], build_script: str) -> golang.Toolchain:
+    """Return a compiler that lists three packages, and builds by a script."""
+    go = folder / "bin/go"
+    go.parent.mkdir()
+    go.write_text(
+        f'#!/bin/sh\nif test "$1" = list; then echo one two three; else {build_script}; fi\n'
+    )
+    go.chmod(0o755)
+    return golang.Toolchain(root=folder, gopath=folder, report=lines.append)
 
 
 def test_failed_build_says_why_and_leaves_no_log(tmp_path: Path) -> None:
