@@ -10,6 +10,12 @@ import posixpath
 FOLDERS = ("/usr/bin", "/usr/sbin", "/usr/libexec", "/usr/local/bin", "/usr/local/sbin")
 """Where an image keeps programs; /usr/libexec with its subfolders."""
 
+FILE_FOLDERS = (
+    "/etc", "/usr/lib/modules-load.d", "/usr/lib/sysctl.d", "/usr/lib/systemd",
+    "/usr/lib/tmpfiles.d", "/usr/share/containers", "/usr/share/crio", "/usr/share/openvswitch",
+)  # fmt: skip
+"""Where the node layer keeps units and settings that others may use; with all subfolders."""
+
 # Source: systemd, src/basic/path-util.h (DEFAULT_PATH), which is also sudo's in Fedora and RHEL.
 _SEARCH_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin")
 # Source: https://systemd.io/THE_CASE_FOR_THE_USR_MERGE
@@ -42,3 +48,8 @@ def is_program_path(path: str) -> bool:
 def same_command(one: str, other: str) -> bool:
     """Return whether two commands can mean one program, such as `oc` and `/bin/oc`."""
     return bool({*candidates(one)} & {*candidates(other)})
+
+
+def is_layer_file(path: str) -> bool:
+    """Return whether a path, in its normal spelling, lies below one of `FILE_FOLDERS`."""
+    return path.startswith(tuple(f"{folder}/" for folder in FILE_FOLDERS))

@@ -60,6 +60,7 @@ def test_owners_are_read_from_what_rpm_prints() -> None:
 
     assert parse_owners(text) == {
         "/usr/bin/oc": "openshift-clients", "/usr/bin/sh": "bash", "/usr/bin/both": "a",
+        "/etc/x": "setup",
     }  # fmt: skip
 
 
@@ -83,6 +84,21 @@ def test_layers_are_read_compressed_or_plain_and_laid_over_each_other(tmp_path: 
     write_layout(tmp_path, [gzip.compress(lower), upper, layer_of("usr/sbin/ip")])
 
     assert read(tmp_path).files == {"/usr/bin/oc": None, "/usr/sbin/ip": None}
+
+
+def test_units_and_settings_are_read_wherever_the_image_keeps_etc(tmp_path: Path) -> None:
+    lower = tar_of({"usr/etc/crio/crio.conf": b"", "usr/lib/systemd/system/a.service": b""})
+    upper = tar_of({"etc/new.conf": b"", "usr/share/doc/x": b"", "var/y": b""})
+    write_layout(tmp_path, [lower, upper])
+
+    found = read(tmp_path)
+
+    assert set(found.others) == {
+        "/etc/crio/crio.conf", "/etc/new.conf", "/usr/lib/systemd/system/a.service",
+    }  # fmt: skip
+    assert found.below("/etc/crio/crio.conf") == ("/etc/crio/crio.conf", None)
+    assert found.below("/etc/crio") == found.below("/etc/crio/") == ("/etc/crio/crio.conf", None)
+    assert found.below("/etc/cri") is None
 
 
 def test_the_manifest_of_the_digest_is_the_one_that_is_read(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The commands of an image and their packages, read from its layers and its rpm database.
+"""Programs, units and settings of an image with their packages, from its layers and its rpmdb.
 
 Reading a real image takes a minute, so the result is cached by digest. Only the database is
 unpacked, to a private folder, where the host's `rpm` reads it.
@@ -13,7 +13,7 @@ import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any, cast
@@ -27,15 +27,26 @@ from harness.images.container.node_image import NodeImage
 from harness.images.container.reference import Reference, Transport
 from harness.images.container.skopeo import Source, Target
 from harness.model.clock import Deadline
-from harness.model.command import FOLDERS, candidates, is_program_path, normal
+from harness.model.command import (
+    FILE_FOLDERS,
+    FOLDERS,
+    candidates,
+    is_layer_file,
+    is_program_path,
+    normal,
+)
 from harness.model.errors import DeadlineError, InputError
 
 LOG = logging.getLogger(__name__)
-_FORM = 1  # of the cached result
+_FORM = 2  # of the cached result
 # Source: rpm-ostree's place first, then rpm's own; only SQLite, the default since RHEL 9.
 _DATABASES = ("/usr/share/rpm/rpmdb.sqlite", "/usr/lib/sysimage/rpm/rpmdb.sqlite")
 _LOG_SUFFIX = "-wal"  # SQLite's write-ahead log
-_WANTED = tuple(f"{path}{suffix}" for path in _DATABASES for suffix in ("", _LOG_SUFFIX))
+_ETC = "/usr/etc"  # where ostree keeps an image's /etc
+_WANTED = (
+    *(f"{path}{suffix}" for path in _DATABASES for suffix in ("", _LOG_SUFFIX)),
+    *(f"{folder}/" for folder in (*FILE_FOLDERS, _ETC)),
+)
 _MAX_DATABASE_BYTES = 1 << 30
 _OWNERS_FORMAT = r"[%{FILENAMES}\t%{=NAME}\n]"
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
@@ -43,14 +54,25 @@ _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """Programs of an image by path, each with its package, None for one without."""
+    """Programs of an image by path, each with its package, None for one without.
+
+    `others` are its units and settings in the same way.
+    """
 
     files: Mapping[str, str | None]
+    others: Mapping[str, str | None] = field(default_factory=dict)
 
     def which(self, command: str) -> tuple[str, str | None] | None:
         """Return the path and the package of a name or path, None if the image lacks it."""
         found = (path for path in candidates(command) if path in self.files)
         return next(((path, self.files[path]) for path in found), None)
+
+    def below(self, path: str) -> tuple[str, str | None] | None:
+        """Return a file with its package: that at `path`, or the first of those below it."""
+        if path in self.others:
+            return path, self.others[path]
+        folder = f"{path.rstrip('/')}/"
+        return next((one for one in self.others.items() if one[0].startswith(folder)), None)
 
     def package_of(self, command: str) -> str | None:
         """Return the package of a name or path, None if there is none."""
@@ -114,10 +136,10 @@ def contents_of(image: NodeImage, source: Source, cache: Cache, deadline: Deadli
     def make(target: Path) -> None:
         with _layout(source, target.with_name("layout"), deadline) as layout:
             found = read_layout(layout, image.digest, str(source.reference), deadline)
-        target.write_text(json.dumps(dict(found.files)), encoding="utf-8")
+        target.write_text(json.dumps(asdict(found)), encoding="utf-8")
 
     kept = cache.get_or_make(key, make, deadline)
-    return Contents(files=json.loads(kept.read_text(encoding="utf-8")))
+    return Contents(**json.loads(kept.read_text(encoding="utf-8")))
 
 
 def read_layout(layout: Path, digest: str, subject: str, deadline: Deadline) -> Contents:
@@ -141,15 +163,24 @@ def read_layout(layout: Path, digest: str, subject: str, deadline: Deadline) -> 
         for path, real in tree.programs(folder)
         if is_program_path(path)
     }
-    return Contents(files=dict(sorted(programs.items())))
+    others = {
+        path.replace(_ETC, "/etc", 1) if path.startswith(f"{_ETC}/") else path
+        for folder in (*FILE_FOLDERS, _ETC)
+        for path in tree.files(folder)
+    }
+    return Contents(
+        files=dict(sorted(programs.items())),
+        others={path: owners.get(path) for path in sorted(others)},
+    )
 
 
 def parse_owners(text: str) -> dict[str, str]:
-    """Return the package of each program from rpm's lines `PATH TAB PACKAGE`."""
+    """Return the package of each file from rpm's lines `PATH TAB PACKAGE`."""
     owners: dict[str, str] = {}
     for line in text.splitlines():
         path, tab, package = line.partition("\t")
-        if tab and is_program_path(path := normal(path)):
+        path = normal(path)
+        if tab and (is_program_path(path) or is_layer_file(path)):
             owners[path] = min(package, owners.get(path, package))
     return owners
 

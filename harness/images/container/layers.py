@@ -41,10 +41,13 @@ _Node = _File | str  # a file, or the target of a symbolic link
 
 
 class Tree:
-    """The programs and symbolic links of an image, and the files at the paths `wanted`."""
+    """The programs and symbolic links of an image, and the files at or below the paths `wanted`.
+
+    A path that ends with a slash is a folder.
+    """
 
     def __init__(self, wanted: Collection[str] = ()) -> None:
-        self._wanted = frozenset(wanted)
+        self._wanted = tuple(wanted)
         self._nodes: dict[str, _Node] = {}
 
     def apply(self, number: int, members: Iterable[tarfile.TarInfo]) -> None:
@@ -76,6 +79,10 @@ class Tree:
                 if isinstance(node, _File) and node.is_program:
                     yield f"{folder}/{path.removeprefix(below)}", real
 
+    def files(self, folder: str) -> Iterator[str]:
+        """Yield each file and link below `folder` that is kept."""
+        return (path for path in self._nodes if path.startswith(f"{folder}/"))
+
     def real(self, path: str) -> str | None:
         """Return `path` with all links followed, None if they form a loop."""
         here, parts, followed = "/", deque(path.split("/")), 0
@@ -99,7 +106,7 @@ class _Layer:
     """One layer: what it adds, and what it hides of those below it."""
 
     number: int
-    wanted: frozenset[str]
+    wanted: tuple[str, ...]
     nodes: dict[str, _Node] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
     closed: set[str] = field(default_factory=set)
@@ -151,9 +158,14 @@ class _Layer:
         if source in self.objects:
             return self.objects[source]  # a second name of a symbolic link
         is_program = bool(member.mode & 0o111)
-        if source is None or not (is_program or path in self.wanted):
+        if source is None or not (is_program or self._is_wanted(path)):
             return None
         return _File(place=MemberPlace(layer=self.number, member=source), is_program=is_program)
+
+    def _is_wanted(self, path: str) -> bool:
+        return any(
+            path.startswith(one) if one.endswith("/") else path == one for one in self.wanted
+        )
 
 
 def path_of(member: tarfile.TarInfo) -> str | None:
