@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -143,17 +144,21 @@ def _json(found: object) -> str:
 @main.command("lint-ignition")
 @click.argument("files", nargs=-1, required=True, type=_FILE)
 @click.option("--bootimage", metavar="PATH|URL", help="By default the stand-in's.")
-@click.option("--node-image", metavar="REFERENCE", help="To tell which package brings a program.")
-def lint_configs(files: tuple[Path, ...], bootimage: str | None, node_image: str | None) -> None:
+@click.option("--node-image", metavar="REFERENCE", help="To name the package of what is missing.")
+@click.option("--all", "counts_all", is_flag=True, help="Count calls after the node layer as well.")
+def lint_configs(
+    files: tuple[Path, ...], bootimage: str | None, node_image: str | None, *, counts_all: bool
+) -> None:
     """List what Ignition configs call that the bootimage lacks.
 
-    Exit status 0 when nothing is missing; 1 when something is; 2 when a file or image cannot be
-    used.
+    Exit status 0 if nothing is missing before the node layer is in place; 1 if something is; 2 if
+    a file or image cannot be used.
     """
     from harness.workplace.lint import lint_ignition
 
     with _errors_told(_UnusableInput):
         found = lint_ignition(files, (bootimage, node_image), os.environ, _say)
+        found = replace(found, counts_all=counts_all)
         click.echo(found.render())
     if found.exit_status:
         raise SystemExit(found.exit_status)

@@ -1,76 +1,72 @@
-"""The programs that an Ignition config calls: by its units, and by the scripts that it delivers.
+"""What an Ignition config calls: by its units, and by the scripts that it delivers.
 
-Contents come from data URLs; what lies elsewhere is named as not read. Nothing is run or fetched.
-Sources: Ignition configuration specification v3.2.0; RFC 2397 (data URLs); execve(2), Interpreter
-scripts.
+Sources: execve(2), Interpreter scripts; bash(1), `source`.
 """
 
 from __future__ import annotations
 
 import posixpath
-import re
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
-from harness.images.acquire.url import shown_url
-from harness.lint.shell_calls import is_probed, read_script
-from harness.lint.unit_calls import UnitText, read_unit
+from harness.lint import os_questions
+from harness.lint.delivery import Delivery, delivery_of
+from harness.lint.order import Part, before_node_layer
+from harness.lint.shell_calls import Library, ShellScript, is_probed, read_script
+from harness.lint.unit_calls import UnitCalls, read_unit
+from harness.lint.wants import Kind, Want, Wants, unit_name
 from harness.lint.wrappers import is_shell, look_through
-from harness.model import ignition
 from harness.model.command import candidates, normal
-from harness.model.errors import InputError
 from harness.model.ignition import Document
-from harness.model.ignition.fields import decode, object_of, objects_of, text_of
 
-_PROGRAM = 0o111
-_MAX_DEPTH = 4  # of configs that bring configs
 _SHEBANG = "#!"
-_TOLD_LINES = 5
-# A unit, or a drop-in of one, that comes as a plain file.
-_UNIT_FILE = re.compile(
-    r"/etc/systemd/system/(?P<unit>[^/]+\.(?:service|socket))(?:\.d/[^/]+\.conf)?"
-)
+_QUOTED_LINES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A call: the config, the unit, drop-in or script in it, the line from 1, the program."""
+    """A call: the config, the unit, drop-in or script in it, the line from 1, what is called.
+
+    `command` is a program, or what `Want.name` has for the other kinds.
+    """
 
     origin: str
     caller: str
     line: int
     command: str
+    kind: Kind = Kind.PROGRAM
+    is_before: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What a config calls and what it delivers; `unread` says what else may call something."""
+    """What a config calls, and what it delivers or makes; `unread` says what else may call.
+
+    `folders` are paths whose folders are there.
+    """
 
     calls: tuple[Call, ...]
     delivered: frozenset[str]
+    folders: frozenset[str]
+    units: frozenset[str]
     unread: tuple[str, ...]
 
     def delivers(self, command: str) -> bool:
         """Return whether the config itself brings the program."""
         return command in self.delivered or bool({*candidates(command)} & self.delivered)
 
+    def has_folder(self, path: str) -> bool:
+        """Return whether the config brings a folder or something in it."""
+        return any(f"{one}/".startswith(path) for one in self.folders)
+
 
 @dataclass(slots=True, kw_only=True)
-class _State:
-    """One config while it is read.
+class _Script:
+    """A script: the programs of its first line, and its text as a shell reads it, if one does."""
 
-    `scripts` and `units` are those to read when all are known, `asked` is what the units ask for
-    that call a program, by its path.
-    """
-
-    origin: str
-    calls: list[Call] = field(default_factory=list)
-    delivered: set[str] = field(default_factory=set)
-    unread: list[str] = field(default_factory=list)
-    scripts: dict[str, str] = field(default_factory=dict)
-    units: dict[str, list[UnitText]] = field(default_factory=dict)
-    asked: dict[str, list[frozenset[str]]] = field(default_factory=dict)
+    interpreters: tuple[str, ...]
+    shell: ShellScript | None = None
+    wants: Wants = field(default_factory=Wants)
 
 
 def read(document: Document, origin: str) -> Reading:
@@ -79,103 +75,62 @@ def read(document: Document, origin: str) -> Reading:
     Raises:
         InputError: a file's contents cannot be decoded.
     """
-    state = _State(origin=origin)
-    for config in _configs(document, state, _MAX_DEPTH):
-        _take_units(config, state)
-        _take_files(config, state)
-    _read_units(state)
-    _read_scripts(state)
+    delivery = delivery_of(document, origin)
+    units = {name: read_unit(texts) for name, texts in delivery.units.items()}
+    scripts = _scripts(delivery.scripts)
+    early = _early(delivery, units, scripts)
+    calls = (*_unit_calls(delivery, units, early), *_script_calls(delivery, units, scripts, early))
+    parts: list[UnitCalls | Wants] = [*units.values(), *(one.wants for one in scripts.values())]
+    made = frozenset[str]().union(*(part.made for part in parts))
+    folders = frozenset[str]().union(*(part.folders for part in parts))
     return Reading(
-        calls=_first_of_each(state.calls),
-        delivered=frozenset(state.delivered),
-        unread=tuple(dict.fromkeys(state.unread)),
+        calls=_first_of_each(calls),
+        delivered=made | delivery.paths,
+        folders=folders | delivery.paths,
+        units=_units(delivery, units, made),
+        unread=tuple(dict.fromkeys((*delivery.unread, *_unread(units, scripts)))),
     )
 
 
-def _configs(document: Document, state: _State, depth: int) -> Iterator[Document]:
-    """Yield the config and those in its data URLs; others are noted as not read."""
-    yield document
-    config = object_of(object_of(document, "ignition"), "config")
-    for source in (*objects_of(config, "merge"), object_of(config, "replace")):
-        url = text_of(source, "source")
-        if url and not (url.startswith("data:") and depth):
-            state.unread.append(f"the config at {shown_url(url)}")
-        elif url and (inner := _contents(source, "a config in it", state)) is not None:
-            text = inner.decode(errors="replace")
-            held = ignition.parse(text, f"{state.origin}: a config in it")
-            yield from _configs(held, state, depth - 1)
-
-
-def _take_units(config: Document, state: _State) -> None:
-    for unit in objects_of(object_of(config, "systemd"), "units"):
-        if unit.get("mask") is True:
-            continue
-        name = text_of(unit, "name")
-        texts = state.units.setdefault(name, [])
-        texts.append(UnitText(name=name, text=text_of(unit, "contents")))
-        for dropin in objects_of(unit, "dropins"):
-            file = f"{name}.d/{text_of(dropin, 'name')}"
-            texts.append(UnitText(name=file, text=text_of(dropin, "contents")))
-
-
-def _read_units(state: _State) -> None:
-    for texts in state.units.values():
-        # The unit itself is first, and a drop-in's name counts without its folder.
-        texts.sort(key=lambda text: (".d/" in text.name, posixpath.basename(text.name)))
-        unit = read_unit(texts)
-        for call in unit.calls:
-            state.calls.append(_call(state, call.name, call.line, call.command))
-            state.asked.setdefault(normal(call.command), []).append(unit.probed)
-        state.unread += (f"{name} line {line} (syntax error)" for name, line in unit.unread)
-
-
-def _take_files(config: Document, state: _State) -> None:
-    storage = object_of(config, "storage")
-    for node in (*objects_of(storage, "files"), *objects_of(storage, "links")):
-        state.delivered.add(normal(text_of(node, "path")))
-    for file in objects_of(storage, "files"):
-        path, is_program = text_of(file, "path"), _is_program(file)
-        parts = [object_of(file, "contents"), *objects_of(file, "append")]
-        remote = [url for part in parts if (url := text_of(part, "source")) and _is_remote(url)]
-        if is_program:
-            state.unread += (f"{path} from {shown_url(url)}" for url in remote)
-        if remote:
-            continue
-        held = [_contents(part, path, state) for part in parts]
-        if None not in held:
-            _take_file(path, b"".join(part for part in held if part), state, is_program=is_program)
-        elif is_program:
-            state.unread.append(f"{path}, for its size")
-
-
-def _take_file(path: str, raw: bytes, state: _State, *, is_program: bool) -> None:
-    """Keep units, and what is a script by its first line, its mode or its name."""
-    text = raw.decode(errors="replace")
-    if match := _UNIT_FILE.fullmatch(path):
-        state.units.setdefault(match["unit"], []).append(UnitText(name=path, text=text))
-    elif text.startswith(_SHEBANG) or ((is_program or path.endswith(".sh")) and "\0" not in text):
-        state.scripts[path] = text
-
-
-def _read_scripts(state: _State) -> None:
-    shells = {path: read_script(text) for path, text in state.scripts.items() if _is_shells(text)}
-    every = frozenset[str]().union(*(script.functions for script in shells.values()))
-    for path, text in state.scripts.items():
-        state.calls += (_call(state, path, 1, command) for command in _interpreters(text))
-        if path not in shells:
-            continue
-        script = shells[path]
-        known = every if script.sources else frozenset[str]()
-        # What each unit that runs the script asks for, the script need not ask for again.
-        asked = frozenset[str].intersection(*state.asked.get(normal(path), [frozenset()]))
-        state.calls += (
-            _call(state, path, call.line, call.command)
-            for call in script.calls
-            if call.command not in known and not is_probed(call.command, asked)
+def _scripts(texts: Mapping[str, str]) -> dict[str, _Script]:
+    """Return the scripts; those that source each other know each other's functions."""
+    scripts = {path: _Script(interpreters=_interpreters(text)) for path, text in texts.items()}
+    shells = {path: read_script(texts[path]) for path in texts if _is_shells(scripts[path])}
+    for path in shells:
+        around = [shells[other] for other in _sharing_a_shell(path, shells) if other != path]
+        library = Library(
+            functions=frozenset[str]().union(*(other.library.functions for other in around)),
+            runners={name: n for other in around for name, n in other.library.runners.items()},
         )
-        if script.unread:
-            lines = ", ".join(f"{line}" for line in script.unread[:_TOLD_LINES])
-            state.unread.append(f"{path} line {lines} (syntax error)")
+        script = scripts[path]
+        script.shell = read_script(texts[path], library)
+        script.wants.add_script(script.shell)
+        script.wants.probed |= script.shell.probed
+        script.wants.wants += os_questions.questions(texts[path])
+    return scripts
+
+
+def _sharing_a_shell(path: str, shells: Mapping[str, ShellScript]) -> set[str]:
+    """Return the scripts that `path` sources or that source it, directly or through others."""
+    shared, left = set[str](), [path]
+    while left:
+        one = left.pop()
+        if one not in shared:
+            shared.add(one)
+            left += (
+                other for other in shells if _sources(shells[one], other)
+                or _sources(shells[other], one)
+            )  # fmt: skip
+    return shared
+
+
+def _sources(script: ShellScript, path: str) -> bool:
+    name = posixpath.basename(path)
+    return any(
+        normal(source) == normal(path) if source.startswith("/")
+        else posixpath.basename(source) in ("", name)
+        for source in script.sources
+    )  # fmt: skip
 
 
 def _interpreters(text: str) -> tuple[str, ...]:
@@ -187,39 +142,104 @@ def _interpreters(text: str) -> tuple[str, ...]:
     return look_through(words[:1] if is_shell(words[:1]) else words).commands
 
 
-def _is_shells(text: str) -> bool:
+def _is_shells(script: _Script) -> bool:
     """Return whether a shell runs the script; one without a first line that says so, too."""
-    interpreters = _interpreters(text)
-    return not interpreters or any(is_shell([word]) for word in interpreters)
+    return not script.interpreters or any(is_shell([word]) for word in script.interpreters)
 
 
-def _call(state: _State, caller: str, line: int, command: str) -> Call:
-    return Call(origin=state.origin, caller=caller, line=line, command=command)
+def _early(
+    delivery: Delivery, units: Mapping[str, UnitCalls], scripts: Mapping[str, _Script]
+) -> frozenset[str]:
+    by_path = {normal(path): path for path in scripts}
+    return before_node_layer(
+        {
+            name: Part(
+                relations=unit.relations, starts=unit.started, runs=_run(unit.words, by_path)
+            )
+            for name, unit in units.items()
+        },
+        {
+            path: Part(
+                relations={}, starts=script.wants.started, runs=_run(_words(script), by_path)
+            )
+            for path, script in scripts.items()
+        },
+        delivery.enabled,
+        delivery.linked,
+    )  # fmt: skip
+
+
+def _words(script: _Script) -> Iterator[str]:
+    if script.shell:
+        yield from script.shell.sources
+        yield from (word for line in script.shell.lines for word in line.words if word)
+
+
+def _run(words: Iterable[str], scripts: Mapping[str, str]) -> set[str]:
+    """Return the scripts that are among the words of command lines, by name or by path."""
+    paths = (path for word in words for path in (candidates(word) or (normal(word),)))
+    return {scripts[path] for path in paths if path in scripts}
+
+
+def _unit_calls(
+    delivery: Delivery, units: Mapping[str, UnitCalls], early: Set[str]
+) -> Iterator[Call]:
+    for name, unit in units.items():
+        for call in unit.calls:
+            yield Call(
+                origin=delivery.origin, caller=call.name, line=call.line, command=call.command,
+                kind=call.kind, is_before=name in early,
+            )  # fmt: skip
+
+
+def _script_calls(
+    delivery: Delivery,
+    units: Mapping[str, UnitCalls],
+    scripts: Mapping[str, _Script],
+    early: Set[str],
+) -> Iterator[Call]:
+    asked: dict[str, list[frozenset[str]]] = {}
+    for unit in units.values():
+        for call in unit.calls:
+            asked.setdefault(normal(call.command), []).append(unit.probed)
+    for path, script in scripts.items():
+        # What each unit that runs the script asks for, the script need not ask for again.
+        known = frozenset[str].intersection(*asked.get(normal(path), [frozenset()]))
+        for want in _wants(script):
+            if not is_probed(want.name, known | script.wants.probed):
+                yield Call(
+                    origin=delivery.origin, caller=path, line=want.line, command=want.name,
+                    kind=want.kind, is_before=path in early,
+                )  # fmt: skip
+
+
+def _wants(script: _Script) -> Iterator[Want]:
+    for command in script.interpreters:
+        yield Want(kind=Kind.PROGRAM, name=command, line=1)
+    for call in script.shell.calls if script.shell else ():
+        yield Want(kind=Kind.PROGRAM, name=call.command, line=call.line)
+    yield from script.wants.wants
+
+
+def _units(delivery: Delivery, units: Mapping[str, UnitCalls], made: Set[str]) -> frozenset[str]:
+    """Return the units that the config defines, names anew, or writes while it runs."""
+    aliases = (name for unit in units.values() for name in unit.relations.get("Alias", ()))
+    written = map(posixpath.basename, made)
+    defined = {*delivery.defined, *map(unit_name, delivery.defined)}
+    return frozenset({*defined, *aliases, *written})
+
+
+def _unread(units: Mapping[str, UnitCalls], scripts: Mapping[str, _Script]) -> Iterator[str]:
+    for unit in units.values():
+        yield from (f"{name} line {line} (syntax error)" for name, line in unit.unread)
+    for path, script in scripts.items():
+        if script.shell and script.shell.unread:
+            lines = ", ".join(f"{line}" for line in script.shell.unread[:_QUOTED_LINES])
+            yield f"{path} line {lines} (syntax error)"
 
 
 def _first_of_each(calls: Sequence[Call]) -> tuple[Call, ...]:
-    first: dict[tuple[str, str], Call] = {}
+    first: dict[tuple[str, Kind, str], Call] = {}
     for call in calls:
-        first.setdefault((call.caller, call.command), call)
+        first.setdefault((call.caller, call.kind, call.command), call)
     return tuple(first.values())
-
-
-def _contents(part: Document, path: str, state: _State) -> bytes | None:
-    source = text_of(part, "source")
-    if not source:
-        return b""
-    try:
-        return decode(source, text_of(part, "compression"))
-    except (ValueError, zlib.error) as exc:
-        problem = f"the contents of {path} cannot be read: {exc}"
-        remedy = "correct them, or run ignition-validate"
-        raise InputError(state.origin, problem, remedy) from exc
-
-
-def _is_remote(url: str) -> bool:
-    return not url.startswith("data:")
-
-
-def _is_program(file: Document) -> bool:
-    mode = file.get("mode")
-    return isinstance(mode, int) and bool(mode & _PROGRAM)

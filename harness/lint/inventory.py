@@ -1,14 +1,14 @@
-"""Which programs a bootimage has: it is booted bare once, and tells.
+"""What a bootimage has: it is booted bare once, and reports its programs, units and settings.
 
-A disk image cannot be looked into from here without the host's help, and what counts is what a
-booted system sees. The answer is kept in the cache, by the image's digest.
+What a booted system sees is what counts. The answer is cached by the image's digest.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -43,35 +43,47 @@ _MARK = "%%"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """The programs of a bootimage by their paths, and its version, empty if it tells none."""
+    """The programs of a bootimage by their paths, and its version, empty if it reports none.
+
+    `files` are its settings by their paths, `os_release` the fields of that file.
+    """
 
     commands: frozenset[str]
     version: str
+    units: frozenset[str] = frozenset()
+    files: frozenset[str] = frozenset()
+    os_release: Mapping[str, str] = field(default_factory=dict)
 
     def has(self, command: str) -> bool:
         """Return whether a name or path leads to a program; False for what cannot be judged."""
         return any(path in self.commands for path in candidates(command))
 
+    def has_file(self, path: str) -> bool:
+        """Return whether there is a file at `path`, or a folder with something in it."""
+        path = path.rstrip("/")
+        return path in self.files or any(file.startswith(f"{path}/") for file in self.files)
+
 
 def known(bootimage: BootImage) -> Inventory | None:
-    """Return what the cache has of a bootimage, None when it was never asked."""
+    """Return what the cache has of a bootimage, None if it was never asked."""
     try:
         kept = json.loads(_kept(bootimage).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    return Inventory(commands=frozenset(kept["commands"]), version=kept["version"])
+    lists = {name: frozenset(kept[name]) for name in ("commands", "units", "files")}
+    return Inventory(version=kept["version"], os_release=kept["os_release"], **lists)
 
 
 def take(bootimage: BootImage, rig: Rig) -> Inventory:
-    """Return what a bootimage has; the first time it is booted, which takes most of a minute.
+    """Return what a bootimage has. The first time it is booted, which takes most of a minute.
 
     Raises:
-        ProductError: it does not boot far enough to tell.
-        RigError: the host cannot start the machine, or what was told is cut.
+        ProductError: it does not boot far enough to report it.
+        RigError: the host cannot start the machine, or the report is cut.
     """
     found = known(bootimage)
     if found is None:
-        found = parse(_told(bootimage, rig))
+        found = parse(_reported(bootimage, rig))
         keep(bootimage, found)
     return found
 
@@ -80,12 +92,18 @@ def keep(bootimage: BootImage, inventory: Inventory) -> None:
     """Put what a bootimage has into the cache."""
     path = _kept(bootimage)
     path.parent.mkdir(exist_ok=True)
-    kept = {"commands": sorted(inventory.commands), "version": inventory.version}
+    kept = {
+        "version": inventory.version,
+        "os_release": dict(inventory.os_release),
+        "commands": sorted(inventory.commands),
+        "units": sorted(inventory.units),
+        "files": sorted(inventory.files),
+    }
     atomic.write(path, json.dumps(kept).encode())
 
 
 def parse(text: str) -> Inventory:
-    """Return the inventory in what `fixtures/guest/inventory` tells, among other lines.
+    """Return the inventory in what `fixtures/guest/inventory` writes, among other lines.
 
     Raises:
         RigError: its end or its programs are missing.
@@ -102,31 +120,36 @@ def parse(text: str) -> Inventory:
     programs = {line for line in sections.get("programs", ()) if line.startswith("/")}
     if not programs:
         raise RigError("the bootimage told of no program at all")
-    told = os_release.parse("\n".join(sections.get("os-release", ())))
-    version = told.get("OSTREE_VERSION") or told.get("VERSION", "")
-    return Inventory(commands=frozenset(programs - {_PROGRAM}), version=version)
+    fields = os_release.parse("\n".join(sections.get("os-release", ())))
+    return Inventory(
+        commands=frozenset(programs - {_PROGRAM}),
+        version=fields.get("OSTREE_VERSION") or fields.get("VERSION", ""),
+        units=frozenset(sections.get("units", ())) - {_UNIT},
+        files=frozenset(sections.get("files", ())),
+        os_release=dict(fields),
+    )
 
 
 def config() -> Config:
-    """Return the Ignition pieces that make a bootimage tell what it has."""
+    """Return the Ignition pieces that make a bootimage report what it has."""
     return Config(
         files=(guest_files.program("inventory", _PROGRAM),),
         units=(guest_files.unit(f"units/{_UNIT}", enabled=True),),
     )
 
 
-def _told(bootimage: BootImage, rig: Rig) -> str:
-    """Return all that a bare boot tells on the port for events."""
+def _reported(bootimage: BootImage, rig: Rig) -> str:
+    """Return all that a bare boot writes to the port for events."""
     evidence = Evidence.begin(rig.evidence, _NAME, rig.redactor)
     spec = MachineSpec(
         name=_NAME, emulator=rig.emulator, acceleration=rig.acceleration,
         base=bootimage.path, base_format=bootimage.format.value,
         ignition=_ignition(evidence), memory_mib=rig.memory_mib or _MEMORY_MIB,
-        cpu_level=CpuLevel.V3,  # for any RHEL: which one it is will be told
+        cpu_level=CpuLevel.V3,  # for any RHEL: which one it is comes with the report
         hardware=rig.hardware,
     )  # fmt: skip
     with machines.watched(rig, spec, evidence) as watch:
-        text = _waited_for(watch, Deadline.after(_BOOT_S * rig.timeout_factor))
+        text = _awaited(watch, Deadline.after(_BOOT_S * rig.timeout_factor))
         watch.note(state=State.UP)
     return text
 
@@ -137,7 +160,7 @@ def _ignition(evidence: Evidence) -> str:
     return render(document)
 
 
-def _waited_for(watch: Watch, deadline: Deadline) -> str:
+def _awaited(watch: Watch, deadline: Deadline) -> str:
     try:
         return wait_for("the list of programs", partial(_whole, watch), deadline, _LOOK_S)
     except DeadlineError as exc:
@@ -154,7 +177,7 @@ def _whole(watch: Watch) -> str:
 
 
 def _kept(bootimage: BootImage) -> Path:
-    """Return where the answer is kept; another way of asking has another place."""
+    """Return where the answer is cached; another version of the guest's program asks again."""
     asked = guest_files.text("inventory")
     key = hashlib.sha256(f"{bootimage.sha256}\n{asked}".encode()).hexdigest()
     return folders.cache_dir() / "inventories" / f"{key}.json"

@@ -1,23 +1,31 @@
-"""The programs that a systemd unit calls in its Exec lines, drop-ins included. Pure text.
+"""What a systemd unit calls and requires, drop-ins included. Pure text.
 
 Sources: systemd.service(5), COMMAND LINES and the special prefixes of executables;
-systemd.syntax(7) for continued lines; systemd.unit(5) for conditions and the order of drop-ins.
+systemd.syntax(7) for continued lines; systemd.unit(5) for dependencies, conditions and the order
+of drop-ins.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from harness.lint import os_questions
 from harness.lint.shell_calls import is_probed, read_script
+from harness.lint.wants import Kind, Want, Wants, unit_name
 from harness.lint.wrappers import Run, Word, look_through
 
 _COMMENT = ("#", ";")
 _ASSIGNMENT = re.compile(r"(\w+)\s*=\s*(.*)", re.DOTALL)
 _EXEC = re.compile(r"Exec(?:Condition|(?:Start|Stop|Reload)(?:Pre|Post)?)")
 _ELSEWHERE = ("RootDirectory", "RootImage")
+_REQUIRES = ("Requires", "Requisite", "BindsTo")
+_RELATIONS = (
+    *_REQUIRES, "Wants", "Upholds", "OnFailure", "OnSuccess", "After", "Before", "WantedBy",
+    "RequiredBy", "UpheldBy", "Unit", "Service", "Sockets", "Alias",
+)  # fmt: skip
 _CONDITIONS = ("ConditionPathExists", "ConditionFileIsExecutable", "ConditionFileNotEmpty")
 _PREFIXES = "-@:+!|"
 _ESCAPES = {r"\n": "\n", r"\t": "\t", "%%": "%", "$$": "$"}
@@ -34,22 +42,31 @@ class UnitText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitCall:
-    """A program's name or path, with the file and the line, from 1, of the Exec line."""
+    """What is called or required, with the file and the line, from 1, of the setting."""
 
     command: str
     name: str
     line: int
+    kind: Kind = Kind.PROGRAM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitCalls:
     """What a unit calls, and what it asks for before that (`probed`).
 
-    `unread` are the files and lines of Exec lines that cannot be taken apart.
+    `made` are the files that it writes, `folders` those of which it makes the folders, `started`
+    the units that it starts, `words` all words of its command lines, `relations` its dependencies
+    on other units by their setting. `unread` are the files and lines of Exec lines that cannot be
+    parsed.
     """
 
     calls: tuple[UnitCall, ...] = ()
     probed: frozenset[str] = frozenset()
+    made: frozenset[str] = frozenset()
+    folders: frozenset[str] = frozenset()
+    started: frozenset[str] = frozenset()
+    words: frozenset[str] = frozenset()
+    relations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unread: tuple[tuple[str, int], ...] = ()
 
 
@@ -63,9 +80,18 @@ class _Setting:
 
 @dataclass(slots=True)
 class _Reading:
+    reads_os_release: bool = False
     calls: list[UnitCall] = field(default_factory=list)
-    probed: set[str] = field(default_factory=set)
+    wants: Wants = field(default_factory=Wants)
+    words: set[str] = field(default_factory=set)
     unread: list[tuple[str, int]] = field(default_factory=list)
+
+    def add(self, wants: Sequence[Want], setting: _Setting) -> None:
+        """Add what a setting wants under the line of the setting."""
+        self.calls += (
+            UnitCall(command=want.name, name=setting.name, line=setting.line, kind=want.kind)
+            for want in wants
+        )
 
 
 def read_unit(texts: Sequence[UnitText]) -> UnitCalls:
@@ -74,19 +100,52 @@ def read_unit(texts: Sequence[UnitText]) -> UnitCalls:
     A unit that runs in another root calls nothing here.
     """
     settings = _effective(setting for text in texts for setting in _settings(text))
+    relations = {
+        key: tuple(unit for setting in settings if setting.key == key for unit in _units(setting))
+        for key in _RELATIONS
+    }
     if any(setting.key in _ELSEWHERE for setting in settings):
-        return UnitCalls()
-    reading = _Reading()
+        return UnitCalls(relations=relations)
+    reading = _Reading(reads_os_release=any(map(_is_os_release, settings)))
     for setting in settings:
-        if setting.key in _CONDITIONS:
-            # One that wants the path away keeps its exclamation mark, and so names no program.
-            reading.probed.add(setting.value.removeprefix("|").strip())
-        elif _EXEC.fullmatch(setting.key):
-            _read_exec(setting, reading)
-    calls = (call for call in reading.calls if not is_probed(call.command, reading.probed))
+        _read(setting, reading)
+    probed = reading.wants.probed
     return UnitCalls(
-        calls=tuple(calls), probed=frozenset(reading.probed), unread=tuple(reading.unread)
+        calls=tuple(call for call in reading.calls if not is_probed(call.command, probed)),
+        probed=frozenset(probed),
+        made=frozenset(reading.wants.made),
+        folders=frozenset(reading.wants.folders),
+        started=frozenset(reading.wants.started),
+        words=frozenset(reading.words),
+        relations=relations,
+        unread=tuple(reading.unread),
     )
+
+
+def _read(setting: _Setting, reading: _Reading) -> None:
+    key, value = setting.key, setting.value
+    if key in _CONDITIONS:
+        # One that wants the path away keeps its exclamation mark, and so names no program.
+        reading.wants.probed.add(value.removeprefix("|").strip())
+    elif key in ("ConditionOSRelease", "AssertOSRelease"):
+        reading.add(list(os_questions.condition(value, setting.line)), setting)
+    elif key in _REQUIRES:
+        units = _units(setting)
+        reading.add([Want(kind=Kind.UNIT, name=name, line=0) for name in units], setting)
+    elif key == "EnvironmentFile" and value.startswith("/"):
+        reading.add([Want(kind=Kind.FILE, name=value, line=0)], setting)
+    elif _EXEC.fullmatch(key):
+        _read_exec(setting, reading)
+
+
+def _units(setting: _Setting) -> list[str]:
+    """Return the units that a setting names, templates for instances, none with specifiers."""
+    words = setting.value.split()
+    return [name for word in words if "." in word and (name := unit_name(word))]
+
+
+def _is_os_release(setting: _Setting) -> bool:
+    return setting.key == "EnvironmentFile" and setting.value.lstrip("-") in os_questions.FILES
 
 
 def _settings(unit: UnitText) -> Iterator[_Setting]:
@@ -127,16 +186,28 @@ def _read_exec(setting: _Setting, reading: _Reading) -> None:
 
 
 def _note(run: Run, setting: _Setting, reading: _Reading) -> None:
-    reading.probed.update(run.probed)
-    found = list(run.commands)
+    reading.wants.probed.update(run.probed)
+    wants = [Want(kind=Kind.PROGRAM, name=name, line=0) for name in run.commands]
+    inner = Wants()
+    for line in run.lines:
+        reading.words.update(word for word in line if word)
+        inner.add_line(line, 0)
     for body in run.bodies:
         script = read_script(body)
-        reading.probed.update(script.probed)
-        found += (call.command for call in script.calls)
+        inner.probed.update(script.probed)
+        wants += (Want(kind=Kind.PROGRAM, name=call.command, line=0) for call in script.calls)
+        inner.add_script(script)
+        inner.wants += os_questions.questions(body, is_read=reading.reads_os_release)
+        reading.words.update(word for line in script.lines for word in line.words if word)
         reading.unread += ((setting.name, setting.line) for _ in script.unread[:1])
-    reading.calls += (
-        UnitCall(command=command, name=setting.name, line=setting.line) for command in found
-    )
+    reading.add([*wants, *inner.wants], setting)
+    for seen, more in (
+        (reading.wants.probed, inner.probed),
+        (reading.wants.made, inner.made),
+        (reading.wants.folders, inner.folders),
+        (reading.wants.started, inner.started),
+    ):
+        seen.update(more)
 
 
 def _split(value: str) -> list[str]:

@@ -43,7 +43,7 @@ _BUILTINS = frozenset(
         *("until", "wait", "while"),
     )
 )
-_FILE_TESTS = frozenset({"-e", "-f", "-s", "-x"})
+_FILE_TESTS = frozenset({"-e", "-f", "-r", "-s", "-x"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,31 +98,38 @@ _WRAPPERS = {
 class Run:
     """What a command line makes run.
 
-    `commands` are names and paths of programs, `bodies` text that a shell runs in turn, and
-    `probed` the programs that it only asks for.
+    `lines` are the command line and those within it, each from its own program or builtin on.
+    `bodies` is text that a shell runs in turn, and `probed` are the programs that it only asks for.
+    `rest` is what is left where no name stands, as in `"$@"` of a function.
     """
 
-    commands: tuple[str, ...] = ()
+    lines: tuple[tuple[Word, ...], ...] = ()
     bodies: tuple[str, ...] = ()
     probed: tuple[str, ...] = ()
+    rest: tuple[Word, ...] = ()
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The names and paths of the programs; a shell's builtins are not programs."""
+        heads = (line[0] for line in self.lines)
+        return tuple(head for head in heads if head and head not in _BUILTINS)
 
 
 def look_through(words: Sequence[Word]) -> Run:
     """Return what a command line makes run, each wrapper looked through."""
-    commands: list[str] = []
+    lines: list[tuple[Word, ...]] = []
     while words:
         head, rest = words[0], words[1:]
         if head is None or not _NAME.fullmatch(head):
             break
         name = posixpath.basename(head)
-        if head not in _BUILTINS:
-            commands.append(head)
+        lines.append(tuple(words))
         if probed := _probed(name, rest):
-            return Run(commands=tuple(commands), probed=probed)
+            return Run(lines=tuple(lines), probed=probed)
         if bodies := _bodies(name, rest):
-            return Run(commands=tuple(commands), bodies=bodies)
+            return Run(lines=tuple(lines), bodies=bodies)
         words = _wrapped(name, rest)
-    return Run(commands=tuple(commands))
+    return Run(lines=tuple(lines), rest=tuple(words))
 
 
 def is_shell(words: Sequence[Word]) -> bool:

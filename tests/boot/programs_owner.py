@@ -1,4 +1,4 @@
-"""Asks a bootimage which programs it has, and prints them as JSON.
+"""Ask a bootimage what it has, and print it as JSON.
 
 `programs_owner.py BOOTIMAGE EVIDENCE`, where the evidence of the boot goes to a folder.
 libvirt's embedded driver allows one run per process, hence a program.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,9 +43,7 @@ def main(disk: Path, evidence: Path) -> None:
             redactor=Redactor(), allow=AllowList(), today=datetime.now(UTC).date(),
         )  # fmt: skip
         programs = inventory.take(bootimage, rig)
-    sys.stdout.write(
-        json.dumps({"version": programs.version, "commands": sorted(programs.commands)})
-    )
+    sys.stdout.write(json.dumps(asdict(programs), default=sorted))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from harness.lint.ignition_calls import Reading, read
+from harness.lint.wants import Kind
 from harness.model.errors import InputError
 from harness.model.ignition import Config, Document, Dropin, File, Json, Link, Unit, render
 
@@ -26,7 +27,8 @@ def service(*lines: str, name: str = "a.service") -> Unit:
 
 
 def told(document: Document) -> list[tuple[str, int, str]]:
-    return [(call.caller, call.line, call.command) for call in read(document, "x.ign").calls]
+    calls = read(document, "x.ign").calls
+    return [(call.caller, call.line, call.command) for call in calls if call.kind is Kind.PROGRAM]
 
 
 def with_contents(contents: Json, mode: int | None = 0o755, **more: Json) -> Reading:
@@ -234,6 +236,53 @@ def test_functions_of_scripts_that_are_read_in_are_no_calls() -> None:
 
     assert (SCRIPT, 3, "image_for") not in found
     assert ("/usr/local/bin/alone.sh", 2, "image_for") in found
+
+
+def test_a_script_that_is_sourced_has_the_functions_of_the_one_that_sources_it() -> None:
+    library = script('record() { :; }\nqueue() { shift; "$@"; }\n', "/usr/local/bin/lib.sh")
+    main = script(
+        '#!/bin/bash\n. "${0%/*}/lib.sh"\n. /usr/local/bin/part.sh\n', "/usr/local/bin/main.sh"
+    )
+    part = script("#!/bin/bash\nrecord x\nqueue y oc get\n", "/usr/local/bin/part.sh")
+
+    found = told(config(files=(library, main, part)))
+
+    assert [command for caller, _, command in found if caller == part.path] == ["/bin/bash", "oc"]
+
+
+QUADLET = "[Container]\nImage=x\nExec=kubelet\n[Service]\nExecStartPre=oc version\n"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/containers/systemd/x.container",
+        "/etc/containers/systemd/x.container.d/1.conf",
+        "/etc/containers/systemd/folder/x.pod",
+        "/usr/share/containers/systemd/x.kube",
+    ],
+)
+def test_quadlets_are_units(path: str) -> None:
+    assert told(config(files=(script(QUADLET, path, 0o600),))) == [(path, 5, "oc")]
+
+
+def test_a_quadlet_defines_the_unit_that_is_made_of_it() -> None:
+    files = tuple(
+        script("[Container]\n", f"/etc/containers/systemd/{name}", 0o600)
+        for name in ("a.container", "b.pod", "c.volume")
+    )
+
+    units = read(config(files=files), "x.ign").units
+
+    assert {"a.service", "b-pod.service", "c-volume.service"} <= units
+
+
+def test_a_quadlet_from_elsewhere_is_named_as_not_read() -> None:
+    path, url = "/etc/containers/systemd/x.container", "https://files.example/x"
+    file: Json = {"path": path, "contents": {"source": url}}
+    document: Document = {"ignition": {"version": "3.2.0"}, "storage": {"files": [file]}}
+
+    assert read(document, "x.ign").unread == (f"{path} from {url}",)
 
 
 def test_a_script_need_not_ask_again_for_what_every_unit_that_runs_it_asks_for() -> None:

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from harness import folders
 from harness.images.acquire.digest import Sha256
 from harness.images.acquire.disk_format import DiskFormat
 from harness.images.bootimage import BootImage
 from harness.lint import inventory
-from harness.lint.inventory import Inventory
+from harness.model.command import FILE_FOLDERS, FOLDERS
 from harness.model.errors import RigError
 from harness.model.ignition import render
 
-TOLD = """\
+REPORT = """\
 %%os-release
 NAME="Red Hat Enterprise Linux CoreOS"
 VERSION="9.6.20250203-0 (Plow)"
@@ -24,6 +25,12 @@ OSTREE_VERSION='9.6.20250203-0'
 /usr/sbin/ip
 /usr/libexec/openssh/sftp-server
 /usr/local/bin/node-image-harness-inventory
+%%units
+sshd.service
+node-image-harness-inventory.service
+%%files
+/etc/crio/crio.conf
+/etc/sysctl.d
 %%end
 """
 
@@ -39,26 +46,46 @@ def bootimage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BootImage:
     )  # fmt: skip
 
 
-def test_what_the_guest_tells_is_its_programs_and_version_without_the_harness_own() -> None:
-    found = inventory.parse(TOLD)
+def test_the_guest_reports_what_it_has_without_the_harness_own() -> None:
+    found = inventory.parse(REPORT)
 
     assert found.commands == {
         "/usr/bin/bash", "/usr/sbin/ip", "/usr/libexec/openssh/sftp-server",
     }  # fmt: skip
     assert found.version == "9.6.20250203-0"
+    assert found.units == {"sshd.service"}
+    assert found.files == {"/etc/crio/crio.conf", "/etc/sysctl.d"}
+    assert found.os_release["NAME"] == "Red Hat Enterprise Linux CoreOS"
+
+
+@pytest.mark.parametrize(
+    ("path", "is_there"),
+    [
+        ("/etc/crio/crio.conf", True), ("/etc/crio", True), ("/etc/crio/", True),
+        ("/etc/sysctl.d/", True), ("/etc/cri", False), ("/etc/crio/other", False),
+    ],
+)  # fmt: skip
+def test_a_file_or_its_folder_is_there(path: str, *, is_there: bool) -> None:
+    assert inventory.parse(REPORT).has_file(path) is is_there
+
+
+def test_the_guest_looks_where_the_node_image_is_read() -> None:
+    program = folders.fixture("guest/inventory").read_text()
+
+    assert all(folder in program for folder in (*FOLDERS, *FILE_FOLDERS))
 
 
 def test_events_before_and_after_do_not_matter() -> None:
     event = "stage=pull state=started uptime=1.00 detail=\n"
 
-    assert inventory.parse(event + TOLD + event) == inventory.parse(TOLD)
+    assert inventory.parse(event + REPORT + event) == inventory.parse(REPORT)
 
 
 @pytest.mark.parametrize(
     ("text", "version"),
     [
-        (TOLD.replace("OSTREE_VERSION", "X"), "9.6.20250203-0 (Plow)"),
-        (TOLD.replace("VERSION", "X"), ""),
+        (REPORT.replace("OSTREE_VERSION", "X"), "9.6.20250203-0 (Plow)"),
+        (REPORT.replace("VERSION", "X"), ""),
     ],
 )
 def test_the_version_is_as_good_as_the_image_tells_it(text: str, version: str) -> None:
@@ -68,12 +95,12 @@ def test_the_version_is_as_good_as_the_image_tells_it(text: str, version: str) -
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (TOLD.removesuffix("%%end\n"), "has no end"),
+        (REPORT.removesuffix("%%end\n"), "has no end"),
         ("", "has no end"),
         ("%%os-release\n%%programs\n%%end\n", "no program at all"),
     ],
 )
-def test_a_list_that_is_cut_or_empty_is_the_rigs_trouble(text: str, problem: str) -> None:
+def test_a_list_that_is_cut_or_empty_is_a_problem_of_the_rig(text: str, problem: str) -> None:
     with pytest.raises(RigError, match=problem):
         inventory.parse(text)
 
@@ -89,20 +116,20 @@ def test_a_list_that_is_cut_or_empty_is_the_rigs_trouble(text: str, problem: str
 def test_a_command_is_there_where_the_path_or_the_search_path_leads(
     command: str, *, is_there: bool
 ) -> None:
-    assert inventory.parse(TOLD).has(command) is is_there
+    assert inventory.parse(REPORT).has(command) is is_there
 
 
 def test_a_bootimage_that_was_asked_once_is_known(bootimage: BootImage) -> None:
     assert inventory.known(bootimage) is None
 
-    found = Inventory(commands=frozenset({"/usr/bin/bash"}), version="9.6")
+    found = inventory.parse(REPORT)
     inventory.keep(bootimage, found)
 
     assert inventory.known(bootimage) == found
 
 
 def test_a_bootimage_is_known_by_its_digest_alone(bootimage: BootImage) -> None:
-    found = inventory.parse(TOLD)
+    found = inventory.parse(REPORT)
     inventory.keep(bootimage, found)
 
     moved = replace(bootimage, path=Path("/elsewhere/copy.qcow2"))

@@ -153,7 +153,7 @@ def test_a_function_does_not_answer_what_goes_past_functions() -> None:
     assert [(call.command, call.line) for call in script.calls] == [
         ("oc", 1), ("sudo", 3), ("oc", 3),
     ]  # fmt: skip
-    assert script.functions == {"oc"}
+    assert script.library.functions == {"oc"}
 
 
 def test_lines_are_those_of_the_script() -> None:
@@ -167,10 +167,61 @@ def test_lines_are_those_of_the_script() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [(". /lib.sh", True), ("source x", True), ("ls", False)]
+    ("text", "expected"),
+    [
+        (". /lib.sh", ("/lib.sh",)), ("source x", ("x",)), ("ls", ()),
+        ('. "$here/lib.sh"', ("lib.sh",)), (". $(dirname $0)/lib.sh", ("lib.sh",)),
+        ('. "$lib"', ("",)), ("for x in a b; do . /etc/$x.sh; done", ("",)),
+    ],
+)  # fmt: skip
+def test_scripts_that_are_sourced_are_named(text: str, expected: tuple[str, ...]) -> None:
+    assert read_script(text).sources == expected
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        'f() { "$@"; }; f oc get',
+        'f() { shift 2; "${@}" >$out; }; f a b oc get',
+        'f() { local out=$1; shift; if ! "$@"; then :; fi; }; f a oc get',
+        'f() { "${@:2}" | tee; }; f a oc get',
+        'f() { shift; timeout 5 sudo -n "$@" && :; }; f 1 oc get',
+        'f() { local c=("$@"); "${c[@]}"; }; f oc get',
+        'f() { local out=$1; shift; local -a c=("${@}"); until "${c[@]}"; do :; done; }; f a oc x',
+        'f() { local c=$2; "$c" get; }; f a oc',
+        "f() { $1 get; }; f oc",
+        'f() { eval "$@"; }; f oc get',
+        'f() { x=$("$@"); }; f oc get',
+        "function f { shift; $* ; }; f a oc get",
+        'g() { shift; "$@"; }; f() { g a "$@"; }; f oc get',
+        'f() { g 3 "$@"; }; g() { shift; "$@"; }; f oc get',
+    ],
 )
-def test_reading_other_scripts_in_is_told(text: str, expected: bool) -> None:
-    assert read_script(text).sources is expected
+def test_calls_through_a_function_that_runs_its_arguments_are_found(function: str) -> None:
+    assert "oc" in commands(function)
+    assert not {"f", "g", "a", "b", "3"} & set(commands(function))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        'f() { echo "$@"; }; f oc get',
+        'f() { podman run image "$@"; }; f oc get',
+        'f() { local out=$1; shift; jq . "$out"; }; f oc crictl',
+        "f() { set -- x; }; f oc",
+        'f() { "$@"; }; f',
+    ],
+)
+def test_other_functions_run_no_arguments(function: str) -> None:
+    assert not {"oc", "crictl"} & set(commands(function))
+
+
+def test_functions_of_a_library_are_not_calls_and_run_what_they_run() -> None:
+    library = read_script('retry() { shift; "$@"; }\nnote() { :; }\n').library
+
+    script = read_script("retry 3 oc get\nnote x\nsudo note\n", library)
+
+    assert [call.command for call in script.calls] == ["oc", "sudo", "note"]
 
 
 def test_lines_that_are_no_shell_are_told_and_the_rest_is_read() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from harness.lint.unit_calls import UnitCalls, UnitText, read_unit
+from harness.lint.wants import Kind
 
 
 def unit(*lines: str) -> UnitCalls:
@@ -10,7 +11,7 @@ def unit(*lines: str) -> UnitCalls:
 
 
 def commands(*lines: str) -> list[str]:
-    return [call.command for call in unit(*lines).calls]
+    return [call.command for call in unit(*lines).calls if call.kind is Kind.PROGRAM]
 
 
 @pytest.mark.parametrize(
