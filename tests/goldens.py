@@ -27,8 +27,8 @@ class Golden:
         if kept == content:
             return
         if not self.is_update:
-            told = f"{path} is not what the code makes; look, and update it by: {_COMMAND}"
-            pytest.fail(f"{told}\n{_difference(kept, content)}", pytrace=False)
+            message = f"{path} differs from what the code makes; update it by: {_COMMAND}"
+            pytest.fail(f"{message}\n{_difference(kept, content)}", pytrace=False)
         path.write_bytes(content)
 
     def part(self, path: Path, made: str) -> None:

@@ -1,4 +1,4 @@
-"""What a run costs, by stage: `tox -e bench`. Figures are told, never judged.
+"""The seconds of a run by stage: `tox -e bench`. They are printed, never judged.
 
 Seconds drift between hosts; the ratios to the cold boot of the same run are what to compare.
 """

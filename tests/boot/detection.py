@@ -1,4 +1,4 @@
-"""Machines that fail on purpose, and how soon the harness says so: shared by tests and bench."""
+"""Machines that fail on purpose, and how soon the harness reports it: for tests and bench."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _UP_S = 300.0
 
 
 def no_change() -> Document:
-    """Change nothing of the machine."""
+    """Change nothing."""
     return {"ignition": {"version": "3.2.0"}}
 
 
 def crash_loop_and_early_callers() -> Document:
-    """Fail late, so that the node image is in place, after calls of what it brings."""
+    """Fail late, when the node image is in place, after calls of its programs."""
     return merge(failures.kubelet_crash_loop(), failures.early_callers())
 
 
@@ -100,7 +100,7 @@ CASES = (
 )  # fmt: skip
 
 
-# Told by other tests, or alike to those above: only measured.
+# Covered by other tests, or similar to those above: only measured.
 MORE_CASES = (
     Case(
         name="ignition-hash", ignition=failures.wrong_hash, error=SuiteError,
@@ -115,7 +115,7 @@ MORE_CASES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detection:
-    """What was said, and how long after the sign; seconds."""
+    """The error, and the seconds from the sign to it."""
 
     error: HarnessError
     latency_s: float
@@ -126,8 +126,8 @@ class Detection:
 
 
 def detect(rig: Rig, inputs: Inputs, case: Case) -> Detection:
-    """Bring up a machine that fails as `case` says."""
-    # What fails here fails before a control plane would come up.
+    """Boot a machine that fails as `case` describes."""
+    # These cases fail before a control plane is needed.
     doomed = replace(
         inputs, extra_ignition=(*inputs.extra_ignition, case.ignition()), payload=None,
         release=lambda: None,
@@ -136,11 +136,11 @@ def detect(rig: Rig, inputs: Inputs, case: Case) -> Detection:
         try:
             _live(rig, doomed)
         except HarnessError as exc:
-            told_s = SYSTEM_CLOCK.monotonic()
+            reported_s = SYSTEM_CLOCK.monotonic()
             if lookout.seen_s is None:
                 raise AssertionError(f"failed without the sign {case.sign!r}: {exc}") from exc
-            return Detection(error=exc, latency_s=told_s - lookout.seen_s)
-    raise AssertionError(f"{case.name}: nothing was told")
+            return Detection(error=exc, latency_s=reported_s - lookout.seen_s)
+    raise AssertionError(f"{case.name}: nothing was reported")
 
 
 def _live(rig: Rig, inputs: Inputs) -> None:
@@ -150,11 +150,11 @@ def _live(rig: Rig, inputs: Inputs) -> None:
             nodes.only.watch.check_alive()
             raise NotYet("nothing fatal was seen")
 
-        wait_for("trouble", look, Deadline.after(_UP_S * rig.timeout_factor), tick_s=0.5)
+        wait_for("a problem", look, Deadline.after(_UP_S * rig.timeout_factor), tick_s=0.5)
 
 
 class Lookout:
-    """Reads what a run's guests write, much more often than the harness, in a thread."""
+    """Reads what a run's guests write in a thread, much more often than the harness."""
 
     def __init__(self, folder: Path, case: Case) -> None:
         self.seen_s: float | None = None
@@ -164,7 +164,7 @@ class Lookout:
         self._seen: dict[Path, int] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
-        # What earlier machines wrote is no news.
+        # Skip what earlier machines wrote.
         self._read = {path: path.stat().st_size for path in folder.glob("*/*.log")}
 
     @classmethod
@@ -181,7 +181,7 @@ class Lookout:
     def _follow(self) -> None:
         while self.seen_s is None and not self._ended.wait(_LOOK_S):
             for path in self._folder.glob("*/*.log"):
-                # A stream for itself: console and journal tell the same.
+                # One stream only: console and journal have the same lines.
                 self._seen[path] = self._seen.get(path, 0) + len(
                     self._sign.findall(self._news(path))
                 )

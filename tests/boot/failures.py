@@ -22,49 +22,49 @@ def kernel_panic() -> Document:
 
 
 def power_off() -> Document:
-    """Power off in good order while services start."""
+    """Power off properly while services start."""
     return _at_start("power-off", "/usr/bin/systemctl --no-block poweroff")
 
 
 def emergency_shell(device_timeout_s: int = 5) -> Document:
-    """Require a file system of a device that is not there: the real root's emergency shell."""
+    """Mount a missing device: the real root's emergency shell."""
     options = f"defaults,x-systemd.device-timeout={device_timeout_s}"
     fstab = f"{ABSENT} /var/absent ext4 {options} 0 2\n"
     return Config(files=(File(path="/etc/fstab", contents=fstab, overwrite=True),)).to_document()
 
 
 def unserved_config() -> Document:
-    """Merge a config from where nobody listens: Ignition tries again and again."""
+    """Merge a config from a closed port: Ignition retries for ever."""
     merge: list[Json] = [{"source": f"http://{NOBODY}/more.ign"}]
     return {"ignition": {"version": "3.2.0", "config": {"merge": merge}}}
 
 
 def wrong_hash() -> Document:
-    """Write a file whose contents are not what the config's hash says: Ignition gives up."""
+    """Write a file with another hash than the config's: Ignition fails."""
     return _remote_file({"source": "data:,hello", "verification": {"hash": WRONG}})
 
 
 def full_disk(left_mib: int = 30) -> Document:
-    """Let the pull begin with `left_mib` free on the root, less than ostree keeps free."""
+    """Leave `left_mib` free on the root before the pull, less than ostree keeps free."""
     return _before_pull(_fill(left_mib))
 
 
 def kubelet_crash_loop() -> Document:
-    """Run a kubelet that ends at once; systemd starts it again for ever."""
+    """Run a kubelet that ends at once; systemd restarts it for ever."""
     dies = f'/bin/sh -c "echo {LAST_WORDS} >&2; exit 3"'
     dropin = Dropin(name="90-failure.conf", contents=f"[Service]\nExecStart=\nExecStart={dies}\n")
     return Config(units=(Unit(name="kubelet.service", dropins=(dropin,)),)).to_document()
 
 
 def pull_of_untrusted() -> Document:
-    """Pull from a registry whose certificate authority the guest does not know."""
+    """Pull from a registry with an unknown certificate authority."""
     return _before_pull("rm --recursive /etc/containers/certs.d")
 
 
 def early_callers() -> Document:
     """Call programs of the node layer before live-apply, in every way that systemd and shells have.
 
-    The last two are no dependencies: a program that is asked for first, and a late call.
+    The last two are not dependencies: a program that is looked up first, and a late call.
     """
     units = (
         _oneshot("early-exec", "/usr/bin/oc version --client"),
@@ -108,7 +108,7 @@ def _before_pull(*commands: str) -> Document:
 
 
 def _fill(left_mib: int) -> str:
-    # What root may use, its reserved blocks included.
+    # Free blocks for root, the reserved ones included.
     free = "$(($(stat --file-system --format=%%f*%%S /var) - {left}))"
     left = left_mib << 20
     return f"fallocate --length={free.format(left=left)} /var/filler".replace("$", "$$")

@@ -27,22 +27,22 @@ from harness.pki.certificates import issue
 _PROGRAM = 0o555
 _PRIVATE = 0o600
 POD = "bootstrap-pod"
-"""The static pod that bootkube gives to kubelet."""
+"""The static pod that bootkube passes to kubelet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Age:
-    """What differs between two installers."""
+    """The differences between installers."""
 
     is_newer: bool
 
     @property
     def warnings(self) -> frozenset[str]:
-        """The rules that such a boot may set off."""
+        """The rules that may match in such a boot."""
         return frozenset() if self.is_newer else frozenset({"way-back-killed"})
 
     def words(self, release: str) -> dict[str, str]:
-        """Return what goes into the texts."""
+        """Return the values for the templates."""
         new = self.is_newer
         flag = ' \\\n    --pod-infra-container-image="$MACHINE_CONFIG_INFRA_IMAGE"'
         return {
@@ -75,18 +75,18 @@ def bootstrap_ign(release: ReleasePayload, age: Age = NEWER) -> Document:
         files=(
             _file("/etc/systemd/system-generators/node-image-overlay-generator", texts.GENERATOR),
             *(
-                _file(f"/usr/local/bin/{name}", _told(text, words))
+                _file(f"/usr/local/bin/{name}", _filled(text, words))
                 for name, text in {**_SCRIPTS, **pause}.items()
             ),
             *(
-                _file(f"/etc/systemd/system/{name}", _told(text, words), _PRIVATE)
+                _file(f"/etc/systemd/system/{name}", _filled(text, words), _PRIVATE)
                 for name, text in {**_PLAIN_UNITS, **tmpfs}.items()
             ),
             _file("/root/.docker/config.json", '{"auths": {}}\n', _PRIVATE),
             _file("/opt/openshift/manifests/cluster-config.yaml", "kind: ConfigMap\n", 0o644),
         ),
         units=tuple(
-            Unit(name=name, contents=_told(text, words), enabled="[Install]" in text or None)
+            Unit(name=name, contents=_filled(text, words), enabled="[Install]" in text or None)
             for name, text in _UNITS.items()
         ),
     ).to_document()  # fmt: skip
@@ -102,7 +102,7 @@ def single_node_ign(
     in_place = Config(
         files=(
             *(
-                _file(f"/usr/local/bin/{name}", _told(text, words))
+                _file(f"/usr/local/bin/{name}", _filled(text, words))
                 for name, text in _IN_PLACE_SCRIPTS.items()
             ),
             _file("/opt/openshift/tls/machine-config-server-ca.crt", certificate.ca_pem, 0o644),
@@ -114,12 +114,12 @@ def single_node_ign(
 
 
 def _master(node_image: str, pause_image: str) -> Document:
-    """Return what the cluster's machine-config server gives, with nobody's key in it."""
+    """Return the answer of a cluster's machine-config server, without keys of users."""
     encapsulated = json.dumps({"spec": {"osImageURL": node_image}})
     pivot = Config(
         files=(
             _file("/etc/ignition-machine-config-encapsulated.json", encapsulated, 0o644),
-            _file("/usr/local/bin/firstboot.sh", _told(texts.PIVOT_SCRIPT, {})),
+            _file("/usr/local/bin/firstboot.sh", _filled(texts.PIVOT_SCRIPT, {})),
         ),
         units=(
             Unit(
@@ -159,7 +159,7 @@ _UNITS = {
 }
 
 
-def _told(text: str, words: dict[str, str]) -> str:
+def _filled(text: str, words: dict[str, str]) -> str:
     return Template(text).substitute(words)
 
 

@@ -1,4 +1,4 @@
-"""An owner to be killed: boots one machine from a boot sector and tells where it is.
+"""An owner to be killed: boots one machine from a boot sector and prints where it is.
 
 `machine_owner.py MODE URI BASE [OPTIONS]` prints one JSON object when the machine runs; BASE
 `blank` is an empty disk. MODE is `hold` (wait for the end of standard input), `fail` (raise
@@ -35,7 +35,7 @@ def main(options: argparse.Namespace) -> None:
         open_connection(options.uri, run.folder) as connection,
         boot(connection, run, spec_of(options, run), deadline) as machine,
     ):
-        tell(
+        show(
             folder=str(run.folder),
             scratch=str(run.scratch),
             console=str(machine.console),
@@ -49,7 +49,7 @@ def main(options: argparse.Namespace) -> None:
         if options.mode == "watch":
             reason = wait_for("the end", lambda: stopped(machine), deadline, tick_s=0.05)
             console = machine.console.read_text(errors="replace")
-            tell(reason=reason, console=console)
+            show(reason=reason, console=console)
         else:
             wait_for_end_of_input()
 
@@ -85,7 +85,7 @@ def stopped(machine: Machine) -> str:
     return reason
 
 
-def tell(**facts: object) -> None:
+def show(**facts: object) -> None:
     sys.stdout.write(json.dumps(facts) + "\n")
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""Machines that a program of their own owns, so that a test can watch or end it: see machine_owner.
+"""Machines owned by another program, `machine_owner`, which a test can watch or end.
 
 The guests are boot sectors and firmware, which take seconds without KVM.
 """
@@ -35,7 +35,7 @@ START_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A private place for runs, so that these tests see no one else's."""
+    """A private folder of runs, so that these tests see no others."""
 
     folder: Path
 
@@ -105,7 +105,7 @@ def read_facts(child: subprocess.Popen[bytes]) -> dict[str, object]:
 
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
-    """Serve `folder` and yield the address that a guest finds it at."""
+    """Serve `folder` and yield its address for guests."""
     answer = partial(SimpleHTTPRequestHandler, directory=os.fspath(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), answer) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -115,7 +115,7 @@ def serving(folder: Path) -> Iterator[str]:
 
 
 def wait_for_words(console: Path, words: str, limit_s: float = START_S) -> str:
-    """Return what the console says as soon as `words` are in it."""
+    """Wait until `words` are on the console and return its text."""
 
     def _said() -> str:
         text = console.read_text(errors="replace")

@@ -1,4 +1,4 @@
-"""Boots that are lost are told by name, on real machines: one for each way of ending."""
+"""Lost boots are reported by name, on real machines: one for each way to fail."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _MARKED = [
 
 
 @pytest.mark.parametrize("case", _MARKED)
-def test_a_lost_boot_is_told_by_name(
+def test_lost_boot_is_reported_by_name(
     case: Case, node_image_rig: Rig, node_image_inputs: Inputs
 ) -> None:
     known = set(node_image_rig.evidence.glob(f"*/{MACHINE_RECORD}"))
 
     found = detect(node_image_rig, node_image_inputs, case)
 
-    told = str(found.error)
-    node_image_rig.tell(f"{case}: told {found.latency_s:.1f} s after its sign\n{told}")
-    assert type(found.error) is case.error, told
-    assert found.rule in case.rules, told
-    assert len(told.splitlines()) < 25
-    assert "\n  advice: " in told
+    reported = str(found.error)
+    node_image_rig.tell(f"{case}: reported {found.latency_s:.1f} s after its sign\n{reported}")
+    assert type(found.error) is case.error, reported
+    assert found.rule in case.rules, reported
+    assert len(reported.splitlines()) < 25
+    assert "\n  advice: " in reported
     (path,) = set(node_image_rig.evidence.glob(f"*/{MACHINE_RECORD}")) - known
     record = json.loads(path.read_text())
     assert record["state"] == State.FAILED

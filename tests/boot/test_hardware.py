@@ -1,4 +1,4 @@
-"""The hardware that a machine may have, as a guest sees it: one boot of the stand-in for many.
+"""The optional hardware of a machine, as a guest sees it: one boot of the stand-in for many.
 
 The guest writes what it sees to its console.
 """
@@ -37,7 +37,7 @@ UNIT = """\
 After=basic.target
 [Service]
 Type=oneshot
-ExecStart=/usr/local/bin/tell-hardware
+ExecStart=/usr/local/bin/report-hardware
 [Install]
 WantedBy=multi-user.target
 """
@@ -45,7 +45,7 @@ WantedBy=multi-user.target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guest:
-    """What a guest told of its hardware, by the kind of part."""
+    """A guest's report of its hardware, by the kind of part."""
 
     console: str
 
@@ -65,10 +65,10 @@ def stand_in() -> StandIn:
     return build.ensure(Deadline.after(build.LIMIT_S), lambda _: None)
 
 
-def telling_config(folder: Path) -> Path:
-    script = File(path="/usr/local/bin/tell-hardware", contents=SCRIPT, mode=0o755)
-    unit = Unit(name="tell-hardware.service", contents=UNIT, enabled=True)
-    config = folder / "tell.ign"
+def reporting_config(folder: Path) -> Path:
+    script = File(path="/usr/local/bin/report-hardware", contents=SCRIPT, mode=0o755)
+    unit = Unit(name="report-hardware.service", contents=UNIT, enabled=True)
+    config = folder / "report.ign"
     config.write_text(render(Config(files=(script,), units=(unit,)).to_document()))
     return config
 
@@ -76,7 +76,7 @@ def telling_config(folder: Path) -> Path:
 def test_guest_sees_uefi_tpm_second_card_and_both_paths_to_its_disk(
     place: Place, stand_in: StandIn
 ) -> None:
-    config = telling_config(place.folder)
+    config = reporting_config(place.folder)
     words = ("--hardware", "uefi,tpm,second-nic,multipath", "--memory-mib", "1536")
 
     with owner_of(place, "hold", stand_in.bootimage, *words, "--ignition", config) as started:

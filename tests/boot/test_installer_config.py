@@ -60,7 +60,7 @@ def test_installers_config_makes_a_node(
     passage = Passage(before=node.before, after=node.after, boots=node.watch.boots)
     found = _judged(passage)
     if not age.is_newer:
-        # Without KillMode=none the isolate may kill the unit that asked for it (okd#2288).
+        # Without KillMode=none the isolate may kill the unit that started it (okd#2288).
         found = [finding for finding in found if "node-image-finish" not in finding.observed]
     assert not found, "\n".join(finding.render() for finding in found)
     record = _record(node_image_rig, "ipi_bootstrap")
@@ -97,7 +97,7 @@ def test_installers_single_node_config_makes_a_node(
     assert {"install", "reboot", "pivot"} <= _ended(record)
 
 
-def test_single_node_config_for_another_disk_is_told(
+def test_single_node_config_for_another_disk_is_reported(
     node_image_rig: Rig, node_image_inputs: Inputs, release: ReleasePayload
 ) -> None:
     inputs = with_single_node(node_image_inputs, release, "/dev/sdz")

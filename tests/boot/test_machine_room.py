@@ -1,4 +1,4 @@
-"""The machine room on real QEMU: what runs, and that nothing of it outlives its owner.
+"""Machines on real QEMU: they run, and nothing of them outlives their owner.
 
 The guests are boot sectors, so that each test takes about two seconds without KVM.
 """
@@ -50,7 +50,7 @@ INSTALL = bytes.fromhex("31c0 8ec0 bb007e b80103 b90100 ba8000 cd13 baf90c b006 
 
 
 def installer() -> bytes:
-    """Return what firmware loads at 0x7c00: it writes a loader to the disk."""
+    """Return a boot sector (loaded at 0x7c00) that writes a loader to the disk."""
     return (say("from medium\n") + INSTALL + HALT).ljust(512, b"\0") + boot_sector(
         say("from disk\n") + POWER_OFF + HALT
     )[:512]

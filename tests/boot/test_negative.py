@@ -1,4 +1,4 @@
-"""Images and configs that are wrong on purpose, on real machines: each run is red and says why.
+"""Images and configs that are wrong on purpose, on real machines: each run fails and says why.
 
 Every case is a pytest run of its own, as a user would start it: a process has one libvirt root.
 """
@@ -25,7 +25,7 @@ _LIMIT_S = 1200.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a pytest run reported: names of passed tests, and messages by name for the red ones."""
+    """The report of a pytest run: names of passed tests, and messages of failed ones by name."""
 
     passed: frozenset[str]
     failed: dict[str, str]
@@ -68,7 +68,7 @@ def _ignition(folder: Path, **parts: object) -> str:
     return f"--ignition={config}"
 
 
-def test_ignition_that_fails_in_the_guest_is_told_with_its_stage(tmp_path: Path) -> None:
+def test_ignition_that_fails_in_the_guest_is_reported_with_its_stage(tmp_path: Path) -> None:
     wrong = {"source": "data:,hello", "verification": {"hash": f"sha256-{'0' * 64}"}}
     config = _ignition(tmp_path, storage={"files": [{"path": "/etc/greeting", "contents": wrong}]})
 
@@ -92,7 +92,7 @@ def test_package_missing_from_the_node_image_fails_its_row_and_what_needs_it(
     cri = "test_readiness[ipi_bootstrap-cri]"
     pod = "test_readiness[ipi_bootstrap-static-pod]"
     assert set(outcome.failed) == {row, cri, pod}
-    assert "standin.md" in outcome.failed[row], "the source is told"
+    assert "standin.md" in outcome.failed[row], "the source is named"
     assert "crictl" in outcome.failed[cri], "the whiteout took the program away"
     assert "test_package[ipi_bootstrap-node-openshift-kubelet]" in outcome.passed
     assert not outcome.errors
@@ -135,14 +135,14 @@ def test_registry_that_is_not_there_ends_in_a_failed_pull(tmp_path: Path) -> Non
 
     outcome = judge(tmp_path, _ignition(tmp_path, systemd={"units": [unit]}), only="test_package")
 
-    assert not outcome.failed, "a registry that is not there is no fault of the images"
+    assert not outcome.failed, "a missing registry is not a fault of the images"
     assert not outcome.passed
     assert all("pull" in message for message in outcome.errors.values())
     assert any("10.0.2.2:9" in message for message in outcome.errors.values())
 
 
 @pytest.mark.nightly
-def test_fat_bootimage_is_told_from_a_live_apply(stand_in: StandIn, tmp_path: Path) -> None:
+def test_fat_bootimage_is_not_taken_for_a_live_apply(stand_in: StandIn, tmp_path: Path) -> None:
     images = (f"--bootimage={stand_in.fat_bootimage}", f"--node-image={stand_in.node_image}")
 
     outcome = judge(tmp_path, *images, "--expectations=stand-in", only="test_package")

@@ -1,4 +1,4 @@
-"""Machines of other architectures: libvirt and QEMU take them, and their firmware speaks.
+"""Machines of other architectures: libvirt and QEMU start them, and their firmware runs.
 
 No image of ours is for them, so the disk is blank. Without the QEMU for one, its test is skipped.
 """
@@ -14,7 +14,7 @@ from harness.machine.domain.emulator import find_emulator
 from harness.model.errors import InputError
 
 FIRMWARE_S = 120.0
-# What each firmware says of itself or of the disk, and when it gave up on a blank one.
+# What each firmware prints of itself or the disk, and when it gives up on a blank one.
 WORDS = {
     "aarch64": ("BdsDxe: failed to load", "UEFI Interactive Shell"),
     "s390x": ("Using virtio-blk", "Failed to load OS from hard disk"),

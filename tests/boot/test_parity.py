@@ -1,4 +1,4 @@
-"""The bootstrap on a bare and on a fat bootimage ends in the same node, but for what may differ."""
+"""The bootstrap on a bare and on a fat bootimage makes the same node, with known differences."""
 
 from __future__ import annotations
 

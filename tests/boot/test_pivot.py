@@ -40,11 +40,11 @@ def test_a_pivoted_node_boots_the_image_and_rolls_back_to_the_bare_bootimage(
         assert CLIENTS in node.after.packages
         assert CLIENTS not in node.before.packages
 
-        # Nobody watches from here on: the bare bootimage has no kubelet to start.
+        # Not watched from here on: the bare bootimage has no kubelet.
         with Session.connect(node.session.endpoint, guest_deadline(ASK_S)) as session:
             boot_id = session.boot_id(guest_deadline(ASK_S))
             session.run("rpm-ostree rollback", guest_deadline(ASK_S), check=True)
-            # Not at once: the answer has to get out.
+            # Not at once: the answer has to be sent.
             reboot = "systemd-run --quiet --on-active=2 systemctl reboot"
             session.run(reboot, guest_deadline(ASK_S), check=True)
             session.wait_for_reboot((boot_id,), guest_deadline(REBOOT_S))

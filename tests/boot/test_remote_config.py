@@ -1,4 +1,4 @@
-"""Pointers that lead nowhere, on real machines: each is told by name while Ignition still tries."""
+"""Wrong pointers, on real machines: each is reported by name while Ignition still retries."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CONFIG: Document = {"ignition": {"version": "3.99.0"}}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A pointer that is wrong, and the rule that has to tell it."""
+    """A wrong pointer, and the rule that has to match."""
 
     rule: str
     document: Callable[[MachineConfigServer], Document]
@@ -57,7 +57,7 @@ CASES = (
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_pointer_that_leads_nowhere_is_told_by_name(
+def test_pointer_that_leads_nowhere_is_reported_by_name(
     case: Case, node_image_rig: Rig, node_image_inputs: Inputs
 ) -> None:
     with (

@@ -41,7 +41,7 @@ def place() -> Iterator[Place]:
 
 @contextmanager
 def plugged(path: Path) -> Iterator[socket.socket]:
-    """Hold the other end of the link, a socket with the path that the guest names."""
+    """Open the other end of the link, a socket at the guest's remote path."""
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
         end.bind(str(path))
@@ -50,7 +50,7 @@ def plugged(path: Path) -> Iterator[socket.socket]:
 
 
 def answer_of_guest(end: socket.socket, guest: Path) -> bytes:
-    """Ask for the guest's address until it answers, and return the frame."""
+    """Request the guest's address until it answers, and return the frame."""
 
     def _answered() -> bytes:
         try:

@@ -1,4 +1,4 @@
-"""Node images that are wrong in one way each: one more layer on top of the stand-in's."""
+"""Node images with one fault each: one more layer on top of the stand-in's."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def without_package(stand_in: StandIn, name: str, files: tuple[str, ...], folder
 
 
 def with_file(stand_in: StandIn, path: str, content: str, mode: int, folder: Path) -> str:
-    """Return a node image in which `path` holds `content`."""
+    """Return a node image with `content` at `path`."""
     target = folder / "tree" / path.lstrip("/")
     target.parent.mkdir(parents=True)
     target.write_text(content)

@@ -29,7 +29,7 @@ def outcomes(run: RunRecord) -> dict[str, tuple[Outcome, Blame | None]]:
 
 
 def classes(junit: Path) -> dict[str | None, str | None]:
-    """Return whose trouble each red test of a JUnit file is."""
+    """Return what is at fault in each failed test of a JUnit file."""
     return {
         case.get("name"): entry.get("value")
         for case in junit_cases(junit)

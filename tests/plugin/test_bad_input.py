@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from throwaway import ROWS, Project, told
+from throwaway import ROWS, Project, usage_errors
 
 pytest_plugins = ["pytester", "throwaway_fixtures"]
 
@@ -82,7 +82,7 @@ def test_one_message(project: Project, options: list[str], expected: str) -> Non
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: {expected}", "  way out: *"], consecutive=True)
-    assert len(told(result)) == 1
+    assert len(usage_errors(result)) == 1
     assert project.log == []
 
 
@@ -99,7 +99,7 @@ def test_kvm_required_but_not_to_be_had(project: Project) -> None:
     result = project.run("-p", "no_kvm", *project.fake, "--require-kvm")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert told(result)[0] == "KVM is required: no /dev/kvm"
+    assert usage_errors(result)[0] == "KVM is required: no /dev/kvm"
 
 
 @pytest.mark.parametrize("variable", ["XDG_CACHE_HOME", "HOME"])
@@ -111,7 +111,7 @@ def test_cache_folder_that_cannot_be_made(variable: str, project: Project) -> No
     result = project.run(*project.fake)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    (message,) = [line for line in told(result) if "cache folder" in line]
+    (message,) = [line for line in usage_errors(result) if "cache folder" in line]
     assert message.endswith("cannot be made: Not a directory")
     assert "Traceback" not in result.stderr.str() + result.stdout.str()
 
@@ -126,7 +126,7 @@ def test_host_that_lacks_a_program_is_told_with_the_command(project: Project) ->
     result = project.run("-p", "bare_host", *project.fake)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert told(result)[0].startswith("this host: lacks ")
+    assert usage_errors(result)[0].startswith("this host: lacks ")
 
 
 def test_collecting_alone_checks_no_images(project: Project) -> None:
@@ -143,7 +143,7 @@ def test_the_same_message_under_xdist(project: Project) -> None:
     result = project.run("-n", "2", *project.fake, "--bootimage=nowhere.qcow2")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert [line for line in told(result) if "nowhere" in line] == [
+    assert [line for line in usage_errors(result) if "nowhere" in line] == [
         "nowhere.qcow2: cannot be read: No such file or directory"
     ]
     assert project.log == []

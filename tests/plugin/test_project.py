@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from throwaway import ROWS, Project, junit_cases, told
+from throwaway import ROWS, Project, junit_cases, usage_errors
 
 pytest_plugins = ["pytester", "throwaway_fixtures"]
 
@@ -259,8 +259,8 @@ def test_stopping_at_a_step_is_refused_where_it_cannot_be(project: Project) -> N
     workers = project.run(*project.fake, "--until=login", "-n1")
     unknown = project.run(*project.fake, "--until=multi-user")
 
-    assert "--until: cannot be used with workers of xdist" in "\n".join(told(workers))
-    assert "'multi-user' is not a step of the scenario fake" in "\n".join(told(unknown))
+    assert "--until: cannot be used with workers of xdist" in "\n".join(usage_errors(workers))
+    assert "'multi-user' is not a step of the scenario fake" in "\n".join(usage_errors(unknown))
     assert project.log == []
 
 

@@ -131,7 +131,7 @@ def test_it_is_gone_when_the_block_is_left(tmp_path: Path) -> None:
     assert "listening on 127.0.0.1" in (tmp_path / "registry.log").read_text()
 
 
-def test_a_registry_that_ends_by_itself_is_told_with_its_log(tmp_path: Path) -> None:
+def test_registry_that_ends_by_itself_is_reported_with_its_log(tmp_path: Path) -> None:
     with (
         pytest.raises(RigError, match="invalid port"),
         registry.serve(tmp_path, soon(), lambda: 99999),

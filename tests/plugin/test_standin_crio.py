@@ -93,10 +93,10 @@ def test_registry_that_is_no_longer_insecure_is_forgotten(root: Path) -> None:
     assert not list((root / "run/crio/certs.d").iterdir())
 
 
-def test_kubelet_is_told_that_the_runtime_is_not_docker(root: Path) -> None:
+def test_kubelet_gets_the_flag_for_a_remote_runtime(root: Path) -> None:
     fake(root, "kubelet-1.20")
     program = {"/usr/libexec/stand-in/kubelet": "kubelet-1.20"}
 
-    told = run(root, "openshift-kubelet", "kubelet", "--v=2", "--config=/a b", **program)
+    printed = run(root, "openshift-kubelet", "kubelet", "--v=2", "--config=/a b", **program)
 
-    assert told.splitlines() == ["--container-runtime=remote", "--v=2", "--config=/a b"]
+    assert printed.splitlines() == ["--container-runtime=remote", "--v=2", "--config=/a b"]

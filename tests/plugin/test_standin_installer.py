@@ -94,7 +94,7 @@ def make_image(raw: Path, boot: Path) -> None:
     run(argv, Deadline.after(10))
 
 
-def test_image_config_and_end_are_written_and_told(place: Place, tmp_path: Path) -> None:
+def test_image_and_config_are_written_and_reported(place: Place, tmp_path: Path) -> None:
     config = tmp_path / "c.ign"
     config.write_text('{"ignition": {"version": "3.2.0"}}')
 
@@ -103,10 +103,10 @@ def test_image_config_and_end_are_written_and_told(place: Place, tmp_path: Path)
     assert place.read("/ignition/config.ign") == config.read_text()
     assert place.disk.read_bytes()[512:520] == b"EFI PART"
     assert place.disk.stat().st_size == place.size + 5 * MIB
-    told = done.stderr.splitlines()
-    assert "--copy-network is ignored" in told[0]
-    assert "Read disk 0.0 GiB/0.0 GiB (100%)" in told
-    assert told[-2:] == ["Writing Ignition config", "Install complete."]
+    printed = done.stderr.splitlines()
+    assert "--copy-network is ignored" in printed[0]
+    assert "Read disk 0.0 GiB/0.0 GiB (100%)" in printed
+    assert printed[-2:] == ["Writing Ignition config", "Install complete."]
 
 
 def test_what_was_on_the_disk_before_is_gone(place: Place) -> None:
@@ -180,7 +180,7 @@ def test_disk_that_is_too_small_is_refused(place: Place) -> None:
 
 
 @pytest.mark.parametrize("kind", ["sha512", "sha256"])
-def test_config_is_held_to_its_hash(kind: str, place: Place, tmp_path: Path) -> None:
+def test_config_with_another_hash_is_refused(kind: str, place: Place, tmp_path: Path) -> None:
     config = tmp_path / "c.ign"
     config.write_text("{}")
     right = hashlib.new(kind, b"{}").hexdigest()

@@ -31,15 +31,15 @@ def ask(program: Path, folder: Path, *words: str, text: str | None = None) -> Co
 
 
 def test_an_image_is_named_by_its_pull_spec_alone(program: Path, tmp_path: Path) -> None:
-    told = ask(program, tmp_path, "image", "rhel-coreos")
+    printed = ask(program, tmp_path, "image", "rhel-coreos")
 
-    assert (told.status, told.stdout) == (0, "h/node@sha256:2")
+    assert (printed.status, printed.stdout) == (0, "h/node@sha256:2")
 
 
 def test_all_images_are_listed(program: Path, tmp_path: Path) -> None:
-    told = ask(program, tmp_path, "images")
+    printed = ask(program, tmp_path, "images")
 
-    assert told.stdout == "etcd h/etcd@sha256:1\nrhel-coreos h/node@sha256:2\n"
+    assert printed.stdout == "etcd h/etcd@sha256:1\nrhel-coreos h/node@sha256:2\n"
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_all_images_are_listed(program: Path, tmp_path: Path) -> None:
 def test_what_is_not_there_is_an_error(
     words: tuple[str, ...], text: str | None, message: str, program: Path, tmp_path: Path
 ) -> None:
-    told = ask(program, tmp_path, *words, text=text)
+    printed = ask(program, tmp_path, *words, text=text)
 
-    assert (told.status, told.stdout) == (1, "")
-    assert message in told.stderr
+    assert (printed.status, printed.stdout) == (1, "")
+    assert message in printed.stderr

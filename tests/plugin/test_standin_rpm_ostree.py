@@ -38,7 +38,7 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def test_rpm_ostree_tells_the_deployments_of_a_sysroot(command: Path, tmp_path: Path) -> None:
+def test_rpm_ostree_prints_the_deployments_of_a_sysroot(command: Path, tmp_path: Path) -> None:
     commit = deploy(tmp_path)
 
     argv = [str(command), "status", f"--sysroot={tmp_path}/sysroot"]

@@ -196,8 +196,8 @@ def boot_sector() -> bytes:
     return bytes(510) + b"\x55\xaa" + bytes(DISK_BYTES - 512)
 
 
-def told(result: pytest.RunResult) -> list[str]:
-    """Return the first lines of the usage errors that pytest tells."""
+def usage_errors(result: pytest.RunResult) -> list[str]:
+    """Return the first lines of usage errors."""
     lines = [*result.outlines, *result.errlines]
     return [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
 

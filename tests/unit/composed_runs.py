@@ -23,7 +23,7 @@ def digest(letter: str) -> str:
 
 
 def record(number: int, /, **changes: object) -> RunRecord:
-    """The run of a night: green, on image `a`, unless told otherwise."""
+    """Return a nightly run: by default green, on image `a`."""
     given = {
         "id": f"run-{number:02}",
         "started": f"2026-11-{number:02}T03:00:00Z",

@@ -64,7 +64,7 @@ class Replay:
 
     tracker: Tracker = field(default_factory=Tracker.load)
     clock: GuestClock = field(default_factory=GuestClock)
-    told: list[PhaseRecord] = field(default_factory=list)
+    reported: list[PhaseRecord] = field(default_factory=list)
 
     def play(self, **streams: Iterator[tuple[float, str]]) -> Replay:
         """Feed the tracker what `console`, `journal`, `events` and `ignition` bring, as it came."""
@@ -78,7 +78,7 @@ class Replay:
         pieces = [(now_s, name, text) for name, it in streams.items() for now_s, text in it]
         for now_s, name, text in sorted(pieces, key=lambda piece: piece[0]):
             for line in readers[name](text, now_s):
-                self.told += self.tracker.feed(line, INDEX.hits(line))
+                self.reported += self.tracker.feed(line, INDEX.hits(line))
         return self
 
     def record(self, name: str, boot: int = 1) -> PhaseRecord:

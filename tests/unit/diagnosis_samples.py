@@ -90,15 +90,15 @@ def good_console() -> list[Line]:
 
 
 def healthy() -> list[Line]:
-    """Return a boot that has every trouble which ends well."""
+    """Return a boot with every problem that ends well."""
     text = fixture("transcripts/diagnosis/rules-healthy.toml").read_text(encoding="utf-8")
     lines = [
         line(
-            Stream(told["stream"]), told["text"].replace("{n}", f"{number + 1}"),
-            told["at_s"] + number * told.get("every_s", 0.0),
+            Stream(entry["stream"]), entry["text"].replace("{n}", f"{number + 1}"),
+            entry["at_s"] + number * entry.get("every_s", 0.0),
         )
-        for told in tomllib.loads(text)["told"]
-        for number in range(told.get("times", 1))
+        for entry in tomllib.loads(text)["lines"]
+        for number in range(entry.get("times", 1))
     ]  # fmt: skip
     return sorted(lines, key=lambda one: one.at_s)
 
@@ -117,9 +117,9 @@ def watch(judge: Judge, lines: Iterable[Line]) -> list[str]:
 
 def good_journal() -> Iterator[Line]:
     path = fixture("transcripts/diagnosis/rules-good-journal.txt")
-    for told in path.read_text(encoding="utf-8").splitlines():
-        at_s, priority, rest = told.split(" ", 2)
-        if _JOURNAL.fullmatch(rest):  # Ignition sends some entries without saying who it is
+    for entry in path.read_text(encoding="utf-8").splitlines():
+        at_s, priority, rest = entry.split(" ", 2)
+        if _JOURNAL.fullmatch(rest):  # Ignition sends some entries without an identifier
             made = line(Stream.JOURNAL, rest, float(at_s))
             yield replace(made, priority=int(priority))
 

@@ -155,7 +155,7 @@ class Host:
         disturbance: Disturbance | None = None,
     ) -> None:
         self.clock = ScriptedClock()
-        self.told: list[tuple[float, str]] = []
+        self.lines: list[tuple[float, str]] = []
         self._folder = folder
         self._recordings = recordings
         self._guest = guest or Guest(ANSWERS)
@@ -169,7 +169,7 @@ class Host:
         return Rig(
             connection=FakeConnection(), run=make_run(self._folder, "run-000001"),
             emulator=Emulator(path=Path("/qemu"), arch=architecture("x86_64")),
-            timeout_factor=1.0, evidence=self._folder / "evidence", tell=self._tell,
+            timeout_factor=1.0, evidence=self._folder / "evidence", tell=self._report,
             acceleration=Acceleration(kind=Kind.KVM, reason="asked for", timeout_factor=1.0),
             redactor=NoSecrets(), allow=AllowList(), today=TODAY,
             boot=self._boot, connect=self._connect, clock=self.clock,
@@ -177,10 +177,10 @@ class Host:
 
     def step_began_s(self, number: int) -> float:
         """Return when a step, counted from 1, began in the play before."""
-        return next(at_s for at_s, line in self.told if f": step {number} of " in line)
+        return next(at_s for at_s, line in self.lines if f": step {number} of " in line)
 
-    def _tell(self, line: str) -> None:
-        self.told.append((self.clock.now, line))
+    def _report(self, line: str) -> None:
+        self.lines.append((self.clock.now, line))
 
     @contextmanager
     def _boot(

@@ -85,12 +85,12 @@ class FakeImages:
         return MEDIA
 
 
-def make_rig(tmp_path: Path, told: list[str] | None = None) -> Rig:
+def make_rig(tmp_path: Path, lines: list[str] | None = None) -> Rig:
     return Rig(
         connection=FakeConnection(), run=make_run(tmp_path, "run-000001"),
         emulator=Emulator(path=Path("/qemu"), arch=architecture("x86_64")),
         timeout_factor=2.0, evidence=tmp_path / "evidence",
-        tell=(told if told is not None else []).append,
+        tell=(lines if lines is not None else []).append,
         acceleration=Acceleration(kind=Kind.TCG, reason="asked for", timeout_factor=2.0),
         redactor=Redactor(), allow=AllowList(), today=TODAY,
     )  # fmt: skip
@@ -122,15 +122,15 @@ def make_machine(tmp_path: Path, reason: str | None = None) -> Machine:
 
 
 def make_watch(machine: Machine, tmp_path: Path) -> tuple[Watch, list[str], FakeClock]:
-    told: list[str] = []
+    lines: list[str] = []
     clock = FakeClock()
     evidence = Evidence.begin(tmp_path / "evidence", "one", Redactor())
     watch = Watch(
-        machine=machine, evidence=evidence, tell=told.append, clock=clock,
+        machine=machine, evidence=evidence, tell=lines.append, clock=clock,
         engine=Engine(rules.shipped(), AllowList(), factor=1.0, arch="x86_64", today=TODAY),
         record=MachineRecord(name="one", scenario="ipi", folder="one"),
     )  # fmt: skip
-    return watch, told, clock
+    return watch, lines, clock
 
 
 class FakeShell:
@@ -151,10 +151,10 @@ class FakeShell:
 def make_running(tmp_path: Path, *answers: str | Exception) -> tuple[Running, list[str]]:
     """Return a machine that is on, whose guest gives `answers` by SSH."""
     machine = make_machine(tmp_path)
-    watch, told, _ = make_watch(machine, tmp_path)
+    watch, lines, _ = make_watch(machine, tmp_path)
     running = Running(
         name="one", machine=machine,
         watch=watch, evidence=Evidence(folder=tmp_path, redactor=Redactor()),
         logged_in=cast("Session", FakeShell(*answers)) if answers else None,
     )  # fmt: skip
-    return running, told
+    return running, lines

@@ -102,7 +102,7 @@ def test_each_phase_is_told_once_as_it_begins_and_ends() -> None:
         console=console("good"), journal=journal("good", OPENED_S), events=events("good")
     )
 
-    told = [(r.name, r.end_s is None) for r in replay.told]
+    told = [(r.name, r.end_s is None) for r in replay.reported]
     assert len(told) == len(set(told))
     assert [name for name, begins in told if begins][:3] == [
         "kernel", "initramfs", "ignition-fetch-offline"
@@ -127,7 +127,7 @@ def test_failed_stage_of_ignition_is_the_current_phase() -> None:
     assert (current.name, current.title, current.is_failed) == (
         "ignition-files", "Ignition: files", True
     )  # fmt: skip
-    assert replay.told[-1] == current
+    assert replay.reported[-1] == current
 
 
 @pytest.mark.parametrize("by", ["console", "journal", "events"])

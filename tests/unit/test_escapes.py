@@ -24,7 +24,7 @@ def test_escape_sequences_and_controls_are_not_shown(raw: str, shown: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "shown"),
     [
         ("\x1b[0;32m  OK  \x1b[0m] Started", "  OK  ] Started"),
         ("\x1b[1;1H\x1b[J\x1b]0;title\x07\x1b(Bx\r\n", "x\n"),
@@ -35,5 +35,5 @@ def test_escape_sequences_and_controls_are_not_shown(raw: str, shown: str) -> No
         ("tab\tand \u00e9\n", "tab\tand \u00e9\n"),
     ],
 )
-def test_what_cannot_be_seen_is_marked(text: str, told: str) -> None:
-    assert escapes.printable(text) == told
+def test_what_cannot_be_seen_is_marked(text: str, shown: str) -> None:
+    assert escapes.printable(text) == shown

@@ -1,4 +1,4 @@
-"""Folders that cannot be made are told with the way out."""
+"""Folders that cannot be made are errors with a remedy."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ def test_cache_folder_is_made_where_the_variable_says(
 
 
 @pytest.mark.parametrize("below", ["", "/deeper"])
-def test_cache_folder_that_cannot_be_made_is_told(
+def test_cache_folder_that_cannot_be_made_is_an_error(
     below: str, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", f"{file}{below}")
 
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as caught:
         folders.cache_dir()
 
-    assert str(told.value) == (
+    assert str(caught.value) == (
         f"cache folder {file}{below}/pytest-node-image: cannot be made: Not a directory\n"
         "  way out: set XDG_CACHE_HOME to a folder that can be written"
     )
 
 
-def test_home_that_cannot_hold_a_cache_folder_is_told(
+def test_home_without_room_for_a_cache_folder_is_an_error(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
@@ -52,7 +52,7 @@ def test_home_that_cannot_hold_a_cache_folder_is_told(
         folders.cache_dir()
 
 
-def test_user_without_a_home_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_user_without_a_home_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_home() -> Path:
         raise RuntimeError("Could not determine home directory.")
 
@@ -73,7 +73,7 @@ def _root_is_a_file(file: Path, root: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [_run_folder_is_a_file, _root_is_a_file])
-def test_folder_for_runs_that_cannot_be_made_is_told(
+def test_folder_for_runs_that_cannot_be_made_is_an_error(
     spoil: Callable[[Path, Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = tmp_path / "tmp"

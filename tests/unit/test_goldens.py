@@ -20,7 +20,7 @@ def test_file_that_has_what_is_made_passes(made: str | bytes, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("kept", "made", "told"),
+    ("kept", "made", "message"),
     [
         (b"same\nold\n", "same\nnew\n", "\n same\n-old\n+new"),
         (b"\xff", b"\xfe\xfe", "\n1 bytes in the file, 2 bytes made"),
@@ -29,8 +29,8 @@ def test_file_that_has_what_is_made_passes(made: str | bytes, tmp_path: Path) ->
         (b"", "new\n" * 100, "\n+new\n... 43 more lines"),
     ],
 )
-def test_difference_is_told_with_the_command_and_the_file_kept(
-    kept: bytes | None, made: str | bytes, told: str, tmp_path: Path
+def test_difference_is_reported_with_the_command_and_the_file_is_kept(
+    kept: bytes | None, made: str | bytes, message: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "golden"
     if kept is not None:
@@ -39,9 +39,9 @@ def test_difference_is_told_with_the_command_and_the_file_kept(
     with pytest.raises(pytest.fail.Exception) as caught:
         CHECK(path, made)
 
-    assert f"{path} is not what the code makes" in str(caught.value)
+    assert f"{path} differs from what the code makes" in str(caught.value)
     assert "update it by: pytest tests/unit --update-goldens\n" in str(caught.value)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert (path.read_bytes() if path.exists() else None) == kept
 
 

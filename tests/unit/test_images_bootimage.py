@@ -78,7 +78,7 @@ def test_a_plain_raw_disk_is_used_where_it_lies(tmp_path: Path, cache: Cache) ->
 
 
 @needs_qemu_img
-def test_a_sound_qcow2_is_told_by_content_with_its_virtual_size(
+def test_sound_qcow2_is_detected_by_content_with_its_virtual_size(
     tmp_path: Path, cache: Cache
 ) -> None:
     image = acquire(str(qcow2(tmp_path / "disk.img")), None, cache, deadline())
@@ -126,29 +126,32 @@ def test_a_url_is_verified_by_its_sidecar_and_fetched_once(cache: Cache) -> None
     assert {path.name for path in first.path.parent.iterdir()} == {"lock", "content"}
 
 
-def test_a_cache_with_a_listener_tells_of_downloading_and_decompressing(tmp_path: Path) -> None:
-    told: list[str] = []
+def test_cache_reports_downloading_and_decompressing(tmp_path: Path) -> None:
+    reported: list[str] = []
     body = gzip.compress(mbr())
     time = Deadline.after(1e9, RunningClock())
 
-    with served(Web(files={"/disk.gz": body})) as web, Cache(tmp_path, report=told.append) as cache:
+    with (
+        served(Web(files={"/disk.gz": body})) as web,
+        Cache(tmp_path, report=reported.append) as cache,
+    ):
         acquire(f"{web.url}/disk.gz", sum_of(body), cache, time)
 
-    assert {line.partition(":")[0] for line in told} == {
+    assert {line.partition(":")[0] for line in reported} == {
         "downloading disk.gz",
         "decompressing disk.gz",
     }
 
 
-def test_a_local_file_is_told_of_when_it_is_decompressed(tmp_path: Path) -> None:
-    told: list[str] = []
+def test_decompressing_a_local_file_is_reported(tmp_path: Path) -> None:
+    reported: list[str] = []
     path = tmp_path / "disk.gz"
     path.write_bytes(gzip.compress(mbr()))
 
-    with Cache(tmp_path / "cache", report=told.append) as cache:
+    with Cache(tmp_path / "cache", report=reported.append) as cache:
         acquire(str(path), None, cache, Deadline.after(1e9, RunningClock()))
 
-    assert {line.partition(":")[0] for line in told} == {"decompressing disk.gz"}
+    assert {line.partition(":")[0] for line in reported} == {"decompressing disk.gz"}
 
 
 def test_a_plain_url_is_used_as_downloaded(cache: Cache) -> None:
@@ -172,7 +175,7 @@ def test_a_malformed_url_is_refused(url: str, cache: Cache) -> None:
     assert "malformed URL" in refused(url, cache, sha256="0" * 64).problem
 
 
-def test_what_cannot_be_a_file_is_told_in_one_error(tmp_path: Path, cache: Cache) -> None:
+def test_impossible_file_name_is_one_error(tmp_path: Path, cache: Cache) -> None:
     write(tmp_path / "empty", b"")
     (tmp_path / "loop").symlink_to("loop")
     os.mkfifo(tmp_path / "fifo")
@@ -185,7 +188,7 @@ def test_what_cannot_be_a_file_is_told_in_one_error(tmp_path: Path, cache: Cache
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_an_unreadable_file_is_told(tmp_path: Path, cache: Cache) -> None:
+def test_unreadable_file_is_an_error(tmp_path: Path, cache: Cache) -> None:
     path = write(tmp_path / "disk", mbr())
     path.chmod(0)
     for parent in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
@@ -268,7 +271,7 @@ def test_a_damaged_compressed_file_leaves_nothing_in_the_cache(
     assert not list(tmp_path.rglob("content*"))
 
 
-def test_a_sum_that_is_none_is_refused_first(cache: Cache) -> None:
+def test_malformed_sum_is_refused_first(cache: Cache) -> None:
     assert "is not a sha256 sum" in refused("/nowhere", cache, sha256="abc").problem
 
 

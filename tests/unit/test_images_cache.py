@@ -113,14 +113,14 @@ def test_one_key_is_shared_by_several_users(tmp_path: Path) -> None:
         assert second.get_or_make("a", never, deadline(0)) == path
 
 
-def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_read_only_cache_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
 
     with Cache(tmp_path / "file") as cache, pytest.raises(InputError, match="Not a directory"):
         put(cache, "a")
 
 
-def test_a_full_disk_is_told_with_the_free_space(tmp_path: Path) -> None:
+def test_full_disk_is_reported_with_the_free_space(tmp_path: Path) -> None:
     def fill(_: Path) -> None:
         Path("/dev/full").write_bytes(b"x")
 

@@ -35,7 +35,7 @@ def unpacked(folder: Path, packed: bytes) -> Path:
     return folder / "plain"
 
 
-def test_kind_is_told_by_content(kind: str) -> None:
+def test_compression_is_detected_by_content(kind: str) -> None:
     assert compression_of(io.BytesIO(PACKERS[kind](b"x"))) == Compression(kind)
     assert compression_of(io.BytesIO(b"QFI\xfb")) is None
 

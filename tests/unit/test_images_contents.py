@@ -78,7 +78,7 @@ def read(folder: Path, limit: Deadline | None = None) -> Contents:
     return read_layout(folder, f"sha256:{'0' * 64}", "oci:x", limit or deadline())
 
 
-def test_layers_are_read_compressed_or_plain_and_laid_over_each_other(tmp_path: Path) -> None:
+def test_layers_are_read_compressed_or_plain_and_applied_in_order(tmp_path: Path) -> None:
     lower = layer_of("usr/bin/oc", "usr/bin/jq", "usr/lib/x.so", "opt/bin/y")
     upper = tar_of({"usr/bin/.wh.jq": b""})
     write_layout(tmp_path, [gzip.compress(lower), upper, layer_of("usr/sbin/ip")])

@@ -136,7 +136,7 @@ def test_a_refused_range_that_was_not_asked_for_is_an_error(web: Web, target: Pa
         download(f"{web.url}/disk", SUM, target, deadline())
 
 
-def test_a_missing_file_is_told_at_once(web: Web, target: Path) -> None:
+def test_missing_file_is_reported_at_once(web: Web, target: Path) -> None:
     with pytest.raises(InputError, match="404 Not Found"):
         download(f"{web.url}/nothing", SUM, target, deadline())
 
@@ -186,7 +186,7 @@ def test_other_hosts_are_reached_through_the_proxy(
     assert target.read_bytes() == BODY
 
 
-def test_text_is_fetched_and_its_absence_told(web: Web) -> None:
+def test_text_is_fetched_or_none_if_it_is_missing(web: Web) -> None:
     web.files["/disk.sha256"] = b"sum"
 
     assert fetch_text(f"{web.url}/disk.sha256", deadline()) == "sum"
@@ -208,7 +208,7 @@ def test_a_text_that_is_not_done_by_the_deadline_is_given_up(web: Web) -> None:
         fetch_text(f"{web.url}/disk.sha256", over)
 
 
-def test_server_that_answers_too_late_is_the_deadlines_affair() -> None:
+def test_server_that_answers_too_late_is_a_deadline_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         over = Deadline(limit_s=5, ends_at=0, clock=FakeClock())
 
@@ -230,11 +230,11 @@ def test_only_the_start_of_a_long_text_is_read(web: Web) -> None:
         ("http://h.example?token=s", "http://h.example"),
     ],
 )
-def test_what_is_shown_of_a_url_holds_no_secrets(url: str, shown: str) -> None:
+def test_printed_url_has_no_secrets(url: str, shown: str) -> None:
     assert shown_url(url) == shown
 
 
-def test_the_secrets_of_a_url_are_sent_and_not_told(
+def test_secrets_of_a_url_are_sent_and_not_printed(
     web: Web, target: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

@@ -150,7 +150,7 @@ def test_names_that_no_image_has_are_passed_over(name: str) -> None:
     assert names(laid([program(name), program("usr/bin/oc")])) == {"/usr/bin/oc"}
 
 
-def test_devices_and_folders_are_no_programs() -> None:
+def test_devices_and_folders_are_not_programs() -> None:
     members = [_of_type("usr/bin/fifo", tarfile.FIFOTYPE), folder("usr/bin/folder")]
 
     assert not names(laid(members))

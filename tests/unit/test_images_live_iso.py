@@ -97,7 +97,7 @@ def test_what_has_no_area_is_refused_by_name(image: bytes, problem: str) -> None
     assert "x.iso" in str(refused.value)
 
 
-def test_iso_is_looked_at_before_anything_is_made_of_it(tmp_path: Path) -> None:
+def test_iso_is_checked_before_it_is_copied(tmp_path: Path) -> None:
     image = tmp_path / "a.iso"
     with pytest.raises(InputError, match=r"a\.iso: cannot be read: No such file"):
         require_live_iso(image)

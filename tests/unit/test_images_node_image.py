@@ -43,7 +43,7 @@ def test_the_size_is_that_of_all_layers() -> None:
     assert whole.size_bytes == 3
 
 
-def test_other_images_are_told_from_node_images() -> None:
+def test_other_images_are_not_node_images() -> None:
     assert image(io_openshift_metalayer="true").why_not_node_image() is None
     assert image(ostree_linux="5.14").why_not_node_image() is None
     assert image(io_openshift_build_versions="machine-os=9.6").why_not_node_image() is None
@@ -110,7 +110,7 @@ def test_skopeos_reason_comes_with_a_remedy(text: str, problem: str, remedy: str
     assert remedy in caught.value.remedy
 
 
-def test_a_missing_authfile_is_told_before_anything_is_asked(tmp_path: Path) -> None:
+def test_missing_authfile_is_reported_before_any_request(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such authfile"):
         resolve(source("docker://q/x", authfile=tmp_path / "none.json"), deadline())
 
@@ -127,7 +127,7 @@ def test_a_missing_authfile_is_told_before_anything_is_asked(tmp_path: Path) -> 
         ("", "skopeo failed without a word"),
     ],
 )  # fmt: skip
-def test_the_decisive_line_is_freed_from_its_dressing(stderr: str, line: str) -> None:
+def test_decisive_line_is_the_bare_reason(stderr: str, line: str) -> None:
     assert decisive_line(stderr) == line
 
 

@@ -128,7 +128,7 @@ def test_every_architecture_has_a_static_program_of_its_own(arch: str) -> None:
     assert 120 < size <= len(program) < 300
 
 
-def test_the_layer_holds_the_program_alone(tmp_path: Path) -> None:
+def test_layer_has_only_the_program(tmp_path: Path) -> None:
     reference = write_pause_image(tmp_path / "layout", "s390x")
 
     index = json.loads((tmp_path / "layout" / "index.json").read_text())

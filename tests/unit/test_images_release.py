@@ -54,7 +54,7 @@ def test_a_link_or_another_folder_is_not_the_list(tmp_path: Path) -> None:
         found(tmp_path, packed.getvalue(), elsewhere)
 
 
-def test_a_damaged_layer_is_told(tmp_path: Path) -> None:
+def test_damaged_layer_is_an_error(tmp_path: Path) -> None:
     layer = gzip.compress(tar_of({"first": b"x" * 99_999, NAME: b"list"}))
 
     with pytest.raises(InputError, match="has a layer that cannot be read"):

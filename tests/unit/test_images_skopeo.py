@@ -38,34 +38,34 @@ def write_program(program: Path, *lines: str) -> None:
     program.chmod(0o755)
 
 
-def copy(layout: Path, told: list[str], deadline: Deadline, tick_s: float = 0.005) -> str:
+def copy(layout: Path, reported: list[str], deadline: Deadline, tick_s: float = 0.005) -> str:
     source = Source(
         reference=parse("docker://registry.example/node:1"), arch="x86_64",
-        size_bytes=3 * MIB, report=told.append,
+        size_bytes=3 * MIB, report=reported.append,
     )  # fmt: skip
     target = Target(reference=parse(f"oci:{layout}:t"), folder=layout)
     return skopeo.copy(source, target, deadline, tick_s)
 
 
-def test_growth_of_the_target_is_told_while_skopeo_copies(program: Path, layout: Path) -> None:
+def test_growth_of_the_target_is_reported_while_skopeo_copies(program: Path, layout: Path) -> None:
     write_program(program, f"truncate -s 2M {layout}/new", "sleep 0.03")
-    told: list[str] = []
+    reported: list[str] = []
 
-    copy(layout, told, Deadline.after(1e6, RunningClock()))
+    copy(layout, reported, Deadline.after(1e6, RunningClock()))
 
-    assert len(told) > 2
-    assert told[0].startswith("copying docker://registry.example/node:1: ")
-    assert any(": 2 of 3 MiB (" in line for line in told)
-    assert ": 2 MiB in " in told[-1]
+    assert len(reported) > 2
+    assert reported[0].startswith("copying docker://registry.example/node:1: ")
+    assert any(": 2 of 3 MiB (" in line for line in reported)
+    assert ": 2 MiB in " in reported[-1]
 
 
 def test_what_came_after_the_last_look_counts(program: Path, layout: Path) -> None:
     write_program(program, f"truncate -s 2M {layout}/new")
-    told: list[str] = []
+    reported: list[str] = []
 
-    copy(layout, told, Deadline.after(1e6, RunningClock()), tick_s=60)
+    copy(layout, reported, Deadline.after(1e6, RunningClock()), tick_s=60)
 
-    assert told[0].startswith("copying docker://registry.example/node:1: 2 of 3 MiB (")
+    assert reported[0].startswith("copying docker://registry.example/node:1: 2 of 3 MiB (")
 
 
 def test_digest_that_skopeo_wrote_is_returned(program: Path, layout: Path) -> None:
@@ -77,7 +77,7 @@ def test_digest_that_skopeo_wrote_is_returned(program: Path, layout: Path) -> No
     assert copy(layout, [], Deadline.after(60, FakeClock())) == "sha256:abc"
 
 
-def test_failed_copy_tells_what_skopeo_said(program: Path, layout: Path) -> None:
+def test_failed_copy_has_skopeos_reason(program: Path, layout: Path) -> None:
     write_program(program, "echo 'level=fatal msg=\"manifest unknown\"' >&2", "exit 1")
 
     with pytest.raises(InputError, match="node:1: manifest unknown"):

@@ -147,7 +147,7 @@ def test_no_device_means_emulation_without_asking(lab: Lab) -> None:
 
 
 @x86_host
-def test_a_device_that_does_not_open_is_told(lab: Lab) -> None:
+def test_device_that_does_not_open_is_the_reason(lab: Lab) -> None:
     lab.device.unlink()
     lab.device.mkdir()
 

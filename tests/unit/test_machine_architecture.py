@@ -35,7 +35,7 @@ def test_cpu_model_follows_image_and_accelerator(
     assert cpu_model(architecture(arch), kind, level) == model
 
 
-def test_an_unknown_architecture_is_told_with_the_known_ones() -> None:
+def test_unknown_architecture_is_reported_with_the_known_ones() -> None:
     with pytest.raises(InputError) as caught:
         architecture("riscv64")
 

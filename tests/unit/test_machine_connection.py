@@ -11,7 +11,7 @@ from harness.machine.driver import POWERED_OFF, SecurityLabel
 from harness.model.errors import InputError
 
 
-def test_a_folder_too_deep_for_sockets_is_told_before_libvirt_fails(tmp_path: Path) -> None:
+def test_folder_too_deep_for_sockets_is_reported_before_libvirt_fails(tmp_path: Path) -> None:
     run = make_run(tmp_path / ("deep" * 20))
 
     with pytest.raises(InputError) as caught, open_connection("qemu:///embed", run.folder):
@@ -43,7 +43,7 @@ class EventfulClock(FakeClock):
         self.reasons.setdefault("u-1", POWERED_OFF)
 
 
-def test_the_event_that_comes_late_still_tells_the_reason() -> None:
+def test_late_event_still_has_the_reason() -> None:
     reasons: dict[str, str] = {}
     domain = LibvirtDomain(
         handle=GoneHandle(), reasons=reasons, clock=EventfulClock(reasons=reasons)

@@ -24,7 +24,7 @@ def test_words_name_the_hardware(text: str, hardware: Hardware) -> None:
     assert parse(str(hardware).replace("plain", "")) == hardware
 
 
-def test_unknown_words_are_told_with_the_known_ones() -> None:
+def test_unknown_words_are_reported_with_the_known_ones() -> None:
     with pytest.raises(InputError) as caught:
         parse("uefi,floppy,2k")
 
@@ -80,7 +80,7 @@ def test_what_the_architecture_lacks_is_refused(arch: str, words: str, subject: 
         ("ppc64le", "tpm", (Purpose.TPM,)),
     ],
 )
-def test_hardware_tells_what_the_host_needs_for_it(
+def test_hardware_names_what_the_host_needs_for_it(
     arch: str, words: str, purposes: tuple[Purpose, ...]
 ) -> None:
     assert needs(architecture(arch), parse(words)) == purposes

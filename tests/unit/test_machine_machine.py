@@ -93,7 +93,7 @@ def test_console_and_ports_are_files_that_outlive_the_machine(run: Run) -> None:
     assert {path.parent for path in (*files.values(), machine.console)} == {run.folder / "one"}
 
 
-def test_the_domain_is_what_the_machine_tells(run: Run) -> None:
+def test_machine_has_name_port_and_files_of_its_domain(run: Run) -> None:
     connection = FakeConnection()
 
     with boot(connection, run, SPEC, soon()) as machine:

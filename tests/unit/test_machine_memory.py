@@ -49,7 +49,7 @@ def test_available_memory_is_not_free_memory() -> None:
     assert parse_meminfo(MEMINFO) == 4096 * MIB
 
 
-def test_a_meminfo_without_the_line_is_told() -> None:
+def test_meminfo_without_the_line_is_an_error() -> None:
     with pytest.raises(RigError, match="MemAvailable"):
         parse_meminfo("MemTotal: 1 kB\n")
 

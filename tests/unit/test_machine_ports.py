@@ -12,7 +12,7 @@ from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, RigError
 
 
-def test_a_held_lock_is_refused_until_it_is_closed(tmp_path: Path) -> None:
+def test_lock_is_refused_until_it_is_closed(tmp_path: Path) -> None:
     first = try_lock(tmp_path / "lock")
     assert first is not None
     assert try_lock(tmp_path / "lock") is None

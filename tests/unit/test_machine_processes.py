@@ -29,7 +29,7 @@ def test_only_processes_with_a_path_inside_the_folder_are_found(tmp_path: Path) 
     assert processes_naming(RUN, tmp_path) == (11,)
 
 
-def test_a_person_reading_a_log_on_a_terminal_is_left_out(tmp_path: Path) -> None:
+def test_process_on_a_terminal_is_left_out(tmp_path: Path) -> None:
     add_process(tmp_path, 11, "tail -f /t/run-000001/one/console.log", terminal=34816)
 
     assert processes_naming(RUN, tmp_path) == ()

@@ -66,7 +66,7 @@ def test_packages_installed_twice_are_both_kept() -> None:
     assert [p.version for p in parse(text).packages["jq"]] == ["1.7", "1.6"]
 
 
-def test_complaints_of_commands_are_kept_apart() -> None:
+def test_errors_of_commands_are_problems() -> None:
     text = AFTER.replace("%%units", "%!packages: rpm: broken\n%%units")
 
     assert parse(text).problems == ("packages: rpm: broken",)
@@ -88,13 +88,13 @@ def test_booted_deployment_is_found_behind_others() -> None:
     assert replace(state, deployments=(staged,)).booted is None
 
 
-def test_snapshot_of_complaints_alone_is_cut() -> None:
+def test_snapshot_of_errors_only_is_truncated() -> None:
     with pytest.raises(RigError, match="is cut: no %%end after ''"):
         parse("%!packages: rpm: broken\n")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.9])
-def test_cut_snapshot_is_refused(share: float) -> None:
+def test_truncated_snapshot_is_refused(share: float) -> None:
     with pytest.raises(RigError, match="is cut: no %%end"):
         parse(AFTER[: int(len(AFTER) * share)])
 
@@ -122,7 +122,7 @@ def test_missing_section_is_named(name: str) -> None:
         ('"deployments" :', '"deployments" : 3,', "cannot read `rpm-ostree status --json`"),
     ],
 )
-def test_unreadable_section_is_told(old: str, new: str, message: str) -> None:
+def test_unreadable_section_is_an_error(old: str, new: str, message: str) -> None:
     with pytest.raises(RigError, match=message):
         parse(AFTER.replace(old, new, 1))
 

@@ -36,7 +36,7 @@ def test_the_certificate_is_signed_by_its_ca_which_is_new_each_time() -> None:
 
 @pytest.mark.parametrize("is_server", [True, False])
 @pytest.mark.parametrize("is_client", [True, False])
-def test_a_certificate_is_accepted_at_its_own_ends_alone(is_server: bool, is_client: bool) -> None:
+def test_certificate_is_accepted_only_at_its_own_ends(is_server: bool, is_client: bool) -> None:
     request = CertificateRequest(
         name="x", addresses=("127.0.0.1",), is_server=is_server, is_client=is_client
     )

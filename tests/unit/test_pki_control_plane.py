@@ -70,7 +70,7 @@ def test_etcd_trusts_an_authority_of_its_own(pki: Pki) -> None:
         ("kubelet_client", False, True),
     ],
 )
-def test_a_certificate_serves_its_own_end_alone(
+def test_certificate_is_valid_for_its_own_end_only(
     pair: str, is_server: bool, is_client: bool, pki: Pki
 ) -> None:
     signed: Certificate = getattr(pki, pair)

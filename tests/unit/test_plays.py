@@ -99,7 +99,7 @@ def played(
         with play(scenario(name), host.rig, inputs_for(name, folder)) as nodes:
             yield host, nodes
     except HarnessError as exc:
-        exc.add_note([line for _, line in host.told if ": step " in line][-1])
+        exc.add_note([line for _, line in host.lines if ": step " in line][-1])
         raise
 
 
@@ -159,7 +159,7 @@ def test_play_brings_up_every_judged_node(name: str, tmp_path: Path) -> None:
     steps = steps_of(name)
 
     with played(name, tmp_path) as (host, nodes):
-        told = [line for _, line in host.told]
+        lines = [line for _, line in host.lines]
         assert tuple(nodes) == scenario(name).judged
         assert nodes.only.way is scenario(name).way
         assert nodes.only.reboots == nodes.only.watch.boots - 1
@@ -167,7 +167,7 @@ def test_play_brings_up_every_judged_node(name: str, tmp_path: Path) -> None:
         assert nodes.only.watch.record.state is State.UP
 
     for number, step in enumerate(step_names(steps), 1):
-        assert f"{name}: step {number} of {len(steps)}, {step}" in told
+        assert f"{name}: step {number} of {len(steps)}, {step}" in lines
     assert set(host.specs) == set(RECORDINGS[name])
 
 
@@ -224,9 +224,9 @@ def test_job_without_end_is_reported_and_left_to_the_tests(tmp_path: Path) -> No
     guest = Guest({"systemctl list-jobs": "12 kubelet.service start running\n"})
 
     with played("ipi_node", tmp_path, guest=guest) as (host, _):
-        told = [line for _, line in host.told]
+        lines = [line for _, line in host.lines]
 
-    assert "ipi_node: goes on without settle: jobs of systemd: kubelet.service start" in told
+    assert "ipi_node: goes on without settle: jobs of systemd: kubelet.service start" in lines
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_reaching_a_phase_in_an_earlier_boot_does_not_count(tmp_path: Path) -> N
     ):
         pass
 
-    assert "ipi_node: step 5 of 6, multi-user" in [line for _, line in host.told]
+    assert "ipi_node: step 5 of 6, multi-user" in [line for _, line in host.lines]
 
 
 def test_bootstrap_machine_of_a_cluster_is_recorded_as_up_when_its_node_fails(
@@ -312,7 +312,7 @@ def test_installers_own_config_is_the_same_scenario_with_other_marks(
         assert nodes.only.reboots == reboots
         assert "the installer's own config" in nodes.only.watch.record.installer
 
-    assert any("step 2 of" in line and "installer-variant" in line for _, line in host.told)
+    assert any("step 2 of" in line and "installer-variant" in line for _, line in host.lines)
 
 
 @pytest.mark.parametrize(
@@ -375,9 +375,9 @@ def test_share_of_the_usual_time_is_reported_where_history_knows(tmp_path: Path)
     with play(scenario("ipi_node"), rig, inputs_for("ipi_node", tmp_path)):
         pass
 
-    told = [line for _, line in host.told]
-    assert "ipi_node: step 1 of 6, switch-on (0% of the usual 100 s)" in told
-    assert "ipi_node: step 5 of 6, multi-user (35% of the usual 100 s)" in told
+    lines = [line for _, line in host.lines]
+    assert "ipi_node: step 1 of 6, switch-on (0% of the usual 100 s)" in lines
+    assert "ipi_node: step 5 of 6, multi-user (35% of the usual 100 s)" in lines
 
 
 def test_stop_after_a_step_says_how_to_log_in_and_keeps_the_machine(tmp_path: Path) -> None:
@@ -397,8 +397,8 @@ def test_stop_after_a_step_says_how_to_log_in_and_keeps_the_machine(tmp_path: Pa
     ):
         pass
 
-    told = [line for _, line in host.told]
-    (command,) = (line for line in told if line.startswith("ipi_node: log in with"))
+    lines = [line for _, line in host.lines]
+    (command,) = (line for line in lines if line.startswith("ipi_node: log in with"))
     assert f"-i {rig.run.folder}/login.key" in command
     assert command.endswith("-p 2222 core@127.0.0.1")
     assert keys == [0o600]

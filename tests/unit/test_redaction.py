@@ -137,7 +137,7 @@ def test_several_known_secrets_go_the_longest_first() -> None:
 
 
 @pytest.mark.parametrize("text", ["abc12", "password", "OpenShift", "115200", "9" * 15, " \n"])
-def test_what_is_too_short_or_too_ordinary_to_be_told_from_logs_is_let_be(text: str) -> None:
+def test_short_and_ordinary_secrets_stay(text: str) -> None:
     line = f"console=ttyS0,115200n8 OpenShift password abc12 {text}"
 
     assert knowing(text)(line) == line
@@ -507,7 +507,7 @@ def contents_by_path(document: Document) -> dict[str, object]:
     return {file["path"]: file["contents"] for file in files}
 
 
-def test_config_without_secrets_still_tells_what_is_public() -> None:
+def test_config_without_secrets_still_has_what_is_public() -> None:
     document = config_with(PUBLIC, PRIVATE)
     before = render(document)
 
@@ -651,7 +651,7 @@ def test_private_file_stays_where_its_kind_is_plain_and_nothing_in_it_looks_secr
 
 
 @pytest.mark.parametrize("text", [SECRET, LIST], ids=["yaml", "json"])
-def test_secret_of_a_cluster_goes_whoever_may_read_it(text: str) -> None:
+def test_secret_of_a_cluster_goes_from_public_files_too(text: str) -> None:
     document = config_with(File(path="/m/secret", contents=text))
 
     assert contents_by_path(Redactor().config(document)) == {"/m/secret": GONE}
