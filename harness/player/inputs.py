@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -100,7 +100,8 @@ class Rig:
     machine is made of. `memory_mib` is the user's wish for each machine; None leaves it to the
     scenario. `until` names the step after which `pause` is called,
     with the machine and the private key to log in with. `usual_s` gives how long a scenario usually
-    takes, None where no history knows. Tests replace `boot`, `connect` and `clock`.
+    takes, None where no history knows. `awaiting` reports what its block waits for while nothing else
+    is reported. Tests replace `boot`, `connect` and `clock`.
     """
 
     connection: Connection
@@ -118,6 +119,7 @@ class Rig:
     rules: rules.Rulebook = field(default_factory=rules.shipped)
     until: str | None = None
     usual_s: Callable[[str], float | None] = lambda _: None
+    awaiting: Callable[[Callable[[], str]], AbstractContextManager[None]] = lambda _: nullcontext()
     boot: Callable[[Connection, Run, MachineSpec, Deadline], AbstractContextManager[Machine]] = (
         boot_machine
     )

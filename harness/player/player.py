@@ -61,7 +61,8 @@ def play(scenario: Scenario, rig: Rig, inputs: Inputs) -> Iterator[AppliedNodes]
     with ExitStack() as stack:
         site = Stage(scenario, rig, inputs)
         for service in scenario.services:
-            site.add_service(service.name, stack.enter_context(service.run(site)))
+            with rig.awaiting(partial("{}: start of {}".format, scenario.name, service.name)):
+                site.add_service(service.name, stack.enter_context(service.run(site)))
         player = _Player(site, stack, steps)
         player.play()
         yield player.applied()
@@ -80,7 +81,8 @@ class _Player:
     def play(self) -> None:
         for number, step in enumerate(self._steps):
             self._progress.report(number)
-            self._take(step)
+            with self._rig.awaiting(partial(self._awaited, number)):
+                self._take(step)
             self._note_up(step.machine, number)
             if self._progress.is_until(number):
                 pause(self._site.machines.values(), self._site.keys, self._rig, self._check_alive)
@@ -94,6 +96,11 @@ class _Player:
         """
         judged = [self._site.machines[name] for name in self._site.scenario.judged]
         return AppliedNodes({running.name: self._applied(running) for running in judged})
+
+    def _awaited(self, number: int) -> str:
+        running = self._site.machines.get(self._steps[number].machine)
+        lasting = running.watch.lasting if running else ""
+        return self._progress.step(number) + (f"; now {lasting}" if lasting else "")
 
     def _take(self, step: Step) -> None:
         match step:
@@ -198,13 +205,19 @@ class _Player:
             self._site.machines[machine].watch.note(state=State.UP)
 
     def _applied(self, running: Running) -> AppliedNode:
-        with running.watch.phase("settle", "settling of systemd's jobs"):
+        with (
+            self._rig.awaiting(partial("{}: settling of systemd's jobs".format, running.name)),
+            running.watch.phase("settle", "settling of systemd's jobs"),
+        ):
             self._check(running, SETTLE)
         scenario, session = self._site.scenario, running.session
         path = BEFORE_PIVOT if scenario.way is Way.PIVOT else BEFORE_OVERLAY
         before_text = session.read_text(path, self._rig.deadline(_ASK_S))
         was, before = _kept(running, "before", before_text)
-        with running.watch.phase("snapshot", "snapshot of the node"):
+        with (
+            self._rig.awaiting(partial("{}: snapshot of the node".format, running.name)),
+            running.watch.phase("snapshot", "snapshot of the node"),
+        ):
             taken = session.run(OBSERVE, self._rig.deadline(_SNAPSHOT_S), check=True)
         now, after = _kept(running, "after", taken.stdout)
         running.watch.note(state=State.UP, before=was, after=now)

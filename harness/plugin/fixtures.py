@@ -133,13 +133,19 @@ def verdict(request: pytest.FixtureRequest, applied_node: AppliedNode) -> Callab
 
 @pytest.fixture(scope="session")
 def reach(
-    applied_node: AppliedNode, guest_deadline: Callable[[float], Deadline]
+    applied_node: AppliedNode,
+    guest_deadline: Callable[[float], Deadline],
+    node_image_rig: Rig,
 ) -> Callable[[Level], str]:
     """Wait until the node reaches a level of readiness, noted as a phase of its machine."""
     from harness.node.readiness import READY_S
 
     def reach(level: Level) -> str:
-        with applied_node.watch.phase(f"ready-{level.name}", level.title):
+        goal = f"{applied_node.watch.record.name}: waiting until {level.title}"
+        with (
+            node_image_rig.awaiting(lambda: goal),
+            applied_node.watch.phase(f"ready-{level.name}", level.title),
+        ):
             return level.reach(applied_node.session, guest_deadline(READY_S))
 
     return reach

@@ -70,6 +70,8 @@ class Watch:
         self._record = record
         self._last = {stream: deque[Line](maxlen=_LAST_LINES) for stream in Stream}
         self._fatal: HarnessError | None = None
+        self.lasting = ""
+        """The titles of the innermost phases that last, as of the last look; for other threads."""
         self._has_stopped = False
         self._others: list[Living] = []
         self._kept_s = self._told_progress_s = 0.0
@@ -237,6 +239,7 @@ class Watch:
             lines.append(Line(stream=Stream.HARNESS, at_s=now_s, text=reason))
         changed = [record for line in lines for record in self._take(line)]
         self._engine.tick(now_s, self._streams.last_byte_s, self._tracker.current.name)
+        self.lasting = self._lasting()
         self._tell_phases(*changed)
         self._tell_progress(lines)
         if changed or now_s - self._kept_s > _KEEP_EVERY_S:
@@ -250,6 +253,11 @@ class Watch:
     def _title_of(self, phase: str) -> str:
         titles = {record.name: record.title for record in self._tracker.records}
         return titles.get(phase, phase)
+
+    def _lasting(self) -> str:
+        lasting = [record for record in self._tracker.records if record.end_s is None]
+        depth = max((record.depth for record in lasting), default=0)
+        return ", ".join(record.title for record in lasting if record.depth == depth)
 
     def _last_lines(self) -> list[QuotedLine]:
         return [line.quoted() for lines in self._last.values() for line in lines]

@@ -96,6 +96,7 @@ class ScriptedClock(FakeClock):
     def __init__(self) -> None:
         super().__init__()
         self._due: list[tuple[float, Callable[[], None]]] = []
+        self.each_second: Callable[[], None] = lambda: None
 
     def add(self, at_s: float, act: Callable[[], None]) -> None:
         self._due.append((at_s, act))
@@ -103,7 +104,10 @@ class ScriptedClock(FakeClock):
 
     def sleep(self, seconds: float) -> None:
         next_s = self._due[0][0] if self._due else self.now + _IDLE_S
-        self.now = max(self.now + min(seconds, 0.5), min(next_s, self.now + _IDLE_S))
+        end_s = max(self.now + min(seconds, 0.5), min(next_s, self.now + _IDLE_S))
+        while self.now < end_s:
+            self.now = min(self.now + 1.0, end_s)
+            self.each_second()
         while self._due and self._due[0][0] <= self.now:
             self._due.pop(0)[1]()
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -37,6 +38,7 @@ from harness.player.player import play
 from harness.player.scenario import Scenario
 from harness.player.steps import LogIn, Reach, Reboot, Step, step_names
 from harness.scenarios.catalogue import Catalogue
+from harness.waiting import WaitReporter
 
 NAMES = Catalogue().names
 # In the header that older live ISOs have of the area for a config: its magic, offset and size.
@@ -169,6 +171,23 @@ def test_play_brings_up_every_judged_node(name: str, tmp_path: Path) -> None:
     for number, step in enumerate(step_names(steps), 1):
         assert f"{name}: step {number} of {len(steps)}, {step}" in lines
     assert set(host.specs) == set(RECORDINGS[name])
+
+
+def test_play_is_never_silent_for_longer_than_ten_seconds(tmp_path: Path) -> None:
+    host = Host(tmp_path, recordings_of("ipi_bootstrap"))
+    rig = host.rig
+    report = WaitReporter(rig.tell, host.clock, tick_s=3600)  # the clock ticks in its place
+    host.clock.each_second = report.remind
+    rig = replace(rig, tell=report, awaiting=report.awaiting)
+
+    with play(scenario("ipi_bootstrap"), rig, inputs_for("ipi_bootstrap", tmp_path)):
+        at_s = [at_s for at_s, _ in host.told]
+
+    assert max(later_s - earlier_s for earlier_s, later_s in pairwise(at_s)) <= 11.0
+    assert any(
+        re.search(r"step 3 of 6, multi-user; now kernel \(\d+ s so far\)", line)
+        for _, line in host.told
+    )
 
 
 @pytest.mark.parametrize(("name", "number"), WAITS)

@@ -23,8 +23,11 @@ class Progress:
 
     def report(self, number: int) -> None:
         """Report that the step with this number, from 0, begins."""
-        name, count = self._names[number], len(self._names)
-        self._rig.tell(f"{self._scenario}: step {number + 1} of {count}, {name}{self._share()}")
+        self._rig.tell(f"{self.step(number)}{self._share()}")
+
+    def step(self, number: int) -> str:
+        """Return the step with this number, from 0, as it is reported."""
+        return f"{self._scenario}: step {number + 1} of {len(self._names)}, {self._names[number]}"
 
     def is_until(self, number: int) -> bool:
         """Return whether the user asked to stop after the step with this number."""
