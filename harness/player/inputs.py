@@ -98,10 +98,10 @@ class Rig:
     and `redactor` keeps secrets out of it. `allow` holds what is known to be wrong and allowed, as
     of `today`, and `rules` what the lines of a machine are held against. `hardware` is what each
     machine is made of. `memory_mib` is the user's wish for each machine; None leaves it to the
-    scenario. `until` names the step after which `pause` is called,
-    with the machine and the private key to log in with. `usual_s` gives how long a scenario usually
-    takes, None where no history knows. `awaiting` reports what its block waits for while nothing else
-    is reported. Tests replace `boot`, `connect` and `clock`.
+    scenario. `until` names the step after which `pause` is called, with the machine and the private
+    key to log in with. `usual_s` gives how long a scenario usually takes, None where no history
+    knows. `awaiting` reports what its block waits for while nothing else is reported. Tests replace
+    `boot`, `connect` and `clock`.
     """
 
     connection: Connection

@@ -61,7 +61,7 @@ def play(scenario: Scenario, rig: Rig, inputs: Inputs) -> Iterator[AppliedNodes]
     with ExitStack() as stack:
         site = Stage(scenario, rig, inputs)
         for service in scenario.services:
-            with rig.awaiting(partial("{}: start of {}".format, scenario.name, service.name)):
+            with rig.awaiting(partial("{}: starting {}".format, scenario.name, service.name)):
                 site.add_service(service.name, stack.enter_context(service.run(site)))
         player = _Player(site, stack, steps)
         player.play()
@@ -206,7 +206,7 @@ class _Player:
 
     def _applied(self, running: Running) -> AppliedNode:
         with (
-            self._rig.awaiting(partial("{}: settling of systemd's jobs".format, running.name)),
+            self._rig.awaiting(partial("{}: waiting for systemd's jobs".format, running.name)),
             running.watch.phase("settle", "settling of systemd's jobs"),
         ):
             self._check(running, SETTLE)
@@ -215,7 +215,7 @@ class _Player:
         before_text = session.read_text(path, self._rig.deadline(_ASK_S))
         was, before = _kept(running, "before", before_text)
         with (
-            self._rig.awaiting(partial("{}: snapshot of the node".format, running.name)),
+            self._rig.awaiting(partial("{}: taking the snapshot".format, running.name)),
             running.watch.phase("snapshot", "snapshot of the node"),
         ):
             taken = session.run(OBSERVE, self._rig.deadline(_SNAPSHOT_S), check=True)

@@ -46,6 +46,7 @@ from harness.standin.build import StandIn
 from harness.verdict import expectations
 from harness.verdict.choice import choose
 from harness.verdict.expectations import Expectations
+from harness.waiting import WaitReporter
 from harness.workplace.images import ACQUIRE_S, NamedImages
 from harness.workplace.options import Settings
 
@@ -58,9 +59,9 @@ STAND_IN = "stand-in"
 class Preparation:
     """The checked inputs of one pytest process; `close` lets go of cached files."""
 
-    def __init__(self, settings: Settings, tell: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, report: Callable[[str], None]) -> None:
         self.settings = settings
-        self._tell = tell
+        self._report = WaitReporter.of(report)
         self._held = ExitStack()
         self.is_checked = False
 
@@ -107,6 +108,11 @@ class Preparation:
             InputError: something that the user named cannot be used, or the host lacks something.
             RigError: something could not be fetched or built.
         """
+        with self._report.awaiting("checking the host and all inputs"):
+            self._check(plans)
+        self.is_checked = True
+
+    def _check(self, plans: Sequence[MachinePlan]) -> None:
         if self.settings.expectations:
             _ = self.expectations
         media = [plan.medium for plan in plans]
@@ -115,9 +121,10 @@ class Preparation:
         for wanted in {self.settings.hardware, *(self._hardware_of(plan) for plan in plans)}:
             doctor.demand(hardware.needs(self.emulator.arch, wanted))
         _ = (self.authfile, self.extra_ignition, self.bootstrap_ignition, self.acceleration)
-        _ = (self.node_image, self.expectations, self.bootimage)
-        self.images.acquire(media)
-        self.is_checked = True
+        _ = (self.node_image, self.expectations)
+        with self._report.awaiting("checking the disk images"):
+            _ = self.bootimage
+            self.images.acquire(media)
 
     def package_of(self, command: str) -> str | None:
         """Return the node image's package that brings a command, None too when it is not known."""
@@ -160,7 +167,8 @@ class Preparation:
     @cached_property
     def acceleration(self) -> Acceleration:
         """How guests will run here; KVM if it is required."""
-        found = acceleration.probe(self.emulator, Deadline.after(LOOK_S))
+        with self._report.awaiting("testing KVM with a guest"):
+            found = acceleration.probe(self.emulator, Deadline.after(LOOK_S))
         if self.settings.require_kvm:
             acceleration.require_kvm(found)
         return found
@@ -202,7 +210,8 @@ class Preparation:
     @cached_property
     def node_image(self) -> NodeImage:
         """The node image, by digest."""
-        image = node_image.resolve(self.node_source, Deadline.after(LOOK_S))
+        with self._report.awaiting("looking at the node image"):
+            image = node_image.resolve(self.node_source, Deadline.after(LOOK_S))
         if (reason := image.why_not_node_image()) is not None:
             raise InputError(
                 str(image.reference), f"is no node image: {reason}", "name a node image"
@@ -232,19 +241,20 @@ class Preparation:
         """
         source = replace(self.node_source, reference=self.node_image.reference)
         try:
-            return contents_of(self.node_image, source, self._cache, Deadline.after(CONTENTS_S))
+            with self._report.awaiting("listing the programs of the node image"):
+                return contents_of(self.node_image, source, self._cache, Deadline.after(CONTENTS_S))
         except HarnessError as exc:
             LOG.warning("what brings missing commands is not known: %s", exc)
             return None
 
     @cached_property
     def _cache(self) -> Cache:
-        cache = Cache.of_user(self.settings.download_cache_bytes, self._tell)
+        cache = Cache.of_user(self.settings.download_cache_bytes, self._report)
         return self._held.enter_context(cache)
 
     @cached_property
     def _stand_in(self) -> StandIn:
-        return build.ensure(Deadline.after(build.LIMIT_S), self._tell)
+        return build.ensure(Deadline.after(build.LIMIT_S), self._report)
 
     def _hardware_of(self, plan: MachinePlan) -> hardware.Hardware:
         return hardware.with_required(self.settings.hardware, plan.requires)
@@ -259,7 +269,7 @@ class Preparation:
         arch = self.emulator.arch.name
         parsed = parse_reference(reference)
         authfile = self.settings.authfile
-        return Source(reference=parsed, arch=arch, authfile=authfile, report=self._tell)
+        return Source(reference=parsed, arch=arch, authfile=authfile, report=self._report)
 
 
 def _text_of(path: Path, option: str) -> str:

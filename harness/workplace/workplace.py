@@ -38,6 +38,7 @@ from harness.report.history.store import usual_s
 from harness.verdict.findings import judge
 from harness.verdict.passage import Passage
 from harness.verdict.rows import Invariant, InvariantRow, Row
+from harness.waiting import WaitReporter
 from harness.workplace.nodes import Nodes
 from harness.workplace.options import Settings
 from harness.workplace.preparation import Preparation
@@ -54,14 +55,14 @@ class Workplace:
     def __init__(
         self,
         settings: Settings,
-        tell: Callable[[str], None],
+        report: Callable[[str], None],
         artifacts: Artifacts,
         allow: AllowList = NOTHING_ALLOWED,
         rulebook: Rulebook | None = None,
     ) -> None:
-        self.preparation = Preparation(settings, tell)
+        self._report = WaitReporter.of(report)
+        self.preparation = Preparation(settings, self._report)
         self._settings = settings
-        self._tell = tell
         self._artifacts = artifacts
         self._allow = allow
         self._rulebook = rulebook or rules.shipped()
@@ -92,10 +93,13 @@ class Workplace:
         ready = self.preparation
         artifacts = self._artifacts
         self._stack.enter_context(_terminable())
-        run = self._stack.enter_context(begin_run())
-        connection = open_connection(self._settings.libvirt_uri, run.folder)
+        with self._report.awaiting("removing what dead runs left, connecting to libvirt"):
+            run = self._stack.enter_context(begin_run())
+            connection = self._stack.enter_context(
+                open_connection(self._settings.libvirt_uri, run.folder)
+            )
         return Rig(
-            connection=self._stack.enter_context(connection),
+            connection=connection,
             run=run,
             emulator=ready.emulator,
             acceleration=ready.acceleration,
@@ -105,7 +109,8 @@ class Workplace:
             until=self._settings.until,
             usual_s=self._usual_s,
             evidence=artifacts.folder,
-            tell=self._tell,
+            tell=self._report,
+            awaiting=self._report.awaiting,
             redactor=artifacts.redactor,
             allow=self._allow,
             rules=self._rulebook,
@@ -115,6 +120,10 @@ class Workplace:
     @cached_property
     def inputs(self) -> Inputs:
         """The images where the guests can pull them, and all else that is under test."""
+        with self._report.awaiting("serving the images to the guests"):
+            return self._inputs()
+
+    def _inputs(self) -> Inputs:
         ready = self.preparation
         image = ready.node_image
         remote = image.reference.is_remote
@@ -190,7 +199,8 @@ class Workplace:
         with ExitStack() as closing:
             closing.callback(self.preparation.close)
             closing.callback(self._stack.close)
-            self._nodes.take_down_unused()
+            with self._report.awaiting("taking the machines down"):
+                self._nodes.take_down_unused()
 
     def _usual_s(self, scenario: str) -> float | None:
         """Return how long a scenario usually takes here; a history that is unusable knows nothing.
@@ -213,7 +223,7 @@ class Workplace:
 
     def _push_node_image(self, registry: Registry) -> str:
         image = self.preparation.node_image
-        self._tell(f"serving {image.reference} ({image.size_bytes >> 20} MiB) to the guests")
+        self._report(f"serving {image.reference} ({image.size_bytes >> 20} MiB) to the guests")
         # By digest: a tag may have moved since the image was looked at.
         source = replace(
             self.preparation.node_source, reference=image.reference, size_bytes=image.size_bytes
@@ -226,7 +236,8 @@ class Workplace:
         if inputs.payload is None:
             return None
         known = {NODE_IMAGE: inputs.pull_spec, PAUSE: inputs.pause_image}
-        return push_release(inputs.registry, inputs.payload, known, deadline)
+        with self._report.awaiting("serving the release's images to the guests"):
+            return push_release(inputs.registry, inputs.payload, known, deadline)
 
     def _push_pause(self, registry: Registry) -> str:
         arch = self.preparation.emulator.arch.name
