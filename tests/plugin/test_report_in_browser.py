@@ -27,8 +27,8 @@ from harness.model.record import PhaseRecord, QuotedLine, RunRecord
 from harness.model.run_folder import PAGE
 from harness.report import document, page, timeline
 
-GOOD = document.read(fixture("report/example-good.json"))
-FAILED = document.read(fixture("report/example-failed.json"))
+GOOD = document.read(fixture("examples/report-good.json"))
+FAILED = document.read(fixture("examples/report-failed.json"))
 LONG = "\n".join(f"[ {n}.0] {'unbroken' * 60}" for n in range(40))
 RUNS = {"good": GOOD, "failed": FAILED}
 PHONE_PX, SMALLEST_PX, DESK_PX = 390, 360, 1280

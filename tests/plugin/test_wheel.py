@@ -62,3 +62,17 @@ def test_wheel_carries_its_tables_and_plugin(site: Path, tmp_path: Path) -> None
 def test_wheel_carries_what_the_stand_in_is_built_from(site: Path) -> None:
     for name in ("standin/recipe.toml", "standin/tools/crictl.go", "guest/observe"):
         assert (site / "harness/fixtures" / name).is_file()
+
+
+def test_wheel_carries_what_the_harness_reads_and_no_more(site: Path) -> None:
+    everything = {path.name for path in (CHECKOUT / "fixtures").iterdir()}
+
+    carried = {path.name for path in (site / "harness/fixtures").iterdir()}
+
+    # The data of this repository's tests: goldens, recorded streams, examples.
+    assert everything - carried == {"domains", "examples", "transcripts"}
+    assert carried <= everything
+
+
+def test_wheel_is_typed(site: Path) -> None:
+    assert (site / "harness/py.typed").is_file()

@@ -82,7 +82,7 @@ def _entry(name: str, value: object) -> Iterator[str]:
     elif isinstance(value, GenericAlias):
         yield "An Ignition config as JSON has it: a `dict` by field names.\n"
     else:
-        yield f"```python\n{name} = {value!r}\n```\n"
+        yield f"`{value!r}`\n"
 
 
 def _class(name: str, kind: type) -> Iterator[str]:

@@ -23,24 +23,24 @@ from harness.watching.evidence import Evidence
 
 DOCS = Path(__file__).parents[2] / "docs"
 INVARIANT = "::test_invariant[ipi_bootstrap-"
-EXAMPLES = ("example-good.json", "example-failed.json")
+EXAMPLES = ("report-good.json", "report-failed.json")
 RUN = RunRecord(id="run-1", started="2026-11-23T13:00:00Z", subject={}, host={})
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_run_is_read_as_it_was_written(name: str, tmp_path: Path, golden: Golden) -> None:
-    run = document.read(fixture(f"report/{name}"))
+    run = document.read(fixture(f"examples/{name}"))
 
     document.write(run, tmp_path / "report.json")
 
-    golden(fixture(f"report/{name}"), (tmp_path / "report.json").read_bytes())
+    golden(fixture(f"examples/{name}"), (tmp_path / "report.json").read_bytes())
     assert document.read(tmp_path / "report.json") == run
     assert run.machines[0].phases
     assert run.tests
 
 
 def test_machine_is_read_as_it_was_written(tmp_path: Path) -> None:
-    machine = document.read(fixture("report/example-failed.json")).machines[0]
+    machine = document.read(fixture("examples/report-failed.json")).machines[0]
 
     Evidence(folder=tmp_path, redactor=Redactor()).keep_record(machine)
 
@@ -49,7 +49,7 @@ def test_machine_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_what_is_written_holds_the_schema(name: str) -> None:
-    written = json.loads(fixture(f"report/{name}").read_text())
+    written = json.loads(fixture(f"examples/{name}").read_text())
 
     jsonschema.validate(written, document.schema())
 
@@ -59,7 +59,7 @@ def test_what_is_written_holds_the_schema(name: str) -> None:
     [("state", "asleep"), ("subject", {"cpus": 2}), ("schema", SCHEMA + 1), ("tests", [{}])],
 )
 def test_schema_refuses_what_no_run_writes(field: str, value: object) -> None:
-    written = json.loads(fixture("report/example-good.json").read_text())
+    written = json.loads(fixture("examples/report-good.json").read_text())
 
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(written | {field: value}, document.schema())
@@ -67,7 +67,7 @@ def test_schema_refuses_what_no_run_writes(field: str, value: object) -> None:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_example_says_what_a_run_can_say(name: str) -> None:
-    run = document.read(fixture(f"report/{name}"))
+    run = document.read(fixture(f"examples/{name}"))
     rules = {rule["name"]: rule for rule in _table("diagnosis/rules.toml", "rule")}
     phases = {row["name"]: row["title"] for row in _table("diagnosis/phases.toml", "phase")}
     by_host = {"settle", "snapshot"} | {f"ready-{level.name}" for level in readiness.LEVELS}
@@ -121,7 +121,7 @@ def test_bad_file_is_named_with_its_fault(text: str, told: str, tmp_path: Path) 
 
 
 def test_run_of_the_first_schema_is_read_for_comparisons(tmp_path: Path) -> None:
-    path, run = tmp_path / "report.json", document.read(fixture("report/example-good.json"))
+    path, run = tmp_path / "report.json", document.read(fixture("examples/report-good.json"))
     document.write(run, path)
     first = json.loads(path.read_text())
     first["schema"] = 1

@@ -24,8 +24,8 @@ from harness.model.record import (
 )
 from harness.report import document, page
 
-GOOD = document.read(fixture("report/example-good.json"))
-FAILED = document.read(fixture("report/example-failed.json"))
+GOOD = document.read(fixture("examples/report-good.json"))
+FAILED = document.read(fixture("examples/report-failed.json"))
 CONSOLE = ("line 1", "line 2")
 HOSTILE = (
     "</title></style><script>alert(1)</script><img src=x onerror='alert(2)'>\"onload=\"&lt;b&gt;"

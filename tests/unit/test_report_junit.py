@@ -20,8 +20,8 @@ from harness.model.record import (
 )
 from harness.report import document, junit
 
-GOOD = document.read(fixture("report/example-good.json"))
-FAILED = document.read(fixture("report/example-failed.json"))
+GOOD = document.read(fixture("examples/report-good.json"))
+FAILED = document.read(fixture("examples/report-failed.json"))
 
 
 def written(run: RunRecord, folder: Path) -> ElementTree.Element:

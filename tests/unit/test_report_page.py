@@ -20,8 +20,8 @@ from harness.model.record import (
 )
 from harness.report import document, page
 
-GOOD = document.read(fixture("report/example-good.json"))
-FAILED = document.read(fixture("report/example-failed.json"))
+GOOD = document.read(fixture("examples/report-good.json"))
+FAILED = document.read(fixture("examples/report-failed.json"))
 CONSOLE = tuple(f"line {n}" for n in range(5))
 STAND_IN = "it says nothing of RHEL"
 

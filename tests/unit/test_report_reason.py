@@ -11,8 +11,8 @@ from harness.folders import fixture
 from harness.model.record import Blame, Outcome, RunRecord, TestRecord
 from harness.report import document
 
-GOOD = document.read(fixture("report/example-good.json"))
-FAILED = document.read(fixture("report/example-failed.json"))
+GOOD = document.read(fixture("examples/report-good.json"))
+FAILED = document.read(fixture("examples/report-failed.json"))
 PASSED = replace(GOOD, tests=(TestRecord(id="t.py::test_0", outcome=Outcome.PASSED),))
 
 

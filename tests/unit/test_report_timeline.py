@@ -11,8 +11,8 @@ from harness.folders import fixture
 from harness.model.record import Blame, MachineRecord, PhaseRecord, Sighting, State, Weight
 from harness.report import document, inert, page, timeline
 
-RUN = document.read(fixture("report/example-failed.json"))
-GOOD = document.read(fixture("report/example-good.json")).machines[0]
+RUN = document.read(fixture("examples/report-failed.json"))
+GOOD = document.read(fixture("examples/report-good.json")).machines[0]
 FAILED = RUN.machines[0]
 
 
