@@ -28,7 +28,7 @@ def test_reason_is_the_sighting_of_which_the_red_tests_tell() -> None:
         "ipi_bootstrap, during pull of the node image, 111.9 s after power-on · product",
         "the pull of the node image failed 3 times: error: Creating importer",
         "111.8 s console node-image-pull[489]: gave up after 3 tries",
-        "What the pull command said is above",
+        "have the output of the pull",
         "1 other red test says something else",
     ):
         assert told in reason
