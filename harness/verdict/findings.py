@@ -27,7 +27,7 @@ from harness.verdict.rows import (
 )
 from harness.verdict.scope import Facts, is_within
 
-# Tables cite the design document by line. README.md links to it.
+# Tables cite the design document by line; docs/glossary.md links to it.
 _ENHANCEMENT = re.compile(r"\benhancement:\d+")
 _ENHANCEMENT_NAMED = r"\g<0> (openshift/enhancements, split-rhcos-into-layers.md)"
 
