@@ -53,6 +53,26 @@ def test_every_phase_has_a_bar_within_the_timeline(machine: MachineRecord) -> No
         assert 0 <= row.at <= row.at + row.width <= 100.001
 
 
+def test_control_plane_is_a_row_beside_the_phase_that_stays() -> None:
+    up = machine(
+        phase("services", 0, 40), phase("multi-user.target", 40, None),
+        phase("temporary control plane", 40, 80, depth=1),
+    )  # fmt: skip
+
+    assert bars(replace(up, state=State.UP))["temporary control plane"] == pytest.approx(
+        (100 * 40 / 84, 100 * 80 / 84)
+    )
+    assert "temporary control plane 40.0 80.0 40.0 s" in shown(up)
+
+
+def test_variant_of_the_installer_stands_above_the_timeline() -> None:
+    variant = "the installer's own config (bootstrap machine): live-apply by a generator"
+    text = shown(replace(machine(phase("kernel", 0, 20)), installer=variant))
+
+    assert text.index(f"config: {variant}") < text.index("1 phases in")
+    assert "config:" not in shown(machine(phase("kernel", 0, 20)))
+
+
 def test_bars_are_shares_of_the_time() -> None:
     found = bars(machine(phase("kernel", 0, 20), phase("initramfs", 20, 80)))
 
