@@ -1,4 +1,4 @@
-"""Replaces testinfra's `host`, which means the workstation, by the node; has goldens updated."""
+"""Makes testinfra's `host` the node instead of the workstation, and loads the goldens."""
 
 from __future__ import annotations
 
