@@ -181,12 +181,12 @@ def test_play_is_never_silent_for_longer_than_ten_seconds(tmp_path: Path) -> Non
     rig = replace(rig, tell=report, awaiting=report.awaiting)
 
     with play(scenario("ipi_bootstrap"), rig, inputs_for("ipi_bootstrap", tmp_path)):
-        at_s = [at_s for at_s, _ in host.told]
+        at_s = [at_s for at_s, _ in host.lines]
 
     assert max(later_s - earlier_s for earlier_s, later_s in pairwise(at_s)) <= 11.0
     assert any(
         re.search(r"step 3 of 6, multi-user; now kernel \(\d+ s so far\)", line)
-        for _, line in host.told
+        for _, line in host.lines
     )
 
 
