@@ -1,4 +1,4 @@
-"""What a played scenario gives to tests: its judged nodes, running, before and after."""
+"""What a played scenario gives to tests: its judged nodes, running, with their snapshots."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _Value = TypeVar("_Value")
 
 
 class Watching(Protocol):
-    """What looks after a machine from outside: a `watching.Watch`, or nobody."""
+    """What watches a machine from outside: a `watching.Watch`, or `Unwatched`."""
 
     @property
     def boots(self) -> int:
@@ -28,17 +28,17 @@ class Watching(Protocol):
 
     @property
     def record(self) -> MachineRecord:
-        """What there is to report of the machine so far."""
+        """The report of the machine so far."""
 
     def check_alive(self) -> None:
-        """Return while nothing fatal was seen; raise what the diagnosis says otherwise."""
+        """Return while nothing fatal was seen, else raise the diagnosis."""
 
     def phase(self, name: str, title: str) -> AbstractContextManager[None]:
         """Record the block as a phase of the machine."""
 
 
 class Unwatched:
-    """Looks after nothing, for nodes that are no machine of the harness."""
+    """Watches nothing, for nodes that the harness does not run."""
 
     boots = 1
     record = MachineRecord(name="unwatched", scenario="", folder="")
@@ -55,7 +55,7 @@ class Unwatched:
 class AppliedNode:
     """A node with its node layer: still running, with its state before and after.
 
-    `reboots` is how often a bootimage with the node layer inside would reboot on this `way`.
+    `reboots` is how often a bootimage with the node layer inside would reboot as well.
     """
 
     machine: Machine
@@ -81,7 +81,7 @@ class AppliedNodes(dict[str, AppliedNode]):
 
 
 def only(by_machine: Mapping[str, _Value]) -> _Value:
-    """Return what there is of the one judged machine.
+    """Return the value of the one judged machine.
 
     Raises:
         InputError: there are several.

@@ -1,4 +1,4 @@
-"""What is known of a run before anything is opened, and the steps of scenarios may depend on."""
+"""What the steps of scenarios may depend on, known before anything is opened."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 class Given:
     """What a scenario's steps may depend on.
 
-    `has_control_plane` is whether the run has the parts of one. `installer` is what the
-    installer's own config does, None where the harness's config is booted.
+    `has_control_plane`: the run has the parts of one. `installer` describes the installer's own
+    config, None if the harness's config is booted.
     """
 
     has_control_plane: bool = True

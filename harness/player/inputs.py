@@ -37,29 +37,29 @@ from harness.player.given import Given
 class Images(Protocol):
     """The images under test by their keys: `bootimage`, `fat`, `live-iso`, a project's own.
 
-    Each method raises `InputError` where there is none of that key, or it cannot be used.
+    Each method raises `InputError` if no image has the key, or it cannot be used.
     """
 
     def disk(self, key: str) -> BootImage:
-        """Return a disk image, verified and unpacked, never to be written to."""
+        """Return a disk image, verified, unpacked and read-only."""
 
     def iso(self, key: str) -> Path:
         """Return a live ISO."""
 
     def live_media(self, key: str, folder: Path) -> LiveMedia:
-        """Return a live ISO with its parts for the network, which may be put in `folder`."""
+        """Return a live ISO with its parts for a network boot, unpacked to `folder` if need be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
     """What is under test, the same for every scenario of a run.
 
-    `payload` has the parts of a control plane on this host, `release` gives them as a release that
-    guests reach; both are None with images that are not stand-ins.
+    `payload` has the parts of a control plane on this host, `release` returns them as a release
+    that guests reach. Both are None unless the images are stand-ins.
     `pull_spec` and `pause_image` are names by digest as the guest reaches them, without transport.
-    `bootstrap_ignition` is the installer's own config, to be booted as it is.
-    `package_of` names the node layer's package that brings a command, None when none does; it may
-    have to fetch the image for that, `known_package_of` does not and is None then, too.
+    `bootstrap_ignition` is the installer's own config, booted unchanged.
+    `package_of` names the node layer's package that brings a command, None if none does. It may
+    fetch the image; `known_package_of` does not, and returns None then.
     """
 
     images: Images
@@ -94,14 +94,13 @@ class Inputs:
 class Rig:
     """What the host offers: where machines run, how fast, and where evidence and progress go.
 
-    `timeout_factor` already holds the accelerator's and the user's. `evidence` outlives the run,
-    and `redactor` keeps secrets out of it. `allow` holds what is known to be wrong and allowed, as
-    of `today`, and `rules` what the lines of a machine are held against. `hardware` is what each
-    machine is made of. `memory_mib` is the user's wish for each machine; None leaves it to the
-    scenario. `until` names the step after which `pause` is called, with the machine and the private
-    key to log in with. `usual_s` gives how long a scenario usually takes, None where no history
-    knows. `awaiting` reports what its block waits for while nothing else is reported. Tests replace
-    `boot`, `connect` and `clock`.
+    `timeout_factor` is the accelerator's times the user's. `evidence` outlives the run, and
+    `redactor` keeps secrets out of it. `allow` lists the known problems that are allowed on
+    `today`; `rules` judge the lines of a machine. `hardware` is what each machine is made of.
+    `memory_mib` is the user's choice for each machine, None for the scenario's own. The play pauses
+    after the step `until`. `usual_s` returns how long a scenario usually takes, None without a
+    history. `awaiting` reports what its block waits for while nothing else is reported. Tests
+    replace `boot`, `connect` and `clock`.
     """
 
     connection: Connection

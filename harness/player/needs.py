@@ -1,4 +1,4 @@
-"""What scenarios cannot do without, beside a node image; reported before a machine boots."""
+"""What scenarios need beside a node image, checked before a machine boots."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.player.plan import FAT, LIVE_ISO
 
 
 class Need(StrEnum):
-    """One thing that a scenario cannot do without, in words; its images are known by their keys."""
+    """One thing that a scenario needs, in words. Images are needed by their keys."""
 
     RELEASE = "release to make a control plane of"
     """The installer's own config brings one."""

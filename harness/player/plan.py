@@ -1,7 +1,6 @@
-"""What a scenario plans: its machines, what they boot and how their config reaches them, services.
+"""What a scenario plans: its machines, what they boot, how their config reaches them, its services.
 
-Data alone. `site` gives configs and services what they have to know of each other, and `machines`
-makes a plan into a machine that runs.
+Data only. `machines` makes a running machine of a plan.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-# For types alone: to read a plan must not load SSH and libvirt.
+# For types only: reading a plan must not load SSH and libvirt.
 if TYPE_CHECKING:
     from harness.model.ignition import Document
     from harness.player.site import Site
@@ -19,10 +18,10 @@ if TYPE_CHECKING:
 BOOTIMAGE = "bootimage"
 FAT = "fat"
 LIVE_ISO = "live-iso"
-"""Keys of images that have options of their own; `--image KEY=PATH` gives any other."""
+"""Keys of images that have their own options; `--image KEY=PATH` gives any other."""
 
 INSTALL_BYTES = 10 << 30
-"""A disk that an install fits on; it takes no room before something is written."""
+"""The size of a disk to install on. The file is sparse."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +56,14 @@ Medium = FromDisk | FromIso | FromNetwork
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ByFirmware:
-    """The machine finds its whole config by fw_cfg, or where its architecture has no such thing."""
+    """The machine gets its whole config by fw_cfg, or by what its architecture has instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ByPointer:
     """The machine starts with a pointer config, and fetches the whole one over the network.
 
-    `service` yields the pointer; `site.config_of(machine)` is what has to be served there.
+    `service` yields the pointer, and serves `site.config_of(machine)`.
     """
 
     service: str
@@ -72,7 +71,7 @@ class ByPointer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InMedium:
-    """The config is in the medium that the machine boots, which has to be a live one."""
+    """The config is in the live medium that the machine boots."""
 
 
 Delivery = ByFirmware | ByPointer | InMedium
@@ -81,9 +80,9 @@ BY_FIRMWARE = ByFirmware()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivateLink:
-    """A private network segment that two machines name; `is_only_way` leaves one no other way out.
+    """A private network segment between two machines.
 
-    A machine of that kind can reach neither the host nor the internet but over the segment.
+    With `is_only_way` the machine reaches the host and the internet over the segment only.
     """
 
     name: str
@@ -94,8 +93,8 @@ class PrivateLink:
 class MachinePlan:
     """One machine of a scenario.
 
-    `config` gives its whole Ignition config. `requires` are words of `--hardware` that it cannot do
-    without. A machine that `is_judged` is logged in to, and the tests run against it.
+    `config` returns its whole Ignition config. `requires` are words of `--hardware`. The tests run
+    against each machine that `is_judged`.
     """
 
     name: str
@@ -110,11 +109,11 @@ class MachinePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """What is there beside the machines: a server, a control plane, or what they all have to know.
+    """What runs beside the machines: a server, a control plane, or data that they share.
 
-    `run` is entered before the first machine is switched on, after the services named before, and
-    left when all machines are gone. Others find what it yields by `site.service(name)`. If that
-    has `check_alive`, every wait for a machine asks it; files in `logs` are kept as evidence.
+    `run` is entered before the first machine is switched on, after the services listed before it,
+    and left when all machines are gone. `site.service(name)` returns what it yields. If that has
+    `check_alive`, every wait for a machine calls it; files in its `logs` are kept as evidence.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """The player: takes a scenario's steps, and is the only code that waits for its machines.
 
-It stretches every limit for the host, counts the boots that a machine may make, asks all machines
-and services at every look whether the scenario can still succeed, and reports where it is.
+It stretches every limit for the host, counts the boots of each machine, and reports progress. While
+it waits, it checks that every machine and service can still succeed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from harness.player.steps import Check, Checkpoint, LogIn, Reach, Reboot, Step, 
 
 _SNAPSHOT_S = 60.0
 _ASK_S = 30.0
-# Not stretched: how often to look.
+# Not stretched.
 _LOOK_S = 0.5
 
 
@@ -44,7 +44,7 @@ class LivingService(Protocol):
     """A service that can end by itself, as a control plane on this host."""
 
     def check_alive(self) -> None:
-        """Return while it runs; raise why it does not."""
+        """Return while it runs, else raise why it ended."""
 
 
 @contextmanager
@@ -52,7 +52,7 @@ def play(scenario: Scenario, rig: Rig, inputs: Inputs) -> Iterator[AppliedNodes]
     """Context manager that brings up all machines of a scenario; on leaving, all are gone.
 
     Raises:
-        InputError: the scenario makes no sense, or an image or config cannot be used.
+        InputError: the scenario contradicts itself, or an image or config cannot be used.
         ProductError: the bootimage or the node image failed.
         RigError: the host failed.
     """
@@ -92,7 +92,7 @@ class _Player:
 
         Raises:
             ProductError: a session broke.
-            RigError: a snapshot cannot be had.
+            RigError: a snapshot cannot be taken.
         """
         judged = [self._site.machines[name] for name in self._site.scenario.judged]
         return AppliedNodes({running.name: self._applied(running) for running in judged})
@@ -194,12 +194,12 @@ class _Player:
             running.watch.say(f"goes on without {goal}: {exc.reason}")
 
     def _check_alive(self) -> None:
-        """Return while every machine and service can still succeed; raise why one cannot."""
+        """Return while every machine and service can still succeed, else raise why one cannot."""
         for running in self._site.machines.values():
             running.watch.check_alive()
 
     def _note_up(self, machine: str, number: int) -> None:
-        """Record a machine that no test will judge as up, when the last of its steps is taken."""
+        """Record a machine that no test judges as up after the last of its steps."""
         later = {step.machine for step in self._steps[number + 1 :]}
         if machine and machine not in later and machine not in self._site.scenario.judged:
             self._site.machines[machine].watch.note(state=State.UP)
@@ -228,11 +228,11 @@ class _Player:
 
 
 def _has_reached(running: Running, phase: str) -> None:
-    """Return when a phase is reached in the boot that the machine has to be in.
+    """Return if a phase is reached in the boot that the scenario expects.
 
     Raises:
-        ProductError: the machine is in a later boot, which no step expects.
-        NotYet: otherwise, with what the guest reported last.
+        ProductError: the machine is in a later boot.
+        NotYet: the phase is not reached; carries what the guest reported last.
     """
     watch = running.watch
     if watch.has_reached(phase, running.boot):

@@ -1,4 +1,4 @@
-"""A machine of a scenario while it runs: what checks ask, and what the player waits for."""
+"""A machine of a scenario while it runs, for checks and for the player's waits."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ from harness.watching.watch import Watch
 
 @dataclass(slots=True, kw_only=True)
 class Running:
-    """A machine that was switched on, by its name in the scenario.
-
-    `boot` counts the boots that its scenario has led it through: the one that it has to be in.
-    """
+    """A machine that was switched on; `boot` is the boot that its scenario expects it in."""
 
     name: str
     machine: Machine

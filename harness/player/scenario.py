@@ -1,4 +1,4 @@
-"""A scenario: data about one way in which a node comes up. What follows from the data is derived.
+"""A scenario: data about one way in which a node comes up.
 
 A scenario never waits, never scales a time and never counts boots; `player.play` does.
 """
@@ -18,9 +18,9 @@ from harness.player.steps import LogIn, Reach, Reboot, Step, SwitchOn, step_name
 STANDALONE_LEVELS = ("unit-active", "healthz", "cri", "static-pod")
 """Levels of readiness of a kubelet without a cluster."""
 BOOTSTRAP_LEVELS = (*STANDALONE_LEVELS, "api-readyz")
-"""Levels of readiness of a bootstrap machine; it is no Node of the cluster that it begins."""
+"""Levels of readiness of a bootstrap machine, which is not a Node of the cluster that it starts."""
 NODE_LEVELS = (*BOOTSTRAP_LEVELS, "node-ready", "os-id-label")
-"""Levels of readiness of a Node; a run without a control plane asks the first ones alone."""
+"""Levels of readiness of a Node. A run without a control plane checks `STANDALONE_LEVELS` only."""
 _REMEDY = "correct the scenario; docs/scenarios.md says what steps it can have"
 
 
@@ -28,9 +28,8 @@ _REMEDY = "correct the scenario; docs/scenarios.md says what steps it can have"
 class Scenario:
     """One way a node comes up.
 
-    `levels` names the levels of readiness that a judged machine has to reach at its end. `needs` is
-    what the scenario cannot do without, beside the images of its machines. With
-    `takes_installer_config` it boots the installer's own config if one is given.
+    A judged machine has to reach `levels` of readiness. `needs` adds to the images of its machines.
+    With `takes_installer_config` it boots the installer's own config if one is given.
     """
 
     name: str
@@ -62,7 +61,7 @@ class Scenario:
         """Return the plan of a machine by its name.
 
         Raises:
-            InputError: there is no such machine.
+            InputError: the scenario has no such machine.
         """
         for plan in self.machines:
             if plan.name == machine:
@@ -78,18 +77,15 @@ class Scenario:
         return self.name if self.judged == (machine,) else f"{self.name}_{machine}"
 
     def reboots(self, machine: str, given: Given | None = None) -> int:
-        """Return how often a machine reboots; a bootimage with the node layer inside does as well.
-
-        One more is too many.
-        """
+        """Return how often a machine may reboot: as often as a bootimage with the node layer."""
         steps = self.steps(given or Given())
         return sum(isinstance(step, Reboot) and step.machine == machine for step in steps)
 
     def checked_steps(self, given: Given) -> tuple[Step, ...]:
-        """Return the steps, if they make sense.
+        """Return the steps after checking them.
 
         Raises:
-            InputError: they do not; the scenario and the step are named.
+            InputError: they contradict themselves or the scenario.
         """
         steps = self.steps(given)
         for problem in _problems(self, steps):
@@ -98,7 +94,7 @@ class Scenario:
 
 
 def _problems(scenario: Scenario, steps: tuple[Step, ...]) -> Iterator[str]:
-    # Not at import: a project without machines does not pay for the tables of diagnosis.
+    # Not at import, so that a project without machines does not load the tables of diagnosis.
     from harness.diagnosis.phases import names as phase_names
 
     phases = phase_names()

@@ -1,4 +1,4 @@
-"""What a scenario's configs and services may ask of the play that they are part of."""
+"""What a scenario's configs and services know of the play that they are part of."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Site(Protocol):
 
     @property
     def folder(self) -> Path:
-        """A private folder that goes with the run."""
+        """A private folder that is removed with the run."""
 
     @property
     def access(self) -> tuple[Config, ...]:
-        """What every machine wants: logins, evidence, trust in the registry."""
+        """What every machine needs: logins, evidence, trust in the registry."""
 
     @property
     def kubelet(self) -> tuple[Config, ...]:
@@ -39,21 +39,21 @@ class Site(Protocol):
 
     @property
     def services(self) -> Mapping[str, object]:
-        """What the services yielded that run so far, by name."""
+        """What the running services yielded, by name."""
 
     @property
     def machines(self) -> Mapping[str, Running]:
-        """The machines that were switched on so far, by name."""
+        """The machines that are switched on, by name."""
 
     @property
     def segments(self) -> Mapping[str, Segment]:
-        """The machines' ends of their links, by the names of the machines that have one."""
+        """The machines' ends of their links, by machine."""
 
     def document(self, *pieces: Config) -> Document:
-        """Return a machine's config of access, `pieces` and the user's own, each over the last."""
+        """Return a machine's config: access, `pieces`, then the user's own on top."""
 
     def nested(self, *pieces: Config) -> Document:
-        """Return a config that another one carries, checked as nobody checks it later.
+        """Return a config that another one carries, checked here as it is not checked later.
 
         Raises:
             InputError: `ignition-validate` refuses it.

@@ -1,4 +1,4 @@
-"""The steps of a scenario, over all of its machines. Data alone: `player` takes them.
+"""The steps of a scenario, over all of its machines. Data only: `player` takes them.
 
 Limits are seconds with hardware acceleration; the player stretches them for a slow guest.
 """
@@ -21,7 +21,7 @@ _CHECK_S = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchOn:
-    """Switch the machine on; from here on it is watched, and evidence of it is kept."""
+    """Switch the machine on, watch it, and keep evidence of it."""
 
     machine: str
     name: str = "switch-on"
@@ -29,7 +29,7 @@ class SwitchOn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogIn:
-    """Log in to the machine by SSH as soon as it lets us in."""
+    """Log in to the machine by SSH as soon as its sshd accepts the key."""
 
     machine: str
     limit_s: float = _LOGIN_S
@@ -38,9 +38,9 @@ class LogIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """Wait until the machine has reached `phase` in the boot that it has to be in.
+    """Wait until the machine has reached `phase` in the boot that the scenario expects.
 
-    An inner phase is reached when it has ended well, one of the chain when it has begun.
+    An inner phase is reached when it has ended well, a phase of the chain when it has begun.
     """
 
     machine: str
@@ -64,11 +64,11 @@ class Reboot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """Ask `act` until it returns: it raises `NotYet` to be asked again, or the error that it found.
+    """Call `act` until it returns. It raises `NotYet` to be called again, or the error it found.
 
-    `act` gets the machine and the time that one question may take, and has to be safe to repeat:
-    a question that got no answer in that time is asked again. With `or_go_on` a check that is
-    not done in its time is reported, and the scenario goes on.
+    `act` gets the machine and the limit of one call, and has to be safe to repeat: a call that ran
+    out of time is repeated. With `or_go_on` a check that does not succeed in `limit_s` is reported,
+    and the scenario goes on.
     """
 
     machine: str
@@ -86,20 +86,20 @@ class Checkpoint:
 
     @property
     def machine(self) -> str:
-        """No machine: it is a point of the whole scenario."""
+        """Empty: a checkpoint belongs to the whole scenario."""
         return ""
 
 
 Step = SwitchOn | LogIn | Reach | Reboot | Check | Checkpoint
 
 NODE_LAYER = "node-layer"
-"""The checkpoint of every scenario at which the node layer is on the judged machine."""
+"""Every scenario's checkpoint after the node layer is in place on the judged machine."""
 
 
 def step_names(steps: Sequence[Step]) -> tuple[str, ...]:
     """Return a name for each step, unique among them: `reboot`, `reboot-2`, `bootstrap:login`.
 
-    The machine leads where the steps are of several.
+    With several machines the machine's name is a prefix.
     """
     is_one = len({step.machine for step in steps if step.machine}) <= 1
     seen: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""What a scenario comes down to in a row of a table, derived from its data."""
+"""A scenario as a row of a table, derived from its data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def markdown(scenarios: Iterable[Scenario]) -> str:
 
 
 def lines(scenario: Scenario) -> Iterator[str]:
-    """Yield what a terminal shows of a scenario: its title, its needs, its steps."""
+    """Yield a scenario's title, needs and steps for a terminal."""
     yield f"{scenario.name}: {scenario.title}"
     images = (f"image {key}" for key in scenario.images if key != BOOTIMAGE)
     needs = [*images, *scenario.needs]

@@ -1,4 +1,4 @@
-"""Agent-based installer: as assisted, with all in the ISO, led by the host where all meet."""
+"""Agent-based installer: as `assisted`, with all in the ISO, led by the rendezvous host."""
 
 from __future__ import annotations
 

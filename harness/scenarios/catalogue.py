@@ -1,6 +1,6 @@
-"""The scenarios that can be asked for: one file of this room each, and those that a project adds.
+"""All scenarios: one module of this room each, and those that a project adds.
 
-A module of a scenario has one public value, `SCENARIO`. Nothing else knows a scenario by name.
+A scenario's module has one public value, `SCENARIO`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Catalogue:
         return added
 
     def chosen(self, wanted: Sequence[str]) -> tuple[str, ...]:
-        """Return the names that `wanted` stands for.
+        """Return the names that `wanted` selects, `all` expanded.
 
         Raises:
             InputError: one is unknown.
@@ -63,7 +63,7 @@ class Catalogue:
         """Return if each of the scenarios boots the config given with --bootstrap-ignition.
 
         Raises:
-            InputError: one would pass it over.
+            InputError: one would ignore it.
         """
         others = [name for name in names if not self.named(name).takes_installer_config]
         if others:
@@ -76,7 +76,7 @@ class Catalogue:
 
 @cache
 def _modules() -> dict[str, str]:
-    # By their text: importing them all would load more than a list of names is worth.
+    # By their text: a list of names must not import them all.
     return {
         path.stem: f"{__package__}.{path.stem}"
         for path in Path(__file__).parent.glob("*.py")

@@ -1,6 +1,6 @@
 """Fat bootimage, the control: the node packages are inside, as before the split.
 
-The same config as for the bootstrap has nothing to do, and nothing may change.
+The bootstrap's config has nothing to do, and nothing may change.
 """
 
 from __future__ import annotations

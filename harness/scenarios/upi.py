@@ -1,4 +1,4 @@
-"""UPI bootstrap: as `ipi_bootstrap`, with a pointer to the config on a web server of the user's."""
+"""UPI bootstrap: as `ipi_bootstrap`, with a pointer to the config on the user's web server."""
 
 from harness.scenarios.flows.bootstrap import NODE, bootstrap
 from harness.scenarios.flows.web_server import BY_WEB_SERVER, web_server

@@ -1,4 +1,4 @@
-"""UPI bootstrap: as `upi`, over HTTPS with a CA that the pointer brings."""
+"""UPI bootstrap: as `upi`, over HTTPS, with the CA in the pointer."""
 
 from harness.scenarios.flows.bootstrap import NODE, bootstrap
 from harness.scenarios.flows.web_server import BY_WEB_SERVER, web_server

@@ -1,1 +1,1 @@
-"""How a play is made of a scenario: its stage, its machines, its progress and its stops."""
+"""One play of a scenario: its stage, machines, progress and pause."""

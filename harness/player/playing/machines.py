@@ -1,4 +1,4 @@
-"""From a machine's plan to a machine that is switched on, watched, and kept evidence of."""
+"""Switch on a planned machine, watch it, and keep evidence of it."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ _IN_MEDIUM = "medium-config.json"
 def switched_on(rig: Rig, site: Stage, plan: MachinePlan) -> Iterator[Running]:
     """Context manager that runs a machine as planned, watched from power-on.
 
-    Whatever happens to it, `rig.evidence/NAME` has the evidence afterwards.
+    `rig.evidence/NAME` has the evidence, whatever happens to the machine.
 
     Raises:
-        InputError: there is no such image, or `ignition-validate` refuses the config.
+        InputError: the image does not exist, or `ignition-validate` refuses the config.
         RigError: the host cannot start the machine.
     """
     name = site.scenario.record_name(plan.name)
@@ -61,9 +61,9 @@ def switched_on(rig: Rig, site: Stage, plan: MachinePlan) -> Iterator[Running]:
 def _with_medium(
     rig: Rig, site: Stage, plan: MachinePlan, evidence: Evidence, spec: MachineSpec
 ) -> Iterator[MachineSpec]:
-    """Context manager that gives `spec` what the machine boots, with its config where it belongs.
+    """Context manager that yields `spec` with what the machine boots, and with its config.
 
-    Every config is kept as evidence before the machine starts: its secrets are known from then on.
+    Every config is kept as evidence before the machine starts, so its secrets are redacted.
     """
     match plan.medium:
         case FromDisk() as medium:

@@ -50,7 +50,7 @@ def ipxe_script(url: str, routes: Collection[str]) -> str:
 
 
 def once(body: bytes) -> Route:
-    """Serve `body` to the first client that asks for it, and to nobody else."""
+    """Serve `body` to the first client that asks for it, and to no other."""
     left = [body]
 
     def answer(asked: Request) -> Answer:

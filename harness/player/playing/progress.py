@@ -1,4 +1,4 @@
-"""Where a play is: step k of n, and the share of the usual time where history knows it."""
+"""Progress of a play: step k of n, and the share of the usual time if a history has it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The check with which every play ends: systemd has no jobs left."""
+"""The last check of every play: systemd has no jobs left."""
 
 from __future__ import annotations
 
@@ -17,4 +17,4 @@ def _no_jobs(running: Running, deadline: Deadline) -> None:
 
 
 SETTLE = Check(machine="", name="settle", act=_no_jobs, or_go_on=True)
-"""A unit that starts over and over has a job most of the time: judging it is for later."""
+"""It goes on without success: a unit that restarts over and over is judged later."""

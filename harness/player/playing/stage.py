@@ -1,4 +1,4 @@
-"""The site of one play: its keys, links, configs, and the services and machines so far."""
+"""The site of one play: its keys, links, configs, services and machines."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class Stage:
 
     @property
     def folder(self) -> Path:
-        """A private folder that goes with the run."""
+        """A private folder that is removed with the run."""
         return self.rig.run.folder
 
     @property
     def access(self) -> tuple[Config, ...]:
-        """What every machine wants: logins, evidence, trust in the registry."""
+        """What every machine needs: logins, evidence, trust in the registry."""
         inputs, registry = self.inputs, self.inputs.registry
         login = () if inputs.authfile is None else (access.registry_login(inputs.authfile),)
         return (
@@ -63,11 +63,11 @@ class Stage:
         return standalone_kubelet(pause), crio_pause(pause)
 
     def document(self, *pieces: Config) -> Document:
-        """Return a machine's config of access, `pieces` and the user's own, each over the last."""
+        """Return a machine's config: access, `pieces`, then the user's own on top."""
         return whole((*self.access, *pieces), self.inputs.extra_ignition)
 
     def nested(self, *pieces: Config) -> Document:
-        """Return a config that another one carries, checked as nobody checks it later.
+        """Return a config that another one carries, checked here as it is not checked later.
 
         Raises:
             InputError: `ignition-validate` refuses it.
@@ -100,12 +100,12 @@ class Stage:
 
     @property
     def services(self) -> Mapping[str, object]:
-        """What the services yielded that run so far, by name."""
+        """What the running services yielded, by name."""
         return self._services
 
     @property
     def machines(self) -> Mapping[str, Running]:
-        """The machines that were switched on so far, by name."""
+        """The machines that are switched on, by name."""
         return self._machines
 
     def add_service(self, name: str, value: object) -> None:
@@ -118,7 +118,7 @@ class Stage:
 
     @property
     def segments(self) -> Mapping[str, Segment]:
-        """The machines' ends of their links, by the names of the machines that have one."""
+        """The machines' ends of their links, by machine."""
         return self._segments
 
 

@@ -1,1 +1,1 @@
-"""What several scenarios share: the configs and steps of one way to come up."""
+"""Configs and steps that several scenarios share."""

@@ -1,7 +1,7 @@
 """Bootstrap machines: live-apply at the first boot, and a temporary control plane.
 
-The latter is made of the stand-in's release: with other images kubelet stands alone. If the user
-gave the installer's own config, that one is booted instead of the harness's.
+The control plane comes out of the stand-in's release; with other images kubelet runs without one.
+The installer's own config, if the user gave one, is booted instead of the harness's.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def steps(given: Given) -> tuple[Step, ...]:
 
 
 def live_apply_steps(machine: str, given: Given) -> tuple[Step, ...]:
-    """Return the steps from the boot that live-applies to the node layer in place."""
+    """Return the steps from the boot that live-applies until the node layer is in place."""
     limit_s = LIMITS.live_apply_s + BACK_S if given.installer is None else installer.UP_S
     return (
         Reach(machine=machine, phase="multi-user", limit_s=limit_s),
@@ -83,7 +83,7 @@ def live_apply_steps(machine: str, given: Given) -> tuple[Step, ...]:
 
 
 def with_control_plane(machine: str, given: Given) -> tuple[Step, ...]:
-    """Return the step to a ready API where there is one to wait for."""
+    """Return the step to a ready API, if the run has a control plane."""
     if not given.has_control_plane:
         return ()
     return (Reach(machine=machine, phase="control-plane", limit_s=LIMITS.control_plane_s),)

@@ -1,4 +1,4 @@
-"""Checks that several scenarios make of a machine's streams."""
+"""Checks of a machine's streams that several scenarios share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from harness.player.running import Running
 
 OVERLAY = "overlay-apply"
-"""The phase in which the node image is overlaid on /usr, whoever's scripts do it."""
+"""The phase in which any installer's scripts overlay the node image on /usr."""
 _PEAKS = "memory-peaks"
 _MIB = 1 << 20
 
@@ -49,8 +49,8 @@ def why_without(variant: Variant | None) -> str:
 class MemoryBudget:
     """The most that a live system may keep in memory, in MiB.
 
-    `node_image_mib` is what /var/ostreecontainer holds, of the 5 GiB that the installer gives it;
-    `writable_mib` is what /etc and /var hold.
+    `node_image_mib` is for /var/ostreecontainer, of the 5 GiB that the installer gives it,
+    `writable_mib` for /etc and /var.
     """
 
     node_image_mib: int = 4608
@@ -58,7 +58,7 @@ class MemoryBudget:
 
 
 def memory_within(budget: MemoryBudget, running: Running, _: Deadline) -> None:
-    """Report what lay in memory at most, and return if it is within `budget`.
+    """Report the most that was in memory, and return if it is within `budget`.
 
     Raises:
         ProductError: it was more, or the machine reported nothing about it.

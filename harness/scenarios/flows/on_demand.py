@@ -46,7 +46,7 @@ def on_live_iso(
     config: Callable[[Site], Document],
     services: tuple[Service, ...] = (),
 ) -> Scenario:
-    """Return the scenario of a live system whose `config` has an agent."""
+    """Return the scenario of a live system with an agent in its `config`."""
     return Scenario(
         name=name, title=title, machines=(live_machine(_NODE, _MEMORY_MIB, config),),
         services=services, steps=_steps,
@@ -67,7 +67,7 @@ def end_marks(running: Running, deadline: Deadline) -> None:
     """Return if the system has the marks of a live-apply without generator and isolate.
 
     Raises:
-        ProductError: a unit is not active any more, oc is not there, or default.target changed.
+        ProductError: a unit is no longer active, oc is missing, or default.target changed.
     """
     seen = running.session.run(LOOK, deadline, check=True).stdout.strip()
     if seen != _END_MARKS:

@@ -1,7 +1,6 @@
 """Machines that pivot: pointer, full config, rebase at the first boot, one reboot, their cluster.
 
-Where the run has the parts of a control plane, kubelet joins one that runs on this host; else it
-stands alone.
+If the run has the parts of a control plane, kubelet joins one on this host.
 """
 
 from __future__ import annotations
@@ -69,7 +68,7 @@ def as_role(role: str, config: Document) -> Iterator[Document]:
 
 
 def pivot_steps(machine: str) -> tuple[Step, ...]:
-    """Return the steps from the boot that pivots to the node layer in the next one."""
+    """Return the steps from the boot that pivots until the node layer runs in the next one."""
     return (
         # One step more: the pivot pulls and deploys.
         Reach(machine=machine, phase="pivot", limit_s=LIMITS.live_apply_s + LIMITS.step_s),
@@ -81,7 +80,7 @@ def pivot_steps(machine: str) -> tuple[Step, ...]:
 
 @contextmanager
 def control_plane(site: Site) -> Iterator[ControlPlane | None]:
-    """Run etcd and an API server on this host; yields None where the run has no parts of them."""
+    """Run etcd and an API server on this host; yields None if the run has no parts of them."""
     payload, run = site.inputs.payload, site.rig.run
     if payload is None:
         yield None

@@ -1,8 +1,8 @@
 """Single nodes: a bootstrap in place, an install, and a pivot on the disk.
 
-The live system overlays the node image on itself and brings up a temporary control plane. Its
-machine-config server gives the config of the machine to be, which is installed, pivots at its first
-boot, and is a node of its own control plane in the end.
+The live system overlays the node image and runs a temporary control plane, whose machine-config
+server serves the config of the disk. The installed machine pivots at its first boot, and becomes a
+node of its own control plane.
 """
 
 from __future__ import annotations
@@ -102,10 +102,10 @@ def _installers_to_disk() -> tuple[Step, ...]:
 
 
 def _config(scenario: str, site: Site) -> Document:
-    """Return the config of the live system, which holds the one of the disk.
+    """Return the config of the live system, with the config of the disk inside.
 
     Raises:
-        InputError: there is no release, or `ignition-validate` refuses the config of the disk.
+        InputError: the images have no release, or `ignition-validate` refuses the disk's config.
     """
     if (document := site.inputs.bootstrap_ignition) is not None:
         return installer.single_node_config(scenario, site, document)
@@ -133,7 +133,7 @@ def _installed(site: Site, release: ReleasePayload, pki: Pki) -> Document:
 
 
 def release_for(site: Site) -> ReleasePayload:
-    """Return the release that a control plane is made of.
+    """Return the release with the parts of a control plane.
 
     Raises:
         InputError: the images have none.

@@ -1,4 +1,4 @@
-"""UPI: the config on a web server of the user's, which a pointer leads to."""
+"""UPI: a pointer leads to the config on the user's web server."""
 
 from __future__ import annotations
 
