@@ -36,17 +36,17 @@ _LOOK_S = 0.02
 
 @dataclass(slots=True, kw_only=True)
 class WebServer:
-    """A server that listens. `requests` and `troubles` grow while it runs, in their order.
+    """A server that listens. `requests` and `problems` grow while it runs, in their order.
 
     Every path begins with `token`: what is served may hold secrets, and all users see it.
-    `troubles` are connections that broke, as in a TLS handshake or while a file was sent.
+    `problems` are connections that broke, as in a TLS handshake or while a file was sent.
     """
 
     port: int
     is_tls: bool
     token: str = field(default_factory=lambda: secrets.token_hex(8), repr=False)
     requests: list[Request] = field(default_factory=list)
-    troubles: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
     @property
     def url_in_guest(self) -> str:
@@ -130,9 +130,9 @@ class _Server(ThreadingHTTPServer):
                 super().finish_request(wrapped, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  # as in socketserver
-        trouble = f"{client_address[0]}: {sys.exc_info()[1]}"
-        LOG.info("web server: %s", trouble)
-        self.web.troubles.append(trouble)
+        problem = f"{client_address[0]}: {sys.exc_info()[1]}"
+        LOG.info("web server: %s", problem)
+        self.web.problems.append(problem)
 
     def cut_off(self) -> None:
         """End all connections, whatever their clients are about to do."""

@@ -109,7 +109,7 @@ class Rig:
     acceleration: Acceleration
     timeout_factor: float
     evidence: Path
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     redactor: Redactor
     allow: AllowList
     today: date

@@ -43,7 +43,7 @@ class Living(Protocol):
 
 
 class Watch:
-    """One machine watched from its start; `tell` gets a line for each phase that passed.
+    """One machine watched from its start; `report` gets a line for each phase that passed.
 
     `package_of` names the node layer's package that brings a command, without taking time.
     """
@@ -54,7 +54,7 @@ class Watch:
         machine: Machine,
         evidence: Evidence,
         engine: Engine,
-        tell: Callable[[str], None],
+        report: Callable[[str], None],
         record: MachineRecord,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -65,7 +65,7 @@ class Watch:
         self._engine = engine
         self._diagnosis = Diagnosis(engine)
         self._tracker = self._diagnosis.tracker
-        self._tell = tell
+        self._report = report
         self._streams = Streams(machine, evidence)
         self._record = record
         self._last = {stream: deque[Line](maxlen=_LAST_LINES) for stream in Stream}
@@ -127,7 +127,7 @@ class Watch:
 
     def say(self, text: str) -> None:
         """Tell `text` with the machine's name."""
-        self._tell(f"{self._record.name}: {text}")
+        self._report(f"{self._record.name}: {text}")
 
     def note(self, **changes: object) -> None:
         """Change fields of the record, and keep it."""

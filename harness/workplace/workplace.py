@@ -109,7 +109,7 @@ class Workplace:
             until=self._settings.until,
             usual_s=self._usual_s,
             evidence=artifacts.folder,
-            tell=self._report,
+            report=self._report,
             awaiting=self._report.awaiting,
             redactor=artifacts.redactor,
             allow=self._allow,

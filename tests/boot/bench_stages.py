@@ -32,7 +32,7 @@ def test_stages_are_measured(
     ratios = {name: round(spent / cold_boot, 2) for name, spent in seconds.items()}
     peak_mib = applied_node.machine.peak_memory_bytes() // _MIB
     for name, ratio in ratios.items():
-        node_image_rig.tell(f"{name}: {seconds[name]:.1f} s, {ratio:.2f} of a cold boot")
+        node_image_rig.report(f"{name}: {seconds[name]:.1f} s, {ratio:.2f} of a cold boot")
     figures = {"seconds": seconds, "of_a_cold_boot": ratios, "qemu_peak_mib": peak_mib}
     (node_image_rig.evidence / "bench.json").write_text(json.dumps(figures, indent=2))
 

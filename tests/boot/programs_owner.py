@@ -39,7 +39,7 @@ def main(disk: Path, evidence: Path) -> None:
     with begin_run() as run, open_connection("qemu:///embed", run.folder) as connection:
         rig = Rig(
             connection=connection, run=run, emulator=emulator, acceleration=acceleration,
-            timeout_factor=acceleration.timeout_factor, evidence=evidence, tell=logging.info,
+            timeout_factor=acceleration.timeout_factor, evidence=evidence, report=logging.info,
             redactor=Redactor(), allow=AllowList(), today=datetime.now(UTC).date(),
         )  # fmt: skip
         programs = inventory.take(bootimage, rig)

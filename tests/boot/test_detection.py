@@ -26,7 +26,7 @@ def test_lost_boot_is_reported_by_name(
     found = detect(node_image_rig, node_image_inputs, case)
 
     reported = str(found.error)
-    node_image_rig.tell(f"{case}: reported {found.latency_s:.1f} s after its sign\n{reported}")
+    node_image_rig.report(f"{case}: reported {found.latency_s:.1f} s after its sign\n{reported}")
     assert type(found.error) is case.error, reported
     assert found.rule in case.rules, reported
     assert len(reported.splitlines()) < 25

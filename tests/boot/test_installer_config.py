@@ -56,7 +56,7 @@ def test_installers_config_makes_a_node(
         reached = [level.reach(node.session, guest_deadline(READY_S)) for level in LEVELS]
         _wait_for_bootkube(node, guest_deadline(READY_S))
 
-    node_image_rig.tell("\n".join(reached))
+    node_image_rig.report("\n".join(reached))
     passage = Passage(before=node.before, after=node.after, boots=node.watch.boots)
     found = _judged(passage)
     if not age.is_newer:
@@ -83,7 +83,7 @@ def test_installers_single_node_config_makes_a_node(
         node = nodes.only
         reached = [level.reach(node.session, guest_deadline(READY_S)) for level in LEVELS]
 
-    node_image_rig.tell("\n".join(reached))
+    node_image_rig.report("\n".join(reached))
     found = _judged(
         Passage(
             before=node.before, after=node.after, way=Way.PIVOT, boots=node.watch.boots, reboots=2,

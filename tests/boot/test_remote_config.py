@@ -66,7 +66,7 @@ def test_pointer_that_leads_nowhere_is_reported_by_name(
     ):
         pass
 
-    node_image_rig.tell(f"{case}: {caught.value}")
+    node_image_rig.report(f"{case}: {caught.value}")
     assert caught.value.sighting is not None, str(caught.value)
     assert caught.value.sighting.rule == case.rule, str(caught.value)
 

@@ -213,7 +213,7 @@ def test_secrets_of_the_user_are_neither_kept_nor_shown(
     project.write(
         "import pytest\n"
         "def test_told(node_after, node_image_rig):\n"
-        "    node_image_rig.tell('logged in with hunter-two')\n"
+        "    node_image_rig.report('logged in with hunter-two')\n"
         "    print('printed: hunter-two')\n"
         "    assert 'user:hunter-two' == 'dXNlcjpodW50ZXItdHdv'\n"
         "def test_green(node_after): print('green: hunter-two')\n"

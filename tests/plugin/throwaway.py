@@ -103,7 +103,7 @@ def play(scenario, rig, inputs):
     name = scenario.name
     again = LOG.exists() and f"up {name}" in LOG.read_text().splitlines()
     note(f"up {name}")
-    rig.tell(f"{name} comes up")
+    rig.report(f"{name} comes up")
     trouble = os.environ.get("TROUBLE", "")
     kind = trouble.removesuffix("-once")
     with recorded(rig, name):

@@ -47,13 +47,13 @@ SHOWN: Mapping[str, str] = {
     "Inputs": "images node_image pull_spec pause_image bootstrap_ignition given",
     "Machine": "name console is_running why_stopped reset",
     "NodeImage": "digest labels version is_stand_in",
-    "Rig": "timeout_factor evidence tell deadline",
+    "Rig": "timeout_factor evidence report deadline",
     "Running": "name machine watch boot session",
     "Secret": "reveal",
     "Settings": "scenarios timeout_factor is_stand_in",
     "Session": "run read_text boot_id wait_for_reboot fresh close",
     "Watch": "elapsed_s boots has_reached hits say note failed phase",
-    "WebServer": "url_in_guest url requests troubles",
+    "WebServer": "url_in_guest url requests problems",
 }
 """The members that are public where a class has others; the harness alone makes these values."""
 _WIDTH = 80

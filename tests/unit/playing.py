@@ -173,7 +173,7 @@ class Host:
         return Rig(
             connection=FakeConnection(), run=make_run(self._folder, "run-000001"),
             emulator=Emulator(path=Path("/qemu"), arch=architecture("x86_64")),
-            timeout_factor=1.0, evidence=self._folder / "evidence", tell=self._report,
+            timeout_factor=1.0, evidence=self._folder / "evidence", report=self._report,
             acceleration=Acceleration(kind=Kind.KVM, reason="asked for", timeout_factor=1.0),
             redactor=NoSecrets(), allow=AllowList(), today=TODAY,
             boot=self._boot, connect=self._connect, clock=self.clock,

@@ -90,7 +90,7 @@ def make_rig(tmp_path: Path, lines: list[str] | None = None) -> Rig:
         connection=FakeConnection(), run=make_run(tmp_path, "run-000001"),
         emulator=Emulator(path=Path("/qemu"), arch=architecture("x86_64")),
         timeout_factor=2.0, evidence=tmp_path / "evidence",
-        tell=(lines if lines is not None else []).append,
+        report=(lines if lines is not None else []).append,
         acceleration=Acceleration(kind=Kind.TCG, reason="asked for", timeout_factor=2.0),
         redactor=Redactor(), allow=AllowList(), today=TODAY,
     )  # fmt: skip
@@ -126,7 +126,7 @@ def make_watch(machine: Machine, tmp_path: Path) -> tuple[Watch, list[str], Fake
     clock = FakeClock()
     evidence = Evidence.begin(tmp_path / "evidence", "one", Redactor())
     watch = Watch(
-        machine=machine, evidence=evidence, tell=lines.append, clock=clock,
+        machine=machine, evidence=evidence, report=lines.append, clock=clock,
         engine=Engine(rules.shipped(), AllowList(), factor=1.0, arch="x86_64", today=TODAY),
         record=MachineRecord(name="one", scenario="ipi", folder="one"),
     )  # fmt: skip

@@ -176,9 +176,9 @@ def test_play_brings_up_every_judged_node(name: str, tmp_path: Path) -> None:
 def test_play_is_never_silent_for_longer_than_ten_seconds(tmp_path: Path) -> None:
     host = Host(tmp_path, recordings_of("ipi_bootstrap"))
     rig = host.rig
-    report = WaitReporter(rig.tell, host.clock, tick_s=3600)  # the clock ticks in its place
+    report = WaitReporter(rig.report, host.clock, tick_s=3600)  # the clock ticks in its place
     host.clock.each_second = report.remind
-    rig = replace(rig, tell=report, awaiting=report.awaiting)
+    rig = replace(rig, report=report, awaiting=report.awaiting)
 
     with play(scenario("ipi_bootstrap"), rig, inputs_for("ipi_bootstrap", tmp_path)):
         at_s = [at_s for at_s, _ in host.lines]

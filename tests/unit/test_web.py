@@ -194,4 +194,4 @@ def test_a_client_that_does_not_trust_us_is_kept_as_trouble(certificate: Certifi
         _get(web, stranger)
 
     assert web.requests == []
-    assert any("alert unknown ca" in trouble for trouble in web.troubles)
+    assert any("alert unknown ca" in problem for problem in web.problems)

@@ -129,7 +129,7 @@ def watched(
     with ExitStack() as after, rig.boot(rig.connection, rig.run, spec, limit) as machine:
         evidence.keep_domain(machine)
         watch = Watch(
-            machine=machine, evidence=evidence, engine=engine_of(rig), tell=rig.tell, record=record,
+            machine=machine, evidence=evidence, engine=engine_of(rig), report=rig.report, record=record,
             clock=rig.clock,
         )  # fmt: skip
         if inputs is not None:

@@ -26,8 +26,8 @@ def pause(
     """
     with _login_files(rig.run.folder, keys, machines) as commands:
         for name, command in commands:
-            rig.tell(f"{name}: log in with  {command}")
-        rig.tell("stopped by --until: the machines stay until you press Ctrl-C")
+            rig.report(f"{name}: log in with  {command}")
+        rig.report("stopped by --until: the machines stay until you press Ctrl-C")
         while True:
             check_alive()
             rig.clock.sleep(_LOOK_S)

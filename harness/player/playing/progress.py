@@ -23,7 +23,7 @@ class Progress:
 
     def report(self, number: int) -> None:
         """Report that the step with this number, from 0, begins."""
-        self._rig.tell(f"{self.step(number)}{self._share()}")
+        self._rig.report(f"{self.step(number)}{self._share()}")
 
     def step(self, number: int) -> str:
         """Return the step with this number, from 0, as it is reported."""
