@@ -1,4 +1,4 @@
-"""The command `node-image`: what needs no pytest. It prints through click."""
+"""The command `node-image`: what needs no pytest. click prints its output."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ _FILE = click.Path(path_type=Path)
 
 
 class _UnusableInput(click.ClickException):
-    """Ends a command as wrong usage does, where 1 has a meaning of its own."""
+    """Ends with the exit status of wrong usage; for commands whose status 1 is a result."""
 
     exit_code = 2
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="pytest-node-image", message="%(package)s %(version)s")
-@click.option("-v", "--verbose", is_flag=True, help="Show what is done, with every command.")
+@click.option("-v", "--verbose", is_flag=True, help="Log each action and each program.")
 def main(*, verbose: bool) -> None:
-    """Boot-level tests for layered OpenShift node images; the tests themselves run with pytest."""
+    """Tools for boot tests of layered OpenShift node images. The tests run with pytest."""
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.WARNING, format="%(name)s: %(message)s"
     )
@@ -52,11 +52,11 @@ def main(*, verbose: bool) -> None:
 
 @main.command("doctor")
 def examine() -> None:
-    """Say what this host lacks for machines and stand-ins.
+    """Check what this host lacks for machines and stand-ins.
 
-    Exit status 1 when it cannot boot machines, or not build the stand-in images.
+    Exit status 0 if it can boot machines and build the stand-in images, 1 if not.
     """
-    with _errors_told():
+    with _reported_errors():
         checks = doctor.examine(_acceleration, memory.survey().available_bytes // memory.MIB)
         click.echo(doctor.render(checks))
     if not doctor.is_able(checks):
@@ -65,19 +65,16 @@ def examine() -> None:
 
 @main.command()
 def clean() -> None:
-    """Take down what dead runs of this user left.
-
-    Live runs are not touched.
-    """
-    with _errors_told():
-        for line in sweep() or ("nothing was left behind",):
+    """Remove what killed runs of this user left. Live runs are not touched."""
+    with _reported_errors():
+        for line in sweep() or ("nothing to remove",):
             click.echo(line)
 
 
 @main.command()
 def tables() -> None:
     """List the built-in expectation tables."""
-    with _errors_told():
+    with _reported_errors():
         for name in expectations.built_in():
             found = expectations.load(name)
             click.echo(f"{name:20} {len(found.rows):4} rows  {found.title}")
@@ -87,9 +84,9 @@ def tables() -> None:
 def list_scenarios() -> None:
     """List the scenarios, their needs and their steps.
 
-    The names of steps are what `pytest --until` takes.
+    `pytest --until` takes the name of a step.
     """
-    with _errors_told():
+    with _reported_errors():
         catalogue = Catalogue()
         for name in catalogue.names:
             for line in table.lines(catalogue.named(name)):
@@ -101,14 +98,14 @@ def list_scenarios() -> None:
 @click.argument("new", type=_FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def compare_runs(*, old: Path, new: Path, as_json: bool) -> None:
-    """Tell what differs between two runs.
+    """Compare two runs.
 
     OLD and NEW are folders of runs, or their report.json.
 
-    Exit status 1 when a test of NEW is red that was not red in OLD, new tests included; 0 when
-    none is; 2 when a file cannot be used.
+    Exit status 1 if a test of NEW is red that was not red in OLD, new tests included; 0 if none
+    is; 2 if a file cannot be used.
     """
-    with _errors_told(_UnusableInput):
+    with _reported_errors(_UnusableInput):
         found = compare(document.read(old), document.read(new))
     click.echo(_json(found) if as_json else plain.comparison_text(found), nl=as_json)
     if found.is_worse:
@@ -117,16 +114,17 @@ def compare_runs(*, old: Path, new: Path, as_json: bool) -> None:
 
 @main.command("history")
 @click.argument("file", type=_FILE)
-@click.option("--scenario", metavar="NAME", help="Look at this scenario alone.")
-@click.option("--since", metavar="DATE", default="", help="Look at runs from this date (UTC) on.")
+@click.option("--scenario", metavar="NAME", help="Read the runs of this scenario only.")
+@click.option("--since", metavar="DATE", default="", help="Read the runs since this date (UTC).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
-def tell_history(*, file: Path, scenario: str | None, since: str, as_json: bool) -> None:
-    """Tell since when tests are red, and what became slower.
+def show_history(*, file: Path, scenario: str | None, since: str, as_json: bool) -> None:
+    """Show since when tests are red, and what became slower.
 
-    FILE is what `pytest --history FILE` writes. Exit status 0; 2 when it cannot be used, or holds
-    no such runs.
+    FILE is what `pytest --history FILE` writes.
+
+    Exit status 0; 2 if the file cannot be used or has no such runs.
     """
-    with _errors_told(_UnusableInput):
+    with _reported_errors(_UnusableInput):
         past = store.read(file, since)
         if not (past.runs or since):
             remedy = f"add some: `pytest --history {file}`, with tests of machines"
@@ -143,20 +141,20 @@ def _json(found: object) -> str:
 
 @main.command("lint-ignition")
 @click.argument("files", nargs=-1, required=True, type=_FILE)
-@click.option("--bootimage", metavar="PATH|URL", help="By default the stand-in's.")
-@click.option("--node-image", metavar="REFERENCE", help="To name the package of what is missing.")
+@click.option("--bootimage", metavar="PATH|URL", help="Default: the stand-in's.")
+@click.option("--node-image", metavar="REFERENCE", help="Names the package of a missing program.")
 @click.option("--all", "counts_all", is_flag=True, help="Count calls after the node layer as well.")
 def lint_configs(
     files: tuple[Path, ...], bootimage: str | None, node_image: str | None, *, counts_all: bool
 ) -> None:
-    """List what Ignition configs call that the bootimage lacks.
+    """List what Ignition configs call and the bootimage lacks.
 
     Exit status 0 if nothing is missing before the node layer is in place; 1 if something is; 2 if
     a file or image cannot be used.
     """
     from harness.workplace.lint import lint_ignition
 
-    with _errors_told(_UnusableInput):
+    with _reported_errors(_UnusableInput):
         found = lint_ignition(files, (bootimage, node_image), os.environ, _say)
         found = replace(found, counts_all=counts_all)
         click.echo(found.render())
@@ -166,18 +164,23 @@ def lint_configs(
 
 @main.command()
 @click.argument("console", type=_FILE)
-@click.option("--rules", multiple=True, type=_FILE, help="Rules to ask first; may be repeated.")
+@click.option(
+    "--rules",
+    multiple=True,
+    type=_FILE,
+    help="Rules that apply first. May be repeated.",
+)
 def diagnose(console: Path, rules: tuple[Path, ...]) -> None:
-    """Say what the rules of diagnosis see in a console that was kept.
+    """Apply the rules of diagnosis to a recorded console.
 
-    CONSOLE is the text of a machine's console, such as console.txt in the folder of a run.
+    CONSOLE is a text file, such as console.txt in the folder of a run.
 
-    Exit status 0 when nothing is fatal; 1 when something is; 2 when a file cannot be used.
+    Exit status 0 if nothing is fatal; 1 if something is; 2 if a file cannot be used.
     """
     from harness.diagnosis.replay import replay
     from harness.diagnosis.rules import load
 
-    with _errors_told(_UnusableInput):
+    with _reported_errors(_UnusableInput):
         found = replay(_text_of(console), load(rules))
         click.echo(found.render())
     if found.fatal is not None:
@@ -187,13 +190,13 @@ def diagnose(console: Path, rules: tuple[Path, ...]) -> None:
 @main.command()
 @click.argument("folder", type=_FILE)
 def report(folder: Path) -> None:
-    """Write page and JUnit of a run that was killed.
+    """Write the page and JUnit of a run that was killed.
 
-    FOLDER is that of the run, such as <artifacts>/last.
+    FOLDER is the folder of the run, such as <artifacts>/last.
     """
     from harness.recording.run_files import folder_of, rebuild
 
-    with _errors_told(_UnusableInput):
+    with _reported_errors(_UnusableInput):
         folder = folder_of(folder)
         rebuild(folder)
         click.echo(folder / run_folder.PAGE)
@@ -205,18 +208,18 @@ def standin() -> None:
 
 
 @standin.command("build")
-@click.option("--rebuild", is_flag=True, help="Build even when they are cached.")
+@click.option("--rebuild", is_flag=True, help="Build even if they are cached.")
 def build_standin(*, rebuild: bool) -> None:
-    """Build the stand-in images unless cached; print their folder."""
-    with _errors_told():
+    """Build the stand-in images unless they are cached. Print their folder."""
+    with _reported_errors():
         found = build.ensure(Deadline.after(build.LIMIT_S), _say, rebuild=rebuild)
         click.echo(found.folder)
 
 
 @standin.command("path")
 def standin_path() -> None:
-    """Print the folder of the newest ones; build nothing."""
-    with _errors_told():
+    """Print the folder of the newest stand-in images. Build nothing."""
+    with _reported_errors():
         click.echo(_newest_standin())
 
 
@@ -228,7 +231,7 @@ def _text_of(path: Path) -> str:
 
 
 def _say(line: str) -> None:
-    """Show progress, apart from what a command prints."""
+    """Print progress to standard error, apart from the command's output."""
     click.echo(line, err=True)
 
 
@@ -245,8 +248,8 @@ def _acceleration() -> str:
 
 
 @contextmanager
-def _errors_told(kind: type[click.ClickException] = click.ClickException) -> Iterator[None]:
-    """Show trouble as click does: one message, and the exit status of `kind`, 1 by default."""
+def _reported_errors(kind: type[click.ClickException] = click.ClickException) -> Iterator[None]:
+    """Print an error as click does: one message, and the exit status of `kind`, 1 by default."""
     try:
         yield
     except HarnessError as exc:

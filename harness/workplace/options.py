@@ -26,12 +26,12 @@ DEFAULT_CACHE_BYTES = 20 << 30
 OPTIONS = (
     Option(
         name="bootimage", metavar="PATH|URL", path=True,
-        help="Bootimage: a qcow2 or raw disk image, plain or .gz, .xz or .zst. Without it and "
-        "--node-image the stand-in images are used, and built when there are none.",
+        help="Bootimage: a qcow2 or raw disk image, plain or .gz, .xz or .zst. Default, also for "
+        "--node-image: the stand-in images, built at first use.",
     ),
     Option(
         name="bootimage-sha256", metavar="SUM",
-        help="sha256 sum of the bootimage as published; a URL needs it, or a .sha256 file.",
+        help="sha256 sum of the published bootimage. A URL needs it, or a .sha256 file beside it.",
     ),
     Option(
         name="fat-bootimage", metavar="PATH|URL", path=True,
@@ -40,13 +40,13 @@ OPTIONS = (
     ),
     Option(
         name="live-iso", metavar="PATH", path=True,
-        help="Live ISO of the bootimage's version, for the scenarios that begin on live media. "
+        help="Live ISO of the bootimage's version, for the scenarios that start from live media. "
         "Default with stand-ins: theirs.",
     ),
     Option(
         name="image", metavar="KEY=PATH|URL", repeatable=True, path=True,
-        help="Disk image or live ISO of another key, for a project's scenario that boots it. May "
-        "be repeated.",
+        help="Disk image or live ISO for a project's scenario that boots the image KEY. May be "
+        "repeated.",
     ),
     Option(
         name="node-image", metavar="REFERENCE",
@@ -55,26 +55,26 @@ OPTIONS = (
     ),
     Option(
         name="release-image", metavar="REFERENCE",
-        help="Release image in which to find the node image, instead of --node-image.",
+        help="Release image that contains the node image, instead of --node-image.",
     ),
     Option(
         name="os-stream", metavar="NAME",
-        help="Stream of the node image in the release, as rhel-9 or rhel-10. Default: that of the "
-        "RHEL version in the bootimage's name.",
+        help="Stream of the node image in the release, such as rhel-9 or rhel-10. Default: from "
+        "the RHEL version in the bootimage's name.",
     ),
     Option(
         name="authfile", metavar="PATH", path=True,
-        help="Pull secret for registries; goes into the guest when it pulls from a remote one.",
+        help="Pull secret for registries. The guest gets it if it pulls from a remote registry.",
     ),
     Option(
         name="ignition", metavar="PATH", repeatable=True, path=True,
-        help="Ignition config (JSON, 3.0 to 3.5) to merge in. May be repeated.",
+        help="Ignition config (JSON, 3.0 to 3.6) to merge in. May be repeated.",
     ),
     Option(
         name="bootstrap-ignition", metavar="PATH", path=True,
-        help="bootstrap.ign of `openshift-install create ignition-configs`, or what `create "
-        "single-node-ignition-config` wrote; it names its own release. Bootstrap scenarios, and "
-        "sno, boot it as it is, with logins and evidence added.",
+        help="Config of `openshift-install create ignition-configs` (bootstrap.ign) or `create "
+        "single-node-ignition-config`, which names its own release. The bootstrap scenarios, sno "
+        "and sno_pxe boot it unchanged, with logins and evidence added.",
     ),
     Option(
         name="expectations", metavar="NAME|PATH", path=True,
@@ -83,13 +83,13 @@ OPTIONS = (
     ),
     Option(
         name="scenario", metavar="NAME", repeatable=True,
-        help=f"Ways to bring a node up, or `{EVERY_SCENARIO}`. May be repeated. "
+        help=f"Scenario that brings a node up, or `{EVERY_SCENARIO}`. May be repeated. "
         f"Default: {DEFAULT_SCENARIO}.",
     ),
     Option(
         name="until", metavar="STEP",
-        help="Stop the scenario after this step, say how to log in, and keep its machines until "
-        "Ctrl-C. An unknown step is answered with the list of steps.",
+        help="Stop the scenario after this step, print how to log in, and keep the machines until "
+        "Ctrl-C. `node-image scenarios` lists the steps.",
     ),
     Option(
         name="libvirt-uri", metavar="URI",
@@ -97,43 +97,44 @@ OPTIONS = (
     ),
     Option(
         name="require-kvm",
-        help="Fail at once where KVM does not work, instead of running in emulation.",
+        help="Fail at once if KVM does not work. Default: emulate.",
     ),
     Option(
         name="timeout-factor", metavar="NUMBER",
-        help="Multiply the waits for a guest, on top of the factor for emulation. Default: 1.",
+        help="Multiply the time limits for guests, in addition to the factor for emulation. "
+        "Default: 1.",
     ),
     Option(
         name="memory-mib", metavar="MIB",
-        help="Memory of each machine in MiB. Default: what the scenario asks for.",
+        help="Memory of each machine in MiB. Default: the scenario's.",
     ),
     Option(
         name="hardware", metavar="WORDS",
-        help="What machines are made of, as uefi,tpm: words of bios, uefi, secure-boot, 4k, "
-        "multipath, tpm, second-nic. Default: the architecture's usual.",
+        help="Hardware of the machines, such as uefi,tpm. Words: bios, uefi, secure-boot, 4k, "
+        "multipath, tpm, second-nic. Default: the usual one of the architecture.",
     ),
     Option(
         name="artifacts-dir", metavar="PATH", path=True,
-        help="Where reports, consoles, journals and snapshots are kept, in a folder per run and "
-        "`last`. Default: $ARTIFACT_DIR/node-image, else the cache folder.",
+        help="Folder for reports, consoles, journals and snapshots: one folder for each run, and "
+        "the link `last`. Default: $ARTIFACT_DIR/node-image, else the cache folder.",
     ),
     Option(
         name="allow", metavar="PATH", path=True,
-        help="Allow-list (TOML): trouble that is known, each entry with a tracker's link and an "
-        "expiry date. It is shown as allowed.",
+        help="Allow-list (TOML) of known problems, each with the link of an issue and an expiry "
+        "date. They are shown as allowed.",
     ),
     Option(
         name="rules", metavar="PATH", repeatable=True, path=True,
-        help="Rules of diagnosis of your own (TOML), asked before those that are shipped; one with "
+        help="Your own rules of diagnosis (TOML). They apply before the shipped ones; a rule with "
         "the name of a shipped rule replaces it. May be repeated.",
     ),
     Option(
         name="history", metavar="PATH", path=True,
-        help="File to which each run of machines is added, for `node-image history`.",
+        help="Database to which each run with machines is added, for `node-image history`.",
     ),
     Option(
         name="download-cache-size", metavar="SIZE",
-        help="Cap of the cache of downloaded and unpacked images, in MiB, GiB or TiB, such as "
+        help="Limit of the cache of downloaded and unpacked images, in MiB, GiB or TiB, such as "
         "50GiB. Default: 20GiB.",
     ),
 )  # fmt: skip
