@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What a client asked, and the status it got; header names are in lower case."""
+    """A client's request, and the status of its answer; header names are in lower case."""
 
     method: str
     path: str
@@ -21,7 +21,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a client gets: bytes, or a file that is streamed."""
+    """The answer to a request: bytes, or a file that is streamed."""
 
     body: bytes | Path
     status: int = 200
@@ -45,5 +45,5 @@ def answer_of(route: Route | None, asked: Request) -> Answer:
 
 
 def refusal(status: int, sentence: str) -> Answer:
-    """Return an answer that says no in one sentence."""
+    """Return an answer with an error status and one sentence."""
     return Answer(body=f"{sentence}\n".encode(), status=status, content_type="text/plain")

@@ -36,10 +36,10 @@ _LOOK_S = 0.02
 
 @dataclass(slots=True, kw_only=True)
 class WebServer:
-    """A server that listens. `requests` and `problems` grow while it runs, in their order.
+    """A running server. `requests` and `problems` are in the order in which they came.
 
-    Every path begins with `token`: what is served may hold secrets, and all users see it.
-    `problems` are connections that broke, as in a TLS handshake or while a file was sent.
+    Every path begins with `token`: what is served may have secrets, and all users reach the port.
+    `problems` are connections that ended early, as in a TLS handshake.
     """
 
     port: int
@@ -50,12 +50,12 @@ class WebServer:
 
     @property
     def url_in_guest(self) -> str:
-        """Where guests reach the routes: scheme, host, port and token."""
+        """The address of the routes for guests: scheme, host, port and token."""
         return self._url(HOST_IN_GUEST)
 
     @property
     def url(self) -> str:
-        """Where this host reaches the routes: scheme, host, port and token."""
+        """The address of the routes for this host."""
         return self._url(LOOPBACK)
 
     def _url(self, host: str) -> str:
@@ -66,10 +66,9 @@ class WebServer:
 def serve(
     routes: Mapping[str, Route], certificate: Certificate | None = None
 ) -> Iterator[WebServer]:
-    """Answer `routes`, by path, on any free port of the loopback while the block runs.
+    """Context manager that serves `routes`, by path, on a free port of the loopback.
 
-    Routes are looked up at each request, so that a mapping may still grow. On leaving, open
-    connections are cut.
+    A mapping may grow while it is served. On leaving, open connections are closed.
 
     Raises:
         RigError: the certificate cannot be used.

@@ -10,7 +10,7 @@ MARGIN_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Seconds that each part may take; the installer's own loops have no end.
+    """The seconds that each part in the guest may take; the installer's own loops have no limit.
 
     The values are for hardware acceleration; the player stretches them for a slow guest.
     """
@@ -27,17 +27,17 @@ class Limits:
 
     @property
     def live_apply_s(self) -> float:
-        """The longest that live-apply, or a pivot's deployment, can take to work or to fail."""
+        """The longest time until live-apply, or a pivot's deployment, succeeds or fails."""
         return self.pull_s + 3 * self.step_s
 
     @property
     def control_plane_s(self) -> float:
-        """The longest from multi-user.target until the API is ready or was given up."""
+        """The longest time from multi-user.target until the API is ready or its start failed."""
         return self.release_s + 2 * self.ready_s
 
     @property
     def install_end_s(self) -> float:
-        """The longest from the start of an install until its end is reported."""
+        """The longest time from the start of an install until its end is reported."""
         return self.install_s + MARGIN_S
 
     def scaled(self, factor: float) -> Limits:

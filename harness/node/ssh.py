@@ -50,7 +50,7 @@ class Shell(Protocol):
 
 
 class ConnectionLostError(RigError):
-    """The connection ended under a command, of which it is unknown how far it came."""
+    """The connection ended during a command; how far the command came is unknown."""
 
     def __init__(self, endpoint: Endpoint, command: str, problem: str) -> None:
         super().__init__(f"{endpoint}: {problem} (command: {command})")
@@ -58,7 +58,7 @@ class ConnectionLostError(RigError):
 
 
 class GuestCommandError(RigError):
-    """A guest command that has to work failed. `result` is how it ended."""
+    """A guest command that has to succeed failed; `result` has its status and output."""
 
     def __init__(self, endpoint: Endpoint, command: str, result: Result) -> None:
         output = (result.stderr.strip() or result.stdout.strip())[-_TOLD_CHARS:]
@@ -68,7 +68,7 @@ class GuestCommandError(RigError):
 
 
 class Session:
-    """An SSH connection to one guest, kept until closed; a context manager. See `connect`."""
+    """An SSH connection to one guest, open until it is closed; a context manager."""
 
     def __init__(
         self, endpoint: Endpoint, transport: paramiko.Transport, still_alive: StillAlive
@@ -145,7 +145,7 @@ class Session:
         return self.read_text("/proc/sys/kernel/random/boot_id", deadline).strip()
 
     def wait_for_reboot(self, old_boot_ids: Collection[str], deadline: Deadline) -> None:
-        """Drop the connection and connect again when the guest runs another boot than the old ones.
+        """Close the connection, and connect again when the guest runs a boot that is not an old one.
 
         Boot ids may come with dashes, as from the kernel, or without, as from the journal.
 

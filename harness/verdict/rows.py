@@ -49,7 +49,7 @@ class Invariant(StrEnum):
 
 
 class PackageRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An RPM package is there, or with `absent` is not; a `*` in its name stands for any text."""
+    """An RPM package is installed, or with `absent` is not; `*` in its name matches any text."""
 
     test_kind: ClassVar[str] = "package"
 
@@ -111,10 +111,10 @@ class OsReleaseRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class UnitRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A systemd unit is in a state in the node; one of the node layer was not active before.
 
-    What a unit of the CoreOS layer was before is not judged: the first snapshot may catch it
-    starting.
+    The state of a CoreOS layer's unit in the bootimage is not judged: the first snapshot may be
+    taken while it starts.
 
-    Units that the way back to multi-user stops (pull and overlay) end as inactive; judge those by
+    The return to multi-user.target stops the units of pull and overlay: judge those by
     `no-new-failed-units`, not by a row.
     """
 
@@ -142,7 +142,7 @@ class UnitRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class FileRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A path exists, links followed, or with `present = false` does not."""
+    """A path exists, with links followed, or with `present = false` does not."""
 
     test_kind: ClassVar[str] = "file"
 
@@ -165,7 +165,7 @@ class FileRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class InvariantRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One of the invariants holds over live-apply."""
+    """One of the invariants holds on the way to the node layer."""
 
     test_kind: ClassVar[str] = "invariant"
 

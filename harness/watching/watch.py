@@ -90,7 +90,7 @@ class Watch:
 
     @property
     def boots(self) -> int:
-        """How many kernels the machine has started, as far as is known by now."""
+        """The number of kernels that the machine has started so far."""
         return max(record.boot for record in self._tracker.records)
 
     def boot_ids_before(self, number: int) -> tuple[str, ...]:
@@ -102,7 +102,7 @@ class Watch:
         return self._tracker.has_reached(phase, boot)
 
     def hits(self, name: str) -> tuple[Hit, ...]:
-        """Return where the mark `name` was seen, the oldest first; of very many the latest.
+        """Return the hits of the mark `name`, the oldest first; the latest 200 at most.
 
         Raises:
             KeyError: no table has such a mark.
@@ -126,11 +126,11 @@ class Watch:
         )
 
     def say(self, text: str) -> None:
-        """Tell `text` with the machine's name."""
+        """Report `text` with the machine's name."""
         self._report(f"{self._record.name}: {text}")
 
     def note(self, **changes: object) -> None:
-        """Change fields of the record, and keep it."""
+        """Change fields of the machine's record, and write it."""
         self._record = replace(self._record, **changes)  # type: ignore[arg-type]  # by field name
         self.keep()
 
@@ -178,14 +178,14 @@ class Watch:
         return ProductError(self._evidence.redactor(text))
 
     def failed(self, problem: str) -> ProductError:
-        """Return the error for a product that failed in a way that only the caller can tell."""
+        """Return the error for a fault of the product that the caller detected."""
         self.note(state=State.FAILED)
         text = f"{problem} (after {self.elapsed_s:.0f} s)\n  evidence: {self._evidence.folder}"
         return ProductError(self._evidence.redactor(text))
 
     @contextmanager
     def phase(self, name: str, title: str) -> Iterator[None]:
-        """Note the block as a phase that the host drives, as a level of readiness."""
+        """Record the block as a phase of the machine, as a level of readiness is one."""
         self._tracker.begin(name, title, self.elapsed_s)
         try:
             yield

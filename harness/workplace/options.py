@@ -145,7 +145,7 @@ _BY_NAME = {option.name: option for option in OPTIONS}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the user asked for. Bootimage and node image None means the stand-in images.
+    """The user's options. Without bootimage and node image the stand-ins are used.
 
     `images` has paths and URLs of other images by their keys, as `fat`.
     """

@@ -14,7 +14,8 @@ from harness.player.inputs import Inputs, Rig
 def test_detection_is_measured(case: Case, node_image_rig: Rig, node_image_inputs: Inputs) -> None:
     found = detect(node_image_rig, node_image_inputs, case)
 
-    node_image_rig.report(f"{case}: reported {found.latency_s:.2f} s after its sign, as {found.rule}")
+    latency = f"{found.latency_s:.2f} s after its sign"
+    node_image_rig.report(f"{case}: reported {latency}, as {found.rule}")
     figures = node_image_rig.evidence / "detection.json"
     known = json.loads(figures.read_text()) if figures.exists() else {}
     figures.write_text(json.dumps({**known, case.name: round(found.latency_s, 2)}, indent=2))

@@ -57,6 +57,12 @@ SHOWN: Mapping[str, str] = {
 }
 """The members that are public where a class has others; the harness alone makes these values."""
 _WIDTH = 80
+CONSTANTS: Mapping[str, str] = {
+    "STANDALONE_LEVELS": "The levels of readiness of a kubelet without a cluster",
+    "BOOTSTRAP_LEVELS": "The levels of readiness of a bootstrap machine",
+    "NODE_LEVELS": "The levels of readiness of a Node",
+    "NODE_LAYER": "The name of the checkpoint at which the node layer is on the judged machine",
+}
 HIDDEN = ("to_json", "to_document", "scaled")
 
 
@@ -82,7 +88,7 @@ def _entry(name: str, value: object) -> Iterator[str]:
     elif isinstance(value, GenericAlias):
         yield "An Ignition config as JSON has it: a `dict` by field names.\n"
     else:
-        yield f"`{value!r}`\n"
+        yield f"{CONSTANTS[name]}: `{value!r}`\n"
 
 
 def _class(name: str, kind: type) -> Iterator[str]:

@@ -129,8 +129,8 @@ def watched(
     with ExitStack() as after, rig.boot(rig.connection, rig.run, spec, limit) as machine:
         evidence.keep_domain(machine)
         watch = Watch(
-            machine=machine, evidence=evidence, engine=engine_of(rig), report=rig.report, record=record,
-            clock=rig.clock,
+            machine=machine, evidence=evidence, engine=engine_of(rig), report=rig.report,
+            record=record, clock=rig.clock,
         )  # fmt: skip
         if inputs is not None:
             watch.package_of = inputs.known_package_of
