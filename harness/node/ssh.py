@@ -145,9 +145,9 @@ class Session:
         return self.read_text("/proc/sys/kernel/random/boot_id", deadline).strip()
 
     def wait_for_reboot(self, old_boot_ids: Collection[str], deadline: Deadline) -> None:
-        """Close the connection, and connect again when the guest runs a boot that is not an old one.
+        """Close the connection, and connect again when the guest runs another boot.
 
-        Boot ids may come with dashes, as from the kernel, or without, as from the journal.
+        `old_boot_ids` may have dashes, as from the kernel, or none, as from the journal.
 
         Raises:
             DeadlineError: there was no other boot in time; carries the last reason.
