@@ -77,6 +77,24 @@ def test_every_local_transport_can_be_pushed(
     assert len(node_image.resolve(here(served, spec), soon()).layers) == 1
 
 
+def test_an_archive_cannot_write_outside_of_itself(served: Registry, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    with tarfile.open(tmp_path / "image.tar", "w") as tar:
+        link = tarfile.TarInfo("blobs")
+        link.type, link.linkname = tarfile.SYMTYPE, f"{outside}"
+        tar.addfile(link)
+        tar.addfile(tarfile.TarInfo("blobs/written"))
+    source = Source(reference=parse(f"oci-archive:{tmp_path}/image.tar"), arch="x86_64")
+
+    with pytest.raises(InputError, match="'blobs' is a symbolic link"):
+        served.push(source, "hostile", soon())
+    with pytest.raises(InputError, match="'blobs' is a symbolic link"):
+        node_image.resolve(source, soon())
+
+    assert list(outside.iterdir()) == []
+
+
 def test_an_image_in_containers_storage_can_be_pushed(served: Registry, tmp_path: Path) -> None:
     stored = parse(f"containers-storage:[vfs@{tmp_path}/graph+{tmp_path}/run]pause:1")
     try:

@@ -19,6 +19,7 @@ from harness.images.acquire.progress import (
     folder_bytes,
     transfer_progress,
 )
+from harness.images.container import archive
 from harness.images.container.oci_layout import go_arch
 from harness.images.container.reference import Reference
 from harness.model.clock import Deadline
@@ -113,6 +114,7 @@ def copy(source: Source, target: Target, deadline: Deadline, tick_s: float = 1.0
         InputError: the image cannot be read or written; has skopeo's reason.
         DeadlineError: the time is over.
     """
+    archive.require_safe(source.reference, deadline)
     words = ["copy", *source.flags("--src-")]
     if all(end.reference.transport.keeps_digests for end in (source, target)):
         words.append("--preserve-digests")
@@ -156,6 +158,7 @@ def _run(
 
 
 def _skopeo(source: Source, words: list[str], deadline: Deadline) -> str:
+    archive.require_safe(source.reference, deadline)
     done = process.run(_argv(source, words), deadline, check=False)
     _require_success(source, (done.status, done.stderr))
     return done.stdout
