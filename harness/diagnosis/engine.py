@@ -1,26 +1,32 @@
-"""The engine of diagnosis: takes lines as they come, gives what the rules see in them.
+"""Judge lines by rules as they arrive, and report what they mean.
 
-It knows no stream's form and no rule by name. A fault that several streams report is one
-sighting, and what several of them count is not added up.
+The engine knows neither the format of a stream nor the name of a rule. A fault that several streams
+report is one sighting, and their counts are not added up.
 """
 
 from __future__ import annotations
 
 import datetime
+import math
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from operator import itemgetter
 
+from harness.diagnosis import words
 from harness.diagnosis.allow import AllowEntry, AllowList
 from harness.diagnosis.line import Job, Line, Stream
 from harness.diagnosis.mark import IGNITION, Hit, Mark, spoken
+from harness.diagnosis.readers.systemd_words import is_systemd
 from harness.diagnosis.rules import Predicate, Rule, Rulebook
+from harness.diagnosis.stalls import Stalls
 from harness.diagnosis.trace import Trace, same
+from harness.diagnosis.words import Words
 from harness.model.record import Sighting, Weight
 
 _CONTEXT_LINES = 4
+_SHUTDOWN = "shutdown"  # how the names of marks begin that tell of a boot that goes down
 _MOST_TRACES = 200  # of one rule; a guest that tells of more troubles is not believed
 # No context for anything: what systemd redraws while it waits, jobs that go as they should, and the
 # config that a failing Ignition prints, line by line.
@@ -58,6 +64,17 @@ class Engine:
                 self._owners.setdefault(mark, []).append((position, rule))
         rules = rulebook.rules
         self._silence = tuple(rule for rule in rules if rule.predicate is Predicate.SILENCE)
+        self._stalls = tuple(
+            (rule, Stalls(rule.speaker))
+            for rule in rules
+            if rule.predicate is Predicate.STALL and rule.speaker
+        )
+        self._shutdown = frozenset(
+            mark for name, mark in rulebook.marks.items() if name.startswith(_SHUTDOWN)
+        )
+        self._down_s: dict[int, float] = {}
+        self._boot = 1
+        self._words = Words()
         self._traces: dict[str, list[Trace]] = {rule.name: [] for rule in rulebook.rules}
         self._before: dict[tuple[Stream, str], deque[Line]] = {}
         self._in_phase: dict[tuple[str, str], bool] = {}
@@ -66,23 +83,36 @@ class Engine:
     @property
     def marks(self) -> tuple[Mark, ...]:
         """All marks of the rules."""
-        return tuple(self._owners)
+        return (*self._owners, *self._shutdown)
 
-    def feed(self, line: Line, phase: str, hits: Iterable[Hit]) -> None:
-        """Take in the next line, heard in `phase`, and the marks in it."""
+    def feed(self, line: Line, phase: str, hits: Sequence[Hit]) -> None:
+        """Take in the next line, which came in `phase`, and the marks in it."""
         self._now_s = max(self._now_s, line.at_s)
+        self._boot = max(self._boot, line.boot)
         identifier, _ = spoken(line)
+        is_systemds = is_systemd(identifier)
+        self._words.remember(line, identifier, is_systemds=is_systemds)
+        for _, stalls in self._stalls:
+            stalls.feed(line, identifier, is_systemds=is_systemds)
+        if hits:
+            self._judge(line, phase, hits)
+        self._remember(line, identifier)
+
+    def _judge(self, line: Line, phase: str, hits: Sequence[Hit]) -> None:
+        """Note a line for the first rule that fits it."""
+        if any(hit.mark in self._shutdown for hit in hits):
+            self._down_s.setdefault(line.boot, line.at_s)
         fitting = [(*owner, hit) for hit in hits for owner in self._owners.get(hit.mark, ())]
         for _, rule, hit in sorted(fitting, key=itemgetter(0)):
             if self._fits(rule, hit, phase):
                 self._note(rule, line, hit.groups, phase)
                 break
-        self._remember(line, identifier)
 
     def tick(self, now_s: float, last_byte_s: float, phase: str) -> None:
         """Take in that it is `now_s`, and that the last byte of any stream came `last_byte_s`."""
         self._now_s = max(self._now_s, now_s)
-        for rule in self._silence:
+        is_pulling = self._tick_stalls(now_s, phase)
+        for rule in () if is_pulling else self._silence:
             if now_s - last_byte_s <= rule.over_s * self._factor or not self._is_in(rule, phase):
                 continue
             if any(trace.lines[-1].at_s > last_byte_s for trace in self._traces[rule.name]):
@@ -90,6 +120,25 @@ class Engine:
             told = f"no byte on any stream for {now_s - last_byte_s:.0f} s"
             line = Line(stream=Stream.HARNESS, at_s=now_s, text=told)
             self._note(rule, line, {"seconds": f"{now_s - last_byte_s:.0f}"}, phase)
+
+    def _tick_stalls(self, now_s: float, phase: str) -> bool:
+        """Note units that do not go on; return whether one works that may be silent for a while."""
+        may_be_silent = False
+        if self._boot in self._down_s:
+            return False
+        for rule, stalls in self._stalls:
+            for work in stalls.working(self._boot):
+                silent_s = now_s - work.news_s
+                may_be_silent |= not work.reports
+                if silent_s <= rule.over_s * max(1.0, self._factor) or not self._is_in(rule, phase):
+                    continue
+                if any(trace.key == (work.unit,) for trace in self._traces[rule.name]):
+                    continue
+                told = f"nothing new from {work.unit} for {silent_s:.0f} s"
+                line = Line(stream=Stream.HARNESS, at_s=now_s, text=told, boot=work.boot)
+                said = {"unit": work.unit, "seconds": f"{silent_s:.0f}"}
+                self._note(rule, line, said, phase)
+        return may_be_silent
 
     def fatal(self, now_s: float) -> Sighting | None:
         """Return what ends the wait at `now_s`, None if nothing does (yet).
@@ -106,11 +155,14 @@ class Engine:
                 trace.end_all(self._now_s)
                 fatal += [trace] if trace.fatal_s is not None else []
         best = max(fatal, key=lambda trace: (trace.rule.rank, -trace.first_s))
+        self._complete(best)
         return best.sighting()
 
     @property
     def sightings(self) -> tuple[Sighting, ...]:
         """Everything that the rules saw so far, by its time."""
+        for trace in self._all():
+            self._complete(trace)
         shown = (trace.sighting() for trace in self._all() if trace.is_shown)
         return tuple(sorted(shown, key=lambda sighting: sighting.at_s))
 
@@ -119,12 +171,27 @@ class Engine:
         """The sightings that end nothing and that nobody signed for."""
         return tuple(one for one in self.sightings if one.weight is Weight.WARNING)
 
+    @property
+    def half_counted(self) -> tuple[Sighting, ...]:
+        """The sightings of fatal rules that were not seen often enough, nor long enough."""
+        counting = [
+            trace
+            for trace in self._all()
+            if trace.rule.is_fatal and trace.rule.alone and not (trace.fatal_s or trace.tracker)
+        ]
+        counting.sort(key=lambda trace: -trace.count / trace.rule.at_least)
+        return tuple(trace.sighting() for trace in counting)
+
     def _all(self) -> Iterator[Trace]:
         return (trace for traces in self._traces.values() for trace in traces)
 
     def _fits(self, rule: Rule, hit: Hit, phase: str) -> bool:
         lasts_enough = not rule.over_s or _lasts_s(hit.groups) > rule.over_s * self._factor
-        return lasts_enough and self._is_in(rule, phase)
+        return lasts_enough and self._is_in(rule, phase) and not self._is_too_late(rule, hit)
+
+    def _is_too_late(self, rule: Rule, hit: Hit) -> bool:
+        """Return whether a boot was going down already, and `rule` leaves what that brings."""
+        return rule.before_shutdown and hit.at_s >= self._down_s.get(hit.boot, math.inf)
 
     def _is_in(self, rule: Rule, phase: str) -> bool:
         if not rule.phases:
@@ -136,14 +203,35 @@ class Engine:
 
     def _note(self, rule: Rule, line: Line, said: Mapping[str, str], phase: str) -> None:
         entry = self._allow.entry_for(rule.name, line, self._arch, self._today)
-        trace = self._trace(rule, entry, tuple(said.get(name, "") for name in rule.per))
+        last = words.alike(words.text_of(self._last(line))) if "last" in rule.per else ""
+        named = {**said, "last": last}
+        trace = self._trace(rule, entry, tuple(named.get(name, "") for name in rule.per))
         if not trace.lines:
-            context = self._before.get(_voice(line, said.get("identifier", "")), ())
-            trace.begin(phase, context if rule.is_fatal else ())
+            before = self._before.get(_voice(line, said.get("identifier", "")), ())
+            trace.begin(phase, before if rule.is_fatal else ())
         window_s = rule.within_s * (self._factor if rule.stretches else 1.0)
-        trace.add(line, said, window_s)
-        if trace.is_enough(window_s):
+        after_s = rule.or_after_s * max(1.0, self._factor)
+        trace.add(line, said, window_s=window_s, pause_s=after_s / 2)
+        self._complete(trace)
+        if trace.is_enough(window_s, after_s):
             trace.end_all(self._now_s, phase)
+
+    def _complete(self, trace: Trace) -> None:
+        """Add what the unit that failed wrote last, which may come later by another stream."""
+        if trace.words or not trace.rule.names_words or not trace.lines:
+            return
+        failed = trace.lines[0]
+        if failed.job is Job.DEPENDENCY:
+            trace.culprit = trace.culprit or self._words.culprit(failed)
+        trace.words = self._last(failed, trace.culprit)
+
+    def _last(self, failed: Line, culprit: str = "") -> tuple[Line, ...]:
+        if failed.stream is Stream.EVENTS:
+            return self._words.last(failed.text.partition(" ")[0], failed)
+        if failed.job is Job.DEPENDENCY and not culprit:
+            return ()
+        unit = culprit or failed.unit
+        return self._words.last(unit, failed) if unit else ()
 
     def _remember(self, line: Line, identifier: str) -> None:
         """Keep a line as context, with those of its voice and with all of its stream."""

@@ -16,6 +16,7 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from harness.diagnosis.line import Job, Line, Stream
+from harness.diagnosis.readers import systemd_words
 
 USUAL_STREAMS = frozenset({Stream.CONSOLE, Stream.JOURNAL, Stream.IGNITION})
 _EVENTS = frozenset({Stream.EVENTS})
@@ -40,20 +41,25 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """What a line must show: all that is given, and at least one thing that identifies it.
 
     `of` is a named mark whose fields it takes over where it has none. `identifier` and `unit` have
-    to fit the whole of the program that spoke and of the unit spoken of; `job` is systemd's word on
-    that unit, `described` its description, all that is left of a long name on a console. `event` is
-    `stage state`, as the guest reports. `text` is searched for. `streams` are console, journal and
-    Ignition's port if none are given, for an `event` those of events.
+    to fit the whole of the program that spoke and of the unit spoken of; `speaker` the one or the
+    other, but not what systemd says of the unit: the journal names a unit's lines after the program
+    that it runs, which may be a wrapper or a shell. `job` is systemd's word on the unit,
+    `described` its description, all that is left of a long name on a console. `event` is
+    `stage state`, as the guest reports. `text` is searched for, and `also` has to be in the text,
+    too. `streams` are console, journal and Ignition's port if none are given, for an `event` those
+    of events.
     """
 
     of: str = ""
     streams: Annotated[frozenset[Stream], msgspec.Meta(min_length=1)] = frozenset()
     identifier: re.Pattern[str] | None = None
+    speaker: re.Pattern[str] | None = None
     unit: re.Pattern[str] | None = None
     job: Job = Job.NONE
     described: str = ""
     event: str = ""
     text: re.Pattern[str] | None = None
+    also: re.Pattern[str] | None = None
 
     @property
     def plain(self) -> Mark:
@@ -98,7 +104,7 @@ def built_on(mark: _Marked, base: Mark) -> _Marked:
 def faults(mark: Mark) -> Iterator[tuple[str, str]]:
     """Give what is wrong between the fields of a mark, and what to do about each."""
     about_unit = bool(mark.unit or mark.described)
-    if mark.event and (about_unit or mark.identifier):
+    if mark.event and (about_unit or mark.identifier or mark.speaker):
         yield "is an event of a unit or program", "leave unit, described and identifier out"
     if mark.event and mark.streams - _EVENTS:
         yield "is an event on another stream", "leave streams out"
@@ -118,6 +124,7 @@ class Index:
 
     def __init__(self, marks: Iterable[Mark]) -> None:
         self._probes = tuple((mark, _search(mark)) for mark in dict.fromkeys(marks))
+        self._speakers = {mark.speaker for mark, _ in self._probes if mark.speaker}
         # By stream, program, unit (or event) and job.
         self._candidates = lru_cache(_MOST_VOICES)(self._fitting)
 
@@ -131,7 +138,9 @@ class Index:
         found = [
             (mark, match)
             for mark, search in candidates
-            if (match := search(text)) is not None and _is_described(mark, text)
+            if (match := search(text)) is not None
+            and _is_described(mark, text)
+            and (mark.also is None or mark.also.search(text))
         ]
         said = {"unit": line.unit, "identifier": identifier}
         return tuple(
@@ -142,11 +151,15 @@ class Index:
     def _fitting(
         self, stream: Stream, identifier: str, about: str, job: Job
     ) -> tuple[tuple[Mark, _Search], ...]:
+        # What systemd says of a unit is not what the unit says.
+        who = (identifier,) if systemd_words.is_systemd(identifier) else (identifier, about)
+        speaks = {speaker: any(map(speaker.fullmatch, who)) for speaker in self._speakers}
         return tuple(
             (mark, search)
             for mark, search in self._probes
             if stream in mark.heard_on
             and (mark.identifier is None or mark.identifier.fullmatch(identifier))
+            and (mark.speaker is None or speaks[mark.speaker])
             and (mark.unit is None or mark.unit.fullmatch(about))
             and mark.job in (Job.NONE, job)
             and mark.event in ("", about)

@@ -15,6 +15,7 @@ _MOST_LINES = 8
 _MOST_PER_STREAM = 4
 _MOST_WARNINGS = 5
 _MOST_MISSING = 3
+_MOST_HALF_COUNTED = 3
 _WIDTH = 180
 
 
@@ -53,19 +54,20 @@ def narrate_stuck(
     evidence: str,
     warnings: Sequence[Sighting] = (),
     missing: Sequence[MissingCommand] = (),
+    half_counted: Sequence[Sighting] = (),
 ) -> str:
-    """Return the text for a wait that ran out although no rule saw why.
+    """Return the text for a wait that ran out before a rule ended it.
 
-    `waited_for` is what did not come, as a phrase; `last_lines` are the last of every stream.
+    `waited_for` is what did not happen, as a phrase; `last_lines` are the last of every stream;
+    `half_counted` are sightings of fatal rules that were not seen often enough.
     """
     when = f"in {title_of_phase} after {elapsed_s:.0f} s"
     return "\n".join(
         (
             f"PRODUCT stuck {when}: {waited_for}",
             *_quoted(_last_of_each(last_lines)),
-            "  advice: no rule knows this; the last lines are above. A host that is slow needs a "
-            "higher --timeout-factor.",
-            *_rest(evidence, warnings, missing),
+            *_advice(half_counted),
+            *_rest(evidence, [one for one in warnings if one not in half_counted], missing),
         )
     )
 
@@ -79,8 +81,21 @@ def summary(sighting: Sighting) -> Iterator[str]:
     yield f"  rule: {sighting.rule} ({sighting.source})"
 
 
+def _advice(half_counted: Sequence[Sighting]) -> Iterator[str]:
+    """Give what may be the cause: rules that were still counting, if there are any."""
+    slow = "A slow host needs a higher --timeout-factor."
+    if not half_counted:
+        yield f"  advice: no rule knows this; the last lines are above. {slow}"
+        return
+    yield "  advice: these rules counted, but too little to end the wait; the last lines are above."
+    for one in half_counted[:_MOST_HALF_COUNTED]:
+        times = f"{one.count} time{'s' if one.count > 1 else ''} since {one.at_s:.1f} s"
+        yield f"  half counted: {one.rule} ({one.blame}), {times}: {_short(one.cause)}"
+    yield from _more(len(half_counted) - _MOST_HALF_COUNTED, "half counted")
+
+
 def _decisive(lines: Sequence[QuotedLine]) -> Sequence[QuotedLine]:
-    """Return the last lines: what came before the trouble is the first to go."""
+    """Return the last lines: context before them is dropped first."""
     return lines[-_MOST_LINES:]
 
 

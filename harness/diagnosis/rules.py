@@ -28,9 +28,10 @@ from harness.tables import Tables
 DEFAULT = "diagnosis/rules.toml"
 _KEY = "rule"
 # What a text can name besides the groups of its pattern.
-_ALWAYS = frozenset({"count", "identifier", "unit"})
+_ALWAYS = frozenset({"count", "identifier", "unit", "last", "culprit"})
 _OF_SILENCE = frozenset({"seconds"})
 _OF_TIME = frozenset({"seconds", "span"})
+_HARMLESS = "harmless"
 
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 _Text = Annotated[str, msgspec.Meta(pattern=r"\S")]
@@ -40,9 +41,14 @@ _Names = tuple[_Text, ...]
 
 
 class Predicate(StrEnum):
-    """What no single line shows. `SILENCE`: no byte came on any stream for `over_s`."""
+    """What no single line shows.
+
+    `SILENCE`: no byte came on any stream for `over_s`. `STALL`: a unit that fits the rule's
+    `speaker` works, and has said nothing new for `over_s`.
+    """
 
     SILENCE = "silence"
+    STALL = "stall"
 
 
 class Rule(Mark, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,15 +60,19 @@ class Rule(Mark, frozen=True, kw_only=True, forbid_unknown_fields=True):
     acceleration. `per` names the groups by which one trouble is told from another of the same rule.
 
     A fatal rule is a warning until it has fitted `at_least` times, within `within_s` where that is
-    set, a time that is longer for a slow guest if it `stretches`; another rule is not shown until
-    then. A text's group `count` counts instead of the lines. A fatal sighting waits `grace_s` for
-    one of a higher `rank`. One that `explains` a rule, or rules by their `group`, is fatal, too, as
-    soon as one of these is.
+    set, a time that is longer for a slow guest if it `stretches`, or until it has gone on for
+    `or_after_s`, some tries at least, without a pause of half that; the warning is not shown before
+    it has fitted `shown_from` times. Another rule is not shown before `at_least`, and a `harmless`
+    one never: it takes its lines from the rules after it. A text's group `count` counts instead of
+    the lines. A rule with `before_shutdown` leaves lines of a boot that is going down.
+    A fatal sighting waits `grace_s` for one of a higher `rank`. One that `explains` a rule, or
+    rules by their `group`, is fatal, too, as soon as one of these is, and no sooner unless it is
+    fatal `alone`.
     """
 
     name: _Name
     blame: Blame
-    weight: Literal["fatal", "warning"]
+    weight: Literal["fatal", "warning", "harmless"]
     cause: _OneLine
     advice: _OneLine
     source: _OneLine
@@ -72,6 +82,10 @@ class Rule(Mark, frozen=True, kw_only=True, forbid_unknown_fields=True):
     per: _Names = ()
     over_s: _Seconds = 0.0
     at_least: Annotated[int, msgspec.Meta(ge=1)] = 1
+    shown_from: Annotated[int, msgspec.Meta(ge=1)] = 1
+    or_after_s: _Seconds = 0.0
+    before_shutdown: bool = False
+    alone: bool = True
     within_s: _Seconds = 0.0
     stretches: bool = True
     grace_s: _Seconds = 0.0
@@ -90,6 +104,16 @@ class Rule(Mark, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def is_fatal(self) -> bool:
         """Whether it ends the wait when it was seen often enough."""
         return self.weight == Weight.FATAL.value
+
+    @property
+    def is_harmless(self) -> bool:
+        """Whether its lines mean nothing at all."""
+        return self.weight == _HARMLESS
+
+    @property
+    def names_words(self) -> bool:
+        """Whether its cause names what the unit that failed wrote last."""
+        return "{last}" in self.cause or "{culprit}" in self.cause
 
     @property
     def groups(self) -> frozenset[str]:
@@ -175,8 +199,11 @@ def _resolved(rule: Rule, named: Mapping[str, Mark], where: str) -> Rule:
 
 def _faults(rule: Rule, explainable: frozenset[str]) -> Iterator[tuple[str, str]]:
     """Give what is wrong between the fields of a rule, and what to do about each."""
-    if bool(rule.predicate) == (rule.plain != Mark() or bool(rule.any_of)):
+    stall = Mark(speaker=rule.speaker) if rule.predicate is Predicate.STALL else Mark()
+    if bool(rule.predicate) == (rule.plain != stall or bool(rule.any_of)):
         yield "does not say one thing to look for", "give either the fields of a mark or predicate"
+    if rule.predicate is Predicate.STALL and not rule.speaker:
+        yield "has no speaker", "say which unit has to go on"
     for mark in rule.marks:
         yield from faults(mark)
     if strange := sorted({*rule.explains} - explainable):
@@ -186,11 +213,15 @@ def _faults(rule: Rule, explainable: frozenset[str]) -> Iterator[tuple[str, str]
         yield "has over_s but no group that tells a time", "add a group 'seconds' or 'span'"
     if rule.predicate and not rule.over_s:
         yield "has no over_s", "say how long the silence has to be"
+    if not rule.alone and not rule.explains:
+        yield "is not fatal alone, and explains nothing", "say what it explains"
+    if rule.or_after_s and rule.at_least == 1:
+        yield "has or_after_s without at_least", "say how often it has to happen at most"
     if rule.within_s and rule.at_least == 1:
         yield "has within_s without at_least", "say how often it has to happen in that time"
     if (rule.grace_s or rule.explains) and not rule.is_fatal:
         yield "is no fatal rule, but has grace_s or explains", "leave them out"
-    if strangers := sorted({*rule.per} - rule.groups - {"unit", "identifier"}):
+    if strangers := sorted({*rule.per} - rule.groups - {"unit", "identifier", "last"}):
         yield f"has no group {', '.join(strangers)}, which per names", "add it to the text"
     yield from _faults_of_words(rule)
 

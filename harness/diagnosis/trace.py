@@ -9,11 +9,13 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from harness.diagnosis import words
 from harness.diagnosis.line import Line, Stream
 from harness.diagnosis.rules import Rule
 from harness.model.record import Sighting, Weight
 
 _MOST_LINES = 5
+_FEWEST_OF_A_RUN = 5
 _LONGEST_VALUE = 200
 _ELLIPSIS = "…"
 
@@ -31,11 +33,15 @@ class Trace:
     fatal_s: float | None = None
     """When it was known to be fatal: not before its line arrived, which may be late."""
     lines: list[Line] = field(default_factory=list)
+    words: tuple[Line, ...] = ()
+    """What the unit that failed, or the one to blame for it, wrote last; empty if not known."""
+    culprit: str = ""
     _context: tuple[Line, ...] = ()
     _phase: str = ""
     _said: Mapping[str, str] = field(default_factory=dict)
     _counts: dict[Stream, int] = field(default_factory=dict)
     _times_s: dict[Stream, deque[float]] = field(default_factory=dict)
+    _runs: dict[Stream, _Run] = field(default_factory=dict)
 
     @property
     def first_s(self) -> float:
@@ -50,7 +56,11 @@ class Trace:
     @property
     def is_shown(self) -> bool:
         """Whether it is worth telling: a rule that only warns may ask for more than one."""
-        return self.rule.is_fatal or self.count >= self.rule.at_least
+        if self.rule.is_harmless:
+            return False
+        if self.rule.is_fatal:
+            return self.fatal_s is not None or self.count >= self.rule.shown_from
+        return self.count >= self.rule.at_least
 
     def is_ripe(self, now_s: float) -> bool:
         """Return whether it is fatal and has waited for something that says more."""
@@ -61,8 +71,11 @@ class Trace:
         self._phase = phase
         self._context = tuple(context)
 
-    def add(self, line: Line, said: Mapping[str, str], window_s: float) -> None:
-        """Take in one more line and what the pattern found in it; no window means for ever."""
+    def add(self, line: Line, said: Mapping[str, str], *, window_s: float, pause_s: float) -> None:
+        """Take in one more line and what the pattern found in it.
+
+        No `window_s` counts all lines; `pause_s` is the longest between two of one run.
+        """
         before = self._counts.get(line.stream, 0)
         counted = said.get("count", "")
         self._counts[line.stream] = max(before, int(counted)) if counted else before + 1
@@ -73,8 +86,14 @@ class Trace:
             times_s = self._times_s.setdefault(line.stream, deque(maxlen=self.rule.at_least))
             times_s.append(line.at_s)
 
-    def is_enough(self, window_s: float) -> bool:
-        """Return whether it was seen as often as the rule asks for, within the window if any."""
+        self._runs.setdefault(line.stream, _Run()).add(line.at_s, pause_s)
+
+    def is_enough(self, window_s: float, after_s: float) -> bool:
+        """Return whether it was seen as often as the rule asks for, or for as long."""
+        if not self.rule.alone:
+            return False
+        if after_s and any(run.lasts(after_s) for run in self._runs.values()):
+            return True
         if not window_s:
             return self.count >= self.rule.at_least
         return any(
@@ -94,8 +113,9 @@ class Trace:
         # One of several marks has not all the groups.
         said = {**dict.fromkeys(self.rule.groups, ""), **self._said}
         values = {name: _value(text) for name, text in said.items()}
-        values["count"] = str(self.count)
-        quoted = sorted((*self._context, *self.lines), key=lambda line: line.at_s)
+        values |= {"count": str(self.count), "culprit": self.culprit}
+        values["last"] = _value(words.text_of(self.words))
+        quoted = sorted(dict.fromkeys((*self._context, *self.words, *self.lines)), key=_at_s)
         return Sighting(
             rule=self.rule.name, weight=Weight.ALLOWED if self.tracker else weight,
             blame=self.rule.blame, phase=self._phase, at_s=round(self.first_s, 1),
@@ -114,6 +134,27 @@ class Trace:
             self.lines.append(line)
         elif self.fatal_s is None:
             self.lines[-1] = line  # the last so far may be the one that makes it fatal
+
+
+@dataclass(slots=True)
+class _Run:
+    """Lines that follow each other without a long pause."""
+
+    first_s: float = 0.0
+    last_s: float = 0.0
+    count: int = 0
+
+    def add(self, at_s: float, pause_s: float) -> None:
+        if not self.count or at_s - self.last_s > pause_s:
+            self.first_s, self.count = at_s, 0
+        self.last_s, self.count = max(self.last_s, at_s), self.count + 1
+
+    def lasts(self, after_s: float) -> bool:
+        return self.count >= _FEWEST_OF_A_RUN and self.last_s - self.first_s >= after_s
+
+
+def _at_s(line: Line) -> float:
+    return line.at_s
 
 
 def same(one: tuple[str, ...], other: tuple[str, ...]) -> bool:

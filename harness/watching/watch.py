@@ -173,6 +173,7 @@ class Watch:
             problem, elapsed_s=self.elapsed_s, title_of_phase=self._tracker.current.title,
             evidence=str(self._evidence.folder), warnings=self._engine.warnings,
             missing=self._missing(), last_lines=self._last_lines(),
+            half_counted=self._engine.half_counted,
         )  # fmt: skip
         self.note(state=State.FAILED)
         return ProductError(self._evidence.redactor(text))

@@ -19,13 +19,14 @@ from diagnosis_samples import (
 
 from harness.diagnosis import phase_table, rules
 from harness.diagnosis.line import Line, Stream
-from harness.diagnosis.rules import Predicate
+from harness.diagnosis.rules import Predicate, Rule
 from harness.folders import fixture
 from harness.model.errors import InputError
 from harness.model.record import Blame, Sighting, Weight
 
 BY_NAME = {rule.name: rule for rule in RULES}
 SAMPLES = samples()
+HARMLESS = {rule.name for rule in RULES if rule.is_harmless}
 A_RULE = """
 [[rule]]
 name = "one"
@@ -49,13 +50,33 @@ def seen(sample: Sample, lines: tuple[Line, ...]) -> list[Sighting]:
     return found
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.rule)
+def weight_of(rule: Rule) -> str:
+    return rule.weight if rule.alone else Weight.WARNING
+
+
+@pytest.mark.parametrize(
+    "sample", [one for one in SAMPLES if one.rule not in HARMLESS], ids=lambda sample: sample.rule
+)
 def test_rule_takes_its_lines(sample: Sample) -> None:
     found = seen(sample, sample.hits)
 
     assert len(found) == len(sample.hits)
-    assert {one.weight for one in found} == {BY_NAME[sample.rule].weight}
+    assert {one.weight for one in found} == {weight_of(BY_NAME[sample.rule])}
     assert all(one.cause and "{" not in one.cause and one.lines for one in found)
+
+
+@pytest.mark.parametrize(
+    "sample", [one for one in SAMPLES if one.rule in HARMLESS], ids=lambda sample: sample.rule
+)
+def test_harmless_rule_takes_its_lines_from_all_others(sample: Sample) -> None:
+    with_it, without = engine(), engine(only=tuple(r for r in RULES if r.name not in HARMLESS))
+
+    for one in sample.hits:
+        with_it.hear(one, sample.phase)
+        without.hear(one, sample.phase)
+
+    assert with_it.sightings == ()
+    assert without.sightings
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.rule)
@@ -247,8 +268,8 @@ def test_own_rule_builds_on_marks_and_explains_rules_shipped_and_of_its_own(tmp_
     book = rules.load([own(tmp_path, marks + A_RULE + more)])
 
     (mark,) = book.rules[0].marks
-    assert mark.identifier is not None
-    assert mark.identifier.fullmatch("podman")
+    assert mark.speaker is not None
+    assert mark.speaker.fullmatch("podman")
     assert mark.heard_on == {Stream.JOURNAL}
     assert "mine" in book.marks
 

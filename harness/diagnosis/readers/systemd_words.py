@@ -46,7 +46,10 @@ _AFTERWARDS = (
     ("Scheduled restart job", Job.RESTARTING),
 )
 # Follows "Failed to start" on a console, with the whole name of the unit.
-_SEE = re.compile(r"See 'systemctl status (?P<unit>[^ ']+)' for details")
+# systemd quotes a name with a backslash, and doubles that within the quotes.
+_SEE = re.compile(
+    r"See 'systemctl status (?P<quote>\$?[\"']?)(?P<unit>[^ '\"]+)[\"']?' for details"
+)
 _EXECUTORS = ("sd-executor", "systemd-executor")
 _PROGRESS = re.compile(
     r"\[[ *]{3,8}\] (?:\(\d+ of \d+\) )?"
@@ -113,7 +116,8 @@ def said(text: str, identifier: str) -> Said | None:
         if unit or found["mark"] or is_systemd(identifier):
             return Said(unit=unit, job=_JOBS[found["word"]])
     if (found := _SEE.match(text)) is not None:
-        return Said(unit=found["unit"], job=Job.FAILED)
+        unit = found["unit"].replace("\\\\", "\\") if found["quote"] else found["unit"]
+        return Said(unit=unit, job=Job.FAILED)
     return said_of_unit(text) if is_systemd(identifier) else None
 
 
