@@ -1,8 +1,8 @@
 """A control plane on this host, for nodes that join a cluster: etcd and the API server, no more.
 
-Both are processes that listen on the loopback, where guests reach them as 10.0.2.2; they end, and
-all that they stored is gone, with the context. Nothing is scheduled and no controller runs: a node
-registers, keeps its lease and becomes Ready, which is all that is asked of it here.
+Both are processes that listen on the loopback, where guests reach them as 10.0.2.2. They end with
+the context, and their data is removed. Nothing is scheduled and no controller runs: a node
+registers, keeps its lease and becomes Ready.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ _PORT_TAKEN = "address already in use"
 
 
 class _PortTakenError(RigError):
-    """Another program took a port between our choice and the start."""
+    """Another program took a port between its choice and the start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A process of the control plane and where it writes."""
+    """A process of the control plane, and its log."""
 
     name: str
     child: subprocess.Popen[bytes]
@@ -54,7 +54,7 @@ class Program:
         return self.log.read_text(errors="replace")[-_LOG_TAIL:]
 
     def check_alive(self) -> None:
-        """Return while it runs; raise `RigError` with the end of its log if it ended."""
+        """Return while it runs, else raise `RigError` with the end of its log."""
         if self.child.poll() is None:
             return
         said = self.said()
@@ -103,7 +103,7 @@ class ControlPlane:
 
 @contextmanager
 def hosted(folder: Path, payload: Payload, pki: Pki, deadline: Deadline) -> Iterator[ControlPlane]:
-    """Run a control plane while the block runs; `folder` is made, for keys, data and logs.
+    """Context manager that runs a control plane; `folder` is made, for keys, data and logs.
 
     Raises:
         DeadlineError: it was not ready in time; carries the last reason.
@@ -125,9 +125,9 @@ def write_files(folder: Path, pki: Pki) -> None:
 
 
 def programs(payload: Payload, at: Layout) -> dict[str, list[str]]:
-    """Return the calls that start etcd and the API server on any host.
+    """Return the command lines of etcd and the API server on any host.
 
-    etcd is Debian's, and runs with Debian's libraries.
+    Debian's etcd runs with Debian's libraries.
     """
     tree = payload.etcd_tree
     loader = [os.fspath(tree / _LOADER), "--library-path", os.fspath(tree / _LIBRARIES)]
@@ -160,7 +160,7 @@ def _start(
 
 
 def _layout(folder: Path, number: int) -> Layout:
-    # A data folder of its own for each try: etcd keeps the ports of the last one in it.
+    # A data folder for each try: etcd keeps the ports of the last one in it.
     return Layout(
         tls=os.fspath(folder / "tls"), data=os.fspath(folder / f"etcd-{number}"),
         listen=LOOPBACK, advertised=HOST_IN_GUEST,
@@ -187,7 +187,7 @@ def _wait_until_ready(started: Sequence[Program], plane: ControlPlane, deadline:
         try:
             wait_for(f"the API server at {plane.url} to be ready", ask, deadline, tick_s=0.1)
         except DeadlineError as exc:
-            # Its logs go with the run.
+            # Its logs are removed with the run.
             said = "".join(f"\n{program.name}: {program.said()}" for program in started)
             raise DeadlineError(exc.waited_for, exc.limit_s, f"{exc.reason}{said}") from exc
 

@@ -1,4 +1,4 @@
-"""What a client of the web server asks, and what it gets; no sockets here."""
+"""Requests and answers of the web server, without sockets."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Answer:
 
 
 Route = bytes | Path | Callable[[Request], Answer]
-"""What stands at a path: a file or bytes for GET and HEAD, or what answers every method."""
+"""What answers at a path: a file or bytes for GET and HEAD, or a function for every method."""
 
 
 def answer_of(route: Route | None, asked: Request) -> Answer:
-    """Return what `route` answers; a path without one is not found."""
+    """Return the answer of `route`, *not found* without one."""
     if route is None:
         return refusal(HTTPStatus.NOT_FOUND, f"nothing is served at {asked.path}")
     if not isinstance(route, bytes | Path):

@@ -1,4 +1,4 @@
-"""The ignition server of a hosted control plane: a node pool's config for who has its token.
+"""The ignition server of a hosted control plane: a node pool's config, for its token.
 
 Source: openshift/hypershift ignition-server/cmd/start.go.
 """
@@ -24,7 +24,7 @@ _PATH = "/ignition"
 
 @contextmanager
 def served(config: Document) -> Iterator[Document]:
-    """Serve `config` over HTTPS while the block runs; give the user-data that leads to it.
+    """Context manager that serves `config` over HTTPS and yields the user-data that leads to it.
 
     CA and token are made for this server alone.
     """

@@ -1,9 +1,8 @@
-"""A machine-config server: the full Ignition config of a role, to machines that have a pointer.
+"""A machine-config server: the full Ignition config of a role, for machines with a pointer.
 
-As the operator's server it speaks HTTPS with a certificate authority that only the pointer names.
-It is stricter on purpose: where the operator's gives a default version to clients that name none,
-and converts for those that know another, this one refuses, so that an Ignition which asks wrongly
-is seen.
+Like the operator's server it speaks HTTPS with a certificate authority that only the pointer names.
+It is stricter: the operator's serves a default version to clients that name none, and converts for
+those that know another one. This one refuses both, so that a wrong request of Ignition is noticed.
 
 Source: openshift/machine-config-operator pkg/server/api.go.
 """
@@ -33,13 +32,13 @@ _ACCEPTED = re.compile(rf"{re.escape(_MEDIA_TYPE)}\s*;\s*version=(\d+)\.(\d+)\.(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineConfigServer:
-    """A server that answers; `web.requests` tells who asked for what."""
+    """A server that answers; `web.requests` has what was requested."""
 
     web: WebServer
     ca_pem: str
 
     def url(self, role: str) -> str:
-        """Return where guests get the config of `role`."""
+        """Return the URL of the config of `role` for guests."""
         return f"{self.web.url_in_guest}/config/{role}"
 
     def pointer(self, role: str) -> Document:

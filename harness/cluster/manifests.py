@@ -1,7 +1,7 @@
-"""etcd and the API server as they are started: their arguments, and their static pods.
+"""Arguments and static pods of etcd and the API server.
 
-The same arguments serve the pods of a bootstrap machine and the processes of a hosted control
-plane, so that nodes meet the same API: RBAC on, no rights for those who are not known.
+The pods of a bootstrap machine and the processes of a hosted control plane have the same arguments,
+so that nodes meet the same API: RBAC, and no rights for unknown clients.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _ETCD_PEER_OFFSET = 1
 class Layout:
     """Where one control plane listens and keeps its files.
 
-    `advertised` is the address that the API server tells clients inside the cluster.
+    `advertised` is the API server's address for clients inside the cluster.
     """
 
     tls: str
@@ -52,11 +52,11 @@ class Layout:
 
 
 def etcd_arguments(at: Layout) -> tuple[str, ...]:
-    """Return what starts a single etcd that loses its data with the machine.
+    """Return the arguments of a single etcd that loses its data with the machine.
 
     Source: etcd 3.4, Documentation/op-guide/configuration.md
     """
-    # One member never talks to a peer; the port is opened all the same, to nobody without a key.
+    # A single member has no peer, but opens the port; clients need a key.
     peer = f"https://{LOOPBACK}:{at.etcd_peer_port}"
     return (
         "--name=bootstrap", f"--data-dir={at.data}", "--logger=zap",
@@ -67,15 +67,15 @@ def etcd_arguments(at: Layout) -> tuple[str, ...]:
         "--client-cert-auth", f"--trusted-ca-file={at.tls}/etcd-ca.crt",
         f"--peer-cert-file={at.tls}/etcd-server.crt", f"--peer-key-file={at.tls}/etcd-server.key",
         "--peer-client-cert-auth", f"--peer-trusted-ca-file={at.tls}/etcd-ca.crt",
-        # Nothing has to outlive a power cut, and a disk in emulation is slow to sync.
+        # No data has to survive a power cut, and a disk in emulation is slow to sync.
         "--unsafe-no-fsync",
     )  # fmt: skip
 
 
 def apiserver_arguments(at: Layout) -> tuple[str, ...]:
-    """Return what starts the API server.
+    """Return the arguments of the API server.
 
-    Who is not known may ask for health and version alone, as on the real bootstrap machine.
+    Unknown clients get health and version only, as on the real bootstrap machine.
     Source: cluster-kube-apiserver-operator, bindata/bootkube/config; Kubernetes 1.20 to 1.3x know
     each of these.
     """
@@ -100,7 +100,7 @@ def apiserver_arguments(at: Layout) -> tuple[str, ...]:
 
 
 def guest_layout(advertised: str) -> Layout:
-    """Return where the control plane of a bootstrap machine lives, reached at `advertised`."""
+    """Return the layout of a bootstrap machine's control plane, reached at `advertised`."""
     return Layout(tls=TLS_IN_GUEST, data=DATA_IN_GUEST, listen="0.0.0.0", advertised=advertised)  # noqa: S104 - other machines join it
 
 

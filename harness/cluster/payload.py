@@ -1,6 +1,6 @@
-"""What the stand-in's release brings beside the node image: images and programs, built beforehand.
+"""Images and programs of the stand-in's release, beside the node image.
 
-`harness.standin.payload` makes it; the control plane and the release image are made of it.
+`harness.standin.payload` builds them; the control plane and the release image use them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ ARCH = "x86_64"
 """What the stand-ins are built for."""
 
 RELEASE = "io.openshift.release"
-"""The label by which a release image is known; its value is the release's version."""
+"""The label of a release image; its value is the release's version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

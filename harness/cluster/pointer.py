@@ -1,4 +1,4 @@
-"""Pointer configs: what a machine starts with when its config is on a server.
+"""Pointer configs: what a machine starts with if its config is on a server.
 
 Source: openshift/installer pkg/asset/ignition/machine/node.go, pointerIgnitionConfig.
 """
@@ -14,9 +14,9 @@ from harness.model.ignition import SPEC_VERSION, Document, Json
 def pointer(
     url: str, ca_pem: str | None = None, headers: Mapping[str, str] | None = None
 ) -> Document:
-    """Return the config that merges the one at `url`; over HTTPS `ca_pem` vouches for its server.
+    """Return the config that merges the one at `url`; over HTTPS `ca_pem` is its server's CA.
 
-    `headers` go with the request; what is secret in them is so in the document.
+    `headers` go with the request. Secrets in them stay secrets in the document.
     """
     source: dict[str, Json] = {"source": url}
     if headers:

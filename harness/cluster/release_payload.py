@@ -1,7 +1,7 @@
 """The release of one run: its images by tag, and a release image that answers for them.
 
-A real release image names its images by where they were published; here they lie in the run's
-registry, whose port nobody knew before, so a stand-in's release image is written for each run.
+A real release image names its images by where they were published. A stand-in's images are in the
+run's registry, on a port chosen for the run, so its release image is written for each run.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PROGRAM = "usr/bin/cluster-version-operator"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleasePayload:
-    """A release as guests reach it: its own pull spec, and those of its images by their tags."""
+    """A release as guests reach it: its pull spec, and those of its images by their tags."""
 
     release_pull_spec: str
     images: Mapping[str, str]
@@ -40,10 +40,10 @@ class ReleasePayload:
 def push_release(
     registry: Registry, payload: Payload, known: Mapping[str, str], deadline: Deadline
 ) -> ReleasePayload:
-    """Push the payload's images and a release image that names them; give the release of the run.
+    """Push the payload's images, and a release image of them; return the run's release.
 
-    `known` holds the pull specs of images that are in the registry already, by their tags, such as
-    the node image's and the pause image's.
+    `known` has the pull specs of images that are in the registry already, by their tags: the node
+    image's and the pause image's.
 
     Raises:
         InputError: an image cannot be read.

@@ -1,7 +1,7 @@
 """An HTTP or HTTPS server on the host's loopback, for what guests fetch: configs, images, scripts.
 
-Guests reach it through QEMU's user-mode network. What a client does wrong is logged and kept, and
-never ends the server. What the routes mean is known to their owners.
+Guests reach it through QEMU's user-mode network. An error of a client is logged and kept, and never
+ends the server.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class _Server(ThreadingHTTPServer):
         self._is_cut_off = False
 
     def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  # as in socketserver
-        # The handshake is made here, in the connection's own thread: it must not keep others out.
+        # The handshake is made in the connection's own thread, so that it does not block others.
         request.settimeout(_IDLE_S)
         with self._kept(request):
             if self._context is None:
@@ -134,7 +134,7 @@ class _Server(ThreadingHTTPServer):
         self.web.problems.append(problem)
 
     def cut_off(self) -> None:
-        """End all connections, whatever their clients are about to do."""
+        """End all connections."""
         with self._lock:
             self._is_cut_off = True
             for connection in self._open:
@@ -154,7 +154,7 @@ class _Server(ThreadingHTTPServer):
 
 
 def _shut(connection: socket.socket) -> None:
-    # The client may have gone before; a socket that TLS took over is no longer open by itself.
+    # The client may be gone, and a socket that TLS took over is closed.
     with suppress(OSError):
         socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
@@ -167,7 +167,7 @@ class _Connection(BaseHTTPRequestHandler):
     server: _Server
 
     def _path(self) -> str:
-        """Return the path that is asked for; without the token there is none."""
+        """Return the requested path, empty without the token."""
         path, token = urlsplit(self.path).path, f"/{self.server.web.token}/"
         return path.removeprefix(token[:-1]) if path.startswith(token) else ""
 
@@ -192,13 +192,13 @@ class _Connection(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = answer
 
     def log_message(self, format: str, *args: object) -> None:
-        """Tell what the parent class has to say, for the debug log alone."""
+        """Send the parent class's messages to the debug log."""
         LOG.debug("web server: %s: %s", self.client_address[0], format % args)
 
     def _send(self, asked: Request, answer: Answer, file: BinaryIO) -> None:
         size_bytes = file.seek(0, SEEK_END)
         file.seek(0)
-        # Before it is sent: whoever got an answer finds it among the requests.
+        # Before it is sent, so that a client that got an answer is among the requests.
         self.server.web.requests.append(replace(asked, status=answer.status))
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
