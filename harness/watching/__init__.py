@@ -1,1 +1,1 @@
-"""A machine from outside: its streams, its evidence, and the watch that judges them."""
+"""A machine from outside: its streams, its evidence, and the watch that judges it."""

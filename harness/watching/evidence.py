@@ -1,6 +1,6 @@
-"""What is kept of a machine for those who ask why, written while it runs: a killed run has it too.
+"""The evidence of a machine, written while it runs, so that a killed run has it too.
 
-The run's own folder goes with the run, and its files hold secrets; what is kept here does not.
+The run's own folder is removed with the run, and its files have secrets; evidence has none.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _LAST_BYTES = 4 << 20
 
 @dataclass(slots=True, kw_only=True)
 class Evidence:
-    """The folder of one machine's evidence. Trouble in writing is logged only.
+    """The folder of one machine's evidence.
 
-    It must not hide the trouble that is evidenced.
+    An error in writing is only logged: it must not hide the failure that the evidence shows.
     """
 
     folder: Path
@@ -39,7 +39,7 @@ class Evidence:
 
     @classmethod
     def begin(cls, parent: Path, name: str, redactor: Redactor) -> Evidence:
-        """Return a new folder below `parent`; a name that is taken gets a number, as `name-2`."""
+        """Return evidence in a new folder below `parent`; a used name gets a number: `name-2`."""
         number = 1
         while True:
             folder = parent / (name if number == 1 else f"{name}-{number}")
@@ -52,7 +52,7 @@ class Evidence:
 
     @property
     def size_bytes(self) -> int:
-        """How much was kept of the streams."""
+        """The bytes that the streams had so far."""
         return sum(self._bytes.values())
 
     @property
@@ -66,9 +66,9 @@ class Evidence:
         return tuple(sorted(name for name in found if name != MACHINE_RECORD))
 
     def append(self, name: str, new: bytes) -> None:
-        """Add to the file `name` what is clean of secrets already.
+        """Add redacted bytes to the file `name`.
 
-        A file that has reached its limit stays as it is; `NAME.last` then has what came last.
+        A file at its limit does not grow; `NAME.last` then has the latest bytes.
         """
         if not new:
             return
@@ -84,15 +84,15 @@ class Evidence:
             LOG.warning("evidence is incomplete: %s", exc)
 
     def append_text(self, name: str, new: str) -> None:
-        """Add text that may hold secrets and end within a line, which then waits for its rest."""
+        """Add text that may have secrets; an incomplete line waits for its rest."""
         self.append(name, self.lines_of(name).feed(new).encode())
 
     def lines_of(self, name: str) -> LineRedactor:
-        """Return what cleans the lines of the stream that is kept as `name`."""
+        """Return the redactor for the lines of the stream `name`."""
         return self._texts.setdefault(name, LineRedactor(self.redactor))
 
     def finish(self) -> None:
-        """Write out what still waits for its line's end."""
+        """Write the incomplete lines."""
         for name, cleaner in self._texts.items():
             self.append(name, cleaner.finish().encode())
 
@@ -101,14 +101,14 @@ class Evidence:
         self._write(name, self.redactor(text))
 
     def keep_config(self, document: Document, name: str = "ignition.json") -> None:
-        """Keep an Ignition config as the file `name`, and know its secrets from now on."""
+        """Keep an Ignition config as the file `name`, and redact its secrets from now on."""
         for secret in secrets_in(document):
             self.redactor.add(secret)
-        # Not by `keep_text`: to a log's reader every data URL is suspect, public ones too.
+        # Not by `keep_text`, which redacts every data URL, public ones too.
         self._write(name, render(self.redactor.config(document)))
 
     def keep_domain(self, machine: Machine) -> None:
-        """Keep what the machine was made from."""
+        """Keep the domain's XML."""
         self.keep_text("domain.xml", machine.domain.to_xml())
 
     def keep_state(self, name: str, text: str, state: NodeState) -> LayerRecord:
@@ -119,14 +119,14 @@ class Evidence:
         return layer
 
     def keep_log(self, log: Path) -> None:
-        """Keep a log of the run under its own name, if there is one."""
+        """Keep a log of the run under its own name, if it exists."""
         if log.exists():
             self.keep_text(log.name, log.read_text(encoding="utf-8", errors="replace"))
 
     def keep_record(self, record: MachineRecord) -> None:
-        """Keep the record, whole at every moment."""
+        """Keep the record; the file is complete at every moment."""
         values = self.redactor.value(msgspec.to_builtins(record))
-        # By json, which takes half a surrogate pair; indenting by msgspec is ten times quicker.
+        # json accepts half a surrogate pair; msgspec indents ten times faster.
         text = msgspec.json.format(json.dumps(values), indent=1)
         try:
             atomic.write(self.folder / MACHINE_RECORD, text.encode())
@@ -141,6 +141,6 @@ class Evidence:
 
 
 def layer_of(state: NodeState) -> LayerRecord:
-    """Return what a report tells of a snapshot."""
+    """Return what a report has of a snapshot."""
     nevras = (str(nevra) for installed in state.packages.values() for nevra in installed)
     return LayerRecord(packages=tuple(sorted(nevras)), os_release=dict(state.os_release))

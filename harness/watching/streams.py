@@ -1,7 +1,7 @@
 """The four streams of one machine, read together while they grow, and kept as evidence.
 
-Console, journal, Ignition's port and the guest's events: each alone is racy or blind, so whoever
-judges a boot sees the lines of all of them, in the order in which they became known.
+Console, journal, Ignition's port and the guest's events: each alone misses something, so a boot is
+judged by the lines of all of them, in the order in which they arrived.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _CHUNK_BYTES = 1 << 16
 
 
 class Tail:
-    """Gives what was appended to a file since the last look; nothing until there is a file."""
+    """Returns what was appended to a file since the last read, if anything."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -33,7 +33,7 @@ class Tail:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
     def read(self) -> str:
-        """Return the new text, a chunk at most; a character that is still cut comes next time."""
+        """Return the new text, a chunk at most; an incomplete character comes with the next."""
         try:
             with self._path.open("rb") as file:
                 file.seek(self._at)
@@ -45,7 +45,7 @@ class Tail:
 
 
 class Streams:
-    """The streams of `machine`; `evidence` gets them as they come."""
+    """The streams of `machine`, kept in `evidence` as they arrive."""
 
     def __init__(self, machine: Machine, evidence: Evidence) -> None:
         self._evidence = evidence
@@ -56,7 +56,7 @@ class Streams:
             run_folder.IGNITION_JOURNAL: Tail(ports[IGNITION_PORT]),
             run_folder.EVENTS: Tail(ports[EVENTS_PORT]),
         }
-        clock = GuestClock()  # what one stream teaches of the guest's time serves them all
+        clock = GuestClock()  # all streams share what one shows of the guest's time
         self._console = ConsoleReader(clock=clock)
         self._journal = JournalReader(clock=clock)
         self._ignition = IgnitionReader(clock=clock)
@@ -65,14 +65,13 @@ class Streams:
 
     @property
     def boot_ids(self) -> Mapping[str, int]:
-        """The boots that the journal told of so far, with their numbers by their ids."""
+        """The numbers of the boots in the journal so far, by their ids."""
         return self._journal.boot_ids
 
     def read(self, now_s: float, limit: Deadline) -> list[Line]:
-        """Return the lines that became known since the last call; `now_s` is since power-on.
+        """Return the lines since the last call; `now_s` is since power-on.
 
-        What takes longer than `limit` stays for the next time: a guest that writes without end must
-        not keep us reading.
+        Reading ends at `limit`, since a guest may write without end.
         """
         lines: list[Line] = []
         is_more = True
@@ -103,7 +102,7 @@ class Streams:
     def _exported(self, entry: Entry) -> bytes:
         fields = dict(entry.fields)
         if isinstance(said := fields.get("MESSAGE"), str):
-            # A private key comes as an entry a line, and shows itself by the line before.
+            # A private key comes as one entry a line; only the line before it shows what it is.
             clean = self._evidence.lines_of(run_folder.JOURNAL)
             fields["MESSAGE"] = clean(f"{said}\n").removesuffix("\n")
         return to_export(fields, self._evidence.redactor)

@@ -1,7 +1,7 @@
-"""Watching a machine from outside while it comes up: what it says, where it is, what ails it.
+"""The watch of a machine from outside while it comes up: its output, its phase, its faults.
 
-Whoever waits for the guest asks `Watch.check_alive` meanwhile, so that a boot that is lost ends
-the wait within seconds, with the phase, the cause and the lines that show it.
+Every wait for the guest calls `Watch.check_alive`, so that a boot that cannot succeed ends the wait
+within seconds, with the phase, the cause and the lines that show it.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from harness.model.record import MachineRecord, MissingCommand, PhaseRecord, Quo
 from harness.watching.evidence import Evidence
 from harness.watching.streams import Streams
 
-# How long one look at the streams may take before their rest has to wait.
+# How long one read of the streams may take; the rest is read next time.
 _LOOK_S = 0.5
-# How much of each stream is told of a boot that came to no end.
+# How many lines of each stream are quoted of a boot that got stuck.
 _LAST_LINES = 6
-# A record is written when something happened, and so often when nothing did.
+# A record is written at each change, and at least this often.
 _KEEP_EVERY_S = 10.0
 _PROGRESS_EVERY_S = 10.0
 _PROGRESS = " progress: "
 
 
 class Living(Protocol):
-    """What can end by itself: another machine's watch, or processes of the host."""
+    """What can end by itself: another machine's watch, or a process of the host."""
 
     def check_alive(self) -> None:
-        """Return while it lives; else raise why it does not."""
+        """Return while it lives, else raise why it does not."""
 
 
 class Watch:
     """One machine watched from its start; `report` gets a line for each phase that passed.
 
-    `package_of` names the node layer's package that brings a command, without taking time.
+    `package_of` names the node layer's package that brings a command, at once.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Watch:
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """What the guest has told of live-apply so far."""
+        """The events of live-apply that the guest reported so far."""
         return self._streams.events.events
 
     @property
@@ -94,7 +94,7 @@ class Watch:
         return max(record.boot for record in self._tracker.records)
 
     def boot_ids_before(self, number: int) -> tuple[str, ...]:
-        """Return the kernel's ids of boots before the boot `number`, as the journal told them."""
+        """Return the kernel's ids of the boots before the boot `number`, from the journal."""
         return tuple(name for name, boot in self._streams.boot_ids.items() if boot < number)
 
     def has_reached(self, phase: str, boot: int) -> bool:
@@ -105,13 +105,13 @@ class Watch:
         """Return the hits of the mark `name`, the oldest first; the latest 200 at most.
 
         Raises:
-            KeyError: no table has such a mark.
+            KeyError: no table has the mark.
         """
         return self._diagnosis.hits(name)
 
     @property
     def record(self) -> MachineRecord:
-        """What there is to report by now."""
+        """The report of the machine so far."""
         phases = self._tracker.records
         return replace(
             self._record,
@@ -140,14 +140,14 @@ class Watch:
         self._evidence.keep_record(self.record)
 
     def look_after(self, other: Living) -> None:
-        """Look after something else as well, without which this machine cannot succeed."""
+        """Check another thing as well, without which this machine cannot succeed."""
         self._others.append(other)
 
     def check_alive(self) -> None:
-        """Tell what is new, and return while the boot can still succeed.
+        """Read and report the news, and return while the boot can still succeed.
 
         Raises:
-            HarnessError: a rule's fatal sighting, of the kind that it blames; the same ever after.
+            HarnessError: a rule's fatal sighting, of the kind that it blames; always the same.
         """
         for other in self._others:
             other.check_alive()
@@ -167,7 +167,7 @@ class Watch:
         raise self._fatal.with_traceback(None)  # else each time adds to it
 
     def stuck(self, problem: str) -> HarnessError:
-        """Return the error for a wait that came to no end, and that no rule explains."""
+        """Return the error for a wait that timed out, and that no rule explains."""
         self._tracker.fail(self.elapsed_s)
         text = narrate_stuck(
             problem, elapsed_s=self.elapsed_s, title_of_phase=self._tracker.current.title,
@@ -200,7 +200,7 @@ class Watch:
 
     @contextmanager
     def span(self, name: str, title: str) -> Iterator[None]:
-        """Record how long the block takes, if it succeeds; the machine's phases go on meanwhile."""
+        """Record the time of the block, if it succeeds, beside the machine's phases."""
         boot, begin_s = self._tracker.boot, self.elapsed_s
         yield
         record = PhaseRecord(
@@ -211,7 +211,7 @@ class Watch:
         self.keep()
 
     def finish(self, qemu_peak_bytes: int) -> None:
-        """Read what came last, and keep it all."""
+        """Read and keep the last output."""
         self._look()
         self._evidence.finish()
         ends = {State.UP: State.FINISHED, State.RUNNING: State.INTERRUPTED}
@@ -219,9 +219,9 @@ class Watch:
         self.note(state=state, qemu_peak_bytes=qemu_peak_bytes)
 
     def name_packages(self, package_of: Callable[[str], str | None]) -> None:
-        """Tell of missing commands by `package_of`, which may take long; others keep their package.
+        """Name the packages of missing commands by `package_of`, which may take long.
 
-        Trouble is told only: the machine's verdict stands without it.
+        An error is only printed, since the machine's verdict stands without packages.
         """
         if all(found.package for found in self._missing()):
             return
@@ -281,6 +281,6 @@ class Watch:
 
 
 def _rounded(record: PhaseRecord) -> PhaseRecord:
-    """Return a phase with no more digits than its marks are worth."""
+    """Return a phase with times as precise as its marks."""
     end_s = None if record.end_s is None else round(record.end_s, 2)
     return replace(record, begin_s=round(record.begin_s, 2), end_s=end_s)
