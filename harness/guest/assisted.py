@@ -1,7 +1,7 @@
-"""Ignition pieces for a live system that an agent makes a bootstrap machine of while it runs.
+"""Ignition pieces for a live system that an agent turns into a bootstrap machine.
 
-The units and scripts lie in `fixtures/guest/assisted`; they do what the assisted installer and the
-agent-based one do on the node, without their service.
+The units and scripts are in `fixtures/guest/assisted`. They do what the assisted and the
+agent-based installer do on the node, without their service.
 
 Source: openshift/assisted-installer, openshift/installer data/data/agent.
 """
@@ -25,19 +25,19 @@ _ON_NODE_ZERO = "[Unit]\nConditionPathExists=/etc/assisted/node0\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    """What an agent is told: how long to wait for the overlay, which units to start after it."""
+    """How long an agent waits for the overlay, and the units that it starts then."""
 
     wait_s: float
     starts: tuple[str, ...]
 
 
 def assisted(agent: Agent, bootstrap_url: str) -> Config:
-    """Have an agent fetch the bootstrap config from a service elsewhere."""
+    """Run an agent that fetches the bootstrap config from a service."""
     return Config(files=programs(_PROGRAM), units=(_agent(agent, bootstrap_url), failed_unit()))
 
 
 def agent_based(agent: Agent, bootstrap: Document, rendezvous: str) -> Config:
-    """Have the host with the address `rendezvous` lead; it has the bootstrap config itself."""
+    """Run an agent with the bootstrap config on the host with the address `rendezvous`."""
     return Config(
         files=(
             *programs(_PROGRAM, "assisted/set-node-zero.sh"),
@@ -58,6 +58,6 @@ def _agent(agent: Agent, url: str, condition: str = "") -> Unit:
         "AGENT_WAIT_S": f"{agent.wait_s:.0f}",
         "AGENT_STARTS": " ".join(agent.starts),
     }
-    # The agent gives up by itself, and says why.
+    # The agent ends by itself before, with a reason.
     limit = f"RuntimeMaxSec={agent.wait_s + 60:.0f}\n"
     return unit(_AGENT, run_dropin(limit, values, condition), enabled=True)

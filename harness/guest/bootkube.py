@@ -1,7 +1,7 @@
 """Ignition pieces for the temporary control plane of a bootstrap machine.
 
-The units and scripts lie in `fixtures/guest/control-plane` and go by the installer's names. They
-ask the release image for etcd and the API server, and kubelet runs both as static pods.
+The units and scripts are in `fixtures/guest/control-plane`, under the installer's names. They ask
+the release image for etcd and the API server, and kubelet runs both as static pods.
 
 Source: openshift/installer data/data/bootstrap, release-image.*, bootkube.*.
 """
@@ -18,13 +18,13 @@ from harness.model.secret import Secret
 from harness.pki.control_plane import Pki
 
 STAGE = "control-plane"
-"""The stage that the guest tells as done when its API is ready."""
+"""The stage that the guest reports as done when its API is ready."""
 ADMIN_KUBECONFIG = "/opt/openshift/auth/kubeconfig"
 """Where a bootstrap machine keeps the administrator's kubeconfig."""
 
 _SCRIPTS = ("release-image.sh", "release-image-download.sh", "bootkube.sh")
 IMAGE = "@IMAGE@"
-"""Stands for an image in a manifest, until bootkube.sh has asked the release image."""
+"""Stands for an image in a manifest, until bootkube.sh asks the release image."""
 MANIFESTS = "/opt/openshift/bootstrap-manifests"
 # Read by node-image-harness-failed; the unit's name says less than its stage.
 _STAGE_FILES = "/etc/tmpfiles.d/node-image-harness-bootkube.conf"
@@ -34,7 +34,7 @@ _STAGE_FILE = "/run/node-image-harness/bootkube.service.stage"
 def temporary_control_plane(
     release: ReleasePayload, pki: Pki, limits: Limits, advertised: str = GUEST
 ) -> Config:
-    """Bring up etcd and the API server out of `release`, once the node layer is in place.
+    """Run etcd and the API server of `release`, once the node layer is in place.
 
     `advertised` is the machine's address for others; `pki` has to be valid for it.
     """

@@ -1,4 +1,4 @@
-"""What lies in `fixtures/guest`, as parts of Ignition configs: programs, units, and who tells."""
+"""Programs and units of `fixtures/guest` as parts of Ignition configs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from harness.model.ignition import Dropin, File, Unit
 BIN = "/usr/local/bin"
 """Where the guest's programs are."""
 MULTI_USER = "node-image-harness-multi-user.service"
-"""The unit that tells of multi-user.target."""
+"""The unit that reports multi-user.target."""
 
 _REPORTERS = ("node-image-harness-tell", "node-image-harness-failed")
 _FAILED = "units/node-image-harness-failed@.service"
 
 
 def text(name: str) -> str:
-    """Return the text of the file `name`, relative to the folder."""
+    """Return the text of the file `name` of the folder."""
     return folders.fixture(f"guest/{name}").read_text(encoding="utf-8")
 
 
@@ -29,7 +29,7 @@ def program(name: str, path: str | None = None) -> File:
 
 
 def programs(*names: str) -> tuple[File, ...]:
-    """Return programs in `BIN`, and those by which they and systemd tell the host."""
+    """Return programs in `BIN`, with those that report to the host."""
     return tuple(program(name) for name in (*names, *_REPORTERS))
 
 
@@ -40,19 +40,19 @@ def unit(name: str, *dropins: Dropin, enabled: bool | None = None) -> Unit:
 
 
 def failed_unit() -> Unit:
-    """Return what units name as OnFailure=, with their own name, to have it told."""
+    """Return the unit that reports the failure of a unit that names it in OnFailure=."""
     return unit(_FAILED)
 
 
 def multi_user_unit() -> Unit:
-    """Return the unit that tells of multi-user.target."""
+    """Return the unit that reports multi-user.target."""
     return unit(f"units/{MULTI_USER}", enabled=True)
 
 
 def run_dropin(settings: str, values: Mapping[str, str], before: str = "") -> Dropin:
     """Return the drop-in with a run's own values: a service's settings and its environment.
 
-    `before` is what stands before the section of the service.
+    `before` precedes the section of the service.
     """
     quoted = {name: value.replace("%", "%%") for name, value in values.items()}
     environment = "".join(f'Environment="{name}={value}"\n' for name, value in quoted.items())

@@ -1,7 +1,7 @@
 """Ignition pieces for a live system that installs itself to a disk, and for a bootstrap in place.
 
-The units and scripts lie in `fixtures/guest/install` and go by the installer's names; `followed`
-leaves the installer's own as they are.
+The units and scripts are in `fixtures/guest/install`, under the installer's names; `followed` keeps
+the installer's own.
 
 Source: openshift/installer data/data/bootstrap/bootstrap-in-place.
 """
@@ -29,7 +29,7 @@ _FOLLOW = "node-image-harness-install"
 
 
 def install_to_disk(installed: Document, limits: Limits) -> Config:
-    """Install at once, with `installed` as the disk's config, and reboot."""
+    """Install immediately, with `installed` as the disk's config, and reboot."""
     config = File(path=_CONFIG, contents=Secret(render(installed)), mode=0o600, overwrite=True)
     return Config(
         files=(config, *programs(_INSTALL, _MEMORY)),
@@ -38,7 +38,7 @@ def install_to_disk(installed: Document, limits: Limits) -> Config:
 
 
 def bootstrap_in_place(certificate: Certificate, limits: Limits) -> Config:
-    """Install when the temporary control plane is up, with what its machine-config server gives.
+    """Install when the temporary control plane is up, with its machine-config server's config.
 
     The server answers on localhost under `certificate`.
     """
@@ -55,7 +55,7 @@ def bootstrap_in_place(certificate: Certificate, limits: Limits) -> Config:
 
 
 def followed(added: Document, disk: str) -> Config:
-    """Add to an install that others wrote: tell of it, and merge the disk's config over `added`.
+    """Report an install by other units than ours, and merge the disk's config over `added`.
 
     `disk` is where they install to; a machine without it fails at once.
     """

@@ -1,7 +1,7 @@
 """Which of the installer's ways a bootstrap config goes, read from the config itself. Pure.
 
-The scripts and units that lead a thin bootimage to the node layer differ between releases of the
-installer; what is read here is told, kept, and used to know where to look. Nothing is changed.
+The scripts and units that add the node layer to a bare bootimage differ between releases of the
+installer. The variant is reported, and says where to look. Nothing is changed.
 
 Source: openshift/installer data/data/bootstrap and pkg/asset/ignition/bootstrap/common.go, from the
 first live-apply (November 2024) on.
@@ -28,7 +28,7 @@ _READ = (_BIN, _UNITS, _GENERATORS, _MANAGER)
 _PULL = "node-image-pull.service"
 _FINISH = "node-image-finish.service"
 _OVERLAYS = ("node-image-overlay.service", "node-image-pivot.service")
-"""The unit that lays the node image over /usr; the second name is that of the first installers."""
+"""The unit that overlays the node image on /usr; the first installers had the second name."""
 _TMPFS = ("var-ostreecontainer.mount", r"var-ostree\x2dcontainer.mount")
 _IN_PLACE = "install-to-disk.service"
 _BOOTKUBE = "bootkube.service"
@@ -56,7 +56,7 @@ _SERVED = re.compile(r":22623/config/([\w.-]+)$")
 class Variant:
     """What a bootstrap config does, as far as installers differ.
 
-    `overlay_unit` lays the node image over /usr, empty if there is none. `reported` are the units
+    `overlay_unit` overlays the node image on /usr, empty if there is none. `reported` are the units
     of the config whose failure ends a bootstrap. `missing` names what every installer with
     live-apply writes, and this config lacks. `image_tag` names the node image within the release,
     as `rhel-coreos-10` for the RHEL 10 stream. `disk` is where a single node installs itself to.
@@ -136,7 +136,7 @@ def require_bootstrap(document: Document, subject: str) -> None:
     """Return if `document` is a bootstrap config of the installer; errors call it `subject`.
 
     Raises:
-        InputError: it is something else; tells what, and what to give instead.
+        InputError: it is something else; says what, and what to give instead.
     """
     units, files = _texts(document)
     if _BOOTKUBE in units or f"{_BIN}bootkube.sh" in files:

@@ -1,7 +1,7 @@
 """Ignition pieces for a kubelet that joins a cluster, as the machine config of a node has them.
 
-What differs from a real node: the client certificate is there from the start instead of being asked
-for, and pods have the host's network alone, since no network operator writes a CNI configuration.
+Unlike a real node it has its client certificate from the start, and its pods have the host's
+network only, since no network operator writes a CNI configuration.
 
 Source: openshift/machine-config-operator, templates/{master,worker}/01-*-kubelet and _base.
 """
@@ -20,17 +20,17 @@ OS_ID_LABEL = "node.openshift.io/os_id"
 """The label with the ID of os-release. Source: enhancement:416."""
 
 _CA = "/etc/kubernetes/kubelet-ca.crt"
-# Where cri-o looks on nodes of OpenShift, by the MCO's file.
+# The MCO configures cri-o to look here.
 _CNI_FOLDER = "/etc/kubernetes/cni/net.d"
 _CNI_NAME = "node-image-harness"
-# The MCO's unit needs os-release: without the ID there is no label.
+# As in the MCO's unit: the label needs the ID.
 _OS_RELEASE = "/etc/os-release"
 
 
 def joining_kubelet(api: Api, node_name: str, pause_image: str) -> Config:
     """Run kubelet as node `node_name` of the cluster of `api`, with a static pod of `pause_image`.
 
-    It takes the place of `standalone_kubelet`; the host name of the machine becomes `node_name`.
+    It replaces `standalone_kubelet`, and sets the machine's host name to `node_name`.
     """
     kubeconfig = api.kubeconfig_of_node(node_name)
     arguments = (f"--kubeconfig={NODE_KUBECONFIG}", f"--node-labels={OS_ID_LABEL}=${{ID}}")
@@ -58,7 +58,7 @@ _WITH_API = {
 
 
 def _host_network() -> File:
-    """Return a CNI configuration that gives pods a loopback: the runtime calls itself ready."""
+    """Return a CNI configuration with a loopback only, with which the runtime becomes ready."""
     document = {
         "cniVersion": "0.4.0",
         "name": _CNI_NAME,

@@ -1,4 +1,4 @@
-"""Ignition pieces for the bootstrap's standalone kubelet, and the probe pod it shall run.
+"""Ignition pieces for the bootstrap's standalone kubelet and its probe pod.
 
 The unit is the one that the installer delivers (no kubeconfig, static pods only), without its
 release-image services: the harness names the pause image itself.
@@ -36,14 +36,14 @@ def standalone_kubelet(pause_image: str) -> Config:
 
 
 def crio_pause(pause_image: str) -> Config:
-    """Tell CRI-O the pause image, as the installer's crio-configure.service does."""
+    """Set CRI-O's pause image, as the installer's crio-configure.service does."""
     path = "/etc/crio/crio.conf.d/50-node-image-harness.conf"
     # An empty command means the image's own entrypoint; unset, CRI-O runs /pause in it.
     text = f'[crio.image]\npause_image = {_toml(pause_image)}\npause_command = ""\n'
     return Config(files=(_owned(path, text),))
 
 
-# Only fields that kubelet 1.20 and 1.32 both know: one that it does not know it ignores unseen.
+# Only fields that kubelet 1.20 and 1.32 both know: kubelet ignores unknown ones silently.
 _KUBELET_CONFIG = {
     "apiVersion": "kubelet.config.k8s.io/v1beta1",
     "kind": "KubeletConfiguration",
@@ -57,7 +57,7 @@ _KUBELET_CONFIG = {
     "serializeImagePulls": False,
     "volumePluginDir": _VOLUME_PLUGINS,
 }
-# There is nobody to ask who may call kubelet, hence the loopback alone.
+# Without an API nothing authorizes callers of kubelet, hence the loopback only.
 _WITHOUT_API: Mapping[str, object] = {
     "address": "127.0.0.1",
     "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
@@ -66,12 +66,12 @@ _WITHOUT_API: Mapping[str, object] = {
 
 
 def config_file(more: Mapping[str, object]) -> File:
-    """Return kubelet's configuration file, with `more` fields than those of every kubelet here."""
+    """Return kubelet's configuration file, with `more` fields."""
     return _owned(_CONFIG_PATH, _json({**_KUBELET_CONFIG, **more}))
 
 
 def probe_file(pause_image: str) -> File:
-    """Return the manifest of the static pod that readiness looks for."""
+    """Return the manifest of the static pod that readiness checks."""
     return _owned(f"{_MANIFESTS}/{PROBE_POD}.json", _json(_probe_pod(pause_image)))
 
 

@@ -1,18 +1,18 @@
-"""How long a guest tries what it was told to do, in one table for all of its units."""
+"""How long a guest's units may try, in one table."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 MARGIN_S = 60.0
-"""How much later than a script, which gives up by itself, systemd ends one that hangs."""
+"""How much later than a script's own limit systemd ends it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """The seconds that each part in the guest may take; the installer's own loops have no limit.
 
-    The values are for hardware acceleration; the player stretches them for a slow guest.
+    The values are for hardware acceleration; the player stretches them.
     """
 
     network_s: float = 30.0
@@ -55,4 +55,4 @@ class Limits:
 
 
 LIMITS = Limits()
-"""The limits before anything stretches them."""
+"""The limits with hardware acceleration."""

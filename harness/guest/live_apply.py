@@ -1,7 +1,7 @@
 """Ignition pieces for live-apply: the guest overlays its node image by itself at the first boot.
 
-The units and scripts lie in `fixtures/guest`, do what the OpenShift installer's do, and tell the
-host of every step (`events`). What belongs to one run comes in drop-ins.
+The units and scripts are in `fixtures/guest`, do what the OpenShift installer's do, and report
+every step to the host (`events`). The values of one run are in drop-ins.
 
 Source: openshift/installer data/data/bootstrap/files, node-image-*.
 """
@@ -32,7 +32,7 @@ _GENERATOR = "node-image-overlay-generator"
 _PROGRAMS = ("node-image-pull", "node-image-overlay", "node-image-harness-memory")
 _PULL = "node-image-pull.service"
 _BEFORE_UNIT = "node-image-harness-before.service"
-# The installer enables none of its units: the generator's link brings them in.
+# The installer enables none of its units: the generator's link pulls them in.
 _UNITS = (
     "node-image-overlay.target", _PULL, "node-image-overlay.service", "node-image-finish.service",
     _BEFORE_UNIT, "var-ostreecontainer.mount",
@@ -57,9 +57,9 @@ def live_apply(pull_spec: str, limits: Limits) -> Config:
 
 
 def on_demand(pull_spec: str, limits: Limits) -> Config:
-    """Give a system the units of `live_apply`, to be started by somebody; nothing starts by itself.
+    """Add the units of `live_apply`, which something else has to start.
 
-    There is no way back to multi-user.target, since nothing leaves it.
+    There is no unit that goes back to multi-user.target, since nothing leaves it.
     """
     return Config(
         files=programs(*_PROGRAMS),
@@ -103,7 +103,7 @@ def _extended(name: str, settings: str) -> Unit:
 
 
 def observation(paths: tuple[str, ...]) -> Config:
-    """Give the guest the program that takes snapshots, and the paths whose existence it notes."""
+    """Add the program that takes snapshots, and the paths whose existence it records."""
     listing = "".join(f"{path}\n" for path in paths)
     return Config(
         files=(

@@ -1,7 +1,7 @@
 """Ignition pieces for the first boot's pivot: rebase to the node image, and exactly one reboot.
 
-The units and scripts lie in `fixtures/guest/pivot`, go by the machine-config operator's names and
-do what its daemon does in a first boot. kubelet starts after the reboot only.
+The units and scripts are in `fixtures/guest/pivot`, under the machine-config operator's names, and
+do what its daemon does in a first boot. kubelet starts only after the reboot.
 
 Source: openshift/machine-config-operator templates/common/_base/units and pkg/daemon.
 """
@@ -44,7 +44,7 @@ def pivot(pull_spec: str, limits: Limits) -> Config:
 
 
 def followed() -> tuple[Config, ...]:
-    """Tell of a pivot by units that others wrote, and keep the snapshot of before over it."""
+    """Report a pivot by other units than ours, and keep the snapshot taken before it."""
     waits = f"[Unit]\nWants={_BEFORE_UNIT}\nAfter={_BEFORE_UNIT}\n"
     dropin = Dropin(name="50-node-image-harness-before.conf", contents=waits)
     return (
@@ -59,7 +59,7 @@ def followed() -> tuple[Config, ...]:
 
 
 def _machine_config(pull_spec: str) -> str:
-    """Return what the machine-config server calls the encapsulated config, the image in it."""
+    """Return the encapsulated config of a machine-config server, with the image in it."""
     document = {
         "apiVersion": "machineconfiguration.openshift.io/v1",
         "kind": "MachineConfig",

@@ -1,8 +1,8 @@
 """Ignition pieces for the machine that is gateway, DHCP and name server of a private segment.
 
-In a real installation the infrastructure has them. Here they are the bootstrap machine's, so that
-nothing of the segment is on a network of the host; its other machine gets its address, its name,
-its way out and the cluster's names from it.
+In a real installation the infrastructure has them. Here the bootstrap machine does, so that the
+segment needs no network of the host. The other machine gets its address, its name, its gateway and
+the cluster's names from it.
 Source: openshift/installer docs/user/metal/install_upi.md for the names.
 """
 
@@ -85,7 +85,7 @@ address=/{API_INT_NAME}/{GATEWAY}
 
 
 def _unit() -> str:
-    # The way out of the member is masked as this machine's own.
+    # The member's packets leave under this machine's address.
     return f"""\
 [Unit]
 Description=Gateway, DHCP and name server of the segment

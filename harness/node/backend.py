@@ -1,7 +1,7 @@
-"""testinfra over our own session, so that its questions share the one bounded SSH connection.
+"""testinfra over the harness's session, so that it shares the one bounded SSH connection.
 
 testinfra's own paramiko backend runs a command again after a dropped connection, has no limit for
-a command, and never closes; ours does none of that.
+a command, and never closes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from harness.model.clock import Deadline
 from harness.node.ssh import Shell
 
 LIMIT_S = 60.0
-"""For one command of testinfra in a guest that is not slow."""
+"""For one command of testinfra; stretched for a slow guest."""
 
 
 class SessionBackend(BaseBackend):  # type: ignore[misc] # testinfra ships no types
@@ -23,7 +23,7 @@ class SessionBackend(BaseBackend):  # type: ignore[misc] # testinfra ships no ty
 
     def __init__(self, shell: Shell, hostname: str, limit_s: float = LIMIT_S) -> None:
         super().__init__(hostname)
-        # Said here, or testinfra asks a python3 that CoreOS does not have.
+        # Else testinfra asks python3, which CoreOS does not have.
         self._encoding = "utf-8"
         self._shell = shell
         self._limit_s = limit_s
@@ -40,10 +40,10 @@ class SessionBackend(BaseBackend):  # type: ignore[misc] # testinfra ships no ty
 
 
 def make_host(shell: Shell, hostname: str, limit_s: float = LIMIT_S) -> Host:
-    """Return a new testinfra host, which remembers nothing of a layer state before it.
+    """Return a new testinfra host, with nothing cached from before live-apply.
 
-    testinfra keeps what it learned (`system_info` among it) on the host, and `get_host` gives the
-    same host again: neither survives a live-apply unharmed.
+    testinfra caches facts (such as `system_info`) on the host, and `get_host` returns the same host
+    again.
     """
     backend = SessionBackend(shell, hostname, limit_s)
     host = Host(backend)

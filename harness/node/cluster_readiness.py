@@ -1,7 +1,7 @@
-"""How ready a node is in its cluster: levels above those of `readiness`, asked in the guest.
+"""How ready a node is in its cluster: levels above those of `readiness`, checked in the guest.
 
-Each asks the API with the guest's own client and credentials: kubelet's on a node that joined, the
-administrator's on a bootstrap machine.
+Each queries the API with the guest's own client and credentials: kubelet's on a node that joined,
+the administrator's on a bootstrap machine.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ASK_API_S = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeObject:
-    """A Node of the API as far as it is judged: whether it is Ready and why not, and its labels."""
+    """A Node of the API: whether it is Ready and why not, and its labels."""
 
     name: str
     ready: str
@@ -47,7 +47,7 @@ def parse_node(text: str) -> NodeObject:
     """Return the Node that `oc get node NAME --output=json` prints.
 
     Raises:
-        ValueError: this is no such output.
+        ValueError: this is not such output.
     """
     try:
         document = json.loads(text)
@@ -64,10 +64,10 @@ def parse_node(text: str) -> NodeObject:
 
 
 def reach_api(shell: Shell, deadline: Deadline) -> str:
-    """Wait until the API says that it is ready, to a client that it knows.
+    """Wait until the API says that it is ready, to an authenticated client.
 
     Raises:
-        ProductError: it did not, or kubelet, which runs it or needs it, is beyond hope.
+        ProductError: it did not, or kubelet cannot become ready any more.
     """
 
     def check(_service: KubeletService) -> str:
@@ -101,7 +101,7 @@ def reach_os_id_label(shell: Shell, deadline: Deadline) -> str:
     Source: enhancement:416, where the ID changes from rhcos to rhel.
 
     Raises:
-        ProductError: the label is another, or does not come.
+        ProductError: the label differs, or does not come.
     """
 
     def check(_service: KubeletService) -> str:
@@ -110,7 +110,7 @@ def reach_os_id_label(shell: Shell, deadline: Deadline) -> str:
         if label is None:
             raise NotYet(f"the Node has no label {OS_ID_LABEL}")
         if label != wanted:
-            # kubelet sets it when it registers and does not follow: waiting is in vain.
+            # kubelet sets it once, when it registers.
             raise ProductError(f"the Node has {OS_ID_LABEL}={label}, os-release has ID={wanted}")
         return f"the Node has {OS_ID_LABEL}={label}, as os-release"
 
@@ -120,7 +120,7 @@ def reach_os_id_label(shell: Shell, deadline: Deadline) -> str:
 CLUSTER_LEVELS = (
     Level(name="api-readyz", title="the API is ready", reach=reach_api),
     Level(name="node-ready", title="the Node is Ready", reach=reach_node_ready),
-    Level(name="os-id-label", title="the Node tells its operating system", reach=reach_os_id_label),
+    Level(name="os-id-label", title="the Node names its operating system", reach=reach_os_id_label),
 )
 """From the lowest to the highest, above `readiness.LEVELS`; a bootstrap machine has no Node."""
 

@@ -1,7 +1,4 @@
-"""One try to open an authenticated SSH connection, and how to keep trying until a guest answers.
-
-Knows hosts, keys and paramiko's transport; commands are `ssh.py`'s business.
-"""
+"""Open an authenticated SSH connection: one try, and tries until a guest answers."""
 
 from __future__ import annotations
 
@@ -28,19 +25,19 @@ _MIN_TRY_S = 2.0
 _HANDSHAKE_S = 30.0
 _KEEPALIVE_S = 10.0
 _TICK_S = 0.25
-# How often a handshake looks whether the machine is still alive.
+# How often a handshake checks that the machine is alive.
 _LOOK_S = 0.5
-# paramiko prefers post-quantum exchanges, which a guest in emulation feels; FIPS guests refuse
+# paramiko prefers post-quantum exchanges, which are slow in emulation. FIPS guests refuse
 # curve25519, so the others stay as a fallback.
 _CHEAP_KEX = "curve25519-sha256@libssh.org"
 
 StillAlive = Callable[[], None]
-"""Returns while the guest can still answer; raises why it cannot."""
+"""Returns while the guest can still answer, else raises why it cannot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where a guest's sshd answers and by which keys the two sides know each other.
+    """The address of a guest's sshd, and the keys of both sides.
 
     `host_key` is the public line (type, base64, comment) that the guest must present.
     """
@@ -75,18 +72,18 @@ def fingerprint(blob: bytes) -> str:
 
 
 def told(exc: Exception) -> str:
-    """Return what an exception says, or its type's name: paramiko's EOFError says nothing."""
+    """Return an exception's text, or its type's name: paramiko's EOFError has no text."""
     return str(exc) or type(exc).__name__
 
 
 def dial_until(
     endpoint: Endpoint, deadline: Deadline, still_alive: StillAlive
 ) -> paramiko.Transport:
-    """Return an authenticated transport, trying until the guest's sshd lets us in.
+    """Return an authenticated transport, trying until the guest's sshd accepts the login.
 
     Raises:
-        HostKeyError: somebody else answered.
-        DeadlineError: nobody let us in; carries the last reason.
+        HostKeyError: another sshd answered.
+        DeadlineError: no login in time; carries the last reason.
     """
 
     def attempt() -> paramiko.Transport:
@@ -103,11 +100,11 @@ def dial(
 ) -> paramiko.Transport:
     """Try once to open an authenticated transport; the caller closes it.
 
-    `still_alive` is asked meanwhile: a dead guest's banner would be waited for in vain.
+    `still_alive` is called meanwhile, since a dead guest sends no banner.
 
     Raises:
-        HostKeyError: somebody else answered.
-        NotYet: it did not work, and says why.
+        HostKeyError: another sshd answered.
+        NotYet: it did not work; carries the reason.
     """
     banner_s = _patience_s(deadline)
     try:
@@ -126,16 +123,16 @@ def dial(
 
 
 def _patience_s(deadline: Deadline) -> float:
-    """Wait for a banner a tenth as long as was waited so far.
+    """Return how long to wait for a banner: a tenth of the time waited so far.
 
-    QEMU's forwarder accepts before the guest has a network, so most tries of a cold boot end here:
-    a short limit finds sshd soon after it is up, a growing one lets a slow guest in at last.
+    QEMU's forwarder accepts before the guest has a network, so most tries of a cold boot end here.
+    A short limit finds sshd soon after it is up; a growing one suits a slow guest.
     """
     return _at_most_s((deadline.limit_s - deadline.remaining_s) / 10, deadline)
 
 
 def _at_most_s(wanted_s: float, deadline: Deadline) -> float:
-    """Return a step's limit: a try may outlast the deadline by `_MIN_TRY_S` a step, not more."""
+    """Return a step's limit, which may outlast the deadline by `_MIN_TRY_S`."""
     return max(_MIN_TRY_S, min(wanted_s, deadline.remaining_s))
 
 
@@ -168,7 +165,7 @@ def _log_in(
         with _awaited(transport, limit_s, still_alive) as ended:
             transport.auth_publickey(endpoint.user, key, event=ended)
     except (paramiko.SSHException, EOFError, OSError) as exc:
-        # Also seen while the guest boots: pam_nologin turns everybody but root away.
+        # Also seen while the guest boots: pam_nologin refuses all users but root.
         raise NotYet(f"{endpoint.user} is not let in: {told(exc)}") from exc
     if not transport.is_authenticated():
         raise NotYet(f"{endpoint.user} is not let in: the key alone is not enough, or refused")
@@ -179,7 +176,7 @@ def _log_in(
 def _awaited(
     transport: paramiko.Transport, limit_s: float, still_alive: StillAlive
 ) -> Iterator[threading.Event]:
-    """Wait for what the block starts with the event, asking `still_alive` meanwhile.
+    """Wait for what the block starts with the event, calling `still_alive` meanwhile.
 
     Raises:
         paramiko.SSHException, EOFError, OSError: it failed, or took longer than `limit_s`.
@@ -191,8 +188,8 @@ def _awaited(
         still_alive()
         if limit.is_over:
             raise paramiko.SSHException(f"no end after {limit_s:.0f} s")
-    if (trouble := transport.get_exception()) is not None:
-        raise trouble
+    if (failure := transport.get_exception()) is not None:
+        raise failure
 
 
 def _key_blob(public_line: str) -> bytes:
@@ -200,6 +197,6 @@ def _key_blob(public_line: str) -> bytes:
 
 
 def _demote(record: logging.LogRecord) -> bool:
-    """Make paramiko's tracebacks of every refused try debug output, and drop them otherwise."""
+    """Make paramiko's tracebacks of refused tries debug output, or drop them."""
     record.levelno, record.levelname = logging.DEBUG, "DEBUG"
     return LOG.isEnabledFor(logging.DEBUG)

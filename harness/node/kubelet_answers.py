@@ -1,4 +1,4 @@
-"""What a guest's tools say of kubelet and its pods, read: pure parsers, nothing asked here."""
+"""Parsers for what a guest's tools print of kubelet and its pods."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class KubeletService:
 
     @property
     def is_running(self) -> bool:
-        """Whether systemd was told that kubelet is ready, and it runs."""
+        """Whether kubelet reported to systemd that it is ready, and runs."""
         return (self.unit.active, self.unit.sub) == ("active", "running")
 
     @property
     def dead_end(self) -> str | None:
-        """Why waiting is in vain, or None.
+        """Why kubelet cannot become ready any more, or None.
 
-        `Restart=always` never lets kubelet become `failed`: what tells a crash loop is the count.
+        With `Restart=always` it never becomes `failed`: the count of restarts shows a crash loop.
         """
         if self.unit.load != "loaded" or self.unit.is_failed:
             return str(self.unit)
@@ -50,7 +50,7 @@ def parse_service(text: str) -> KubeletService:
     """Return the service from what `systemctl show` prints for it.
 
     Raises:
-        RigError: this is no `systemctl show` of kubelet.service.
+        RigError: this is not the output of `systemctl show kubelet.service`.
     """
     values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     found = units.parse(text)

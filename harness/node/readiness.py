@@ -1,7 +1,7 @@
-"""How ready a kubelet is, in levels: each one asked of the live guest, each one bounded.
+"""How ready a kubelet is, in levels: each is checked in the live guest, within a limit.
 
-A level gives its evidence as text, or raises `ProductError` with the last reason and the tail of
-kubelet's journal. A level that cannot be reached any more is given up within seconds.
+A level returns its evidence as text, or raises `ProductError` with the last reason and the tail of
+kubelet's journal, within seconds if it cannot be reached any more.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from harness.node.ssh import ConnectionLostError, GuestCommandError, Result, She
 STEADY_S = 5.0
 """How long kubelet must go without a restart to count as running."""
 READY_S = 120.0
-"""How long a level may take where the guest is not slow; to be stretched where it is."""
+"""How long a level may take; stretched for a slow guest."""
 
 _TICK_S = 1.0
 _USER = "core"
@@ -40,7 +40,7 @@ _NOT_FOUND = 127
 
 
 def reach_unit_active(shell: Shell, deadline: Deadline) -> str:
-    """Wait until kubelet told systemd that it is ready, and did not restart for `STEADY_S`.
+    """Wait until kubelet reported to systemd that it is ready, and ran for `STEADY_S`.
 
     Raises:
         ProductError: it did not, or cannot any more.
@@ -77,18 +77,18 @@ def reach_healthz(shell: Shell, deadline: Deadline) -> str:
 
 
 def reach_cri(shell: Shell, deadline: Deadline) -> str:
-    """Wait until the container runtime tells its version over CRI.
+    """Wait until the container runtime reports its version over CRI.
 
     Raises:
         ProductError: it did not, or cannot any more.
     """
 
     def check(_service: KubeletService) -> str:
-        told = parse_cri_version(_crictl(shell, "version", deadline))
+        fields = parse_cri_version(_crictl(shell, "version", deadline))
         wanted = ("RuntimeName", "RuntimeVersion", "RuntimeApiVersion")
-        if missing := [name for name in wanted if not told.get(name)]:
+        if missing := [name for name in wanted if not fields.get(name)]:
             raise NotYet(f"crictl version does not tell {', '.join(missing)}")
-        return ", ".join(f"{name} {told[name]}" for name in wanted)
+        return ", ".join(f"{name} {fields[name]}" for name in wanted)
 
     return reach("the container runtime to answer CRI", check, shell, deadline)
 
@@ -126,10 +126,10 @@ class Opener(Protocol):
 
 
 def reach_new_session(session: Opener, deadline: Deadline) -> str:
-    """Log in anew and run a command as the user, which shows that sshd outlived live-apply.
+    """Open a new session and run a command as the user: sshd has to survive live-apply.
 
     Raises:
-        ProductError: nobody was let in in time, or the command does not work.
+        ProductError: the login or the command does not work.
     """
     try:
         with session.fresh(deadline) as fresh:
@@ -156,16 +156,16 @@ LEVELS = (
     Level(name="cri", title="the runtime answers", reach=reach_cri),
     Level(name="static-pod", title="a static pod runs", reach=reach_static_pod),
 )
-"""From the lowest to the highest; each means little while one before it is not reached."""
+"""From the lowest to the highest; each builds on the ones before."""
 
 
 def reach(
     goal: str, check: Callable[[KubeletService], str], shell: Shell, deadline: Deadline
 ) -> str:
-    """Return what `check` says of a kubelet that can still get there, asked until it does.
+    """Return what `check` says, called until it succeeds or kubelet cannot become ready.
 
     Raises:
-        ProductError: it did not in time, or cannot any more; ends with kubelet's journal.
+        ProductError: no success; ends with the tail of kubelet's journal.
     """
 
     def attempt() -> str:
@@ -178,7 +178,7 @@ def reach(
         return wait_for(goal, attempt, deadline, _TICK_S)
     except (DeadlineError, ProductError) as exc:
         if exc.sighting is not None:
-            raise  # the diagnosis of the whole machine, which tells more
+            raise  # the diagnosis of the whole machine says more
         raise ProductError(f"{exc}\n{_journal_tail(shell, deadline)}") from exc
 
 
@@ -192,9 +192,9 @@ def _crictl(shell: Shell, words: str, deadline: Deadline) -> str:
 
 
 def ask(shell: Shell, command: str, deadline: Deadline) -> Result:
-    """Return a command's result if it succeeds; a failure or no answer is a reason to wait on.
+    """Return a command's result if it succeeds; else raise why to wait on.
 
-    Its own limit, not the wait's: the last try comes when the wait's time is over.
+    It has its own limit, since the last try begins when the wait's time is over.
     """
     limit_s = max(_ASK_S, deadline.limit_s * _ASK_SHARE)
     try:

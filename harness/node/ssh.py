@@ -1,7 +1,6 @@
-"""The one SSH connection into a booted guest: run commands, read files, see a reboot.
+"""The one SSH connection into a booted guest: run commands, read files, detect a reboot.
 
-A connection that drops is an error and never a second run of the command. How the connection comes
-about is in `dial.py`; what the commands mean is known to the rest of `node/`.
+A connection that drops is an error; the command is never run again. `dial.py` opens connections.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ class Result:
 
 
 class Shell(Protocol):
-    """What asks a guest questions: a `Session`, or a fake that replays answers."""
+    """What runs commands in a guest: a `Session`, or a fake that replays answers."""
 
     def run(
         self, command: str, deadline: Deadline, *, check: bool = False, sudo: bool = True
@@ -81,14 +80,14 @@ class Session:
     def connect(
         cls, endpoint: Endpoint, deadline: Deadline, still_alive: StillAlive = lambda: None
     ) -> Session:
-        """Return a session as soon as the guest's sshd lets us in; the caller closes it.
+        """Return a session as soon as the guest's sshd accepts the login; the caller closes it.
 
-        `still_alive` is asked at every try, and twice a second while a command runs: it
-        returns why the machine is dead, or None, and may also raise.
+        `still_alive` is called at every try, and twice a second while a command runs. It raises why
+        the machine cannot answer any more.
 
         Raises:
-            HostKeyError: somebody else answered.
-            DeadlineError: nobody let us in; carries the last reason.
+            HostKeyError: another sshd answered.
+            DeadlineError: no login in time; carries the last reason.
         """
         return cls(endpoint, dial_until(endpoint, deadline, still_alive), still_alive)
 
@@ -116,15 +115,14 @@ class Session:
     ) -> Result:
         """Run a shell command to its end, as root or with `sudo=False` as the user.
 
-        Its standard input is empty, and each output stream holds 16 MiB at most. The command ends
-        when nobody holds its output open, as in ssh; one that is cut off at the deadline may go on
-        in the guest.
+        Its standard input is empty, and each output stream is limited to 16 MiB. The command ends
+        when no process has its output open, as in ssh. It may outlive the deadline in the guest.
 
         Raises:
             GuestCommandError: `check` is true and the exit status is not 0.
             DeadlineError: it was still running at the deadline.
             ConnectionLostError: the connection ended; the command is not run again.
-            RigError: it writes more than a stream holds.
+            RigError: it writes more than the limit.
         """
         LOG.debug("%s: %s", self.endpoint, command)
         result = self._finish(_as_root(command) if sudo else command, command, deadline)
@@ -150,7 +148,7 @@ class Session:
         `old_boot_ids` may have dashes, as from the kernel, or none, as from the journal.
 
         Raises:
-            DeadlineError: there was no other boot in time; carries the last reason.
+            DeadlineError: no other boot in time; carries the last reason.
         """
         self.close()
         wait_for("another boot", lambda: self._leave_boots(old_boot_ids, deadline), deadline)
@@ -184,10 +182,10 @@ class Session:
         raise ConnectionLostError(self.endpoint, command, problem)
 
     def _read_both(self, channel: paramiko.Channel, command: str) -> tuple[bytes, bytes]:
-        """Read both streams as they come: neither may fill its window while the other is read."""
+        """Read both streams together, so that neither fills its window."""
         stdout, stderr = bytearray(), bytearray()
         while True:
-            ended = channel.closed or channel.eof_received  # asked first: then all is there to read
+            ended = channel.closed or channel.eof_received  # read first: then all output is there
             while channel.recv_ready() and len(stdout) <= _OUTPUT_LIMIT_BYTES:
                 stdout += channel.recv(_CHUNK_BYTES)
             while channel.recv_stderr_ready() and len(stderr) <= _OUTPUT_LIMIT_BYTES:
@@ -205,8 +203,8 @@ class Session:
 def _channel(transport: paramiko.Transport, deadline: Deadline) -> Iterator[paramiko.Channel]:
     """Open a channel that closes itself at the deadline.
 
-    paramiko waits for the answer to an exec request without a limit, and a frozen guest gives none:
-    only closing the channel from another thread ends that wait.
+    paramiko waits without a limit for the answer to an exec request. If the guest is frozen, only
+    another thread that closes the channel ends that wait.
     """
     channel = transport.open_session(timeout=deadline.remaining_s)
     watchdog = threading.Timer(deadline.remaining_s, _close, (channel,))
@@ -220,7 +218,7 @@ def _channel(transport: paramiko.Transport, deadline: Deadline) -> Iterator[para
 
 
 def _close(channel: paramiko.Channel) -> None:
-    # Closing tells the other side, which may be gone: that is no news here.
+    # Closing writes to the other side, which may be gone.
     with suppress(paramiko.SSHException, EOFError, OSError):
         channel.close()
 
