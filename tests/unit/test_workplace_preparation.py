@@ -7,8 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
+import test_installer_variant
 
 from harness.model.errors import InputError
+from harness.model.ignition import render
 from harness.player.plan import LIVE_ISO
 from harness.scenarios.catalogue import Catalogue
 from harness.workplace.options import read
@@ -30,9 +32,7 @@ def bare_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return programs
 
 
-BOOTSTRAP = (
-    '{"ignition": {"version": "3.2.0"}, "systemd": {"units": [{"name": "bootkube.service"}]}}'
-)
+BOOTSTRAP = render(test_installer_variant.config())
 POINTER = """{"ignition": {"version": "3.2.0",
     "config": {"merge": [{"source": "https://api-int.example:22623/config/worker"}]}}}"""
 
