@@ -148,8 +148,8 @@ def install(host: Host, needs: Iterable[Need] = NEEDS, *, dry_run: bool = False)
     wanted = tuple(needs)
     lacking = host.missing(wanted)
     if not lacking:
-        return _tell("host: all that is needed is there, nothing to install")
-    _tell(f"host: missing\n{describe(lacking)}\nhost: installed by\n  {host.advice(lacking)}")
+        return _print("host: all that is needed is there, nothing to install")
+    _print(f"host: missing\n{describe(lacking)}\nhost: installed by\n  {host.advice(lacking)}")
     commands = host.commands(lacking)
     if dry_run:
         return 0
@@ -161,10 +161,10 @@ def install(host: Host, needs: Iterable[Need] = NEEDS, *, dry_run: bool = False)
         if host.call(command) != 0:
             return _fail(f"this failed, its reason is above: {shlex.join(command)}")
     left = host.missing(wanted)
-    return _fail(f"still missing\n{describe(left)}") if left else _tell("host: installed")
+    return _fail(f"still missing\n{describe(left)}") if left else _print("host: installed")
 
 
-def _tell(text: str) -> int:
+def _print(text: str) -> int:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()  # before the package tool writes to the same terminal
     return 0
@@ -179,7 +179,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `python -m harness.host install [--all] [--dry-run]` and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m harness.host", description=__doc__)
     parser.add_argument("action", choices=["install"])
-    parser.add_argument("--dry-run", action="store_true", help="tell what would be installed")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be installed")
     parser.add_argument("--all", action="store_true", help="also what other architectures need")
     options = parser.parse_args(argv)
     wanted = NEEDS if options.all else (need for need in NEEDS if need.purpose not in FOREIGN)

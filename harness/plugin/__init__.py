@@ -37,7 +37,7 @@ from harness.plugin.state import (
     problem_of,
     recorder_of,
     settings_of,
-    tell_worker,
+    share_place,
     workplace_if_any,
     workplace_of,
 )
@@ -223,13 +223,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Close what this process opened, after the fixtures; tell what a worker's check found."""
-    trouble = close_workplace(session.config)
+    problem_at_end = close_workplace(session.config)
     if (recorder := recorder_of(session.config)) is not None:
-        found = pytest.ExitCode.INTERNAL_ERROR if trouble else session.exitstatus
+        found = pytest.ExitCode.INTERNAL_ERROR if problem_at_end else session.exitstatus
         session.exitstatus = recorder.status(found)
         recorder.finish(session.exitstatus)
-    if trouble:
-        pytest.exit(trouble, returncode=pytest.ExitCode.INTERNAL_ERROR)
+    if problem_at_end:
+        pytest.exit(problem_at_end, returncode=pytest.ExitCode.INTERNAL_ERROR)
     problem = problem_of(session.config)
     if problem is not None and session.config.pluginmanager.hasplugin("dsession"):
         raise pytest.UsageError(str(problem))
@@ -249,7 +249,7 @@ def pytest_terminal_summary(
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - xdist's
     """Give every worker the same folder for the run."""
-    tell_worker(node.config, node.workerinput)
+    share_place(node.config, node.workerinput)
 
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)

@@ -17,7 +17,7 @@ import pytest
 
 from harness.model.errors import HarnessError
 from harness.model.record import Blame
-from harness.recording.notes import Note, put_note, told
+from harness.recording.notes import Note, message_of, put_note
 
 if TYPE_CHECKING:
     from harness.diagnosis.allow import AllowList
@@ -68,7 +68,7 @@ class Judge:
             facts = "" if blame is Blame.RIG else _aligned(self.facts)
             report.longrepr = f"{message}\n\n{facts}" if facts else message
         else:
-            message = self.artifacts.redactor(told(report))
+            message = self.artifacts.redactor(message_of(report))
             take_secrets_out(report, self.artifacts.redactor)
         tracker = None if blame is Blame.RIG else self._tracker(report.nodeid, message)
         note = Note(blame=blame, message=message, is_ours=is_ours, allowed_by=tracker)
@@ -123,8 +123,8 @@ def set_properties(item: pytest.Item, found: Mapping[str, str]) -> None:
 
 def _ours(error: BaseException) -> HarnessError | None:
     """Return the error of the harness that it is, or from which a claim was raised."""
-    told_from = error.__cause__ if isinstance(error, AssertionError) else error
-    return told_from if isinstance(told_from, HarnessError) else None
+    source = error.__cause__ if isinstance(error, AssertionError) else error
+    return source if isinstance(source, HarnessError) else None
 
 
 def _take_red(report: pytest.TestReport, reason: str) -> None:

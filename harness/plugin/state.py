@@ -15,7 +15,7 @@ import pytest
 from harness.model.errors import HarnessError, InputError
 from harness.plugin.terminal import Terminal
 from harness.recording.artifacts import Artifacts, Place, Tested, choose
-from harness.recording.progress import Follower, ProgressLog, Teller
+from harness.recording.progress import Follower, ProgressLog, ProgressReporter
 from harness.recording.recorder import Recorder, Ways
 from harness.scenarios.catalogue import Catalogue
 from harness.workplace import options
@@ -34,7 +34,7 @@ _ARTIFACTS = pytest.StashKey[Artifacts]()
 _RECORDER = pytest.StashKey[Recorder]()
 _WORKPLACE = pytest.StashKey["Workplace"]()
 _PROBLEM = pytest.StashKey[HarnessError]()
-_TROUBLE = pytest.StashKey[HarnessError]()
+_ERROR = pytest.StashKey[HarnessError]()
 
 
 def settings_of(config: pytest.Config) -> options.Settings:
@@ -112,7 +112,7 @@ def is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
-def tell_worker(config: pytest.Config, workerinput: dict[str, object]) -> None:
+def share_place(config: pytest.Config, workerinput: dict[str, object]) -> None:
     """Give a worker the session's folder to use."""
     workerinput[_PLACE_KEY] = artifacts_of(config).place.to_worker()
 
@@ -125,9 +125,9 @@ def artifacts_of(config: pytest.Config) -> Artifacts:
     """
     if _ARTIFACTS not in config.stash:
         settings = settings_of(config)
-        told = getattr(config, "workerinput", {}).get(_PLACE_KEY)
+        given = getattr(config, "workerinput", {}).get(_PLACE_KEY)
         try:
-            place = Place.from_controller(told) if told else choose(settings.artifacts_dir)
+            place = Place.from_controller(given) if given else choose(settings.artifacts_dir)
         except InputError as exc:
             raise pytest.UsageError(str(exc)) from exc
         found = Artifacts(place, settings.authfile, lambda: _begin_run(config))
@@ -141,7 +141,7 @@ def prepare_folder(config: pytest.Config) -> None:
     try:
         _ = artifacts_of(config).folder
     except HarnessError as exc:
-        config.stash.setdefault(_TROUBLE, exc)
+        config.stash.setdefault(_ERROR, exc)
 
 
 def recorder_of(config: pytest.Config) -> Recorder | None:
@@ -162,13 +162,13 @@ def workplace_of(config: pytest.Config) -> Workplace:
     Raises:
         HarnessError: what the check met; a build or download that failed is not tried again.
     """
-    if (trouble := config.stash.get(_TROUBLE, None)) is not None:
-        raise trouble.with_traceback(None)
+    if (error := config.stash.get(_ERROR, None)) is not None:
+        raise error.with_traceback(None)
     if _WORKPLACE not in config.stash:
         from harness.workplace.workplace import Workplace
 
         config.stash[_WORKPLACE] = Workplace(
-            settings_of(config), _teller(config), artifacts_of(config), allow_list_of(config),
+            settings_of(config), _reporter(config), artifacts_of(config), allow_list_of(config),
             rulebook_of(config),
         )  # fmt: skip
     return config.stash[_WORKPLACE]
@@ -214,12 +214,12 @@ def check_once(config: pytest.Config) -> None:
         note_problem(config, exc)
     except HarnessError as exc:
         LOG.info("the check before the first test failed", exc_info=True)
-        config.stash[_TROUBLE] = exc
+        config.stash[_ERROR] = exc
 
 
 def _begin_run(config: pytest.Config) -> None:
     """Tell what is under test, and record from now on."""
-    artifacts_of(config).tell(_tested(config))
+    artifacts_of(config).keep_tested(_tested(config))
     if (recorder := recorder_of(config)) is not None:
         recorder.begin()
 
@@ -234,10 +234,10 @@ def _tested(config: pytest.Config) -> Tested:
     return Tested(subject=dict(provenance(ready)), host=host(ready))
 
 
-def _teller(config: pytest.Config) -> Teller:
+def _reporter(config: pytest.Config) -> ProgressReporter:
     artifacts = artifacts_of(config)
     outlets = (Terminal(config), ProgressLog(artifacts.path).append)
-    return Teller(outlets, artifacts.place.begun_s, lambda line: artifacts.redactor(line))
+    return ProgressReporter(outlets, artifacts.place.begun_s, lambda line: artifacts.redactor(line))
 
 
 def _ways(config: pytest.Config, artifacts: Artifacts) -> Ways:

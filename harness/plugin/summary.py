@@ -15,7 +15,7 @@ from harness.report.conclusion import Seen, seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Entry:
     """One line of the section; `is_notable` asks for a colour."""
 
     title: str
@@ -32,36 +32,36 @@ def write(terminal: pytest.TerminalReporter, record: RunRecord, folder: Path) ->
         terminal.write_line(one_line(record, folder))
         return
     terminal.write_sep("=", "node image")
-    for told in section(record, folder):
-        terminal.write_line(str(told), yellow=told.is_notable)
+    for entry in section(record, folder):
+        terminal.write_line(str(entry), yellow=entry.is_notable)
 
 
-def section(record: RunRecord, folder: Path) -> Iterator[Told]:
+def section(record: RunRecord, folder: Path) -> Iterator[Entry]:
     """Give what to mind of a run though it may be green, and where to read the rest."""
     for found in seen(record, Weight.WARNING):
-        yield Told(title="warning", text=_sighting(found))
+        yield Entry(title="warning", text=_sighting(found))
     for found in seen(record, Weight.ALLOWED):
-        yield Told(title="allowed", text=f"{_sighting(found)}, {found.sighting.allowed_by}")
+        yield Entry(title="allowed", text=f"{_sighting(found)}, {found.sighting.allowed_by}")
     for test in record.tests:
         if test.outcome is Outcome.ALLOWED:
-            yield Told(title="allowed", text=f"{test.id}, {test.allowed_by}")
+            yield Entry(title="allowed", text=f"{test.id}, {test.allowed_by}")
         elif test.outcome is Outcome.FLAKY:
-            yield Told(title="flaky", text=f"{test.id} passed at attempt {test.attempts}")
+            yield Entry(title="flaky", text=f"{test.id} passed at attempt {test.attempts}")
     for machine in record.machines:
         for missing in machine.missing_commands:
-            yield Told(title="missing", text=f"{machine.name}: {_missing(missing)}")
+            yield Entry(title="missing", text=f"{machine.name}: {_missing(missing)}")
     for note in record.notes:
-        yield Told(title="note", text=note)
-    yield Told(title="report", text=str(folder / RECORD), is_notable=False)
-    yield Told(title="page", text=str(folder / PAGE), is_notable=False)
+        yield Entry(title="note", text=note)
+    yield Entry(title="report", text=str(folder / RECORD), is_notable=False)
+    yield Entry(title="page", text=str(folder / PAGE), is_notable=False)
 
 
 def one_line(record: RunRecord, folder: Path) -> str:
     """Return the section in one line, for `-q`."""
     counts: dict[str, int] = {}
-    for told in section(record, folder):
-        if told.is_notable:
-            counts[told.title] = counts.get(told.title, 0) + 1
+    for entry in section(record, folder):
+        if entry.is_notable:
+            counts[entry.title] = counts.get(entry.title, 0) + 1
     counted = "".join(f"{count} {title}, " for title, count in counts.items())
     return f"node image: {counted}{folder / PAGE}"
 

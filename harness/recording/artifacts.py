@@ -48,10 +48,12 @@ class Place:
         return {"path": str(self.path), "is_cache": self.is_cache, "begun_s": self.begun_s}
 
     @classmethod
-    def from_controller(cls, told: Mapping[str, object]) -> Place:
+    def from_controller(cls, given: Mapping[str, object]) -> Place:
         """Return what `to_worker` gave."""
-        begun_s = float(str(told["begun_s"]))
-        return cls(path=Path(str(told["path"])), is_cache=told["is_cache"] is True, begun_s=begun_s)
+        begun_s = float(str(given["begun_s"]))
+        return cls(
+            path=Path(str(given["path"])), is_cache=given["is_cache"] is True, begun_s=begun_s
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +115,7 @@ class Artifacts:
         """Whether some process of the session has made the folder."""
         return self.path.is_dir()
 
-    def tell(self, tested: Tested) -> None:
+    def keep_tested(self, tested: Tested) -> None:
         """Write down what is under test, unless another process has; trouble is logged only.
 
         A process that does not know it, as xdist's controller, writes nothing.
@@ -158,10 +160,10 @@ def choose(wanted: Path | None, clock: Clock = SYSTEM_CLOCK) -> Place:
 
 
 def read_tested(folder: Path) -> Tested:
-    """Return what a process told with `Artifacts.tell`; nothing when none did."""
+    """Return what a process told with `Artifacts.keep_tested`; nothing when none did."""
     try:
-        told = json.loads((folder / _TESTED).read_text(encoding="utf-8"))
-        return Tested(subject=dict(told["subject"]), host=dict(told["host"]))
+        values = json.loads((folder / _TESTED).read_text(encoding="utf-8"))
+        return Tested(subject=dict(values["subject"]), host=dict(values["host"]))
     except (OSError, ValueError, LookupError, TypeError):
         return Tested()
 

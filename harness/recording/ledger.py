@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from harness.model.record import Blame, Outcome, TestRecord
-from harness.recording.notes import Note, attempt_of, note_of, told
+from harness.recording.notes import Note, attempt_of, message_of, note_of
 
 _MESSAGE_LIMIT = 20_000
 # What wins when the phases of a test disagree: the last. A failed claim is told before an error in
@@ -67,7 +67,7 @@ class Ledger:
         if isinstance(report.longrepr, tuple):
             text = report.longrepr[2].removeprefix("Skipped: ")
         else:
-            text = getattr(report, "wasxfail", "") or told(report)
+            text = getattr(report, "wasxfail", "") or message_of(report)
         return cut(self._redact(text))
 
 

@@ -33,10 +33,10 @@ class Note:
 
 def note_of(report: pytest.TestReport) -> Note | None:
     """Return what was noted on a report, in this process or in a worker."""
-    told = getattr(report, _ATTRIBUTE, None)
-    if told is None:
+    noted = getattr(report, _ATTRIBUTE, None)
+    if noted is None:
         return None
-    return Note(**told | {"blame": Blame(told["blame"])})
+    return Note(**noted | {"blame": Blame(noted["blame"])})
 
 
 def put_note(report: pytest.TestReport, note: Note) -> None:
@@ -44,7 +44,7 @@ def put_note(report: pytest.TestReport, note: Note) -> None:
     setattr(report, _ATTRIBUTE, asdict(note) | {"blame": note.blame.value})
 
 
-def told(report: pytest.TestReport) -> str:
+def message_of(report: pytest.TestReport) -> str:
     """Return what a red report says, the reason first: a traceback begins with the arguments."""
     text = report.longreprtext
     reason: str = getattr(getattr(report.longrepr, "reprcrash", None), "message", "").strip()

@@ -25,7 +25,7 @@ class ProgressLog:
         self._waiting = deque[str](maxlen=_KEPT_BACK)
 
     def append(self, line: str) -> None:
-        """Add one line; trouble is logged only."""
+        """Add one line; an error is only logged."""
         self._waiting.append(line)
         if not self._folder.is_dir():
             return
@@ -59,7 +59,7 @@ class Follower:
         return tuple(whole.decode(errors="replace").split("\n")[:-1])
 
 
-class Teller:
+class ProgressReporter:
     """Call it with a line: it goes to the log, and to the terminal where there is one.
 
     `clean` takes secrets out; `begun_s` is when the session began, by `clock`.
@@ -78,8 +78,8 @@ class Teller:
         self._clock = clock
 
     def __call__(self, line: str) -> None:
-        """Tell one line at once."""
+        """Report one line at once."""
         stamped = f"[{self._clock.monotonic() - self._begun_s:4.0f} s] {self._clean(line)}"
         LOG.info("%s", stamped)
-        for tell in self._outlets:
-            tell(stamped)
+        for write in self._outlets:
+            write(stamped)

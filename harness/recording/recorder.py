@@ -67,9 +67,9 @@ class Recorder:
         return bool(self._begun)
 
     @property
-    def trouble(self) -> str:
+    def problem(self) -> str:
         """What first went wrong in recording; empty if nothing did."""
-        return self._files.trouble
+        return self._files.problem
 
     def begin(self) -> None:
         """Hold the folder, write the first report, and go on writing; once."""
@@ -77,7 +77,7 @@ class Recorder:
             return
         self._begun = utc_now()
         self._host = _host()
-        with self._files.trouble_noted("the run's folder cannot be used"):
+        with self._files.noting_problem("the run's folder cannot be used"):
             _ = self._artifacts.folder
         for report in self._early:
             self._ledger.add(report)
@@ -135,7 +135,7 @@ class Recorder:
         if self._ways.history is not None:
             from harness.report.history import store
 
-            with self._files.trouble_noted("the run is not in the history"):
+            with self._files.noting_problem("the run is not in the history"):
                 store.append(self._ways.history, self.record())
 
     def close(self) -> None:
@@ -165,7 +165,7 @@ class Recorder:
             tests=tests,
             notes=(
                 *self._ways.notes(),
-                *([self.trouble] if self.trouble else []),
+                *([self.problem] if self.problem else []),
                 *(f"not over: {test}" for test in running),
             ),
         )
@@ -181,11 +181,11 @@ class Recorder:
             self.tick()
 
     def _write(self) -> None:
-        with self._files.trouble_noted("the report is not complete"):
+        with self._files.noting_problem("the report is not complete"):
             self._files.write(self.record())
 
     def _follow(self) -> None:
-        with self._files.trouble_noted("progress cannot be shown"):
+        with self._files.noting_problem("progress cannot be shown"):
             self._ways.follow()
 
 

@@ -51,17 +51,17 @@ class RunFiles:
         self._next_s = 0.0
         self._written: RunRecord | None = None
         self._machines: dict[Path, tuple[tuple[int, int], MachineRecord]] = {}
-        self.trouble = ""
+        self.problem = ""
 
     @contextmanager
-    def trouble_noted(self, what: str) -> Iterator[None]:
+    def noting_problem(self, what: str) -> Iterator[None]:
         """Let no exception out: the first is warned of and told by `trouble`."""
         try:
             yield
         except Exception as exc:
             # The same trouble comes back at every turn.
-            LOG.log(logging.DEBUG if self.trouble else logging.WARNING, "%s", what, exc_info=True)
-            self.trouble = self.trouble or f"{what}: {exc}"
+            LOG.log(logging.DEBUG if self.problem else logging.WARNING, "%s", what, exc_info=True)
+            self.problem = self.problem or f"{what}: {exc}"
 
     def is_due(self) -> bool:
         """Whether the last writing was long enough ago."""
@@ -70,7 +70,7 @@ class RunFiles:
     def machines(self) -> tuple[MachineRecord, ...]:
         """Return the machines' records in the order of their start, less the unreadable ones."""
         for path in self._folder.glob(f"*/{MACHINE_RECORD}"):
-            with self.trouble_noted(f"{path} cannot be read"):
+            with self.noting_problem(f"{path} cannot be read"):
                 self._read(path)
         found = (record for _, record in self._machines.values())
         return tuple(sorted(found, key=lambda record: (record.started, record.name)))

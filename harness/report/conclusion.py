@@ -161,14 +161,14 @@ def blame_of(test: TestRecord) -> Blame:
 
 def _diagnosis(record: RunRecord, message: str) -> Seen | None:
     """Return the sighting of which a test tells nothing else; its machine is told by its folder."""
-    told = _DIAGNOSIS.search(message)
-    if told is None:
+    quoted = _DIAGNOSIS.search(message)
+    if quoted is None:
         return None
-    folder = f"/{told['folder'].strip()}"
+    folder = f"/{quoted['folder'].strip()}"
     candidates = [
         found
         for found in seen(record, Weight.FATAL)
-        if found.sighting.rule == told["rule"] and folder.endswith(f"/{found.machine.folder}")
+        if found.sighting.rule == quoted["rule"] and folder.endswith(f"/{found.machine.folder}")
     ]
     exact = (found for found in candidates if found.sighting.cause in message)
     return next(exact, candidates[0] if candidates else None)

@@ -97,8 +97,8 @@ def _only_in(nevras: Sequence[str], other: Mapping[str, frozenset[_Package]]) ->
 
 def _change(name: str, old: frozenset[_Package], new: frozenset[_Package]) -> Change:
     is_arch_alone = {package.evr for package in old} == {package.evr for package in new}
-    return Change(name, _told(old, is_arch_alone), _told(new, is_arch_alone))
+    return Change(name, _versions(old, is_arch_alone), _versions(new, is_arch_alone))
 
 
-def _told(packages: frozenset[_Package], with_arch: bool) -> str:
+def _versions(packages: frozenset[_Package], with_arch: bool) -> str:
     return ", ".join(sorted({f"{p.evr}.{p.arch}" if with_arch else p.evr for p in packages}))

@@ -66,8 +66,8 @@ def schema() -> dict[str, object]:
     """Return the form of report.json as JSON Schema."""
     found = msgspec.json.schema(RunRecord)
     for definition in found["$defs"].values():
-        if told := definition.get("description"):
-            definition["description"] = " ".join(inspect.cleandoc(told).split())
+        if text := definition.get("description"):
+            definition["description"] = " ".join(inspect.cleandoc(text).split())
     found["$defs"]["RunRecord"]["properties"]["schema"]["const"] = SCHEMA
     return {"$schema": _DIALECT, "title": "report.json of pytest-node-image", **found}
 

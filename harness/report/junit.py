@@ -111,24 +111,26 @@ def _result(test: TestRecord) -> Failure | Error | Skipped | None:
     message = _clean(test.message)
     first = message.partition("\n")[0]
     if test.outcome is Outcome.ALLOWED:
-        return _told(Skipped(f"allowed by {_clean(test.allowed_by or 'nobody named')}"), message)
+        return _with_text(
+            Skipped(f"allowed by {_clean(test.allowed_by or 'nobody named')}"), message
+        )
     if test.outcome is Outcome.SKIPPED:
-        return _told(Skipped(first), message)
+        return _with_text(Skipped(first), message)
     if not test.outcome.is_red:
         return None
     blame = blame_of(test)
     kind = Error if blame is Blame.RIG else Failure
-    return _told(kind(first, blame.value), message)
+    return _with_text(kind(first, blame.value), message)
 
 
-def _told(result: Failure | Error | Skipped, message: str) -> Failure | Error | Skipped:
+def _with_text(result: Failure | Error | Skipped, message: str) -> Failure | Error | Skipped:
     result.text = message
     return result
 
 
 def _attempts(test: TestRecord) -> str:
-    told = f"flaky: passed at attempt {test.attempts}"
-    return f"{told}; before it:\n{test.message}" if test.message else told
+    text = f"flaky: passed at attempt {test.attempts}"
+    return f"{text}; before it:\n{test.message}" if test.message else text
 
 
 def _address(node_id: str) -> tuple[str, str]:

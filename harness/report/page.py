@@ -173,10 +173,10 @@ def _when(run: RunRecord) -> str:
     try:
         begin = datetime.fromisoformat(run.started)
         end = datetime.fromisoformat(run.ended) if run.ended else None
-        told = f"{begin:%Y-%m-%d %H:%M:%S} UTC"
+        begun = f"{begin:%Y-%m-%d %H:%M:%S} UTC"
         if end is None:
-            return f"begun {told}, not ended when this was written"
-        return f"{told}, {_length_of_time((end - begin).total_seconds())}"
+            return f"begun {begun}, not ended when this was written"
+        return f"{begun}, {_length_of_time((end - begin).total_seconds())}"
     except (ValueError, TypeError):
         return f"{run.started} to {run.ended or 'no end'}"
 

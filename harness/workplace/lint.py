@@ -19,7 +19,7 @@ def lint_ignition(
     files: Sequence[Path],
     images: tuple[str | None, str | None],
     environment: Mapping[str, str],
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> Lint:
     """Return what the configs call that the bootimage lacks; None for both images: the stand-ins.
 
@@ -33,7 +33,7 @@ def lint_ignition(
     readings = read_files(files)  # first: the images may take minutes
     settings = _with_images(options.read({}, environment, {}, Path.cwd()), images)
     artifacts = Artifacts(choose(settings.artifacts_dir), settings.authfile)
-    with closing(artifacts), closing(Workplace(settings, tell, artifacts)) as place:
+    with closing(artifacts), closing(Workplace(settings, report, artifacts)) as place:
         ready = place.preparation
         found = inventory.known(ready.bootimage) or inventory.take(ready.bootimage, place.rig)
         contents = ready.contents if settings.node_image or settings.is_stand_in else None

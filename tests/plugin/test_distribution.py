@@ -22,7 +22,7 @@ def test_scenario_is_brought_up_once(project: Project, workers: str) -> None:
 
 def test_kinds_of_red_travel_from_workers(project: Project) -> None:
     project.write(ROWS)
-    project.environment(TROUBLE="product")
+    project.environment(FAULT="product")
 
     project.run("-n", "2", *project.fake).assert_outcomes(failed=2)
 

@@ -16,7 +16,7 @@ pytest_plugins = ["pytester", "throwaway_fixtures"]
 
 
 @pytest.mark.parametrize(
-    ("trouble", "status", "blame", "workers"),
+    ("fault", "status", "blame", "workers"),
     [
         ("rig", RIG_ERRORS, Blame.RIG, "0"),
         ("rig", RIG_ERRORS, Blame.RIG, "2"),
@@ -25,10 +25,10 @@ pytest_plugins = ["pytester", "throwaway_fixtures"]
     ],
 )
 def test_exit_status_tells_the_kinds_of_red_apart(
-    project: Project, trouble: str, status: int, blame: Blame, workers: str
+    project: Project, fault: str, status: int, blame: Blame, workers: str
 ) -> None:
     project.write(ROWS)
-    project.environment(TROUBLE=trouble)
+    project.environment(FAULT=fault)
 
     result = project.run("-n", workers, *project.fake, KEPT)
 

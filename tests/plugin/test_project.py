@@ -129,7 +129,7 @@ def test_download_that_failed_is_not_tried_again(project: Project) -> None:
 
 def test_failed_live_apply_is_a_failure_also_in_junit(project: Project) -> None:
     project.write(ROWS)
-    project.environment(TROUBLE="product")
+    project.environment(FAULT="product")
 
     result = project.run(*project.fake, "--junit-xml=junit.xml")
 
@@ -145,7 +145,7 @@ def test_failed_live_apply_is_a_failure_also_in_junit(project: Project) -> None:
 
 def test_trouble_of_the_rig_is_an_error_also_in_junit(project: Project) -> None:
     project.write(ROWS)
-    project.environment(TROUBLE="rig")
+    project.environment(FAULT="rig")
 
     result = project.run(*project.fake, "--junit-xml=junit.xml")
 

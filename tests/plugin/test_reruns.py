@@ -18,7 +18,7 @@ pytest_plugins = ["pytester", "throwaway_fixtures"]
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
 def test_node_that_comes_up_again_is_flaky(project: Project, workers: tuple[str, ...]) -> None:
     project.write(ROWS)
-    project.environment(TROUBLE="product-once")
+    project.environment(FAULT="product-once")
 
     result = project.run("--reruns=1", "-v", *workers, *project.fake, KEPT)
 
@@ -38,7 +38,7 @@ def test_node_that_comes_up_again_is_flaky(project: Project, workers: tuple[str,
 
 def test_trouble_that_stays_is_told_once(project: Project) -> None:
     project.write("def test_plain(node_after): pass")
-    project.environment(TROUBLE="rig")
+    project.environment(FAULT="rig")
 
     result = project.run("--reruns=1", *project.fake, KEPT, "--junit-xml=pytests.xml")
 
@@ -54,7 +54,7 @@ def test_trouble_that_stays_is_told_once(project: Project) -> None:
 
 def test_flaky_test_has_no_class(project: Project) -> None:
     project.write("def test_plain(node_after): pass")
-    project.environment(TROUBLE="product-once")
+    project.environment(FAULT="product-once")
 
     project.run("--reruns=1", *project.fake, KEPT, "--junit-xml=pytests.xml")
 
@@ -102,7 +102,7 @@ def test_condition_of_a_rerun_sees_the_true_phase(project: Project) -> None:
         "@pytest.mark.flaky(reruns=1, condition='isinstance(error, Exception)')\n"
         "def test_plain(node_after): pass\n"
     )
-    project.environment(TROUBLE="product-once")
+    project.environment(FAULT="product-once")
 
     project.run(*project.fake, KEPT)
 

@@ -87,7 +87,7 @@ def recorded(rig, name):
     finally:
         kept.keep_record(dataclasses.replace(machine, state=state))
 
-TROUBLE = {
+FAULT = {
     "product": ProductError("the overlay was not applied"),
     "rig": RigError("the host is out of order"),
     "suite": SuiteError("its Ignition config fails"),
@@ -104,11 +104,11 @@ def play(scenario, rig, inputs):
     again = LOG.exists() and f"up {name}" in LOG.read_text().splitlines()
     note(f"up {name}")
     rig.report(f"{name} comes up")
-    trouble = os.environ.get("TROUBLE", "")
-    kind = trouble.removesuffix("-once")
+    fault = os.environ.get("FAULT", "")
+    kind = fault.removesuffix("-once")
     with recorded(rig, name):
-        if kind in TROUBLE and not (again and trouble.endswith("-once")):
-            raise TROUBLE[kind]
+        if kind in FAULT and not (again and fault.endswith("-once")):
+            raise FAULT[kind]
         try:
             yield AppliedNodes({
                 machine: AppliedNode(

@@ -37,7 +37,7 @@ MACHINE = MachineRecord(
     sightings=(
         sighting(Weight.WARNING, "SELinux denied\x1b[2J something", count=3),
         sighting(Weight.ALLOWED, "a unit failed", allowed_by="https://issues.example/1"),
-        sighting(Weight.FATAL, "told by the red test"),
+        sighting(Weight.FATAL, "in the red test"),
     ),
     missing_commands=(
         MissingCommand(caller="a.service", command="/usr/bin/oc", package="openshift-clients",
@@ -55,7 +55,7 @@ TESTS = (
 def test_all_that_is_to_be_minded_is_told_and_no_red_test_again() -> None:
     run = record(1, machines=(MACHINE,), tests=TESTS, notes=("an entry has expired",))
 
-    assert [str(told) for told in section(run, FOLDER)] == [
+    assert [str(entry) for entry in section(run, FOLDER)] == [
         "warning  ipi, kubelet starts: SELinux denied something (3 times)",
         "allowed  ipi, kubelet starts: a unit failed, https://issues.example/1",
         "allowed  t.py::allowed, https://issues.example/2",
@@ -79,5 +79,5 @@ def test_quiet_run_gets_one_line() -> None:
 
 
 def test_run_with_nothing_to_mind_tells_where_its_report_is() -> None:
-    assert [told.title for told in section(record(1), FOLDER)] == ["report", "page"]
+    assert [entry.title for entry in section(record(1), FOLDER)] == ["report", "page"]
     assert one_line(record(1), FOLDER) == "node image: /kept/run-01/node-image-summary.html"

@@ -137,8 +137,8 @@ def test_what_is_under_test_is_told_once_and_without_secrets(tmp_path: Path) -> 
     run.redactor.add("p4ssw0rd-of-the-mirror")
     origin = "https://mirror.example/p4ssw0rd-of-the-mirror/disk.qcow2"
 
-    run.tell(Tested(subject={"bootimage": origin}, host={"cpus": "2"}))
-    run.tell(Tested(subject={"bootimage": "another"}))
+    run.keep_tested(Tested(subject={"bootimage": origin}, host={"cpus": "2"}))
+    run.keep_tested(Tested(subject={"bootimage": "another"}))
 
     told = read_tested(run.path)
     assert told.subject == {"bootimage": "https://mirror.example/[removed]/disk.qcow2"}
@@ -152,7 +152,7 @@ def test_process_that_knows_nothing_does_not_hide_what_another_tells(
     known = {"worker": Tested(subject={"bootimage": "boot.raw"}), "controller": Tested()}
 
     for name in order:
-        make_artifacts(tmp_path).tell(known[name])
+        make_artifacts(tmp_path).keep_tested(known[name])
 
     assert read_tested(tmp_path / "run-1") == known["worker"]
 

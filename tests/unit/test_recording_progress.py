@@ -7,18 +7,18 @@ from pathlib import Path
 from machine_fakes import FakeClock
 
 from harness.model.run_folder import PROGRESS
-from harness.recording.progress import Follower, ProgressLog, Teller
+from harness.recording.progress import Follower, ProgressLog, ProgressReporter
 
 
 def test_line_has_the_seconds_since_the_session_began_and_no_secret() -> None:
     clock, shown, logged = FakeClock(100.0), list[str](), list[str]()
     begun_s = clock.monotonic()
     clock.sleep(12.4)
-    tell = Teller(
+    report = ProgressReporter(
         (shown.append, logged.append), begun_s, lambda text: text.replace("hush", "-"), clock
     )
 
-    tell("fake: logged in with hush")
+    report("fake: logged in with hush")
 
     assert shown == logged == ["[  12 s] fake: logged in with -"]
 

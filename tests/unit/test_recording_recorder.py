@@ -104,7 +104,7 @@ def test_tests_before_the_first_machines_are_recorded_too(desk: Desk) -> None:
 
 def test_folder_that_a_worker_made_begins_the_run(desk: Desk, tmp_path: Path) -> None:
     worker = make_artifacts(tmp_path)
-    worker.tell(Tested(subject={"node_image": "oci:x"}, host={"cpus": "2"}))
+    worker.keep_tested(Tested(subject={"node_image": "oci:x"}, host={"cpus": "2"}))
     worker.close()
 
     desk.recorder.test_begins(TEST)
@@ -201,8 +201,8 @@ def test_trouble_in_writing_is_told_once_and_stops_nobody(tmp_path: Path) -> Non
     desk.turn(2.0)
     desk.recorder.finish(0)
 
-    assert desk.recorder.trouble == "the report is not complete: no space left"
-    assert desk.recorder.record().notes == (desk.recorder.trouble,)
+    assert desk.recorder.problem == "the report is not complete: no space left"
+    assert desk.recorder.record().notes == (desk.recorder.problem,)
     desk.close()
 
 
@@ -213,7 +213,7 @@ def test_machine_whose_record_cannot_be_read_is_left_out_and_told(desk: Desk) ->
     desk.recorder.begin()
 
     assert [machine.name for machine in desk.last.machines] == ["fake"]
-    assert "broken/machine.json cannot be read" in desk.recorder.trouble
+    assert "broken/machine.json cannot be read" in desk.recorder.problem
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def test_history_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     desk.recorder.begin()
     desk.recorder.finish(0)
 
-    assert desk.recorder.trouble.startswith("the run is not in the history: ")
+    assert desk.recorder.problem.startswith("the run is not in the history: ")
     assert (tmp_path / "notes.txt").read_text() == "no history"
     desk.close()
 

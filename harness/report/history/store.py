@@ -227,8 +227,8 @@ def _bootimage(subject: Mapping[str, str]) -> str:
 
 
 def _digest_or_name(subject: Mapping[str, str], digest: str, name: str) -> str:
-    told = subject.get(digest, "")
-    return told if _DIGEST.fullmatch(told) else subject.get(name, "")
+    value = subject.get(digest, "")
+    return value if _DIGEST.fullmatch(value) else subject.get(name, "")
 
 
 def _seconds(text: str, subject: str) -> float:
