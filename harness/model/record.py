@@ -128,6 +128,7 @@ class MachineRecord:
     """One machine that was started. `folder` has its evidence, relative to the run's.
 
     `installer` describes the installer's config that it booted, empty for another config.
+    `node_image` is the image that it pulled, empty if nothing says which.
     `memory_peaks_mib` is the most that a live system kept in memory, by place.
     """
 
@@ -144,6 +145,7 @@ class MachineRecord:
     before: LayerRecord | None = None
     after: LayerRecord | None = None
     installer: str = ""
+    node_image: str = ""
     memory_peaks_mib: dict[str, int] = field(default_factory=dict)
     qemu_peak_bytes: int = 0
     evidence_bytes: int = 0

@@ -55,7 +55,8 @@ class Unwatched:
 class AppliedNode:
     """A node with its node layer: still running, with its state before and after.
 
-    `reboots` is how often a bootimage with the node layer inside would reboot as well.
+    `reboots` is how often a bootimage with the node layer inside would reboot as well. `node_image`
+    is the image that the node said to pull: empty if it said nothing, None if nothing listened.
     """
 
     machine: Machine
@@ -64,6 +65,7 @@ class AppliedNode:
     after: NodeState
     way: Way = Way.LIVE_APPLY
     reboots: int = 0
+    node_image: str | None = None
     watch: Watching = field(default_factory=Unwatched)
 
 

@@ -35,6 +35,7 @@ from harness.player.steps import Check, Checkpoint, LogIn, Reach, Reboot, Step, 
 
 _SNAPSHOT_S = 60.0
 _ASK_S = 30.0
+_TAKEN = "node-image-taken"
 # Not stretched.
 _LOOK_S = 0.5
 
@@ -220,10 +221,12 @@ class _Player:
         ):
             taken = session.run(OBSERVE, self._rig.deadline(_SNAPSHOT_S), check=True)
         now, after = _kept(running, "after", taken.stdout)
-        running.watch.note(state=State.UP, before=was, after=now)
+        node_image = _image_taken(running, after)
+        running.watch.note(state=State.UP, before=was, after=now, node_image=node_image)
         return AppliedNode(
             machine=running.machine, session=session, before=before, after=after,
             way=scenario.way, reboots=running.boot - 1, watch=running.watch,
+            node_image=node_image,
         )  # fmt: skip
 
 
@@ -265,6 +268,13 @@ def _asked(rig: Rig, running: Running, step: Check) -> None:
     except NotYet:
         _require_boot(running, running.boot, f"before the check {step.name} was done")
         raise
+
+
+def _image_taken(running: Running, after: NodeState) -> str:
+    """Return the image that a node said to pull, else the digest of what it booted."""
+    seen = running.watch.hits(_TAKEN)
+    booted = after.booted.image_digest if after.booted else ""
+    return seen[-1].groups["image"] if seen else booted
 
 
 def _keep_logs(running: Running, service: object) -> None:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from harness.model.version import parsed
+from harness.model.way import Way
 from harness.verdict.passage import Passage
 from harness.verdict.rows import Invariant
 
@@ -119,6 +120,18 @@ def _reboots(passage: Passage) -> str | None:
     return None if seen <= passage.reboots else f"reboots: {seen}; allowed: {passage.reboots}"
 
 
+def _taken_image(passage: Passage) -> str | None:
+    if passage.taken is None or passage.digest is None:
+        return None
+    if not passage.taken:
+        # A pivot shows its image in the deployment.
+        return None if passage.way is Way.PIVOT else "no line `Target node image is ...` was seen"
+    digest = passage.taken.partition("@")[2] or passage.taken
+    if digest in {passage.digest, *passage.aliases}:
+        return None
+    return f"the node pulled {passage.taken}; under test is {passage.digest}"
+
+
 def _booted_image(passage: Passage) -> str | None:
     booted = passage.after.booted
     if booted is None:
@@ -173,6 +186,7 @@ _CHECKS: Mapping[Invariant, Callable[[Passage], str | None]] = {
     Invariant.NO_RESTART_LOOP: _restarts,
     Invariant.VERSION_INHERITED: _version,
     Invariant.NO_ADDITIONAL_REBOOTS: _reboots,
+    Invariant.NODE_IMAGE_IS_TAKEN: _taken_image,
     Invariant.NODE_IMAGE_IS_BOOTED: _booted_image,
     Invariant.BOOTIMAGE_IS_KEPT: _kept_bootimage,
     Invariant.NOTHING_CHANGED: _nothing,
@@ -188,6 +202,7 @@ SECTIONS: Mapping[Invariant, tuple[str, ...]] = {
     Invariant.MODULES_KEPT: ("mounts",),
     Invariant.NO_RESTART_LOOP: ("units",),
     Invariant.NO_ADDITIONAL_REBOOTS: (),
+    Invariant.NODE_IMAGE_IS_TAKEN: (),
     Invariant.NODE_IMAGE_IS_BOOTED: ("deployments",),
     Invariant.BOOTIMAGE_IS_KEPT: ("deployments",),
     Invariant.NOTHING_CHANGED: ("packages", "os-release", "mounts"),

@@ -18,7 +18,8 @@ class Passage:
     with the node layer inside would need. `base_version` is the version that the node image names
     as its CoreOS base. Without it the booted image is taken for the base; real bootimages may be
     older than the base. `ocp` has the OpenShift versions that the node image claims. `digest` is
-    the node image's.
+    the node image's, and `aliases` are others for it, as of the list that it is in. `taken` is the
+    image that the node said to pull, empty if it said nothing; None is not judged.
     """
 
     before: NodeState
@@ -29,6 +30,8 @@ class Passage:
     base_version: str | None = None
     ocp: tuple[str, ...] = ()
     digest: str | None = None
+    aliases: frozenset[str] = frozenset()
+    taken: str | None = None
 
     @property
     def facts_before(self) -> Facts:

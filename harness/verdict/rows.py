@@ -43,6 +43,7 @@ class Invariant(StrEnum):
     MODULES_KEPT = "modules-kept"
     NO_RESTART_LOOP = "no-restart-loop"
     NO_ADDITIONAL_REBOOTS = "no-additional-reboots"
+    NODE_IMAGE_IS_TAKEN = "node-image-is-taken"
     NODE_IMAGE_IS_BOOTED = "node-image-is-booted"
     BOOTIMAGE_IS_KEPT = "bootimage-is-kept"
     NOTHING_CHANGED = "nothing-changed"
@@ -200,6 +201,7 @@ _WAYS: Mapping[Invariant, Sequence[Way]] = {
     Invariant.KERNEL_UNCHANGED: _IN_PLACE,
     Invariant.USR_IS_OVERLAID: (Way.LIVE_APPLY,),
     Invariant.MODULES_KEPT: (Way.LIVE_APPLY,),
+    Invariant.NODE_IMAGE_IS_TAKEN: (Way.LIVE_APPLY, Way.PIVOT),
     Invariant.NODE_IMAGE_IS_BOOTED: (Way.PIVOT,),
     Invariant.BOOTIMAGE_IS_KEPT: (Way.PIVOT,),
     Invariant.NOTHING_CHANGED: (Way.NONE,),
@@ -216,6 +218,7 @@ _INVARIANT_CLAIMS = {
     Invariant.MODULES_KEPT: "/usr/lib/modules is that of the booted deployment",
     Invariant.NO_RESTART_LOOP: "no unit is restarted over and over",
     Invariant.NO_ADDITIONAL_REBOOTS: "no reboot more than with the node layer in the bootimage",
+    Invariant.NODE_IMAGE_IS_TAKEN: "the image that the node pulled is the one under test",
     Invariant.NODE_IMAGE_IS_BOOTED: "the deployment that runs was made from the node image",
     Invariant.BOOTIMAGE_IS_KEPT: "the bootimage's deployment is kept, to be rolled back to",
     Invariant.NOTHING_CHANGED: "packages, os-release and what is mounted on /usr are unchanged",

@@ -183,10 +183,19 @@ class Workplace:
             way=node.way, reboots=node.reboots,
             base_version=image.claims.version, digest=image.digest,
             ocp=self.preparation.expectations.ocp or image.claims.ocp_versions,
+            aliases=frozenset(self._aliases()), taken=node.node_image,
         )  # fmt: skip
         finding = judge(row, passage)
         if finding is not None:
             raise ProductError(finding.render())
+
+    def _aliases(self) -> Iterator[str]:
+        """Give the digests by which the node image may be known besides its own."""
+        if listed := self.preparation.node_image.list_digest:
+            yield listed
+        if "inputs" in vars(self):
+            # A local image that is converted when it is pushed gets another digest.
+            yield self.inputs.pull_spec.partition("@")[2]
 
     def facts(self) -> tuple[tuple[str, str], ...]:
         """Return what is under test and where its evidence lies, as name and value."""

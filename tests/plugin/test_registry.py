@@ -119,6 +119,8 @@ def test_of_a_list_the_image_for_the_architecture_is_taken_and_pinned(
     for arch, go_arch in (("x86_64", "amd64"), ("aarch64", "arm64")):
         image = node_image.resolve(replace(listed, arch=arch), soon())
         assert image.digest == images[go_arch]["digest"]
+        assert image.list_digest.startswith("sha256:")
+        assert image.list_digest != image.digest
         assert str(image.reference).endswith(f"/many@{image.digest}")
     with pytest.raises(InputError, match="no image for s390x"):
         node_image.resolve(replace(listed, arch="s390x"), soon())

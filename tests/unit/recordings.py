@@ -7,6 +7,7 @@ from typing import Self
 
 from playing import Line, Recording
 
+NODE_IMAGE = "10.0.2.2:5/node@sha256:1"
 TOO_MUCH = "memory peaks: /var/ostreecontainer 10000000000 bytes, /run/ephemeral 0 bytes"
 _PEAKS = "memory peaks: /var/ostreecontainer 759169024 bytes, /run/ephemeral 267386880 bytes"
 
@@ -39,7 +40,9 @@ class Writer:
 
     def live_apply(self, peaks: str = _PEAKS) -> Self:
         """Overlay the node image, up to multi-user.target."""
-        self.event("pull", "started", after_s=20.0).event("pull", "progress", "11 of 93 MB")
+        self.event("pull", "started", after_s=20.0)
+        self.event("pull", "progress", f"Target node image is {NODE_IMAGE}")
+        self.event("pull", "progress", "11 of 93 MB")
         self.event("checkout", "started").event("checkout", "done", peaks).event("pull", "done")
         self.event("overlay", "started").event("overlay", "done").event("finish", "done")
         return self.event("multi-user", "done")

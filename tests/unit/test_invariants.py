@@ -224,6 +224,31 @@ def test_pivot_boots_the_node_image_and_keeps_the_bootimage(
         assert (found is None) if seen is None else seen in str(found)
 
 
+@pytest.mark.parametrize(
+    ("taken", "way", "seen"),
+    [
+        (f"q/node@{DIGEST}", LIVE, None),
+        ("q/node@sha256:list", LIVE, None),
+        (DIGEST, Way.PIVOT, None),
+        (None, LIVE, None),
+        ("", Way.PIVOT, None),
+        ("", LIVE, "no line `Target node image is ...` was seen"),
+        ("q/node@sha256:b", LIVE, f"the node pulled q/node@sha256:b; under test is {DIGEST}"),
+        ("q/node@sha256:b", Way.PIVOT, f"under test is {DIGEST}"),
+        ("q/node:latest", LIVE, "the node pulled q/node:latest"),
+    ],
+)
+def test_node_pulls_the_image_under_test(taken: str | None, way: Way, seen: str | None) -> None:
+    passage = Passage(
+        before=BEFORE, after=AFTER, way=way, digest=DIGEST, aliases=frozenset({"sha256:list"}),
+        taken=taken,
+    )  # fmt: skip
+
+    found = broken(Invariant.NODE_IMAGE_IS_TAKEN, passage)
+
+    assert (found is None) if seen is None else seen in str(found)
+
+
 def test_fat_bootimage_that_changes_is_told_with_all_that_changed() -> None:
     found = broken(Invariant.NOTHING_CHANGED, Passage(before=BEFORE, after=AFTER))
 

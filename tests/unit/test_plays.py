@@ -19,7 +19,7 @@ import test_installer_in_place
 import test_installer_variant
 from _pytest.mark import ParameterSet
 from playing import ANSWERS, RELEASE, Disturbance, Guest, Host
-from recordings import RECORDINGS, TOO_MUCH, Writer, recordings_of
+from recordings import NODE_IMAGE, RECORDINGS, TOO_MUCH, Writer, recordings_of
 from scenario_fakes import KEYS, FakeImages, make_inputs
 from test_images_live_iso import iso
 
@@ -237,6 +237,11 @@ def test_session_that_breaks_in_a_check_is_the_products_fault(tmp_path: Path) ->
         played("ipi_node", tmp_path, guest=Guest({"systemctl list-jobs": lost})),
     ):
         pass
+
+
+def test_image_that_a_node_pulled_is_recorded(tmp_path: Path) -> None:
+    with played("ipi_bootstrap", tmp_path) as (_, nodes):
+        assert nodes.only.watch.record.node_image == NODE_IMAGE
 
 
 def test_job_without_end_is_reported_and_left_to_the_tests(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ def hostile_run() -> RunRecord:
         GOOD.machines[0], name=HOSTILE, scenario=HOSTILE, folder=HOSTILE, artifacts=(HOSTILE,),
         phases=tuple(replace(p, name=HOSTILE, title=HOSTILE) for p in GOOD.machines[0].phases),
         sightings=tuple(replace(sighting, weight=weight) for weight in Weight),
+        node_image=HOSTILE,
         missing_commands=(missing,),
         before=LayerRecord(packages=(HOSTILE, f"a-{HOSTILE}-1.x"), os_release={HOSTILE: HOSTILE}),
         after=LayerRecord(packages=(f"b{HOSTILE}", "a-1-1.x"), os_release={HOSTILE: "1"}),

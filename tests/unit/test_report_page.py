@@ -125,6 +125,15 @@ def test_differences_of_the_layers_are_shown() -> None:
     assert "A 1 — B — 2" in text
 
 
+def test_image_that_a_node_pulled_stands_beside_the_one_under_test() -> None:
+    pulled = replace(GOOD.machines[0], node_image="q/node@sha256:b")
+
+    text = read(replace(GOOD, machines=(pulled,))).text
+
+    assert "pulled the node image q/node@sha256:b" in text
+    assert GOOD.subject["node_image_digest"] in text
+
+
 def test_layers_that_are_alike_say_so() -> None:
     layer = LayerRecord(packages=("jq-1.6-2.x86_64",), os_release={"ID": "rhel"})
     machine = replace(GOOD.machines[0], before=layer, after=layer)

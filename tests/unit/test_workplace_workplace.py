@@ -1,11 +1,13 @@
-"""Which version is the base's, whose fault a machine's end is, what a dead machine's rows tell."""
+"""Whose fault a machine's end is, which image is judged, and what a dead machine's rows say."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -28,6 +30,7 @@ BEFORE, AFTER = (
     parse(fixture(f"transcripts/observe-{when}.txt").read_text()) for when in ("before", "after")
 )
 ANY: Any = None
+INPUTS: Any = SimpleNamespace(pull_spec="10.0.2.2:5/node@sha256:1")
 
 
 @pytest.mark.parametrize(
@@ -102,9 +105,31 @@ RUNC = PackageRow(name="runc", layer=Layer.NODE, source="x")
 REBOOTS = InvariantRow(name=Invariant.NO_ADDITIONAL_REBOOTS, source="x")
 
 
+@pytest.mark.parametrize(
+    ("taken", "is_red"),
+    [
+        ("q/node@sha256:1", False),
+        ("q/node@sha256:2", False),  # the list that the image is in
+        ("q/node@sha256:3", False),  # as it was pushed
+        ("q/node@sha256:4", True),
+    ],
+)
+def test_node_that_pulled_another_image_than_the_one_under_test_is_red(
+    taken: str, is_red: bool
+) -> None:
+    place = make_place()
+    place.preparation.node_image = replace(place.preparation.node_image, list_digest="sha256:2")
+    place.inputs = cast("Any", SimpleNamespace(pull_spec="10.0.2.2:5/node@sha256:3"))
+    row = InvariantRow(name=Invariant.NODE_IMAGE_IS_TAKEN, source="x")
+
+    problem = pytest.raises(ProductError, match="sha256:4; under test is sha256:1")
+    with problem if is_red else nullcontext():
+        place.judge(row, replace(make_node(Unwatched()), node_image=taken))
+
+
 def test_snapshots_of_a_machine_that_died_later_are_judged(played: list[str]) -> None:
     place = make_place()
-    place.rig = place.inputs = ANY
+    place.rig, place.inputs = ANY, INPUTS
 
     with place.nodes(scenario("one")) as nodes:
         place.judge(RUNC, nodes.only)
@@ -117,7 +142,7 @@ def test_snapshots_of_a_machine_that_died_later_are_judged(played: list[str]) ->
 
 def test_nodes_of_one_scenario_are_brought_up_once_for_all_their_tests(played: list[str]) -> None:
     place = make_place()
-    place.rig = place.inputs = ANY
+    place.rig, place.inputs = ANY, INPUTS
 
     for machine in ("node-0", "node-1"):
         with place.nodes(scenario("two", 2)) as nodes:
@@ -145,7 +170,7 @@ def test_scenario_that_failed_fails_the_same_for_all_its_nodes_until_one_asks_ag
 
     monkeypatch.setattr(workplace, "play", play)
     place = make_place()
-    place.rig = place.inputs = ANY
+    place.rig, place.inputs = ANY, INPUTS
     asked = []
     for asker in ("two/node-0", "two/node-1", "two/node-0"):
         with pytest.raises(ProductError) as caught, place.nodes(scenario("two", 2), asker):

@@ -30,12 +30,16 @@ class LayerBlob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeImage:
-    """One image for one architecture; a registry reference is pinned to `digest`."""
+    """One image for one architecture; a registry reference is pinned to `digest`.
+
+    `list_digest` is that of the list from which it was chosen, empty without one.
+    """
 
     reference: Reference
     digest: str
     labels: Mapping[str, str]
     layers: tuple[LayerBlob, ...]
+    list_digest: str = ""
 
     @property
     def size_bytes(self) -> int:
@@ -81,15 +85,17 @@ def resolve(source: Source, deadline: Deadline) -> NodeImage:
     """
     text = inspect_manifest(source, deadline)
     manifest = _parsed(source, text)
+    listed = ""
     if "manifests" in manifest:
+        listed = _digest(text)
         source = _choose(source, manifest)
         text = inspect_manifest(source, deadline)
         manifest = _parsed(source, text)
-    digest = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    digest = _digest(text)
     source = _pinned(source, digest)
     return NodeImage(
         reference=source.reference, digest=digest,
-        labels=_labels(source, deadline), layers=_layers(source, manifest),
+        labels=_labels(source, deadline), layers=_layers(source, manifest), list_digest=listed,
     )  # fmt: skip
 
 
@@ -102,6 +108,10 @@ def _parsed(source: Source, text: str) -> dict[str, Any]:
     if not isinstance(parsed, dict) or parsed.get("schemaVersion", 2) != 2:
         raise _malformed(source)
     return parsed
+
+
+def _digest(text: str) -> str:
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def _malformed(source: Source) -> InputError:
