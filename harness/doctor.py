@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from harness.folders import cache_dir
 from harness.host import Host
-from harness.host_needs import NEEDS, OPTIONAL, Need, Purpose
+from harness.host_needs import NEEDS, OPTIONAL, HostNeed, Purpose
 from harness.model.errors import InputError
 
 MEMORY_FOR_A_MACHINE_MIB = 3072
@@ -25,7 +25,7 @@ CACHE_FOR_A_BUILD_MIB = 10240
 _Seen = TypeVar("_Seen")
 
 
-class Verdict(StrEnum):
+class CheckResult(StrEnum):
     """How a check ended; what is low or optional does not stop the work."""
 
     OK = "ok"
@@ -40,11 +40,11 @@ _NOT_OURS = (Purpose.PLUGIN, Purpose.TESTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class HostCheck:
     """One line of the doctor; `remedy` is the way out, often one for many checks."""
 
     subject: str
-    verdict: Verdict
+    verdict: CheckResult
     observed: str
     remedy: str = ""
 
@@ -58,16 +58,16 @@ class Observed:
     """
 
     system: str
-    missing: tuple[Need, ...]
+    missing: tuple[HostNeed, ...]
     remedy: str
     acceleration: str | InputError
     free_memory_mib: int
     free_cache_mib: int | InputError
-    absent: tuple[Need, ...] = ()
+    absent: tuple[HostNeed, ...] = ()
     remedy_of_absent: str = ""
 
 
-def examine(acceleration: Callable[[], str], free_memory_mib: int) -> tuple[Check, ...]:
+def examine(acceleration: Callable[[], str], free_memory_mib: int) -> tuple[HostCheck, ...]:
     """Return the checks of this host, for machines and stand-in images.
 
     `acceleration` tells what the probe found, in one line, or raises an `InputError`;
@@ -91,19 +91,19 @@ def examine(acceleration: Callable[[], str], free_memory_mib: int) -> tuple[Chec
     )
 
 
-def judge(seen: Observed) -> tuple[Check, ...]:
+def judge(seen: Observed) -> tuple[HostCheck, ...]:
     """Return one check for each missing need, and one for each thing that there is an amount of."""
     return (
-        Check(subject="host", verdict=Verdict.OK, observed=seen.system),
-        *(_lacking(need, Verdict.MISSING, seen.remedy) for need in seen.missing),
-        *(_lacking(need, Verdict.OPTIONAL, seen.remedy_of_absent) for need in seen.absent),
+        HostCheck(subject="host", verdict=CheckResult.OK, observed=seen.system),
+        *(_lacking(need, CheckResult.MISSING, seen.remedy) for need in seen.missing),
+        *(_lacking(need, CheckResult.OPTIONAL, seen.remedy_of_absent) for need in seen.absent),
         _acceleration(seen.acceleration),
         _amount("memory", seen.free_memory_mib, MEMORY_FOR_A_MACHINE_MIB, "one machine"),
         _amount("cache", seen.free_cache_mib, CACHE_FOR_A_BUILD_MIB, "building stand-in images"),
     )
 
 
-def render(checks: Iterable[Check]) -> str:
+def render(checks: Iterable[HostCheck]) -> str:
     """Return a line for each check, then each remedy once."""
     listed = tuple(checks)
     lines = [f"{check.verdict:8} {check.subject}: {check.observed}" for check in listed]
@@ -111,9 +111,9 @@ def render(checks: Iterable[Check]) -> str:
     return "\n".join((*lines, *(f"way out: {remedy}" for remedy in remedies)))
 
 
-def is_able(checks: Iterable[Check]) -> bool:
+def is_able(checks: Iterable[HostCheck]) -> bool:
     """Tell whether nothing is missing, and nothing failed."""
-    return not any(check.verdict in (Verdict.MISSING, Verdict.FAILED) for check in checks)
+    return not any(check.verdict in (CheckResult.MISSING, CheckResult.FAILED) for check in checks)
 
 
 def demand(purposes: Iterable[Purpose], host: Host | None = None) -> None:
@@ -131,9 +131,9 @@ def demand(purposes: Iterable[Purpose], host: Host | None = None) -> None:
         raise InputError("this host", f"lacks {names}, needed to {reasons}", host.advice(missing))
 
 
-def _lacking(need: Need, verdict: Verdict, remedy: str) -> Check:
+def _lacking(need: HostNeed, verdict: CheckResult, remedy: str) -> HostCheck:
     observed = f"needed to {need.purpose}"
-    return Check(subject=need.name, verdict=verdict, observed=observed, remedy=remedy)
+    return HostCheck(subject=need.name, verdict=verdict, observed=observed, remedy=remedy)
 
 
 def _seen(look: Callable[[], _Seen]) -> _Seen | InputError:
@@ -143,20 +143,22 @@ def _seen(look: Callable[[], _Seen]) -> _Seen | InputError:
         return exc
 
 
-def _acceleration(seen: str | InputError) -> Check:
+def _acceleration(seen: str | InputError) -> HostCheck:
     if isinstance(seen, InputError):
         return _failed("acceleration", seen)
-    return Check(subject="acceleration", verdict=Verdict.OK, observed=seen)
+    return HostCheck(subject="acceleration", verdict=CheckResult.OK, observed=seen)
 
 
-def _failed(subject: str, why: InputError) -> Check:
+def _failed(subject: str, why: InputError) -> HostCheck:
     observed = f"{why.subject}: {why.problem}"
-    return Check(subject=subject, verdict=Verdict.FAILED, observed=observed, remedy=why.remedy)
+    return HostCheck(
+        subject=subject, verdict=CheckResult.FAILED, observed=observed, remedy=why.remedy
+    )
 
 
-def _amount(subject: str, free_mib: int | InputError, wanted_mib: int, use: str) -> Check:
+def _amount(subject: str, free_mib: int | InputError, wanted_mib: int, use: str) -> HostCheck:
     if isinstance(free_mib, InputError):
         return _failed(subject, free_mib)
-    verdict = Verdict.OK if free_mib >= wanted_mib else Verdict.LOW
+    verdict = CheckResult.OK if free_mib >= wanted_mib else CheckResult.LOW
     observed = f"{free_mib} MiB free; {use} takes about {wanted_mib} MiB"
-    return Check(subject=subject, verdict=verdict, observed=observed)
+    return HostCheck(subject=subject, verdict=verdict, observed=observed)

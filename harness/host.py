@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.host_needs import FOREIGN, NEEDS, Family, Need
+from harness.host_needs import FOREIGN, NEEDS, Family, HostNeed
 
 
 def family_of(os_release: str) -> Family | None:
@@ -87,11 +87,11 @@ class Host:
         """The distribution by its own words."""
         return _fields(self.os_release).get("PRETTY_NAME", "unknown distribution")
 
-    def missing(self, needs: Iterable[Need] = NEEDS) -> tuple[Need, ...]:
+    def missing(self, needs: Iterable[HostNeed] = NEEDS) -> tuple[HostNeed, ...]:
         """Return the needs of which no mark is there."""
         return tuple(need for need in needs if not any(map(self.has, need.marks)))
 
-    def commands(self, needs: Iterable[Need]) -> tuple[tuple[str, ...], ...]:
+    def commands(self, needs: Iterable[HostNeed]) -> tuple[tuple[str, ...], ...]:
         """Return the commands that install `needs`; none on a distribution that we do not know."""
         family = family_of(self.os_release)
         if family is None:
@@ -104,7 +104,7 @@ class Host:
         commands = [*_COMMANDS[family](packages), *map(_account, accounts)]
         return tuple((*root, *command) for command in commands)
 
-    def advice(self, needs: Iterable[Need]) -> str:
+    def advice(self, needs: Iterable[HostNeed]) -> str:
         """Return one line to paste that installs `needs`, or that says what to look for."""
         wanted = tuple(needs)
         line = " && ".join(map(shlex.join, self.commands(wanted)))
@@ -135,12 +135,12 @@ def _account(mark: str) -> tuple[str, ...]:
 _COMMANDS = {Family.APT: _apt, Family.DNF: _dnf}
 
 
-def describe(needs: Iterable[Need]) -> str:
+def describe(needs: Iterable[HostNeed]) -> str:
     """Return one line for each need: its name and what it is needed to do."""
     return "\n".join(f"  {need.name}: needed to {need.purpose}" for need in needs)
 
 
-def install(host: Host, needs: Iterable[Need] = NEEDS, *, dry_run: bool = False) -> int:
+def install(host: Host, needs: Iterable[HostNeed] = NEEDS, *, dry_run: bool = False) -> int:
     """Install what is missing of `needs`, telling it first; return 0, or 1 when something stays so.
 
     Blocks for as long as the package tool does; its output goes to the terminal.

@@ -32,7 +32,7 @@ class Family(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Need:
+class HostNeed:
     """One thing that must be on the host, and its package in each family.
 
     It is there when any of `marks` is, see `is_present`.
@@ -122,14 +122,14 @@ assembler for ppc64le | binutils-powerpc64le-linux-gnu | binutils-powerpc64le-li
 """
 
 
-def _needs(purpose: Purpose, table: str) -> tuple[Need, ...]:
+def _needs(purpose: Purpose, table: str) -> tuple[HostNeed, ...]:
     return tuple(_row(purpose, line) for line in table.strip().splitlines())
 
 
-def _row(purpose: Purpose, line: str) -> Need:
+def _row(purpose: Purpose, line: str) -> HostNeed:
     name, apt, dnf, *marks = (cell.strip() for cell in line.split("|"))
     found_by = tuple(marks[0].split()) if marks else (name,)
-    return Need(name=name, purpose=purpose, marks=found_by, apt=apt, dnf=dnf)
+    return HostNeed(name=name, purpose=purpose, marks=found_by, apt=apt, dnf=dnf)
 
 
 # What only a machine that asks for it needs, and of that what is large and for other hosts' guests.

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from harness.lint import os_questions
 from harness.lint.shell_calls import is_probed, read_script
 from harness.lint.wants import Kind, Want, Wants, unit_name
-from harness.lint.wrappers import Run, Word, look_through
+from harness.lint.wrappers import Invocation, Word, look_through
 
 _COMMENT = ("#", ";")
 _ASSIGNMENT = re.compile(r"(\w+)\s*=\s*(.*)", re.DOTALL)
@@ -185,7 +185,7 @@ def _read_exec(setting: _Setting, reading: _Reading) -> None:
         _note(look_through(command), setting, reading)
 
 
-def _note(run: Run, setting: _Setting, reading: _Reading) -> None:
+def _note(run: Invocation, setting: _Setting, reading: _Reading) -> None:
     reading.wants.probed.update(run.probed)
     wants = [Want(kind=Kind.PROGRAM, name=name, line=0) for name in run.commands]
     inner = Wants()

@@ -95,7 +95,7 @@ _WRAPPERS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Invocation:
     """What a command line makes run.
 
     `lines` are the command line and those within it, each from its own program or builtin on.
@@ -115,7 +115,7 @@ class Run:
         return tuple(head for head in heads if head and head not in _BUILTINS)
 
 
-def look_through(words: Sequence[Word]) -> Run:
+def look_through(words: Sequence[Word]) -> Invocation:
     """Return what a command line makes run, each wrapper looked through."""
     lines: list[tuple[Word, ...]] = []
     while words:
@@ -125,11 +125,11 @@ def look_through(words: Sequence[Word]) -> Run:
         name = posixpath.basename(head)
         lines.append(tuple(words))
         if probed := _probed(name, rest):
-            return Run(lines=tuple(lines), probed=probed)
+            return Invocation(lines=tuple(lines), probed=probed)
         if bodies := _bodies(name, rest):
-            return Run(lines=tuple(lines), bodies=bodies)
+            return Invocation(lines=tuple(lines), bodies=bodies)
         words = _wrapped(name, rest)
-    return Run(lines=tuple(lines), rest=tuple(words))
+    return Invocation(lines=tuple(lines), rest=tuple(words))
 
 
 def is_shell(words: Sequence[Word]) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import atomic, folders, process
-from harness.machine.domain.architecture import Kind
+from harness.machine.domain.architecture import Accelerator
 from harness.machine.domain.emulator import Emulator
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, InputError
@@ -34,7 +34,7 @@ _KVM = Path("/dev/kvm")
 class Acceleration:
     """How guests run, why (one line), and the factor for every wait for a guest."""
 
-    kind: Kind
+    kind: Accelerator
     reason: str
     timeout_factor: float
 
@@ -79,11 +79,11 @@ def require_kvm(acceleration: Acceleration) -> None:
 
 
 def _kvm(reason: str) -> Acceleration:
-    return Acceleration(kind=Kind.KVM, reason=reason, timeout_factor=1.0)
+    return Acceleration(kind=Accelerator.KVM, reason=reason, timeout_factor=1.0)
 
 
 def _tcg(reason: str) -> Acceleration:
-    return Acceleration(kind=Kind.TCG, reason=reason, timeout_factor=TCG_TIMEOUT_FACTOR)
+    return Acceleration(kind=Accelerator.TCG, reason=reason, timeout_factor=TCG_TIMEOUT_FACTOR)
 
 
 def _why_unavailable(emulator: Emulator, device: Path) -> str | None:
@@ -129,7 +129,7 @@ def _read(cache: Path) -> dict[str, object]:
 def _run_guest(emulator: Emulator, deadline: Deadline) -> str | None:
     try:
         ended = process.run(
-            probe_command(emulator, Kind.KVM), deadline.within(PROBE_S), check=False
+            probe_command(emulator, Accelerator.KVM), deadline.within(PROBE_S), check=False
         )
     except DeadlineError:
         if deadline.is_over:
@@ -141,7 +141,7 @@ def _run_guest(emulator: Emulator, deadline: Deadline) -> str | None:
     return f"KVM refused a guest: {said[-1]}"
 
 
-def probe_command(emulator: Emulator, kind: Kind) -> tuple[str, ...]:
+def probe_command(emulator: Emulator, kind: Accelerator) -> tuple[str, ...]:
     """Return the command that runs the probe; exit status 33 means success."""
     return (
         str(emulator.path),

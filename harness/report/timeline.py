@@ -34,7 +34,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class TimelineMark:
     """Sightings at one place of the timeline, with the worst one's weight."""
 
     at: float
@@ -50,7 +50,7 @@ class Timeline:
     """
 
     boots: tuple[tuple[int, tuple[Row, ...]], ...]
-    marks: tuple[Mark, ...]
+    marks: tuple[TimelineMark, ...]
     ticks: tuple[tuple[int, float], ...]
     step: float
     last_s: float
@@ -108,11 +108,11 @@ def _percent(at_s: float, scale_s: float) -> float:
     return 100 * min(max(at_s, 0.0), scale_s) / scale_s
 
 
-def _marks(sightings: Iterable[Sighting], scale_s: float) -> Iterable[Mark]:
+def _marks(sightings: Iterable[Sighting], scale_s: float) -> Iterable[TimelineMark]:
     """Mark the sightings; those within one percent would cover each other, and share a mark."""
     ordered = sorted(sightings, key=lambda sighting: sighting.at_s)
     for _, same in groupby(ordered, key=lambda s: round(_percent(s.at_s, scale_s))):
         group = tuple(same)
         worst = min(group, key=lambda sighting: _WEIGHTS.index(sighting.weight))
         tip = "; ".join(f"{s.weight} at {s.at_s:.1f} s: {s.cause}" for s in group)
-        yield Mark(at=_percent(worst.at_s, scale_s), weight=worst.weight, tip=tip)
+        yield TimelineMark(at=_percent(worst.at_s, scale_s), weight=worst.weight, tip=tip)

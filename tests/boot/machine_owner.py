@@ -18,7 +18,7 @@ from pathlib import Path
 from harness.machine.acceleration import Acceleration
 from harness.machine.connection import open_connection
 from harness.machine.domain import hardware
-from harness.machine.domain.architecture import Kind
+from harness.machine.domain.architecture import Accelerator
 from harness.machine.domain.emulator import find_emulator
 from harness.machine.domain.segment import pair
 from harness.machine.machine import Machine, MachineSpec, boot
@@ -65,7 +65,7 @@ def spec_of(options: argparse.Namespace, run: Run) -> MachineSpec:
     return MachineSpec(
         name="one",
         emulator=find_emulator(options.arch),
-        acceleration=Acceleration(kind=Kind.TCG, reason="asked for", timeout_factor=1.0),
+        acceleration=Acceleration(kind=Accelerator.TCG, reason="asked for", timeout_factor=1.0),
         base=None if options.base == "blank" else Path(options.base),
         base_format="qcow2" if options.base.endswith(".qcow2") else "raw",
         ignition=options.ignition.read_text() if options.ignition else _NO_IGNITION,

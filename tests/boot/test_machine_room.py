@@ -27,7 +27,7 @@ from owned import (
 
 from harness import process
 from harness.machine.acceleration import probe_command
-from harness.machine.domain.architecture import Kind
+from harness.machine.domain.architecture import Accelerator
 from harness.machine.domain.emulator import find_emulator
 from harness.machine.ownership.processes import PROC, processes_naming
 from harness.machine.ownership.sweep import live_runs, sweep
@@ -87,7 +87,7 @@ def owner(place: Place, mode: str, code: bytes) -> Iterator[Owner]:
 
 
 def test_probe_guest_runs_in_emulation() -> None:
-    command = probe_command(find_emulator(), Kind.TCG)
+    command = probe_command(find_emulator(), Accelerator.TCG)
 
     assert process.run(command, Deadline.after(START_S), check=False).status == 33
 

@@ -90,8 +90,10 @@ def test_kvm_required_but_not_to_be_had(project: Project) -> None:
     project.write(ROWS)
     project.write(
         "from harness.machine import acceleration\n"
-        "from harness.machine.domain.architecture import Kind\n"
-        "found = acceleration.Acceleration(kind=Kind.TCG, reason='no /dev/kvm', timeout_factor=4)\n"
+        "from harness.machine.domain.architecture import Accelerator\n"
+        "found = acceleration.Acceleration(\n"
+        "    kind=Accelerator.TCG, reason='no /dev/kvm', timeout_factor=4\n"
+        ")\n"
         "acceleration.probe = lambda *_, **__: found\n",
         "no_kvm.py",
     )

@@ -21,7 +21,7 @@ from harness.cluster.release_payload import ReleasePayload
 from harness.diagnosis.allow import AllowList
 from harness.guest.live_apply import OBSERVE
 from harness.machine.acceleration import Acceleration
-from harness.machine.domain.architecture import Kind, architecture
+from harness.machine.domain.architecture import Accelerator, architecture
 from harness.machine.domain.domain import Domain, Port
 from harness.machine.domain.emulator import Emulator
 from harness.machine.domain.network import Forward
@@ -174,7 +174,7 @@ class Host:
             connection=FakeConnection(), run=make_run(self._folder, "run-000001"),
             emulator=Emulator(path=Path("/qemu"), arch=architecture("x86_64")),
             timeout_factor=1.0, evidence=self._folder / "evidence", report=self._report,
-            acceleration=Acceleration(kind=Kind.KVM, reason="asked for", timeout_factor=1.0),
+            acceleration=Acceleration(kind=Accelerator.KVM, reason="asked for", timeout_factor=1.0),
             redactor=NoSecrets(), allow=AllowList(), today=TODAY,
             boot=self._boot, connect=self._connect, clock=self.clock,
         )  # fmt: skip
@@ -196,7 +196,7 @@ class Host:
         port = _FIRST_PORT + len(self._consoles)
         self._consoles[port] = folder / "console.log"
         domain = Domain(
-            name=spec.name, uuid="0", kind=Kind.KVM, cpu="host", memory_mib=1, vcpus=1,
+            name=spec.name, uuid="0", kind=Accelerator.KVM, cpu="host", memory_mib=1, vcpus=1,
             emulator=spec.emulator, disks=(Disk(path=folder / "disk", serial="root"),),
             console=folder / "console.log", forwards=(Forward(host_port=port, guest_port=22),),
             ports=tuple(Port(name=name, path=folder / name) for name in PORTS),

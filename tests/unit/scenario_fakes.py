@@ -24,7 +24,7 @@ from harness.images.container.reference import Reference, Transport
 from harness.images.container.registry import Registry
 from harness.images.live_media import LiveMedia
 from harness.machine.acceleration import Acceleration
-from harness.machine.domain.architecture import Kind, architecture
+from harness.machine.domain.architecture import Accelerator, architecture
 from harness.machine.domain.domain import Domain, Port
 from harness.machine.domain.emulator import Emulator
 from harness.machine.domain.storage import Disk
@@ -91,7 +91,7 @@ def make_rig(tmp_path: Path, lines: list[str] | None = None) -> Rig:
         emulator=Emulator(path=Path("/qemu"), arch=architecture("x86_64")),
         timeout_factor=2.0, evidence=tmp_path / "evidence",
         report=(lines if lines is not None else []).append,
-        acceleration=Acceleration(kind=Kind.TCG, reason="asked for", timeout_factor=2.0),
+        acceleration=Acceleration(kind=Accelerator.TCG, reason="asked for", timeout_factor=2.0),
         redactor=Redactor(), allow=AllowList(), today=TODAY,
     )  # fmt: skip
 
@@ -113,7 +113,7 @@ def file_paths(document: Document) -> set[str]:
 def make_machine(tmp_path: Path, reason: str | None = None) -> Machine:
     folder = make_run(tmp_path).folder
     domain = Domain(
-        name="one", uuid="0", kind=Kind.TCG, cpu="Nehalem", memory_mib=1, vcpus=1,
+        name="one", uuid="0", kind=Accelerator.TCG, cpu="Nehalem", memory_mib=1, vcpus=1,
         emulator=Emulator(path=Path("/qemu"), arch=architecture("x86_64")),
         disks=(Disk(path=folder / "disk", serial="root"),), console=folder / "console.log",
         ports=tuple(Port(name=name, path=folder / name) for name in PORTS),

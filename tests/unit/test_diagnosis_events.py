@@ -7,7 +7,7 @@ from diagnosis_replay import transcript
 from harness.diagnosis.line import Stream
 from harness.diagnosis.readers.arrival import GuestClock
 from harness.diagnosis.readers.console import ConsoleReader
-from harness.diagnosis.readers.events import Event, EventReader, State
+from harness.diagnosis.readers.events import Event, EventReader, EventState
 
 GOOD = """\
 stage=pull state=started uptime=36.90 detail=
@@ -29,7 +29,7 @@ def parse(text: str) -> tuple[Event, ...]:
 def test_events_keep_stage_state_time_and_the_rest_of_the_line() -> None:
     event = parse(GOOD)[1]
 
-    assert (event.stage, event.state, event.uptime_s) == ("pull", State.PROGRESS, 41.2)
+    assert (event.stage, event.state, event.uptime_s) == ("pull", EventState.PROGRESS, 41.2)
     assert event.detail == "Target node image is 10.0.2.2:5000/node@sha256:abc"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness import doctor, folders
-from harness.doctor import Observed, Verdict
+from harness.doctor import CheckResult, Observed
 from harness.host import Host
 from harness.host_needs import NEEDS, Purpose
 from harness.model.errors import InputError
@@ -32,7 +32,7 @@ def host_with(*present: str) -> Host:
 def test_healthy_host_has_no_remedies() -> None:
     checks = doctor.judge(HEALTHY)
 
-    assert {check.verdict for check in checks} == {Verdict.OK}
+    assert {check.verdict for check in checks} == {CheckResult.OK}
     assert doctor.is_able(checks)
     assert "way out" not in doctor.render(checks)
 
@@ -80,7 +80,7 @@ def test_acceleration_is_told_in_the_words_of_the_probe() -> None:
 def test_scarce_room_is_told_with_figures_but_stops_nothing(seen: Observed, subject: str) -> None:
     checks = doctor.judge(seen)
 
-    low = [check for check in checks if check.verdict is Verdict.LOW]
+    low = [check for check in checks if check.verdict is CheckResult.LOW]
     assert [check.subject for check in low] == [subject]
     assert low[0].observed.startswith("100 MiB free")
     assert doctor.is_able(checks)
@@ -91,7 +91,7 @@ def test_what_cannot_be_looked_at_is_a_failed_check_with_its_way_out() -> None:
 
     checks = doctor.judge(replace(HEALTHY, acceleration=no_cache, free_cache_mib=no_cache))
 
-    failed = [check.subject for check in checks if check.verdict is Verdict.FAILED]
+    failed = [check.subject for check in checks if check.verdict is CheckResult.FAILED]
     assert failed == ["acceleration", "cache"]
     assert not doctor.is_able(checks)
     text = doctor.render(checks)
@@ -107,7 +107,7 @@ def test_examine_goes_on_without_a_cache_folder(
 
     checks = doctor.examine(lambda: str(folders.cache_dir()), 4096)
 
-    assert [check.subject for check in checks if check.verdict is Verdict.FAILED] == [
+    assert [check.subject for check in checks if check.verdict is CheckResult.FAILED] == [
         "acceleration",
         "cache",
     ]

@@ -9,7 +9,7 @@ import pytest
 
 from harness import host
 from harness.host import Host
-from harness.host_needs import NEEDS, Family, Need, Purpose
+from harness.host_needs import NEEDS, Family, HostNeed, Purpose
 
 DEBIAN = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nID=debian\n'
 UBUNTU = "ID=ubuntu\nID_LIKE=debian\n"
@@ -18,10 +18,10 @@ CENTOS = 'ID="centos"\nID_LIKE="rhel fedora"\n'
 ROCKY = '# a rebuild\nID="rocky"\n\nID_LIKE="rhel centos fedora"\n'
 ARCH = "ID=arch\n"
 
-SKOPEO = Need(
+SKOPEO = HostNeed(
     name="skopeo", purpose=Purpose.MACHINE, marks=("skopeo",), apt="skopeo", dnf="skopeo-dnf"
 )
-COMPILER = Need(
+COMPILER = HostNeed(
     name="cc", purpose=Purpose.PLUGIN, marks=("cc", "/opt/*/cc"), apt="gcc", dnf="gcc-dnf"
 )
 
@@ -213,7 +213,7 @@ def test_command_line_refuses_an_unknown_action(capsys: pytest.CaptureFixture[st
 
 
 def test_missing_account_is_made_after_the_packages() -> None:
-    account = Need(
+    account = HostNeed(
         name="account", purpose=Purpose.MACHINE, marks=("user:libvirt-qemu", "user:qemu"),
         apt="driver", dnf="driver",
     )  # fmt: skip

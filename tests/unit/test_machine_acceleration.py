@@ -17,7 +17,7 @@ from harness.machine.acceleration import (
     probe_command,
     require_kvm,
 )
-from harness.machine.domain.architecture import Kind, architecture
+from harness.machine.domain.architecture import Accelerator, architecture
 from harness.machine.domain.emulator import Emulator, host_architecture
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, InputError
@@ -57,7 +57,7 @@ def lab(tmp_path: Path) -> Lab:
 def test_a_guest_that_ran_means_kvm(lab: Lab) -> None:
     found = lab.probe("exit 33")
 
-    assert found.kind is Kind.KVM
+    assert found.kind is Accelerator.KVM
     assert found.timeout_factor == 1.0
 
 
@@ -65,7 +65,7 @@ def test_a_guest_that_ran_means_kvm(lab: Lab) -> None:
 def test_a_refused_guest_means_emulation_with_qemus_words(lab: Lab) -> None:
     found = lab.probe("echo 'failed to initialize kvm: Device or resource busy' >&2; exit 1")
 
-    assert found.kind is Kind.TCG
+    assert found.kind is Accelerator.TCG
     assert found.timeout_factor == TCG_TIMEOUT_FACTOR
     assert "Device or resource busy" in found.reason
 
@@ -74,7 +74,7 @@ def test_a_refused_guest_means_emulation_with_qemus_words(lab: Lab) -> None:
 def test_a_guest_that_ends_otherwise_is_no_proof(lab: Lab) -> None:
     found = lab.probe("exit 0")
 
-    assert found.kind is Kind.TCG
+    assert found.kind is Accelerator.TCG
     assert "QEMU exited 0" in found.reason
 
 
@@ -94,12 +94,12 @@ def test_the_answer_is_remembered_until_the_emulator_changes(lab: Lab) -> None:
 @x86_host
 def test_an_obstacle_is_remembered_for_a_while_and_then_tried_again(lab: Lab) -> None:
     lab.probe("exit 1")
-    assert lab.probe("exit 33").kind is Kind.TCG
+    assert lab.probe("exit 33").kind is Accelerator.TCG
 
     an_hour_ago = time.time() - 3600
     os.utime(lab.cache, (an_hour_ago, an_hour_ago))
 
-    assert lab.probe("exit 33").kind is Kind.KVM
+    assert lab.probe("exit 33").kind is Accelerator.KVM
 
 
 @x86_host
@@ -107,7 +107,7 @@ def test_a_success_is_remembered_for_the_whole_boot(lab: Lab) -> None:
     lab.probe("exit 33")
     os.utime(lab.cache, (1, 1))
 
-    assert lab.probe("exit 1").kind is Kind.KVM
+    assert lab.probe("exit 1").kind is Accelerator.KVM
 
 
 @x86_host
@@ -115,7 +115,7 @@ def test_processes_that_probe_at_once_do_not_share_a_temporary_file(lab: Lab) ->
     anothers = lab.cache.with_suffix(".new")
     anothers.mkdir()
 
-    assert lab.probe("exit 33").kind is Kind.KVM
+    assert lab.probe("exit 33").kind is Accelerator.KVM
     assert list(lab.cache.parent.glob("acceleration.*")) == [anothers]
 
 
@@ -123,7 +123,7 @@ def test_processes_that_probe_at_once_do_not_share_a_temporary_file(lab: Lab) ->
 def test_a_damaged_memory_is_asked_again(lab: Lab) -> None:
     lab.cache.write_text("{")
 
-    assert lab.probe("exit 33").kind is Kind.KVM
+    assert lab.probe("exit 33").kind is Accelerator.KVM
     assert lab.times_called == 1
 
 
@@ -141,7 +141,7 @@ def test_no_device_means_emulation_without_asking(lab: Lab) -> None:
 
     found = lab.probe("exit 33")
 
-    assert found.kind is Kind.TCG
+    assert found.kind is Accelerator.TCG
     assert found.reason == f"there is no {lab.device}"
     assert lab.times_called == 0
 
@@ -153,7 +153,7 @@ def test_device_that_does_not_open_is_the_reason(lab: Lab) -> None:
 
     found = lab.probe("exit 33")
 
-    assert found.kind is Kind.TCG
+    assert found.kind is Accelerator.TCG
     assert f"{lab.device} cannot be opened" in found.reason
 
 
@@ -162,13 +162,13 @@ def test_a_foreign_architecture_is_emulated(lab: Lab) -> None:
 
     found = lab.probe("exit 33", arch=foreign)
 
-    assert found.kind is Kind.TCG
+    assert found.kind is Accelerator.TCG
     assert foreign in found.reason
     assert lab.times_called == 0
 
 
 def test_required_kvm_is_an_error_with_the_reason() -> None:
-    missing = Acceleration(kind=Kind.TCG, reason="there is no /dev/kvm", timeout_factor=4.0)
+    missing = Acceleration(kind=Accelerator.TCG, reason="there is no /dev/kvm", timeout_factor=4.0)
 
     with pytest.raises(InputError) as caught:
         require_kvm(missing)
@@ -177,13 +177,13 @@ def test_required_kvm_is_an_error_with_the_reason() -> None:
 
 
 def test_required_kvm_passes_where_it_works() -> None:
-    require_kvm(Acceleration(kind=Kind.KVM, reason="a guest ran", timeout_factor=1.0))
+    require_kvm(Acceleration(kind=Accelerator.KVM, reason="a guest ran", timeout_factor=1.0))
 
 
 def test_the_probe_leaves_through_the_exit_device() -> None:
     emulator = Emulator(path=Path("/usr/bin/qemu"), arch=architecture("x86_64"))
 
-    command = probe_command(emulator, Kind.KVM)
+    command = probe_command(emulator, Accelerator.KVM)
 
     assert command[1:3] == ("-accel", "kvm")
     assert command[-1] == "isa-debug-exit,iobase=0xf4,iosize=4"

@@ -8,8 +8,8 @@ from harness.machine.domain.architecture import (
     ARCHITECTURES,
     HOST,
     MAXIMUM,
+    Accelerator,
     CpuLevel,
-    Kind,
     architecture,
     cpu_model,
 )
@@ -20,17 +20,17 @@ from harness.model.errors import InputError
 @pytest.mark.parametrize(
     ("arch", "kind", "level", "model"),
     [
-        ("x86_64", Kind.KVM, CpuLevel.V2, HOST),
-        ("x86_64", Kind.KVM, CpuLevel.V3, HOST),
-        ("x86_64", Kind.TCG, CpuLevel.V2, "Nehalem"),
-        ("x86_64", Kind.TCG, CpuLevel.V3, MAXIMUM),
-        ("aarch64", Kind.TCG, CpuLevel.V2, MAXIMUM),
-        ("ppc64le", Kind.TCG, CpuLevel.V2, "POWER9"),
-        ("s390x", Kind.KVM, CpuLevel.V2, HOST),
+        ("x86_64", Accelerator.KVM, CpuLevel.V2, HOST),
+        ("x86_64", Accelerator.KVM, CpuLevel.V3, HOST),
+        ("x86_64", Accelerator.TCG, CpuLevel.V2, "Nehalem"),
+        ("x86_64", Accelerator.TCG, CpuLevel.V3, MAXIMUM),
+        ("aarch64", Accelerator.TCG, CpuLevel.V2, MAXIMUM),
+        ("ppc64le", Accelerator.TCG, CpuLevel.V2, "POWER9"),
+        ("s390x", Accelerator.KVM, CpuLevel.V2, HOST),
     ],
 )
 def test_cpu_model_follows_image_and_accelerator(
-    arch: str, kind: Kind, level: CpuLevel, model: str
+    arch: str, kind: Accelerator, level: CpuLevel, model: str
 ) -> None:
     assert cpu_model(architecture(arch), kind, level) == model
 

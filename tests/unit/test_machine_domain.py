@@ -9,7 +9,7 @@ from goldens import Golden
 
 from harness import folders
 from harness.machine.domain import hardware
-from harness.machine.domain.architecture import CpuLevel, Kind, architecture, cpu_model
+from harness.machine.domain.architecture import Accelerator, CpuLevel, architecture, cpu_model
 from harness.machine.domain.domain import Domain, Port
 from harness.machine.domain.emulator import Emulator
 from harness.machine.domain.network import Forward
@@ -22,7 +22,7 @@ FOLDER = Path("/run-folder/one")
 DISK = Path("/scratch/one/overlay.qcow2")
 
 
-def a_domain(arch_name: str = "x86_64", kind: Kind = Kind.TCG) -> Domain:
+def a_domain(arch_name: str = "x86_64", kind: Accelerator = Accelerator.TCG) -> Domain:
     arch = architecture(arch_name)
     return Domain(
         name="node-image-run-000000-one",
@@ -47,15 +47,15 @@ def parsed(domain: Domain) -> ET.Element:
 @pytest.mark.parametrize(
     ("name", "arch", "kind"),
     [
-        ("x86_64-kvm", "x86_64", Kind.KVM),
-        ("x86_64-tcg", "x86_64", Kind.TCG),
-        ("aarch64-tcg", "aarch64", Kind.TCG),
-        ("s390x-tcg", "s390x", Kind.TCG),
-        ("ppc64le-kvm", "ppc64le", Kind.KVM),
-        ("ppc64le-tcg", "ppc64le", Kind.TCG),
+        ("x86_64-kvm", "x86_64", Accelerator.KVM),
+        ("x86_64-tcg", "x86_64", Accelerator.TCG),
+        ("aarch64-tcg", "aarch64", Accelerator.TCG),
+        ("s390x-tcg", "s390x", Accelerator.TCG),
+        ("ppc64le-kvm", "ppc64le", Accelerator.KVM),
+        ("ppc64le-tcg", "ppc64le", Accelerator.TCG),
     ],
 )
-def test_domain_is_the_golden_one(name: str, arch: str, kind: Kind, golden: Golden) -> None:
+def test_domain_is_the_golden_one(name: str, arch: str, kind: Accelerator, golden: Golden) -> None:
     golden(folders.fixture(f"domains/{name}.xml"), a_domain(arch, kind).to_xml())
 
 

@@ -9,7 +9,7 @@ from machine_fakes import FakeConnection, fake_qemu_img, make_run, soon
 
 from harness.machine.acceleration import Acceleration
 from harness.machine.domain import hardware
-from harness.machine.domain.architecture import Firmware, Kind, architecture
+from harness.machine.domain.architecture import Accelerator, Firmware, architecture
 from harness.machine.domain.emulator import Emulator
 from harness.machine.domain.segment import pair
 from harness.machine.domain.storage import Disk
@@ -22,7 +22,7 @@ from harness.model.errors import InputError, RigError
 SPEC = MachineSpec(
     name="one",
     emulator=Emulator(path=Path("/usr/bin/qemu-system-x86_64"), arch=architecture("x86_64")),
-    acceleration=Acceleration(kind=Kind.TCG, reason="asked for", timeout_factor=1.0),
+    acceleration=Acceleration(kind=Accelerator.TCG, reason="asked for", timeout_factor=1.0),
     base=Path("/images/base.qcow2"),
     ignition='{"secret": "s3cr3t"}',
     memory_mib=16,

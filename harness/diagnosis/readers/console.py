@@ -14,7 +14,7 @@ from itertools import pairwise
 from harness.diagnosis.line import Job, Line, Stream
 from harness.diagnosis.readers import systemd_words
 from harness.diagnosis.readers.arrival import Assembler, GuestClock
-from harness.diagnosis.readers.systemd_words import Progress
+from harness.diagnosis.readers.systemd_words import ProgressLines
 from harness.model.escapes import displayed
 
 LONGEST = 4000
@@ -43,7 +43,7 @@ class ConsoleReader:
     boot: int = field(init=False, default=1)
     """The boot that the machine is in, counted from 1 by the kernel's banners."""
     _assembler: Assembler = field(init=False, default_factory=lambda: Assembler(_ASSEMBLED))
-    _progress: Progress = field(init=False, default_factory=Progress)
+    _progress: ProgressLines = field(init=False, default_factory=ProgressLines)
     _has_banner: bool = field(init=False, default=False)
     _uptime_s: float = field(init=False, default=0.0)
     _changed_s: float = field(init=False, default=0.0)
@@ -102,7 +102,7 @@ class ConsoleReader:
             self.clock.since_s = self.clock.at_s(self.boot, self._uptime_s, now_s)
             self.boot += 1
             self.clock.boot = self.boot
-            self._progress = Progress()
+            self._progress = ProgressLines()
         self._has_banner = True
 
 

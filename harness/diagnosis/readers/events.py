@@ -22,7 +22,7 @@ _LATE_S = 2.0
 _LINE = re.compile(r"stage=([a-z-]+) state=([a-z]+) uptime=(\d+\.\d+) detail=(.*)")
 
 
-class State(StrEnum):
+class EventState(StrEnum):
     """What became of a stage, or what it says."""
 
     STARTED = "started"
@@ -37,7 +37,7 @@ class Event:
     """One line of the guest's; `uptime_s` is the guest's own clock since its kernel started."""
 
     stage: str
-    state: State
+    state: EventState
     uptime_s: float
     detail: str
 
@@ -87,17 +87,19 @@ class EventReader:
         return Line(
             stream=Stream.EVENTS, at_s=self.clock.at_s(boot, event.uptime_s, now_s),
             text=f"{said}: {event.detail}" if event.detail else said, boot=boot,
-            priority=_FAILED_PRIORITY if event.state is State.FAILED else 6,
+            priority=_FAILED_PRIORITY if event.state is EventState.FAILED else 6,
             uptime_s=event.uptime_s,
         )  # fmt: skip
 
 
 def _event(line: str) -> Event | None:
     match = _LINE.fullmatch(line)
-    if match is None or match[2] not in set(State):
+    if match is None or match[2] not in set(EventState):
         return None
     stage, state, uptime, detail = match.groups()
-    return Event(stage=stage, state=State(state), uptime_s=float(uptime), detail=_printable(detail))
+    return Event(
+        stage=stage, state=EventState(state), uptime_s=float(uptime), detail=_printable(detail)
+    )
 
 
 def _printable(text: str) -> str:

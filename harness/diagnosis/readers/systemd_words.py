@@ -85,7 +85,7 @@ class RunningJob:
 
 
 @dataclass(slots=True)
-class Progress:
+class ProgressLines:
     """Picks out of the redrawn lines of one boot those that say something new."""
 
     _next_s: dict[str, float] = field(init=False, default_factory=dict)

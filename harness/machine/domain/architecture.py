@@ -14,7 +14,7 @@ from harness.host_needs import Purpose
 from harness.model.errors import InputError
 
 
-class Kind(StrEnum):
+class Accelerator(StrEnum):
     """How QEMU runs guest code."""
 
     KVM = "kvm"
@@ -23,7 +23,7 @@ class Kind(StrEnum):
     @property
     def is_hardware(self) -> bool:
         """Whether the host's processor runs the guest's code."""
-        return self is Kind.KVM
+        return self is Accelerator.KVM
 
 
 class CpuLevel(StrEnum):
@@ -131,6 +131,6 @@ def architecture(name: str) -> Architecture:
         raise InputError(name, "not a supported architecture", f"use one of {known}") from exc
 
 
-def cpu_model(arch: Architecture, kind: Kind, level: CpuLevel) -> str:
+def cpu_model(arch: Architecture, kind: Accelerator, level: CpuLevel) -> str:
     """Return the guest's CPU: `HOST`, `MAXIMUM` or the name of a model."""
     return HOST if kind.is_hardware else arch.tcg_cpu[level]

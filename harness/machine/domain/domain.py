@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from harness.machine.domain.architecture import HOST, MAXIMUM, Firmware, IgnitionBy, Kind
+from harness.machine.domain.architecture import HOST, MAXIMUM, Accelerator, Firmware, IgnitionBy
 from harness.machine.domain.element import add
 from harness.machine.domain.emulator import Emulator
 from harness.machine.domain.hardware import PLAIN, Hardware, firmware_for
@@ -51,7 +51,7 @@ class Domain:
     name: str
     uuid: str
     emulator: Emulator
-    kind: Kind
+    kind: Accelerator
     cpu: str
     memory_mib: int
     vcpus: int
