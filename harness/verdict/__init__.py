@@ -1,1 +1,1 @@
-"""Expectations, findings and reports: what was promised, what was seen, and from where."""
+"""Expectation tables, and the findings where a node does not meet them."""

@@ -134,8 +134,8 @@ def load(name_or_path: str | os.PathLike[str], facts: Facts | None = None) -> Ex
             f"expectations {table.name}", "has no rows", "add some, such as [[package]]"
         )
     facts = facts or Facts(ocp=tuple(each.ocp for each in reversed(lineage) if each.ocp)[:1])
-    held = tuple(row for row in rows.values() if is_within(row, facts) is not False)
-    return Expectations(name=table.name, title=table.title, rows=held, ocp=facts.ocp)
+    kept = tuple(row for row in rows.values() if is_within(row, facts) is not False)
+    return Expectations(name=table.name, title=table.title, rows=kept, ocp=facts.ocp)
 
 
 def read(name_or_path: str | os.PathLike[str]) -> Table:

@@ -1,6 +1,6 @@
 """Holds two snapshots of a node, before and after the node layer, to one row; pure.
 
-`judge` gives None where the row holds, and else a finding that tells expected, observed, source.
+`judge` gives None where the row holds, else a finding with what was expected and observed, and the source.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _ENHANCEMENT_NAMED = r"\g<0> (openshift/enhancements, split-rhcos-into-layers.md
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A row that does not hold, as it was held to the node, and what was seen instead."""
+    """A row that does not hold for a node, and what was seen instead."""
 
     row: Row
     observed: str
@@ -64,13 +64,13 @@ class Finding:
 def judge(row: Row, passage: Passage) -> Finding | None:
     """Return why a row does not hold, or None.
 
-    Where the bootimage has the node layer inside, what it brings must be there from the start.
+    In a bootimage with the node layer inside, the node layer must be there from the start.
     """
     before, after = passage.before, passage.after
     sides = _sides(row, passage)
     if not any(side.is_asked for side in sides):
         return None
-    held = _held(row, passage.way)
+    asked = _asked(row, passage.way)
     failures = [
         failure
         for section in _sections_of(row)
@@ -78,17 +78,17 @@ def judge(row: Row, passage: Passage) -> Finding | None:
         if (failure := state.failure_of(section))
     ]
     if failures:
-        observed: str | None = f"cannot be told, as the snapshot failed: {'; '.join(failures)}"
-    elif isinstance(held, InvariantRow):
-        observed = invariants.broken(held.name, passage)
+        observed: str | None = f"unknown, as the snapshot failed: {'; '.join(failures)}"
+    elif isinstance(asked, InvariantRow):
+        observed = invariants.broken(asked.name, passage)
     else:
-        observed = _observe(held, *sides)
+        observed = _observe(asked, *sides)
     notes = tuple(dict.fromkeys(f"snapshot: {t}" for t in before.problems + after.problems))
-    filled = _filled(held, passage)
+    filled = _filled(asked, passage)
     return None if observed is None else Finding(row=filled, observed=observed, notes=notes)
 
 
-def _held(row: Row, way: Way) -> Row:
+def _asked(row: Row, way: Way) -> Row:
     if way is not Way.NONE or isinstance(row, InvariantRow):
         return row
     return structs.replace(row, layer=Layer.COREOS)

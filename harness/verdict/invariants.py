@@ -1,6 +1,6 @@
-"""What must be kept or done on the way to the node layer, judged on the snapshots; pure.
+"""Checks what must be kept or done on the way to the node layer, on two snapshots. Pure.
 
-Each check gives what was seen where the invariant is broken, and None where it holds.
+Each check returns what was seen where the invariant is broken, and None where it holds.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from harness.verdict.passage import Passage
 from harness.verdict.rows import Invariant
 
 RESTART_LIMIT = 3
-"""So many restarts since the first snapshot are a loop, though the unit be active just now."""
+"""An active unit with this many restarts since the first snapshot is in a loop."""
 
 RESTART_LIMIT_STARTING = 2
-"""And so many for a unit that is starting. Source: CheckMachine of kola."""
+"""The same for a unit that is starting. Source: CheckMachine of kola."""
 
 _SHOWN = 5
 
@@ -53,7 +53,7 @@ def _avcs(passage: Passage) -> str | None:
 
 
 def _denial(line: str) -> str:
-    """Return what makes a denial the same: not its time, process, inode or MCS categories."""
+    """Return a denial without its time, process, inode and MCS categories, to compare it."""
     permissions = re.search(r"\{.*?\}", line)
     fields = dict(re.findall(r'\b(comm|scontext|tcontext|tclass)="?([^"\s]+)', line))
     for context in {"scontext", "tcontext"} & set(fields):
@@ -75,7 +75,7 @@ def _usr(passage: Passage) -> str | None:
 
 
 def _modules(passage: Passage) -> str | None:
-    """Hold /usr/lib/modules to be a mount of the folder that was there at boot."""
+    """Check that /usr/lib/modules is a mount of the folder that was there at boot."""
     before, after = passage.before, passage.after
     now = after.mount_at("/usr/lib/modules")
     booted = before.mount_at("/usr") or before.mount_at("/")

@@ -1,7 +1,7 @@
-"""Installation parity: a node from a bare bootimage ends as one from a fat bootimage does; pure.
+"""Installation parity: compares a node from a bare bootimage with one from a fat bootimage. Pure.
 
-Two snapshots go in, a table of all that differs comes out. What the contract lets differ is data
-(`fixtures/parity.toml`), with a source each; anything else is a finding.
+The differences that the contract allows are data (`fixtures/parity.toml`), each with a source;
+every other difference is a finding.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from harness.model.node_state import NodeState
 
 _KEY = "may_differ"
 _ABSENT = "-"
-# Containers' own mounts, with names that no two runs share.
+# Mounts of containers, whose names differ in each run.
 _CONTAINERS = ("/run/", "/var/lib/kubelet/", "/var/lib/containers/", "/var/lib/crio-stand-in/")
 _CONTAINER_UNITS = ("run-", "var-lib-kubelet-", "var-lib-containers-", "var-lib-crio")
-_TOLD_AS = {"dangling links": "dangling"}
+_SECTION_OF = {"dangling links": "dangling"}
 _WIDEST = 48
 
 
 class Allowance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A difference that the contract names; `name` is a pattern as the shell's."""
+    """A difference that the contract allows; `name` is a shell pattern."""
 
     section: str
     name: str
@@ -36,7 +36,7 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """What is not the same; `source` says why it may be so, None that it may not."""
+    """One difference; `source` is what allows it, None if nothing does."""
 
     section: str
     name: str
@@ -46,7 +46,7 @@ class Difference:
 
 
 def load(path: Path | None = None) -> tuple[Allowance, ...]:
-    """Return what the contract lets differ.
+    """Return the differences that the contract allows.
 
     Raises:
         InputError: the file cannot be read, or an entry is malformed.
@@ -120,8 +120,8 @@ def _sections(state: NodeState) -> Mapping[str, Mapping[str, str]]:
 
 
 def _failures(section: str, thin: NodeState, fat: NodeState) -> tuple[str, str] | None:
-    told = [state.failure_of(_TOLD_AS.get(section, section)) for state in (thin, fat)]
-    return (told[0] or _ABSENT, told[1] or _ABSENT) if any(told) else None
+    failed = [state.failure_of(_SECTION_OF.get(section, section)) for state in (thin, fat)]
+    return (failed[0] or _ABSENT, failed[1] or _ABSENT) if any(failed) else None
 
 
 def _root(root: str, state: NodeState) -> str:

@@ -1,4 +1,4 @@
-"""What can be expected of a node, as rows of data; `findings` holds snapshots to them.
+"""What can be expected of a node, as rows of data; `findings` judges snapshots by them.
 
 A row of the `coreos` layer holds in the bare bootimage and stays true; a row of the `node` layer
 comes true with the node image only. Every row names its source, and may have bounds, `since` and
@@ -22,7 +22,7 @@ Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class Layer(StrEnum):
-    """Which image brings what a row speaks of."""
+    """The layer that a row is about."""
 
     COREOS = "coreos"
     NODE = "node"
@@ -31,7 +31,7 @@ class Layer(StrEnum):
 
 
 class Invariant(StrEnum):
-    """What must or must not happen on the way to the node layer, whatever the image holds."""
+    """What must or must not happen on the way to the node layer, whatever is in the image."""
 
     BOOT_ID_UNCHANGED = "boot-id-unchanged"
     KERNEL_UNCHANGED = "kernel-unchanged"
@@ -190,7 +190,7 @@ Row = PackageRow | OsReleaseRow | UnitRow | FileRow | InvariantRow
 
 
 def applies(row: Row, way: Way) -> bool:
-    """Tell whether a row speaks of nodes that came up on a way."""
+    """Return whether a row applies to nodes that came up on a way."""
     return not isinstance(row, InvariantRow) or way in _WAYS.get(row.name, Way)
 
 

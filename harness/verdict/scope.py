@@ -16,7 +16,7 @@ _Number = Annotated[str, msgspec.Meta(pattern=r"^\d+\.\d+$")]
 
 
 class Bound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A version, or a day on which CoreOS images were built, from which a row holds or no more."""
+    """A version, or a day of the build of CoreOS, at which a row begins or stops to hold."""
 
     ocp: _Number | None = None
     rhel: _Number | None = None
@@ -39,11 +39,11 @@ class Bounded(Protocol):
 
     @property
     def since(self) -> Bound | None:
-        """The first that it holds for, by every field that is given."""
+        """Where it begins to hold: every field that is given is reached."""
 
     @property
     def until(self) -> Bound | None:
-        """The first that it does not hold for any more, by any field that is given."""
+        """Where it stops to hold: one field that is given is reached."""
 
 
 def is_within(row: Bounded, facts: Facts) -> bool | None:

@@ -175,7 +175,7 @@ class Preparation:
 
     @cached_property
     def expectations(self) -> Expectations:
-        """The table that the node is held to; for the stand-in known without building it."""
+        """The table by which the node is judged; for the stand-in known without building it."""
         if self.settings.expectations:
             found = expectations.load(self.settings.expectations)
             return replace(found, reason="named by --expectations")

@@ -152,7 +152,9 @@ BAD = [
 @pytest.mark.parametrize(
     ("text", "subject", "problem"), BAD, ids=[f"{case[1]}: {case[2]}" for case in BAD]
 )
-def test_fault_is_told_with_its_place_and_a_way_out(text: str, subject: str, problem: str) -> None:
+def test_problem_is_reported_with_its_place_and_a_remedy(
+    text: str, subject: str, problem: str
+) -> None:
     with pytest.raises(InputError) as caught:
         parse(text, "t.toml")
 
@@ -194,7 +196,7 @@ def test_shipped_table_is_sound(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["ocp-4.19", "ocp-5.0", "okd-scos", "stand-in"])
-def test_product_tables_hold_every_kind_and_every_invariant(name: str) -> None:
+def test_product_tables_have_every_kind_and_every_invariant(name: str) -> None:
     rows = load(name).rows
 
     assert {row.test_kind for row in rows} == {
@@ -285,12 +287,12 @@ def test_unknown_table_is_answered_with_the_known_ones() -> None:
     assert "ocp-4.19" in caught.value.remedy
 
 
-def test_missing_file_is_told(tmp_path: Path) -> None:
+def test_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
         load(tmp_path / "none.toml")
 
 
-def test_missing_parent_is_told_with_its_child(tmp_path: Path) -> None:
+def test_missing_parent_is_reported_with_its_child(tmp_path: Path) -> None:
     path = tmp_path / "a.toml"
     path.write_text('extends = "nothing"')
 

@@ -1,4 +1,4 @@
-"""Every kind of row is held to snapshots in both directions."""
+"""Each kind of row is green and red on snapshots that show it."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ def rows_on(way: Way) -> list[Row]:
 @pytest.mark.parametrize(
     "row", rows_on(Way.LIVE_APPLY), ids=lambda row: f"{row.test_kind}-{row.id}"
 )
-def test_good_live_apply_holds_the_whole_table(row: Row) -> None:
+def test_good_live_apply_meets_the_whole_table(row: Row) -> None:
     assert judge(row, Passage(before=BEFORE, after=AFTER)) is None
 
 
 @pytest.mark.parametrize("row", rows_on(Way.NONE), ids=lambda row: f"{row.test_kind}-{row.id}")
-def test_fat_bootimage_that_stays_as_it_is_holds_the_whole_table(row: Row) -> None:
-    # A live-applied state that nothing is laid over any more, as a fat bootimage is from the start.
+def test_fat_bootimage_that_stays_as_it_is_meets_the_whole_table(row: Row) -> None:
+    # The state after live-apply is that of a fat bootimage from the start.
     assert judge(row, Passage(before=AFTER, after=AFTER, way=Way.NONE)) is None
 
 
-def test_fat_bootimage_without_a_package_of_the_node_layer_is_told() -> None:
+def test_fat_bootimage_without_a_package_of_the_node_layer_is_reported() -> None:
     row = PackageRow(name="runc", layer=NODE, source=S)
 
     finding = judge(row, Passage(before=BEFORE, after=AFTER, way=Way.NONE))
@@ -247,7 +247,7 @@ def test_silence_of_a_failed_command_is_no_evidence(row: Row, section: str) -> N
     finding = judge(row, Passage(before=BEFORE, after=failed))
 
     assert finding is not None
-    assert f"cannot be told, as the snapshot failed: {section}: it ended" in finding.observed
+    assert f"unknown, as the snapshot failed: {section}: it ended" in finding.observed
     assert judge(row, Passage(before=BEFORE, after=complained)) is None
 
 

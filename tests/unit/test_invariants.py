@@ -1,4 +1,4 @@
-"""Each invariant is held to snapshots in both directions."""
+"""Each invariant is green and red on snapshots that show it."""
 
 from __future__ import annotations
 
@@ -249,7 +249,7 @@ def test_node_pulls_the_image_under_test(taken: str | None, way: Way, seen: str 
     assert (found is None) if seen is None else seen in str(found)
 
 
-def test_fat_bootimage_that_changes_is_told_with_all_that_changed() -> None:
+def test_fat_bootimage_that_changes_is_reported_with_all_changes() -> None:
     found = broken(Invariant.NOTHING_CHANGED, Passage(before=BEFORE, after=AFTER))
 
     assert found is not None
@@ -261,7 +261,7 @@ def test_fat_bootimage_that_changes_is_told_with_all_that_changed() -> None:
     )
 
 
-def test_fat_bootimage_with_another_usr_is_told() -> None:
+def test_fat_bootimage_with_another_usr_is_reported() -> None:
     mounted = with_mount(AFTER, "/usr", "/elsewhere")
 
     found = broken(Invariant.NOTHING_CHANGED, Passage(before=AFTER, after=mounted))
@@ -281,7 +281,7 @@ def test_bootimage_is_not_kept_where_none_was_booted() -> None:
     assert found == "before: no deployment of ostree's is booted"
 
 
-def test_version_is_held_to_the_base_that_the_image_names_when_the_bootimage_is_older() -> None:
+def test_version_is_compared_with_the_base_that_the_image_names() -> None:
     row = InvariantRow(name=Invariant.VERSION_INHERITED, source="s")
     after = with_os_release(AFTER, OSTREE_VERSION="9.6.20250301-0")
 

@@ -71,12 +71,12 @@ def test_failed_snapshot_is_no_evidence_of_parity(command: str, section: str, bo
 
     found = compare(failed, failed if both else THIN, load())
 
-    (told,) = (d for d in found if d.section == section)
-    assert (told.thin, told.fat) == (failure, failure if both else "-")
-    assert told.source is None
+    (failed,) = (d for d in found if d.section == section)
+    assert (failed.thin, failed.fat) == (failure, failure if both else "-")
+    assert failed.source is None
 
 
-def test_findings_lead_the_table_and_are_told_with_both_sides() -> None:
+def test_findings_come_first_in_the_table_with_both_sides() -> None:
     runc = Nevra(name="runc", epoch=0, version="9", release="1", arch="x86_64")
     other = with_mount(THIN, "/usr")
     thin = dataclasses.replace(other, packages={**other.packages, "runc": (runc,)})
