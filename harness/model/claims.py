@@ -1,4 +1,4 @@
-"""What an image says of itself by its labels: its OpenShift, its RHEL and its stream. Pure."""
+"""What an image claims by its labels: its OpenShift, its RHEL and its stream. Pure."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _OPENSHIFT_CPE = re.compile(r"cpe:(?:/a|2\.3:a):redhat:openshift:(\d+\.\d+)(?::.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
-    """What an image says of itself; what it does not say is None or empty.
+    """The claims of an image; a missing one is None or empty.
 
-    `version` is that of its CoreOS base. `ocp` has each OpenShift version that is claimed, by the
-    place of the claim, the most reliable first.
+    `version` is that of its CoreOS base. `ocp` has each claimed OpenShift version by the place of
+    the claim, the most reliable first.
     """
 
     version: str | None
@@ -31,7 +31,7 @@ class Claims:
 
     @property
     def ocp_versions(self) -> tuple[str, ...]:
-        """The OpenShift versions that are claimed; several contradict each other."""
+        """The claimed OpenShift versions; several contradict each other."""
         return tuple(dict.fromkeys(self.ocp.values()))
 
     @property
@@ -46,7 +46,7 @@ NO_CLAIMS = Claims(version=None, ocp={})
 def claims_of(labels: Mapping[str, str], release: str = "") -> Claims:
     """Return what `labels` claim.
 
-    `release` is the version of the release that names the image, which counts where no label does.
+    `release` is the version of the release that names the image; it counts if no label does.
     """
     version = build_versions(labels).get("machine-os") or labels.get(VERSION)
     return Claims(

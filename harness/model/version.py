@@ -13,12 +13,12 @@ from datetime import UTC, date, datetime
 from harness.model.errors import InputError
 
 Numbers = tuple[int, ...]
-"""A version by its numbers, to be compared: (4, 9) is before (4, 18)."""
+"""A version as numbers, for comparisons: (4, 9) is before (4, 18)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """A CoreOS version and its parts; a part that the scheme does not have is None.
+    """A CoreOS version and its parts, None for parts that the scheme lacks.
 
     `rhel` is `9.6`, and `9` where CentOS Stream has no minor version.
     """
@@ -92,7 +92,7 @@ def parse(text: str) -> Version:
 
 
 def parsed(text: str | None) -> Version | None:
-    """Return the version that `text` writes; None where there is none, or no scheme fits."""
+    """Return the version in `text`, None if there is none or no scheme matches."""
     try:
         return parse(text or "")
     except InputError:
@@ -106,7 +106,7 @@ def openshift_version(text: str) -> str | None:
 
 
 def numbers(text: str) -> Numbers:
-    """Return (9, 6) for `9.6`, to compare versions by."""
+    """Return (9, 6) for `9.6`, for comparisons."""
     return tuple(int(part) for part in text.split("."))
 
 

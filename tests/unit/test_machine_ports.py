@@ -29,7 +29,7 @@ def test_waiting_for_a_lock_is_bounded(tmp_path: Path) -> None:
 
     with (
         lock(tmp_path / "lock", deadline),
-        pytest.raises(DeadlineError, match="another process holds it"),
+        pytest.raises(DeadlineError, match="another process has it"),
     ):
         lock(tmp_path / "lock", deadline)
 

@@ -1,6 +1,6 @@
 """The node images of a release, one for each stream, and which of them is under test. Pure.
 
-From 4.21 on a release holds `rhel-coreos` and `rhel-coreos-10`; the installer takes that of its own
+From 4.21 on a release has `rhel-coreos` and `rhel-coreos-10`; the installer takes that of its own
 stream (openshift/installer pkg/rhcos/stream.go). A stream is named by its class, as `rhel-10`.
 """
 
@@ -40,7 +40,7 @@ class StreamImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamWish:
-    """What a stream is chosen by: its name or tag, given `by` something, else the bootimage."""
+    """How to choose a stream: by its name or tag, which `by` gave, else by the bootimage."""
 
     name: str = ""
     by: str = "--os-stream"

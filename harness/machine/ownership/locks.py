@@ -32,9 +32,9 @@ def lock(path: Path, deadline: Deadline) -> BinaryIO:
     """
 
     def _ask() -> BinaryIO:
-        held = try_lock(path)
-        if held is None:
-            raise NotYet("another process holds it")
-        return held
+        taken = try_lock(path)
+        if taken is None:
+            raise NotYet("another process has it")
+        return taken
 
     return wait_for(f"the lock {path}", _ask, deadline, tick_s=0.05)

@@ -27,10 +27,10 @@ def reserve_port(locks: Path, candidates: range = PORTS) -> Iterator[int]:
     start = secrets.randbelow(len(candidates))
     for step in range(min(_TRIES, len(candidates))):
         port = candidates[(start + step) % len(candidates)]
-        held = try_lock(locks / str(port))
-        if held is None:
+        taken = try_lock(locks / str(port))
+        if taken is None:
             continue
-        with held:
+        with taken:
             if _is_free(port):
                 yield port
                 return

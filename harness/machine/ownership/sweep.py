@@ -74,10 +74,10 @@ def _run_folders(root: Path) -> tuple[Path, ...]:
 
 def _sweep_one(root: Path, folder: Path) -> str | None:
     with gate(root):
-        held = _lock_if_dead(folder)
-    if held is None:
+        taken = _lock_if_dead(folder)
+    if taken is None:
         return None
-    with held:
+    with taken:
         try:
             ended = remains.demolish(folder)
         except HarnessError as exc:
@@ -92,18 +92,18 @@ def _sweep_scratch(scratch_root: Path) -> Iterator[str]:
         link = scratch / BACK_LINK
         if scratch.lstat().st_uid != os.getuid() or not link.is_symlink() or link.exists():
             continue
-        held = _lock_if_dead(scratch)
-        if held is not None:
-            with held:
+        taken = _lock_if_dead(scratch)
+        if taken is not None:
+            with taken:
                 shutil.rmtree(scratch, ignore_errors=True)
             yield f"{scratch} (its run folder is gone)"
 
 
 def _is_dead(folder: Path) -> bool:
-    held = _lock_if_dead(folder)
-    if held is not None:
-        held.close()
-    return held is not None
+    taken = _lock_if_dead(folder)
+    if taken is not None:
+        taken.close()
+    return taken is not None
 
 
 def _lock_if_dead(folder: Path) -> BinaryIO | None:

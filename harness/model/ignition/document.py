@@ -72,7 +72,7 @@ def parse(text: str, name: str) -> Document:
     """Return the document of an Ignition config; errors call it `name`.
 
     Raises:
-        InputError: it is no JSON, no Ignition 3.0.0 to 3.6.0, or of the wrong shape; tells the
+        InputError: it is not JSON, not Ignition 3.0.0 to 3.6.0, or of the wrong shape; has the
             line or the path of the fault.
     """
     try:

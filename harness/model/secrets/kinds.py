@@ -1,4 +1,4 @@
-"""What a delivered file is, as far as that decides who may read it in the evidence.
+"""Whether a delivered file may be shown in the evidence.
 
 Only `redaction` uses this. A mode without access for others does not prove a secret: the installer
 gives 0600 to every file, its units and scripts included. Source: openshift/installer
@@ -22,7 +22,7 @@ _KIND = re.compile(r"""^[ \t-]*["']?kind["']?[ \t]*:[ \t]*["']?(\w+)""", re.MULT
 _KIND_IN_JSON = re.compile(r'"kind"\s*:\s*"(\w+)"')
 _API_VERSION = re.compile(r"""["']?apiVersion["']?[ \t]*:[ \t]*["']?[\w./-]+""")
 _CONFIDENTIAL = frozenset({"Secret", "SecretList", "Config", "MachineConfig", "MachineConfigList"})
-"""Kinds that hold secrets: Secrets, kubeconfigs (kind Config), files inside of machine configs."""
+"""Kinds with secrets: Secrets, kubeconfigs (kind Config), files in machine configs."""
 
 _DATA = re.compile(r"""([ \t-]*)["']?(?:data|stringData)["']?[ \t]*:[ \t]*""")
 _DATA_IN_JSON = re.compile(r'"(?:data|stringData)"\s*:\s*\{([^{}]*)\}')
@@ -43,19 +43,19 @@ _DOUBTS = (
 def is_plain(path: str, text: str) -> bool:
     """Return whether a file is a unit, a quadlet, a script or a manifest of a kind without secrets.
 
-    What is in doubt is not: a login on a command line, a word as random as a key.
+    In doubt it is not: with a login on a command line, or a word as random as a key.
     """
     is_known = _is_unit(path, text) or text.startswith("#!") or _is_manifest(text)
     return is_known and not any(doubt.search(text) for doubt in _DOUBTS)
 
 
 def is_confidential(text: str) -> bool:
-    """Return whether a text is a manifest of a kind that holds secrets, whatever its mode."""
+    """Return whether a text is a manifest of a kind with secrets; its mode does not matter."""
     return _is_object(text) and not _CONFIDENTIAL.isdisjoint(_kinds(text))
 
 
 def values_of(text: str) -> Iterator[str]:
-    """Give the values below `data` and `stringData` of a manifest, and what base64 has in them."""
+    """Yield the values below `data` and `stringData` of a manifest, and what base64 has in them."""
     for value in (*_values_in_json(text), *_values_in_yaml(text)):
         yield value
         try:

@@ -306,9 +306,9 @@ def _is_packed(resource: Json) -> bool:
 
 
 def _decoded(data_url: str, *, is_packed: bool = False) -> str:
-    """Return the text in a data URL (RFC 2397), its encoded form if that is no text.
+    """Return the text in a data URL (RFC 2397), or its encoded form if it is not text.
 
-    Contents that gzip packed are opened, up to a limit that no file of a config reaches.
+    Contents packed by gzip are opened, up to a limit that no file of a config reaches.
     """
     head, _, body = data_url.partition(",")
     try:
