@@ -36,11 +36,6 @@ class Age:
 
     is_newer: bool
 
-    @property
-    def warnings(self) -> frozenset[str]:
-        """The rules that may match in such a boot."""
-        return frozenset() if self.is_newer else frozenset({"way-back-killed"})
-
     def words(self, release: str) -> dict[str, str]:
         """Return the values for the templates."""
         new = self.is_newer

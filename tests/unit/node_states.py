@@ -13,10 +13,10 @@ AFTER = parse(fixture("transcripts/observe-after.txt").read_text())
 
 
 def with_unit(
-    state: NodeState, name: str, active: str, sub: str = "x", restarts: int = 0
+    state: NodeState, name: str, active: str, sub: str = "x", restarts: int = 0, result: str = ""
 ) -> NodeState:
     unit = UnitState(
-        name=name, load="loaded", active=active, sub=sub, result="", restarts=restarts,
+        name=name, load="loaded", active=active, sub=sub, result=result, restarts=restarts,
         exec_main_status=0,
     )  # fmt: skip
     return dataclasses.replace(state, units={**state.units, name: unit})

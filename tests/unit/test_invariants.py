@@ -52,6 +52,22 @@ CASES: list[tuple[str, Invariant, NodeState, NodeState, str | None]] = [
         with_unit(AFTER, "old.service", "failed"), "old.service is failed",
     ),
     (
+        "way back killed by the isolate that it started",
+        Invariant.NO_NEW_FAILED_UNITS, BEFORE,
+        with_unit(AFTER, "node-image-finish.service", "failed", "failed", result="signal"), None,
+    ),
+    (
+        "way back that failed by itself",
+        Invariant.NO_NEW_FAILED_UNITS, BEFORE,
+        with_unit(AFTER, "node-image-finish.service", "failed", "failed", result="exit-code"),
+        "node-image-finish.service is failed/failed, result exit-code",
+    ),
+    (
+        "clock that nobody set, on a host slow enough to see it",
+        Invariant.NO_NEW_FAILED_UNITS, BEFORE,
+        with_unit(AFTER, "chrony-wait.service", "failed", "failed", result="timeout"), None,
+    ),
+    (
         "pull and overlay stopped by the way back to multi-user",
         Invariant.NO_NEW_FAILED_UNITS, BEFORE,
         with_unit(AFTER, "node-image-overlay.service", "inactive", "dead"), None,
