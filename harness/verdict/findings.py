@@ -1,6 +1,6 @@
-"""Holds two snapshots of a node, before and after the node layer, to one row; pure.
+"""Judges two snapshots of a node, before and after the node layer, by one row. Pure.
 
-`judge` gives None where the row holds, else a finding with what was expected and observed, and the source.
+`judge` returns None where the row holds, else a finding: expected, observed, and the source.
 """
 
 from __future__ import annotations

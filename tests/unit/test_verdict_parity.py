@@ -71,9 +71,9 @@ def test_failed_snapshot_is_no_evidence_of_parity(command: str, section: str, bo
 
     found = compare(failed, failed if both else THIN, load())
 
-    (failed,) = (d for d in found if d.section == section)
-    assert (failed.thin, failed.fat) == (failure, failure if both else "-")
-    assert failed.source is None
+    (difference,) = (d for d in found if d.section == section)
+    assert (difference.thin, difference.fat) == (failure, failure if both else "-")
+    assert difference.source is None
 
 
 def test_findings_come_first_in_the_table_with_both_sides() -> None:
