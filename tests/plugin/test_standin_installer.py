@@ -109,7 +109,7 @@ def test_image_and_config_are_written_and_reported(place: Place, tmp_path: Path)
     assert printed[-2:] == ["Writing Ignition config", "Install complete."]
 
 
-def test_what_was_on_the_disk_before_is_gone(place: Place) -> None:
+def test_install_overwrites_the_disk(place: Place) -> None:
     with place.disk.open("r+b") as file:
         file.seek(20 * MIB)
         file.write(b"stale")

@@ -233,7 +233,7 @@ def test_a_member_that_climbs_out_is_refused(name: str, repo: Repo, tmp_path: Pa
         ("docker://h/n", 'error: Invalid ostree image reference "docker://h/n"'),
     ],
 )
-def test_an_image_that_cannot_be_had_is_one_error(imgref: str, message: str, repo: Repo) -> None:
+def test_missing_image_is_one_error(imgref: str, message: str, repo: Repo) -> None:
     pulled = repo.pull(imgref)
 
     assert (pulled.status, pulled.stdout) == (1, "")

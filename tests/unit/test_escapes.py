@@ -35,5 +35,5 @@ def test_escape_sequences_and_controls_are_not_shown(raw: str, shown: str) -> No
         ("tab\tand \u00e9\n", "tab\tand \u00e9\n"),
     ],
 )
-def test_what_cannot_be_seen_is_marked(text: str, shown: str) -> None:
+def test_invisible_characters_are_marked(text: str, shown: str) -> None:
     assert escapes.printable(text) == shown

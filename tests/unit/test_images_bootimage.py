@@ -68,7 +68,7 @@ def write(path: Path, content: bytes) -> Path:
     return path
 
 
-def test_a_plain_raw_disk_is_used_where_it_lies(tmp_path: Path, cache: Cache) -> None:
+def test_plain_raw_disk_is_used_in_place(tmp_path: Path, cache: Cache) -> None:
     path = write(tmp_path / "disk.raw", mbr())
 
     assert acquire(str(path), None, cache, deadline()) == BootImage(
@@ -214,7 +214,7 @@ def test_unreadable_file_is_an_error(tmp_path: Path, cache: Cache) -> None:
         (os.urandom(500) + bytes(5000), "something unknown"),
     ],
 )
-def test_what_is_no_disk_image_is_called_by_its_name(
+def test_other_kinds_of_files_are_named(
     content: bytes, said: str, tmp_path: Path, cache: Cache
 ) -> None:
     error = refused(write(tmp_path / "disk", content), cache)

@@ -34,7 +34,7 @@ def test_content_is_made_once_and_found_by_the_next(tmp_path: Path) -> None:
     assert found.stat().st_size == BIG
 
 
-def test_a_failed_maker_leaves_no_content_but_what_it_may_continue(tmp_path: Path) -> None:
+def test_failed_maker_leaves_only_what_the_next_one_continues(tmp_path: Path) -> None:
     def fail(path: Path) -> None:
         path.write_bytes(b"half")
         path.with_name("download.part").write_bytes(b"half")
@@ -75,7 +75,7 @@ def test_content_in_use_is_never_evicted(tmp_path: Path) -> None:
     assert not used.exists()
 
 
-def test_content_above_the_cap_is_still_handed_out(tmp_path: Path) -> None:
+def test_content_above_the_cap_is_still_returned(tmp_path: Path) -> None:
     with Cache(tmp_path, cap_bytes=0) as cache:
         assert put(cache, "a").exists()
         assert put(cache, "b").exists()

@@ -138,7 +138,7 @@ def test_a_layer_named_by_a_path_is_refused(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-def test_a_folder_that_is_no_layout_is_refused(tmp_path: Path) -> None:
+def test_folder_other_than_a_layout_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no readable manifest"):
         read(tmp_path)
 

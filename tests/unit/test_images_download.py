@@ -67,7 +67,7 @@ def test_a_later_run_resumes_what_an_earlier_one_left(web: Web, target: Path) ->
     assert target.read_bytes() == BODY
 
 
-def test_a_part_that_was_complete_needs_no_byte_more(web: Web, target: Path) -> None:
+def test_complete_part_is_not_requested_again(web: Web, target: Path) -> None:
     leave_part(target, BODY)
 
     download(f"{web.url}/disk", SUM, target, deadline())
@@ -151,7 +151,7 @@ def test_a_busy_server_is_asked_again(web: Web, target: Path) -> None:
     assert target.read_bytes() == BODY
 
 
-def test_a_server_that_stays_away_is_given_up(target: Path) -> None:
+def test_server_that_does_not_answer_is_an_error(target: Path) -> None:
     with pytest.raises(InputError, match="Connection refused"):
         download(f"http://127.0.0.1:{free_port()}/disk", SUM, target, deadline())
 
@@ -200,7 +200,7 @@ def test_a_text_that_the_server_cannot_give_now_is_an_error(web: Web) -> None:
         fetch_text(f"{web.url}/disk", deadline())
 
 
-def test_a_text_that_is_not_done_by_the_deadline_is_given_up(web: Web) -> None:
+def test_text_that_exceeds_the_deadline_is_an_error(web: Web) -> None:
     web.files["/disk.sha256"] = b"sum"
     over = Deadline(limit_s=5, ends_at=0, clock=FakeClock())
 

@@ -95,7 +95,7 @@ def test_transfer_that_cannot_be_measured_is_not_reported() -> None:
     assert reported == []
 
 
-def test_without_listener_the_log_has_it(caplog: pytest.LogCaptureFixture) -> None:
+def test_transfer_without_a_reporter_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     clock = FakeClock()
 

@@ -22,7 +22,7 @@ def found(folder: Path, *layers: bytes) -> str:
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"spec": {"tags": [{"name": "x"}]}}'])
-def test_text_that_is_no_image_stream_is_refused(text: str) -> None:
+def test_text_other_than_an_image_stream_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="no image stream"):
         parse_references(text, "r", StreamWish())
 

@@ -59,7 +59,7 @@ def test_growth_of_the_target_is_reported_while_skopeo_copies(program: Path, lay
     assert ": 2 MiB in " in reported[-1]
 
 
-def test_what_came_after_the_last_look_counts(program: Path, layout: Path) -> None:
+def test_growth_after_the_last_tick_counts(program: Path, layout: Path) -> None:
     write_program(program, f"truncate -s 2M {layout}/new")
     reported: list[str] = []
 

@@ -62,7 +62,7 @@ def test_a_guest_that_ran_means_kvm(lab: Lab) -> None:
 
 
 @x86_host
-def test_a_refused_guest_means_emulation_with_qemus_words(lab: Lab) -> None:
+def test_refused_guest_means_emulation_with_qemus_reason(lab: Lab) -> None:
     found = lab.probe("echo 'failed to initialize kvm: Device or resource busy' >&2; exit 1")
 
     assert found.kind is Accelerator.TCG
@@ -71,7 +71,7 @@ def test_a_refused_guest_means_emulation_with_qemus_words(lab: Lab) -> None:
 
 
 @x86_host
-def test_a_guest_that_ends_otherwise_is_no_proof(lab: Lab) -> None:
+def test_other_end_of_the_guest_is_not_a_success(lab: Lab) -> None:
     found = lab.probe("exit 0")
 
     assert found.kind is Accelerator.TCG
@@ -128,7 +128,7 @@ def test_a_damaged_memory_is_asked_again(lab: Lab) -> None:
 
 
 @x86_host
-def test_the_callers_deadline_is_not_taken_for_an_answer(lab: Lab) -> None:
+def test_callers_deadline_is_not_an_obstacle(lab: Lab) -> None:
     with pytest.raises(DeadlineError):
         lab.probe("exec sleep 60", limit_s=0.02)
 
@@ -136,7 +136,7 @@ def test_the_callers_deadline_is_not_taken_for_an_answer(lab: Lab) -> None:
 
 
 @x86_host
-def test_no_device_means_emulation_without_asking(lab: Lab) -> None:
+def test_no_device_means_emulation_without_a_probe(lab: Lab) -> None:
     lab.device.unlink()
 
     found = lab.probe("exit 33")
@@ -180,7 +180,7 @@ def test_required_kvm_passes_where_it_works() -> None:
     require_kvm(Acceleration(kind=Accelerator.KVM, reason="a guest ran", timeout_factor=1.0))
 
 
-def test_the_probe_leaves_through_the_exit_device() -> None:
+def test_probe_exits_through_the_exit_device() -> None:
     emulator = Emulator(path=Path("/usr/bin/qemu"), arch=architecture("x86_64"))
 
     command = probe_command(emulator, Accelerator.KVM)

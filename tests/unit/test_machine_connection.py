@@ -52,7 +52,7 @@ def test_late_event_still_has_the_reason() -> None:
     assert domain.stop_reason() == POWERED_OFF
 
 
-def test_a_reason_that_never_comes_is_waited_for_once() -> None:
+def test_missing_event_is_awaited_once() -> None:
     clock = FakeClock()
     domain = LibvirtDomain(handle=GoneHandle(), reasons={}, clock=clock)
 

@@ -49,7 +49,7 @@ def test_words_that_contradict_each_other_are_refused(other: str) -> None:
         ("s390x", "4k", None),
     ],
 )
-def test_firmware_is_one_that_can_do_the_rest(
+def test_default_firmware_supports_the_rest_of_the_hardware(
     arch: str, words: str, firmware: Firmware | None
 ) -> None:
     assert firmware_for(architecture(arch), parse(words)) is firmware

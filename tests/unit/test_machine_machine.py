@@ -41,7 +41,7 @@ def remains_of(run: Run) -> list[Path]:
     return [path for part in parts for path in part.glob("*")]
 
 
-def test_everything_is_given_back_when_the_machine_ends(run: Run) -> None:
+def test_everything_is_released_when_the_machine_ends(run: Run) -> None:
     connection = FakeConnection()
 
     with boot(connection, run, SPEC, soon()) as machine:
@@ -52,7 +52,7 @@ def test_everything_is_given_back_when_the_machine_ends(run: Run) -> None:
     assert remains_of(run) == []
 
 
-def test_everything_is_given_back_when_the_body_is_interrupted(run: Run) -> None:
+def test_everything_is_released_when_the_body_is_interrupted(run: Run) -> None:
     connection = FakeConnection()
 
     with pytest.raises(KeyboardInterrupt), boot(connection, run, SPEC, soon()):
@@ -125,7 +125,7 @@ def test_a_machine_without_an_image_gets_a_disk_of_its_own_and_the_medium(run: R
     assert list((run.scratch / "one").iterdir()) == [], "it is given back"
 
 
-def test_hardware_that_the_host_cannot_give_is_refused_before_anything_is_taken(
+def test_hardware_that_the_host_lacks_is_refused_before_anything_is_reserved(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -159,7 +159,7 @@ def test_a_running_machine_has_no_reason(run: Run) -> None:
         assert machine.why_stopped() is None
 
 
-def test_an_orderly_end_needs_no_log(run: Run, tmp_path: Path) -> None:
+def test_power_off_is_reported_without_a_log(run: Run, tmp_path: Path) -> None:
     connection = FakeConnection(log_folder=tmp_path)
 
     with boot(connection, run, SPEC, soon()) as machine:
@@ -169,7 +169,7 @@ def test_an_orderly_end_needs_no_log(run: Run, tmp_path: Path) -> None:
         assert machine.why_stopped() == POWERED_OFF
 
 
-def test_an_unforeseen_end_comes_with_qemus_last_words(run: Run, tmp_path: Path) -> None:
+def test_crash_is_reported_with_qemus_last_lines(run: Run, tmp_path: Path) -> None:
     connection = FakeConnection(log_folder=tmp_path)
 
     with boot(connection, run, SPEC, soon()) as machine:
@@ -184,7 +184,7 @@ def test_a_machine_without_a_process_has_no_peak(run: Run) -> None:
         assert machine.peak_memory_bytes() == 0
 
 
-def test_a_name_that_comes_again_is_numbered(run: Run) -> None:
+def test_second_machine_of_a_name_is_numbered(run: Run) -> None:
     with boot(FakeConnection(), run, SPEC, soon()) as first:
         pass
     with (

@@ -95,7 +95,7 @@ def test_sweep_removes_dead_runs_and_nothing_else(runs: Path, scratch_root: Path
     assert (runs / "someone-elses").exists()
 
 
-def test_sweep_removes_disks_whose_run_folder_a_reboot_took(runs: Path, scratch_root: Path) -> None:
+def test_sweep_removes_disks_without_a_run_folder(runs: Path, scratch_root: Path) -> None:
     alive = make_run(runs, "run-000002")
     kept = orphan_scratch(scratch_root, alive.folder)
     orphan = orphan_scratch(scratch_root, runs / "run-000001")
@@ -107,7 +107,7 @@ def test_sweep_removes_disks_whose_run_folder_a_reboot_took(runs: Path, scratch_
     assert kept.exists()
 
 
-def test_sweep_leaves_disks_that_are_in_use_from_elsewhere(runs: Path, scratch_root: Path) -> None:
+def test_sweep_leaves_disks_that_another_run_uses(runs: Path, scratch_root: Path) -> None:
     scratch = orphan_scratch(scratch_root, runs / "run-000001")
 
     with lock(scratch / "lock", Deadline.after(1)):
@@ -156,7 +156,7 @@ def pipe_with(text: bytes) -> int:
     return reading
 
 
-def test_reaper_leaves_a_run_that_said_goodbye(runs: Path) -> None:
+def test_reaper_leaves_a_run_that_dismissed_it(runs: Path) -> None:
     run = make_run(runs)
     pipe = pipe_with(b".")
 

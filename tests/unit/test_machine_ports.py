@@ -44,7 +44,7 @@ def test_a_port_is_reserved_once(tmp_path: Path) -> None:
         assert second == first
 
 
-def test_a_port_that_something_listens_on_is_passed_over(tmp_path: Path) -> None:
+def test_port_in_use_is_skipped(tmp_path: Path) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]

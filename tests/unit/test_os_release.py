@@ -28,7 +28,7 @@ def test_value_is_unquoted(line: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("line", ["# NAME=x", "", "no assignment", "1NAME=x", "=x"])
-def test_what_assigns_nothing_is_skipped(line: str) -> None:
+def test_other_lines_are_skipped(line: str) -> None:
     assert os_release.parse(f"{line}\nID=rhel\n") == {"ID": "rhel"}
 
 

@@ -12,7 +12,7 @@ from tls_ends import is_accepted_as_client, is_accepted_as_server
 from harness.pki.certificates import Authority, CertificateRequest, issue
 
 
-def test_the_certificate_fits_its_hosts_and_drifting_clocks() -> None:
+def test_certificate_is_valid_for_its_hosts_and_drifting_clocks() -> None:
     issued = issue(("10.0.2.2", "127.0.0.1"), ("localhost",))
 
     server = x509.load_pem_x509_certificate(issued.certificate_pem.encode())

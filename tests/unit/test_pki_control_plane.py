@@ -38,7 +38,7 @@ def names_of(subject: x509.Name) -> tuple[list[str], list[str]]:
     )
 
 
-def test_api_server_is_valid_where_guests_and_machines_ask_it(pki: Pki) -> None:
+def test_api_server_is_valid_for_guests_and_host(pki: Pki) -> None:
     found = certificate(pki.api_server.certificate_pem)
     hosts = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
 
@@ -90,7 +90,7 @@ def test_users_of_kubeconfigs_are_clients_alone(pki: Pki) -> None:
         assert (is_accepted_as_server(signed), is_accepted_as_client(signed)) == (False, True)
 
 
-def test_only_the_administrator_is_of_the_masters(pki: Pki) -> None:
+def test_only_the_administrator_is_in_the_group_of_masters(pki: Pki) -> None:
     url = "https://10.0.2.2:6443"
 
     admin, node = client_of(pki.admin_kubeconfig(url)), client_of(pki.node_kubeconfig(url, "w-0"))

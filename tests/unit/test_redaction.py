@@ -375,7 +375,7 @@ def test_body_of_an_openssh_key_goes_without_its_frame() -> None:
     assert Redactor()(f"key: {first}") == f"key: {REMOVED}"
 
 
-def test_talk_of_private_keys_takes_no_lines_away() -> None:
+def test_text_about_private_keys_stays() -> None:
     text = "found no -----BEGIN PRIVATE KEY----- in it\nnext line\n"
 
     assert Redactor()(text) == f"found no {REMOVED}\nnext line\n"
@@ -428,7 +428,7 @@ def test_stream_in_pieces_is_as_clean_as_the_whole(size: int) -> None:
     assert lines.finish() == ""
 
 
-def test_line_without_end_is_not_held_for_ever() -> None:
+def test_line_without_end_does_not_wait_for_ever() -> None:
     assert len(LineRedactor(Redactor()).feed("x" * ((1 << 20) + 1))) > 1 << 20
 
 

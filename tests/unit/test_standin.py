@@ -92,7 +92,7 @@ def test_key_changes_with_a_single_file(tmp_path: Path) -> None:
     assert recipe.key_of([], [file]) not in keys
 
 
-def test_programs_of_other_sources_are_not_kept(tmp_path: Path) -> None:
+def test_programs_of_older_sources_are_removed(tmp_path: Path) -> None:
     for name in ("kubelet-1", "kubelet-2", "release-image-1"):
         (tmp_path / name).touch()
     programs = {"kubelet": tmp_path / "kubelet-3", "release-image": tmp_path / "release-image-1"}
