@@ -93,7 +93,9 @@ class Pair:
     def _os_release(self, version: str) -> Mapping[str, str]:
         name = "CentOS Stream CoreOS" if self.is_okd else "Red Hat Enterprise Linux CoreOS"
         major, minor = version.split(".")[:2]
-        codename = "" if self.is_okd else {"9": " (Plow)", "10": " (Coughlan)"}[major]
+        codename = (
+            "" if self.is_okd else {"9": " (Plow)", "10": " (Coughlan)"}.get(major, " (Next)")
+        )
         return {
             "NAME": name,
             "ID": "centos" if self.is_okd else "rhel",

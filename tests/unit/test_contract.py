@@ -60,6 +60,14 @@ def test_pair_is_green_without_labels_of_openshift(pair: Pair) -> None:
     assert found == []
 
 
+@pytest.mark.parametrize("base", ["10.4.20270301-0", "11.0.20280301-0"])
+def test_openshift_that_no_table_is_for_is_green_and_said_to_be_unknown(base: str) -> None:
+    pair = Pair(ocp="5.3", base=base, bootimage=base, ovs_in_base=True, ovs_in_bootimage=True)
+
+    assert red(pair, pair.passage) == []
+    assert "NO TABLE IS FOR 5.3" in choose(pair.labels).reason
+
+
 OTHERS = {
     "VERSION": ("9.2.20250101-0 (Plow)", "9.6.20250101-0 (Coughlan)", "418.94.202410090804-0"),
     "VERSION_ID": ("4.19", "9.2", "10.4", "11"),
