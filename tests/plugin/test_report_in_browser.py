@@ -145,7 +145,7 @@ def test_page_tells_its_content(browser: Browser, tmp_path: Path) -> None:
     ]  # fmt: skip
     told = found.page.inner_text("section.why")
     assert "the pull of the node image failed 3 times: error: Creating importer" in told
-    assert "says nothing of RHEL" in found.page.inner_text("aside")
+    assert "says nothing about RHEL" in found.page.inner_text("aside")
     found.page.context.close()
 
 

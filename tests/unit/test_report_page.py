@@ -23,7 +23,7 @@ from harness.report import document, page
 GOOD = document.read(fixture("examples/report-good.json"))
 FAILED = document.read(fixture("examples/report-failed.json"))
 CONSOLE = tuple(f"line {n}" for n in range(5))
-STAND_IN = "it says nothing of RHEL"
+STAND_IN = "it says nothing about RHEL"
 
 
 def run_of(*outcomes: tuple[Outcome, Blame | None]) -> RunRecord:
@@ -81,7 +81,7 @@ def test_parts_come_in_the_order_of_reading() -> None:
     text = read(run, {"ipi_bootstrap": CONSOLE}).text
 
     parts = [
-        "Failed: product", "says nothing of RHEL", "Why", "Red tests", "What was tested",
+        "Failed: product", "says nothing about RHEL", "Why", "Red tests", "What was tested",
         "phases in 271.9 s", "Findings", "Fatal", "Warnings", "Commands missing", "Other tests",
         "What live-apply changed", "os-release", "Console", "Files",
     ]  # fmt: skip
@@ -90,13 +90,13 @@ def test_parts_come_in_the_order_of_reading() -> None:
 
 
 def test_cost_of_the_evidence_is_told_in_words() -> None:
-    assert "kept 882 KiB of evidence at a cost of 0.8 s of the host's CPU" in read(FAILED).text
+    assert "882 KiB of evidence, for 0.8 s of the host's CPU" in read(FAILED).text
 
 
 def test_tests_with_the_same_words_are_told_once() -> None:
     text = read(FAILED).text
 
-    assert "22 tests, all with these words PRODUCT failed in pull of the node image" in text
+    assert "22 tests with the same message PRODUCT failed in pull of the node image" in text
     assert text.count("PRODUCT failed in pull of the node image") == 1
     assert text.count("test_invariant[ipi_bootstrap-boot-id-unchanged]") == 1
 
@@ -184,8 +184,8 @@ def test_run_that_has_just_begun_has_a_page() -> None:
 
     text = read(run).text
 
-    assert "Unfinished no test has ended soon to no end" in text
-    assert "No phase of it was seen." in text
+    assert "Unfinished no test has finished soon to no end" in text
+    assert "No phase was recorded." in text
 
 
 def test_console_marks_the_line_that_decided() -> None:

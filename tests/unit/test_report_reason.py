@@ -29,7 +29,7 @@ def test_reason_is_the_sighting_of_which_the_red_tests_tell() -> None:
         "the pull of the node image failed 3 times: error: Creating importer",
         "111.8 s console node-image-pull[489]: gave up after 3 tries",
         "have the output of the pull",
-        "1 other red test says something else",
+        "1 other red test has another message",
     ):
         assert told in reason
 
@@ -93,7 +93,7 @@ def test_reason_without_a_sighting_is_what_the_worst_tests_say() -> None:
 
     text = read(run).text
 
-    assert "Why t.py::test_1 words 1 1 other red test says something else; see below." in text
+    assert "Why t.py::test_1 words 1 1 other red test has another message; see below." in text
     assert text.count("words 1") == 1
     assert "error rig t.py::test_0 words 0" in text
 

@@ -194,7 +194,7 @@ def test_text_tells_since_when_and_what_changed() -> None:
         "      no kubelet\n"
         "\nwavering tests\n"
         f"   10%  {TEST}: wavered in 1 of 10 runs\n"
-        "\nphases, held to earlier runs with acceleration kvm\n"
+        "\nphases, compared with earlier runs with acceleration kvm\n"
         "  slower        ipi_bootstrap boot 1  Pull     60.0 s  +50%, z 134.9;"
         " median 40.0 s, MAD 0.00 s of 9 earlier\n"
     )
@@ -213,11 +213,11 @@ def test_text_tells_once_what_many_tests_have_in_common() -> None:
 @pytest.mark.parametrize(
     ("runs", "line"),
     [
-        (nights(F), "last green: none of the runs looked at"),
-        (nights(P, F), "these very images passed: something else changed, or the tests waver"),
-        (nights(P, F, nodes="ad"), "  not known: an image has no digest, or no machine came"),
+        (nights(F), "last green: none of these runs"),
+        (nights(P, F), "the same images passed before: something else changed, or the tests waver"),
+        (nights(P, F, nodes="ad"), "  unknown: an image has no digest, or no machine took"),
         ([past(1, pull_s=9.0)], "too few runs  ipi_bootstrap boot 1  Pull      9.0 s  0 earlier"),
-        (nights(E), "  0%  " + TEST + ": wavered in 0 of 0 runs, errors of the rig apart: 1"),
+        (nights(E), "  0%  " + TEST + ": wavered in 0 of 0 runs; errors of the rig besides: 1"),
         (nights(P), "red in it: nothing"),
     ],
 )
