@@ -71,10 +71,16 @@ class Lint:
         rest = len(self.missing) - len(self._counted)
         later = f"; {rest} after the node layer do not count without --all" if rest else ""
         if not self._counted:
-            return f"all that is called is in {bootimage} or in the configs{later}"
+            what = "called before the node layer" if rest else "called"
+            return f"all that is {what} is in {bootimage} or in the configs{later}"
         callers = {(missing.call.origin, missing.call.caller) for missing in self._counted}
-        found = f"{len(self._counted)} calls by {len(callers)} callers"
-        return f"{found} are not in {bootimage}{later}"
+        calls, by = _count(len(self._counted), "call"), _count(len(callers), "caller")
+        verb = "is" if len(self._counted) == 1 else "are"
+        return f"{calls} by {by} {verb} not in {bootimage}{later}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def read_files(paths: Sequence[Path]) -> Readings:

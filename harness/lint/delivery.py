@@ -30,7 +30,7 @@ _UNIT_FILE = re.compile(
 )
 _QUADLET_FILE = re.compile(
     r"/(?:etc|usr/share)/containers/systemd/(?:[^/]+/)*"
-    r"(?P<name>[^/]+)\.(?P<kind>container|kube|pod|volume|network|image|build)"
+    r"(?P<name>[^/]+)\.(?P<kind>container|kube|pod|volume|network|image|build|artifact)"
     r"(?P<dropin>\.d/[^/]+\.conf)?"
 )
 _WANTED_BY_LINK = re.compile(

@@ -19,7 +19,8 @@ _OVERLAYS = ("node-image-overlay.service", "node-image-pivot.service")
 _PIVOT = "machine-config-daemon-firstboot.service"
 # What every boot starts on the way to its default target, and what the overlay's target wants.
 _ALWAYS = (
-    "basic.target", "cryptsetup.target", "dbus.service", "dbus.socket", "getty.target",
+    "basic.target", "cryptsetup.target", "dbus.service", "dbus.socket", "default.target",
+    "first-boot-complete.target", "getty.target", "sshd-keygen.target",
     "local-fs-pre.target", "local-fs.target", "network-pre.target", "network.target",
     "NetworkManager.service", "paths.target", "slices.target", "sockets.target", "sshd.service",
     "swap.target", "sysinit.target", "systemd-journald.service", "systemd-udevd.service",
@@ -61,7 +62,7 @@ def before_node_layer(
     if target is None and _PIVOT not in units:
         return frozenset({*units, *scripts})
     late = _ordered_after(units, _OVERLAYS if target else (_PIVOT,))
-    pulled = _wanted_by(units, enabled, linked)
+    pulled = _wanted_by(units, _with_also(units, enabled), linked)
     seen: set[str] = set()
     system = {path for path in scripts if path.startswith(_RUN_BY_THE_SYSTEM)}
     left = [*_ALWAYS, *system, target or "multi-user.target"]
@@ -96,6 +97,12 @@ def _wanted_by(
             for target in units[name].relations.get(key, ()):
                 found.setdefault(target, set()).add(name)
     return found
+
+
+def _with_also(units: Mapping[str, Part], enabled: Set[str]) -> set[str]:
+    """Return the enabled units with those that they enable by Also=."""
+    also = (name for unit in enabled & set(units) for name in units[unit].relations.get("Also", ()))
+    return {*enabled, *also}
 
 
 def _ordered_after(units: Mapping[str, Part], first: Iterable[str]) -> set[str]:

@@ -6,18 +6,20 @@ speaks of RHEL, and OPENSHIFT_VERSION comes with the node layer alone (enhanceme
 
 from __future__ import annotations
 
+import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from tree_sitter import Node
 
 from harness.lint import shell_syntax
 from harness.lint.wants import Kind, Want
+from harness.lint.wrappers import Word
 
 FILES = ("/etc/os-release", "/usr/lib/os-release")
-_OLD_ID = re.compile(r"\b(?P<value>rhcos|scos)\b")
-_OLD_VERSION = re.compile(r"(?<![\w.])(?P<value>4(?:\\?\.|[0-9][0-9]\b|[0-9]?[\[\\*?]).*)")
+_OLD_ID = re.compile(r"\b(?P<value>rhcos|scos)")
+_OLD_VERSION = re.compile(r"(?<![\w.])(?P<value>4(?:\\?\.|[0-9][0-9]\b|[0-9]?[\[\\*?]|\W*$).*)")
 _OLD = {
     "ID": _OLD_ID,
     "ID_LIKE": _OLD_ID,
@@ -28,7 +30,7 @@ _OLD = {
 """Values that a field had with the node layer inside, as patterns and tests spell them."""
 _GONE = ("OPENSHIFT_VERSION", "RHEL_VERSION", "OSTREE_VERSION")
 _CONDITION = re.compile(r"""\|?!?(?P<field>\w+)\s*[<>!=]=?\s*["']?(?P<value>.*?)["']?""")
-_COMPARISONS = ("==", "=", "=~", "!=")
+_COMPARISONS = ("==", "=", "=~", "!=", "-eq", "-ne", "-ge", "-gt", "-lt", "-le")
 _SEARCHERS = ("grep", "egrep", "sed", "awk", "gawk")
 _FIELDS = re.compile(rf"\b(?:{'|'.join((*_OLD, *_GONE))})\b")
 _OLD_OSTREE = re.compile(r"4\d\d\.")
@@ -47,6 +49,13 @@ def questions(text: str, *, is_read: bool = False) -> Iterator[Want]:
         for name in fields.note(node, line):
             yield Want(kind=Kind.OS_RELEASE, name=name, line=line)
     yield from fields.compared()
+
+
+def searched(words: Sequence[Word], line: int) -> Iterator[Want]:
+    """Yield the questions of a command line of a unit, such as `grep ^ID=rhcos /etc/os-release`."""
+    if words and posixpath.basename(words[0] or "") in _SEARCHERS:
+        for name in _searched([word or "" for word in words[1:]]):
+            yield Want(kind=Kind.OS_RELEASE, name=name, line=line)
 
 
 def condition(value: str, line: int) -> Iterator[Want]:

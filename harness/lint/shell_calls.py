@@ -1,8 +1,8 @@
 """What a shell script calls, read from its syntax tree; nothing is run.
 
 A call counts wherever it stands, whether or not it is reached. What the script first asks for
-(`command -v oc`, `[ -x /usr/bin/oc ]`) it is taken to do without. Names made by expansions, and
-here-documents, stay unread.
+(`command -v oc`, `[ -x /usr/bin/oc ]`) it is taken to do without. Names made by expansions other
+than a variable with known values, and here-documents, stay unread.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from tree_sitter import Node
 
 from harness.lint import shell_syntax
 from harness.lint.shell_functions import run_by, runners
+from harness.lint.shell_values import Values, command_lines, values_of
 from harness.lint.wrappers import Word, look_through, probed_by_test
 from harness.model.command import same_command
 
 _FUNCTION = re.compile(r"^\s*(?:function\s+)?([\w.:-]+)\s*\(\)", re.MULTILINE)
+_OUTPUT = re.compile(r"[\w{}]*&?>")
 _SOURCE = (".", "source")
 _MAX_DEPTH = 5  # of shells within shells
 
@@ -88,6 +90,7 @@ class _Reading:
     plain: set[ShellCall] = field(default_factory=set)
     functions: set[str] = field(default_factory=set)
     runners: dict[str, int] = field(default_factory=dict)
+    values: dict[str, Values] = field(default_factory=dict)
     probed: set[str] = field(default_factory=set)
     unread: set[int] = field(default_factory=set)
     sources: list[str] = field(default_factory=list)
@@ -129,6 +132,7 @@ def _read(text: str, first_line: int, reading: _Reading, depth: int) -> None:
     reading.functions.update(_FUNCTION.findall(text))
     root = shell_syntax.tree_of(text)
     reading.runners |= runners(root, {**reading.library.runners, **reading.runners})
+    reading.values |= values_of(root)
     for node in shell_syntax.nodes(root):
         line = first_line + node.start_point.row
         match node.type:
@@ -147,20 +151,23 @@ def _read(text: str, first_line: int, reading: _Reading, depth: int) -> None:
 
 def _note_redirect(node: Node, line: int, reading: _Reading) -> None:
     target = node.child_by_field_name("destination")
-    path = shell_syntax.static(target) if target else None
-    if path and path.startswith("/"):
-        is_output = ">" in shell_syntax.text_of(node).partition(path)[0]
-        reading.redirects.append(Redirect(path=path, line=line, is_output=is_output))
+    is_output = bool(_OUTPUT.match(shell_syntax.text_of(node)))
+    for words in command_lines([target] if target else [], reading.values):
+        reading.redirects += (
+            Redirect(path=path, line=line, is_output=is_output)
+            for path in words
+            if path and path.startswith("/")
+        )
 
 
 def _note_command(node: Node, line: int, reading: _Reading, depth: int) -> None:
     parts = shell_syntax.word_nodes(node)
-    words = [shell_syntax.static(part) for part in parts]
-    if words and words[0] in _SOURCE:
+    if parts and shell_syntax.text_of(parts[0]) in _SOURCE:
         reading.sources += map(_sourced, parts[1:2])
-    _note(words, line, reading, depth)
-    if inner := run_by(words, reading.runners):
-        _note(inner, line, reading, depth)
+    for words in command_lines(parts, reading.values):
+        _note(words, line, reading, depth)
+        if inner := run_by(words, reading.runners):
+            _note(inner, line, reading, depth)
 
 
 def _note(words: list[Word], line: int, reading: _Reading, depth: int) -> None:

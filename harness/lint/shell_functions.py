@@ -46,7 +46,7 @@ def run_by(words: list[Word], functions: Mapping[str, int]) -> list[Word]:
     if offset is None:
         return []
     given = words[offset + 1 :]
-    while given and given[0] and given[0].startswith("-"):  # the function's own options
+    while given and given[0] and re.match(r"-|\d+$", given[0]):  # the function's own options
         del given[0]
     return given
 
@@ -96,7 +96,9 @@ def _argument(text: str, shifted: int) -> str:
 
 
 def _count(words: list[Word]) -> int:
-    return int(words[1]) if len(words) > 1 and words[1] and words[1].isdigit() else 1
+    if len(words) == 1:
+        return 1
+    return int(words[1]) if words[1] and words[1].isdigit() else 0
 
 
 def _is_uncertain(node: Node, function: Node) -> bool:

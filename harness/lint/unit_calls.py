@@ -24,7 +24,7 @@ _ELSEWHERE = ("RootDirectory", "RootImage")
 _REQUIRES = ("Requires", "Requisite", "BindsTo")
 _RELATIONS = (
     *_REQUIRES, "Wants", "Upholds", "OnFailure", "OnSuccess", "After", "Before", "WantedBy",
-    "RequiredBy", "UpheldBy", "Unit", "Service", "Sockets", "Alias",
+    "RequiredBy", "UpheldBy", "Unit", "Service", "Sockets", "Alias", "Also",
 )  # fmt: skip
 _CONDITIONS = ("ConditionPathExists", "ConditionFileIsExecutable", "ConditionFileNotEmpty")
 _PREFIXES = "-@:+!|"
@@ -192,6 +192,7 @@ def _note(run: Invocation, setting: _Setting, reading: _Reading) -> None:
     for line in run.lines:
         reading.words.update(word for word in line if word)
         inner.add_line(line, 0)
+        inner.wants += os_questions.searched(line, 0)
     for body in run.bodies:
         script = read_script(body)
         inner.probed.update(script.probed)

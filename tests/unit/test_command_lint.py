@@ -229,6 +229,9 @@ KUBELET = (
         ("[Service]\nExecStart=systemctl start kubelet.service crio\n", [KUBELET, CRIO]),
         ("[Service]\nExecStartPre=-/usr/bin/systemctl --no-block -q restart crio\n", [CRIO]),
         ("[Service]\nExecStart=/bin/sh -c 'systemctl enable --now kubelet'\n", [KUBELET]),
+        ("[Service]\nExecStart=/bin/sh -c 'for u in crio kubelet; do systemctl start $$u; done'\n",
+         [CRIO, KUBELET]),
+        ("[Service]\nExecStart=/bin/bash -c 'u=(crio); service $${u[@]} start'\n", [CRIO]),
         ("[Unit]\nRequires=nosuch.service\n",
          ["requires nosuch.service, not in the node image either"]),
     ],
@@ -260,6 +263,8 @@ def test_units_that_may_be_absent_or_are_there_are_not_missing(unit: str, tmp_pa
         ("sudo sed -i s,a,b, /etc/crio/crio.conf.d/00-default", "/etc/crio/crio.conf.d/00-default"),
         ("cat <<E >/etc/crio/crio.conf.d/9.conf\nE", "/etc/crio/crio.conf.d/"),
         ("cp /tmp/a /etc/crio/a.conf", "/etc/crio/"),
+        ('CONF=/etc/crio/crio.conf; sed -i s,a,b, "$CONF"', "/etc/crio/crio.conf"),
+        ("D=/etc/crio; echo x >$D/a.conf", "/etc/crio/"),
         ("grep x /etc/kubernetes/kubelet.conf", "/etc/kubernetes/kubelet.conf"),
         ("jq . </etc/kubernetes/kubelet.conf", "/etc/kubernetes/kubelet.conf"),
         (". /usr/share/openvswitch/scripts/ovs-lib", "/usr/share/openvswitch/scripts/ovs-lib"),
@@ -302,6 +307,8 @@ def test_an_environment_file_is_read_unless_it_may_be_absent(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("unit", "expected"),
     [
+        ("[Service]\nExecCondition=/usr/bin/grep -q ^ID=.*rhcos /etc/os-release\n",
+         ["asks os-release for ID=rhcos, but the bootimage says ID=rhel"]),
         ("[Unit]\nConditionOSRelease=ID=rhcos\n",
          ["asks os-release for ID=rhcos, but the bootimage says ID=rhel"]),
         ("[Service]\nEnvironmentFile=/usr/lib/os-release\n"
@@ -355,6 +362,7 @@ OC = "[Service]\nExecStart=oc"
         {"a.socket": "[Socket]\nService=b.service\n[Install]\nWantedBy=sockets.target",
          "b.service": OC},
         {"pulled.service": "[Service]\nExecStart=systemctl start b", "b.service": OC},
+        {"a.service": f"{OC}\n[Install]\nWantedBy=default.target"},
         {"pulled.service": "[Unit]\nOnFailure=b.service", "b.service": OC},
         {"pulled.service": "[Service]\nExecStart=/usr/local/bin/called"},
         {"pulled.service": "[Service]\nExecStart=/bin/bash /usr/local/bin/lib"},

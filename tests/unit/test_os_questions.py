@@ -30,6 +30,8 @@ def unanswered(text: str, answers: dict[str, str]) -> set[str]:
         ("id=$(grep ^ID= /etc/os-release | cut -d= -f2); [[ $id =~ rhcos ]]", "ID"),
         ("id=$(awk -F= '/^ID=/{print $2}' /etc/os-release); case $id in *rhcos*) a;; esac", "ID"),
         ('. /etc/os-release; case "$VERSION_ID" in 4.1[0-9]) a;; esac', "VERSION_ID"),
+        (". /etc/os-release; [ ${VERSION_ID%%.*} -eq 4 ]", "VERSION_ID"),
+        ('[ "$(. /etc/os-release; echo $ID$VERSION_ID)" = rhcos4.18 ]', "ID"),
         (". /etc/os-release; [[ $VERSION_ID =~ ^4\\.[0-9]+$ ]]", "VERSION_ID"),
         ('. /etc/os-release; [[ "${VERSION%%.*}" == 41* ]]', "VERSION"),
         ("grep -q 'VERSION_ID=\"4.18\"' /etc/os-release", "VERSION_ID"),

@@ -216,6 +216,34 @@ def test_other_functions_run_no_arguments(function: str) -> None:
     assert not {"oc", "crictl"} & set(commands(function))
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("OC=oc; $OC get", ["oc"]),
+        ('OC=${OC:-oc}\n"$OC" get', ["oc"]),
+        ("BIN=/usr/bin; ${BIN}/oc get", ["/usr/bin/oc"]),
+        ('CMD="sudo oc get"; $CMD', ["sudo", "oc"]),
+        ('cmd=(timeout 5 oc get); "${cmd[@]}"', ["timeout", "oc"]),
+        ("for tool in oc crictl; do $tool version; done", ["oc", "crictl"]),
+        ("if x; then T=oc; else T=crictl; fi; $T", ["x", "oc", "crictl"]),
+        ('readonly OC=oc; bash -c "$OC get"', ["bash", "oc"]),
+    ],
+)
+def test_variables_with_known_values_are_filled_in(text: str, expected: list[str]) -> None:
+    assert commands(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "OC=oc; OC=$1; $OC get", "OC=oc; read OC; $OC get", "OC=; $OC get", 'OC=o; OC+=c; $OC get',
+        'for tool in "$@"; do $tool; done', "OC='two words'; \"$OC\" get", "for OC; do $OC; done",
+    ],
+)  # fmt: skip
+def test_variables_whose_values_are_not_known_are_no_calls(text: str) -> None:
+    assert commands(text) == []
+
+
 def test_functions_of_a_library_are_not_calls_and_run_what_they_run() -> None:
     library = read_script('retry() { shift; "$@"; }\nnote() { :; }\n').library
 
