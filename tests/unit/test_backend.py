@@ -94,7 +94,7 @@ def test_new_host_forgets_what_the_old_one_saw() -> None:
     assert (before, make_host(shell, "guest").system_info.release) == ("9.6", "10.2")
 
 
-def test_dropped_connection_is_told_and_the_command_ran_once() -> None:
+def test_dropped_connection_is_reported_and_the_command_ran_once() -> None:
     shell = DroppingShell({})
 
     with pytest.raises(RigError, match="dropped"):

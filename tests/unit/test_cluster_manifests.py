@@ -82,7 +82,7 @@ def test_the_host_runs_etcd_with_its_own_libraries() -> None:
     assert calls["kube-apiserver"][1:] == list(apiserver_arguments(AT))
 
 
-def test_what_keeps_the_api_from_being_ready_is_told_alone() -> None:
+def test_only_what_keeps_the_api_from_being_ready_is_reported() -> None:
     said = "[+]ping ok\n[-]etcd failed: reason withheld\n[+]log ok\nreadyz check failed\n"
 
     assert readyz.why_not_ready(said) == "[-]etcd failed: reason withheld"

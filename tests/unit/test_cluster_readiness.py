@@ -61,7 +61,7 @@ def test_the_api_that_comes_late_is_waited_for() -> None:
     assert "passed" in evidence
 
 
-def test_the_api_that_never_comes_is_told_with_its_last_reason() -> None:
+def test_an_api_that_never_gets_ready_is_reported_with_its_last_reason() -> None:
     refused = Result(status=1, stdout="", stderr="connection to the server refused")
 
     with pytest.raises(ProductError, match="connection to the server refused"):
@@ -102,7 +102,7 @@ def test_the_label_is_the_id_of_os_release() -> None:
     assert evidence == "the Node has node.openshift.io/os_id=rhel, as os-release"
 
 
-def test_another_label_is_no_matter_of_waiting() -> None:
+def test_another_label_fails_without_waiting() -> None:
     message = "the Node has node.openshift.io/os_id=rhcos, os-release has ID=rhel"
 
     with pytest.raises(ProductError, match=message):
@@ -115,7 +115,7 @@ def test_a_label_that_is_missing_is_waited_for() -> None:
     assert "=rhel" in evidence
 
 
-def test_a_reason_without_a_message_is_told_alone() -> None:
+def test_a_reason_without_a_message_is_reported_alone() -> None:
     conditions = [{"type": "Ready", "status": "False", "reason": "NoNetwork", "message": ""}]
 
     found = parse_node(
@@ -126,6 +126,6 @@ def test_a_reason_without_a_message_is_told_alone() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"metadata": {}}'])
-def test_what_is_no_node_is_refused(text: str) -> None:
+def test_what_is_not_a_node_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"no Node|Expecting"):
         parse_node(text)

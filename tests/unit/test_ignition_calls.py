@@ -26,7 +26,7 @@ def service(*lines: str, name: str = "a.service") -> Unit:
     return Unit(name=name, contents="\n".join(("[Service]", *lines)))
 
 
-def told(document: Document) -> list[tuple[str, int, str]]:
+def reported(document: Document) -> list[tuple[str, int, str]]:
     calls = read(document, "x.ign").calls
     return [(call.caller, call.line, call.command) for call in calls if call.kind is Kind.PROGRAM]
 
@@ -50,7 +50,7 @@ def test_units_dropins_and_scripts_are_read_each_program_once_a_caller() -> None
         files=(script("#!/bin/bash\nkubelet a\nkubelet b\n"),),
     )
 
-    assert told(document) == [
+    assert reported(document) == [
         ("a.service", 2, "/usr/bin/oc"),
         ("a.service.d/1.conf", 2, "crictl"),
         (SCRIPT, 1, "/bin/bash"),
@@ -65,7 +65,7 @@ def test_masked_units_and_plain_files_call_nothing() -> None:
         files=(script("oc get\n", path="/etc/oc.conf", mode=0o644),),
     )
 
-    assert told(document) == []
+    assert reported(document) == []
 
 
 def test_units_that_come_as_plain_files_are_units() -> None:
@@ -77,7 +77,7 @@ def test_units_that_come_as_plain_files_are_units() -> None:
         ),
     )  # fmt: skip
 
-    assert told(document) == [("/etc/systemd/system/a.service.d/9.conf", 3, "crictl")]
+    assert reported(document) == [("/etc/systemd/system/a.service.d/9.conf", 3, "crictl")]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_units_that_come_as_plain_files_are_units() -> None:
 def test_the_interpreter_is_called_and_only_shells_are_read_on(
     text: str, expected: list[str]
 ) -> None:
-    assert [command for _, _, command in told(config(files=(script(text),)))] == expected
+    assert [command for _, _, command in reported(config(files=(script(text),)))] == expected
 
 
 def test_a_shebang_or_a_name_makes_a_script_without_the_mode() -> None:
@@ -107,7 +107,7 @@ def test_a_shebang_or_a_name_makes_a_script_without_the_mode() -> None:
         )
     )
 
-    assert {command for _, _, command in told(document)} == {"/bin/sh", "oc", "crictl"}
+    assert {command for _, _, command in reported(document)} == {"/bin/sh", "oc", "crictl"}
 
 
 TEXT = "#!/bin/sh\noc get % nodes\n"
@@ -182,7 +182,7 @@ def test_configs_within_the_config_are_read_and_others_named() -> None:
     assert reading.unread == ("the config at https://api-int.example:22623/config/master",)
 
 
-def test_a_config_that_holds_itself_over_and_over_ends() -> None:
+def test_a_config_nested_too_deep_is_not_read() -> None:
     text = render(config(units=(service("ExecStart=oc"),)))
     for _ in range(8):
         nested: Document = {
@@ -199,7 +199,7 @@ def test_a_config_that_holds_itself_over_and_over_ends() -> None:
     assert len(reading.unread) == 1
 
 
-def test_lines_that_were_not_understood_are_told() -> None:
+def test_lines_with_a_syntax_error_are_reported() -> None:
     document = config(
         units=(service("ExecStart=/bin/sh -c 'x"),),
         files=(script("#!/bin/sh\nif {{ x\n"),),
@@ -227,12 +227,12 @@ def test_what_the_config_delivers_is_there(command: str, *, is_delivered: bool) 
     assert read(document, "x.ign").delivers(command) is is_delivered
 
 
-def test_functions_of_scripts_that_are_read_in_are_no_calls() -> None:
+def test_functions_of_sourced_scripts_are_not_calls() -> None:
     library = script("image_for() { podman run x; }\n", "/usr/local/bin/release-image.sh", 0o644)
     reading_in = script("#!/bin/bash\n. /usr/local/bin/release-image.sh\nimage_for pod\n")
     alone = script("#!/bin/bash\nimage_for pod\n", "/usr/local/bin/alone.sh")
 
-    found = told(config(files=(library, reading_in, alone)))
+    found = reported(config(files=(library, reading_in, alone)))
 
     assert (SCRIPT, 3, "image_for") not in found
     assert ("/usr/local/bin/alone.sh", 2, "image_for") in found
@@ -245,7 +245,7 @@ def test_a_script_that_is_sourced_has_the_functions_of_the_one_that_sources_it()
     )
     part = script("#!/bin/bash\nrecord x\nqueue y oc get\n", "/usr/local/bin/part.sh")
 
-    found = told(config(files=(library, main, part)))
+    found = reported(config(files=(library, main, part)))
 
     assert [command for caller, _, command in found if caller == part.path] == ["/bin/bash", "oc"]
 
@@ -263,7 +263,7 @@ QUADLET = "[Container]\nImage=x\nExec=kubelet\n[Service]\nExecStartPre=oc versio
     ],
 )
 def test_quadlets_are_units(path: str) -> None:
-    assert told(config(files=(script(QUADLET, path, 0o600),))) == [(path, 5, "oc")]
+    assert reported(config(files=(script(QUADLET, path, 0o600),))) == [(path, 5, "oc")]
 
 
 def test_a_quadlet_defines_the_unit_that_is_made_of_it() -> None:
@@ -290,8 +290,8 @@ def test_a_script_need_not_ask_again_for_what_every_unit_that_runs_it_asks_for()
     not_asking = service(f"ExecStart=-{SCRIPT} again", name="b.service")
     files = (script("#!/bin/sh\noc\n"),)
 
-    alone = told(config(units=(asking,), files=files))
-    both = told(config(units=(asking, not_asking), files=files))
+    alone = reported(config(units=(asking,), files=files))
+    both = reported(config(units=(asking, not_asking), files=files))
 
     assert (SCRIPT, 2, "oc") not in alone
     assert (SCRIPT, 2, "oc") in both

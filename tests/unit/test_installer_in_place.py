@@ -85,11 +85,11 @@ def test_disk_gets_the_way_in_and_the_snapshot_over_the_reboot(tmp_path: Path) -
         file["path"] for file in added["storage"]["files"]
     }
     units = {unit["name"]: unit for unit in added["systemd"]["units"]}
-    told = [
+    reported = [
         dropin["contents"] for dropin in units["machine-config-daemon-firstboot.service"]["dropins"]
     ]
-    assert any("OnFailure=node-image-harness-failed@%n.service" in text for text in told)
-    assert any("After=node-image-harness-before-pivot.service" in text for text in told)
+    assert any("OnFailure=node-image-harness-failed@%n.service" in text for text in reported)
+    assert any("After=node-image-harness-before-pivot.service" in text for text in reported)
     assert "contents" not in units["machine-config-daemon-firstboot.service"]
 
 
@@ -112,9 +112,9 @@ class Guest:
         self.theirs.parent.mkdir()
         (folder / "node-image-harness").mkdir()
         (folder / "installed.ign").write_text('{"ours": 1}')
-        self._program("node-image-harness-tell", f'echo "$*" >>{folder}/told')
+        self._program("node-image-harness-tell", f'echo "$*" >>{folder}/reported')
         self._program("node-image-harness-memory", "echo in memory")
-        self._program("install-to-disk.sh", f'echo "install" >>{folder}/told')
+        self._program("install-to-disk.sh", f'echo "install" >>{folder}/reported')
         self._program("lsblk", "echo /dev/vda disk; echo /dev/sr0 rom")
         self._program("journalctl", "echo said one; echo said two")
         self._program("sleep", f"touch {folder}/openshift/.bootkube.done")
@@ -124,8 +124,8 @@ class Guest:
         (self.folder / name).chmod(0o755)
 
     @property
-    def told(self) -> list[str]:
-        return (self.folder / "told").read_text().splitlines()
+    def reported(self) -> list[str]:
+        return (self.folder / "reported").read_text().splitlines()
 
     def run(self, *words: str, result: str = "", code: str = "exited") -> int:
         script = FOLLOW.read_text()
@@ -157,7 +157,7 @@ def test_both_configs_are_merged_by_ignition_once(guest: Guest) -> None:
     texts = [base64.b64decode(source.removeprefix("data:;base64,")) for source in sources]
     assert texts == [b'{"ours": 1}', b'{"theirs": 1}'], "the later one counts"
     assert guest.theirs.stat().st_mode & 0o777 == 0o600
-    assert guest.told == [
+    assert guest.reported == [
         "install started ",
         "install progress in memory",
         "install",
@@ -165,11 +165,11 @@ def test_both_configs_are_merged_by_ignition_once(guest: Guest) -> None:
     ]
 
 
-def test_disk_that_is_not_there_is_told_at_once(guest: Guest) -> None:
+def test_disk_that_is_missing_is_reported_at_once(guest: Guest) -> None:
     assert guest.run("run", "/dev/nowhere") == 1
 
-    (told,) = guest.told
-    assert told.startswith(
+    (reported,) = guest.reported
+    assert reported.startswith(
         "install failed the config installs to /dev/nowhere, and this machine has /dev/vda:"
     )
     assert not (guest.theirs.parent / ".bootkube.done").exists()
@@ -177,30 +177,30 @@ def test_disk_that_is_not_there_is_told_at_once(guest: Guest) -> None:
 
 def test_config_that_is_missing_fails_the_install(guest: Guest) -> None:
     assert guest.run("run") != 0
-    assert "install" not in guest.told
+    assert "install" not in guest.reported
 
 
-def test_end_of_the_install_is_told(guest: Guest) -> None:
+def test_end_of_the_install_is_reported(guest: Guest) -> None:
     guest.run("ended", result="success")
 
-    assert guest.told == ["install done the live system reboots into the installed one"]
+    assert guest.reported == ["install done the live system reboots into the installed one"]
 
 
 def test_install_that_is_stopped_with_bootkube_is_neither_done_nor_failed(guest: Guest) -> None:
     for _ in range(4):
         guest.run("ended", result="success", code="killed")
 
-    assert {line.split(";")[0] for line in guest.told} == {
+    assert {line.split(";")[0] for line in guest.reported} == {
         "install progress stopped before its end"
     }
 
 
-def test_failed_tries_are_told_and_the_last_one_ends_it(guest: Guest) -> None:
+def test_failed_tries_are_reported_and_the_last_one_ends_it(guest: Guest) -> None:
     for _ in range(3):
         guest.run("ended", result="exit-code")
 
-    assert [line.split(":")[0] for line in guest.told] == [
+    assert [line.split(":")[0] for line in guest.reported] == [
         "install progress try 1 failed", "install progress try 2 failed",
         "install failed try 3 failed, result exit-code",
     ]  # fmt: skip
-    assert "said one said two" in guest.told[0]
+    assert "said one said two" in guest.reported[0]

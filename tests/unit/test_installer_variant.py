@@ -1,4 +1,4 @@
-"""The installer's own config: which variant it is, what else is told apart, what is added to it."""
+"""The installer's own config: its variant, which configs are refused, what is added to it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def config(
     ).to_document()
 
 
-def test_newest_installer_is_told_whole() -> None:
+def test_newest_installer_is_described_in_full() -> None:
     variant = variant_of(config())
 
     assert str(variant) == (
@@ -173,7 +173,7 @@ def test_unit_that_is_a_plain_file_keeps_its_text_beside_drop_ins() -> None:
     assert variant_of(document).is_finish_spared
 
 
-def test_damaged_contents_are_told_with_their_file() -> None:
+def test_damaged_contents_are_reported_with_their_file() -> None:
     storage: Any = {"files": [{"path": f"{BIN}/x.sh", "contents": {"source": "data:;base64,?"}}]}
 
     with pytest.raises(InputError, match=f"{BIN}/x.sh cannot be read"):
@@ -214,15 +214,15 @@ OTHERS: Mapping[str, tuple[Document, str]] = {
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_other_configs_are_told_apart(name: str) -> None:
-    document, told = OTHERS[name]
+def test_other_configs_are_named_for_what_they_are(name: str) -> None:
+    document, reported = OTHERS[name]
 
     with pytest.raises(InputError) as caught:
         require_bootstrap(document, "x.ign")
 
     assert str(caught.value).startswith("x.ign ") or "x.ign" in str(caught.value)
-    assert told.split(": ")[0] in str(caught.value)
-    assert told.split(": ")[-1] in str(caught.value)
+    assert reported.split(": ")[0] in str(caught.value)
+    assert reported.split(": ")[-1] in str(caught.value)
 
 
 @pytest.mark.parametrize("document", [config(), config(more={"install-to-disk.service": ""})])
@@ -279,18 +279,20 @@ def test_only_access_evidence_and_what_the_rig_needs_is_added(tmp_path: Path) ->
 
 def test_dropins_report_failures_and_take_the_snapshot_before_the_overlay(tmp_path: Path) -> None:
     units = {unit["name"]: unit for unit in merged(tmp_path, config())["systemd"]["units"]}
-    told = {
+    reported = {
         name: dropin["contents"]
         for name, unit in units.items()
         for dropin in unit.get("dropins", ())
     }
 
-    assert set(told) == {
+    assert set(reported) == {
         "node-image-pull.service", "node-image-overlay.service", "release-image.service",
         "crio-configure.service",
     }  # fmt: skip
-    assert all("OnFailure=node-image-harness-failed@%n.service" in text for text in told.values())
-    waits = {name for name, text in told.items() if "After=node-image-harness-before" in text}
+    assert all(
+        "OnFailure=node-image-harness-failed@%n.service" in text for text in reported.values()
+    )
+    waits = {name for name, text in reported.items() if "After=node-image-harness-before" in text}
     assert waits == {"node-image-overlay.service"}
     assert units["node-image-harness-multi-user.service"]["enabled"] is True
 
@@ -343,11 +345,13 @@ def test_single_node_is_refused_before_a_machine_starts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variant", "told"),
+    ("variant", "reported"),
     [
         (Variant(missing=("one", "two")), "lacks one, two"),
         (Variant(), "openshift-clients, of the node layer, is in the bootimage"),
     ],
 )
-def test_boot_without_live_apply_is_told_with_its_reason(variant: Variant, told: str) -> None:
-    assert re.search(told, why_without(variant))
+def test_boot_without_live_apply_is_reported_with_its_reason(
+    variant: Variant, reported: str
+) -> None:
+    assert re.search(reported, why_without(variant))

@@ -88,7 +88,7 @@ def test_events_before_and_after_do_not_matter() -> None:
         (REPORT.replace("VERSION", "X"), ""),
     ],
 )
-def test_the_version_is_as_good_as_the_image_tells_it(text: str, version: str) -> None:
+def test_the_version_is_what_the_image_reports(text: str, version: str) -> None:
     assert inventory.parse(text).version == version
 
 

@@ -34,7 +34,7 @@ def test_unit_notifies_restarts_and_is_enabled() -> None:
     assert "WantedBy=multi-user.target" in lines
 
 
-def test_kubelet_is_told_the_runtime_and_its_config() -> None:
+def test_kubelet_gets_the_runtime_and_its_config() -> None:
     (unit,) = standalone_kubelet(PAUSE).units
 
     assert "--config=/etc/kubernetes/kubelet.conf" in str(unit.contents)

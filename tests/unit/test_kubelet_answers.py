@@ -72,7 +72,7 @@ def test_state_that_cannot_become_good_is_a_dead_end(changed: dict[str, str], re
         ),
     ],
 )
-def test_state_that_can_become_good_is_no_dead_end(changed: dict[str, str]) -> None:
+def test_state_that_can_become_good_is_not_a_dead_end(changed: dict[str, str]) -> None:
     service = parse_service(_show(**changed))
 
     assert service.dead_end is None
@@ -87,7 +87,7 @@ def test_cri_version_is_read() -> None:
     }  # fmt: skip
 
 
-def test_cri_version_may_hold_a_colon_and_stand_below_a_warning() -> None:
+def test_cri_version_may_have_a_colon_and_follow_a_warning() -> None:
     assert parse_cri_version("a warning\nRuntimeVersion:  1:2\n") == {"RuntimeVersion": "1:2"}
 
 
@@ -125,6 +125,6 @@ def test_no_pods_give_no_states(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "time=... level=fatal", '{"items": 3}'])
-def test_output_that_is_no_list_of_pods_is_refused(text: str) -> None:
+def test_output_that_is_not_a_list_of_pods_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"Expecting|no list"):
         parse_sandbox_states(text, POD)

@@ -78,12 +78,12 @@ def test_specifiers_of_systemd_in_a_pull_spec_are_escaped() -> None:
 
 
 @pytest.mark.parametrize("name", ["pull", "overlay", "finish", "harness-before"])
-def test_every_step_is_bounded_and_its_failure_is_told(name: str) -> None:
+def test_every_step_is_bounded_and_its_failure_is_reported(name: str) -> None:
     unit = f"node-image-{name}.service"
 
     assert "TimeoutStartSec=" in _unit(unit).dropins[0].contents
-    told = _section(unit, "Unit")["OnFailure"]
-    assert told == "node-image-harness-failed@%n.service"
+    reported = _section(unit, "Unit")["OnFailure"]
+    assert reported == "node-image-harness-failed@%n.service"
 
 
 def test_snapshot_comes_before_the_overlay_and_cannot_stop_it() -> None:
@@ -97,7 +97,7 @@ def test_snapshot_comes_before_the_overlay_and_cannot_stop_it() -> None:
     assert BEFORE_OVERLAY in before
 
 
-def test_being_stopped_by_its_own_isolate_is_no_failure_of_finish() -> None:
+def test_being_stopped_by_its_own_isolate_is_not_a_failure_of_finish() -> None:
     finish = _section("node-image-finish.service", "Service")
 
     assert finish["SuccessExitStatus"] == "SIGTERM"
@@ -162,16 +162,16 @@ class Guest:
     @classmethod
     def make(cls, folder: Path, answers: dict[str, str]) -> Guest:
         """Return a guest whose programs run the shell lines of `answers`."""
-        tell = f'echo "$*" >>{folder}/told\n'
+        tell = f'echo "$*" >>{folder}/reported\n'
         for name, line in (answers | {"node-image-harness-tell": tell}).items():
             (folder / name).write_text(f"#!/bin/sh\n{line}\n")
             (folder / name).chmod(0o755)
         return cls(folder=folder)
 
     @property
-    def told(self) -> list[str]:
-        """What the guest told the host, an event a line."""
-        return (self.folder / "told").read_text().splitlines()
+    def reported(self) -> list[str]:
+        """What the guest reported to the host, an event a line."""
+        return (self.folder / "reported").read_text().splitlines()
 
     def run(self, name: str, *arguments: str) -> int:
         """Run a script of the guest's in the folder and return its status."""
@@ -194,21 +194,23 @@ PULLING = {
 }  # fmt: skip
 
 
-def _states(told: list[str]) -> list[str]:
-    return [" ".join(line.split()[:2]) for line in told if "progress" not in line]
+def _states(reported: list[str]) -> list[str]:
+    return [" ".join(line.split()[:2]) for line in reported if "progress" not in line]
 
 
-def test_pull_tells_of_the_pull_and_of_the_checkout(tmp_path: Path) -> None:
+def test_pull_reports_the_pull_and_the_checkout(tmp_path: Path) -> None:
     guest = Guest.make(tmp_path, PULLING)
 
     assert guest.run("node-image-pull") == 0
 
-    # Its unit tells that the pull has started.
-    assert _states(guest.told) == ["pull done", "checkout started", "checkout done"]
+    # Its unit reports that the pull has started.
+    assert _states(guest.reported) == ["pull done", "checkout started", "checkout done"]
 
 
 @pytest.mark.parametrize(("step", "stage"), [("container", "pull"), ("checkout", "checkout")])
-def test_failure_is_told_as_the_stage_that_failed(tmp_path: Path, step: str, stage: str) -> None:
+def test_failure_is_reported_as_the_stage_that_failed(
+    tmp_path: Path, step: str, stage: str
+) -> None:
     failing = PULLING["ostree"].replace("esac", f"{step}) exit 1;; esac")
     answers = {"ostree": failing, "systemctl": "echo failed", "journalctl": "echo no space left"}
     guest = Guest.make(tmp_path, PULLING | answers)
@@ -216,4 +218,4 @@ def test_failure_is_told_as_the_stage_that_failed(tmp_path: Path, step: str, sta
     assert guest.run("node-image-pull") == 1
     assert guest.run("node-image-harness-failed", "node-image-pull.service") == 0
 
-    assert _states(guest.told)[-2:] == [f"{stage} log", f"{stage} failed"]
+    assert _states(guest.reported)[-2:] == [f"{stage} log", f"{stage} failed"]

@@ -73,7 +73,7 @@ def test_the_snapshot_of_before_is_taken_first_and_outlives_the_reboot() -> None
 
 
 @pytest.mark.parametrize("name", [PULL, FIRSTBOOT, SNAPSHOT])
-def test_every_step_is_bounded_and_its_failure_is_told(name: str) -> None:
+def test_every_step_is_bounded_and_its_failure_is_reported(name: str) -> None:
     assert "TimeoutStartSec=" in _unit(name).dropins[0].contents
     assert _values(name, "Unit", "OnFailure") == ["node-image-harness-failed@%n.service"]
 

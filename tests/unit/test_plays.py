@@ -364,7 +364,7 @@ def test_machine_that_ends_up_otherwise_fails_its_check(
 
 
 class Dying:
-    """A service that ends by itself; its log tells why."""
+    """A service that ends by itself; its log says why."""
 
     def __init__(self, log: Path) -> None:
         self.logs = (log,)

@@ -182,7 +182,7 @@ def test_missing_program_ends_the_wait_at_once(deadline: Deadline, clock: FakeCl
     assert clock.now == 0
 
 
-def test_lost_connection_stays_trouble_of_the_rig(deadline: Deadline) -> None:
+def test_lost_connection_stays_a_problem_of_the_rig(deadline: Deadline) -> None:
     shell = FakeShell({"curl": [RigError("dropped")]})
 
     with pytest.raises(RigError, match=r"^dropped$"):
@@ -190,14 +190,14 @@ def test_lost_connection_stays_trouble_of_the_rig(deadline: Deadline) -> None:
 
 
 @pytest.mark.parametrize("command", ["curl", "journalctl"])
-def test_diagnosis_of_the_machine_is_not_told_again(command: str, deadline: Deadline) -> None:
-    told = ProductError("the kernel panicked", PANIC)
-    shell = FakeShell({"systemctl show": [RUNNING, FAILED], "curl": ["no"], command: [told]})
+def test_diagnosis_of_the_machine_is_not_repeated(command: str, deadline: Deadline) -> None:
+    reported = ProductError("the kernel panicked", PANIC)
+    shell = FakeShell({"systemctl show": [RUNNING, FAILED], "curl": ["no"], command: [reported]})
 
     with pytest.raises(ProductError) as caught:
         reach_healthz(shell, deadline)
 
-    assert caught.value is told
+    assert caught.value is reported
 
 
 def test_cri_is_asked_at_the_sockets_place(deadline: Deadline) -> None:
@@ -214,9 +214,9 @@ def test_cri_is_asked_at_the_sockets_place(deadline: Deadline) -> None:
     assert "crictl --runtime-endpoint unix:///run/crio/crio.sock version" in shell.asked
 
 
-def test_runtime_that_never_listens_is_told(deadline: Deadline) -> None:
-    told = "dial unix /run/crio/crio.sock: connect: no such file or directory"
-    shell = FakeShell({"crictl": [_fails(1, told)]})
+def test_runtime_that_never_listens_is_reported(deadline: Deadline) -> None:
+    reported = "dial unix /run/crio/crio.sock: connect: no such file or directory"
+    shell = FakeShell({"crictl": [_fails(1, reported)]})
 
     with pytest.raises(ProductError, match=r"crictl exited 1: .*/run/crio/crio\.sock"):
         reach_cri(shell, deadline)
@@ -244,7 +244,7 @@ def test_static_pod_whose_container_ends_fails_with_the_states(deadline: Deadlin
         reach_static_pod(shell, deadline)
 
 
-def test_crictl_that_gives_no_json_is_told(deadline: Deadline) -> None:
+def test_crictl_that_prints_no_json_is_reported(deadline: Deadline) -> None:
     shell = FakeShell({"pods --output": ["garbage"], "ps --all": ["garbage"]})
 
     with pytest.raises(ProductError, match="no JSON that can be read"):
@@ -252,16 +252,16 @@ def test_crictl_that_gives_no_json_is_told(deadline: Deadline) -> None:
 
 
 class FakeDoor:
-    """Lets in to a shell, or raises the trouble of logging in."""
+    """Opens a shell, or raises the failure of the login."""
 
-    def __init__(self, answer: Answer, trouble: Exception | None = None) -> None:
+    def __init__(self, answer: Answer, failure: Exception | None = None) -> None:
         self.shell = FakeShell({"sudo id -un": ["root\n"], "id -un": [answer]})
-        self.trouble = trouble
+        self.failure = failure
 
     @contextmanager
     def fresh(self, deadline: Deadline) -> Iterator[FakeShell]:
-        if self.trouble is not None:
-            raise self.trouble
+        if self.failure is not None:
+            raise self.failure
         yield self.shell
 
 
@@ -279,14 +279,14 @@ def test_new_session_of_the_user_is_the_evidence(deadline: Deadline) -> None:
     ],
     ids=["refused", "dropped", "no-command", "another-user"],
 )
-def test_sshd_that_is_broken_after_live_apply_is_the_products_trouble(
+def test_sshd_that_is_broken_after_live_apply_is_a_fault_of_the_product(
     door: FakeDoor, deadline: Deadline
 ) -> None:
     with pytest.raises(ProductError, match=r"a new SSH session (does not work|is 'root')"):
         reach_new_session(door, deadline)
 
 
-def test_host_that_fails_under_a_new_session_is_the_rigs_trouble(deadline: Deadline) -> None:
+def test_host_that_fails_under_a_new_session_is_a_problem_of_the_rig(deadline: Deadline) -> None:
     with pytest.raises(RigError, match="QEMU ended"):
         reach_new_session(FakeDoor("", RigError("QEMU ended")), deadline)
 

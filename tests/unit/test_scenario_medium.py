@@ -150,7 +150,7 @@ def test_host_leads_when_the_rendezvous_is_its_own_address(
     (tmp_path / "rendezvous-host.env").write_text(f"NODE_ZERO_IP={address}\n")
     for name, text in {
         "ip": "echo '2: eth0 inet 10.0.2.15/24 scope global eth0'; echo '2: eth0 inet6 fec0::1/64'",
-        "node-image-harness-tell": f'echo "$*" >>{tmp_path}/told',
+        "node-image-harness-tell": f'echo "$*" >>{tmp_path}/reported',
         "sleep": "true",
     }.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
@@ -164,7 +164,7 @@ def test_host_leads_when_the_rendezvous_is_its_own_address(
 
     assert (tmp_path / "node0").exists() is leads
     state = "done" if leads else "failed"
-    assert (tmp_path / "told").read_text().startswith(f"node-zero {state} {address} is ")
+    assert (tmp_path / "reported").read_text().startswith(f"node-zero {state} {address} is ")
 
 
 def test_what_is_secret_is_served_to_the_first_alone() -> None:
@@ -189,14 +189,14 @@ def test_config_of_a_network_boot_goes_to_the_first_alone(tmp_path: Path) -> Non
     assert seen == [200, 410, 200, 410]
 
 
-def told(image_bytes: int, writable_bytes: int) -> str:
+def reported(image_bytes: int, writable_bytes: int) -> str:
     peaks = f"/var/ostreecontainer {image_bytes} bytes, /run/ephemeral {writable_bytes} bytes"
     return f"stage=checkout state=done uptime=1.00 detail=memory peaks: {peaks}\n"
 
 
-def test_memory_within_the_budget_is_told_and_kept(tmp_path: Path) -> None:
+def test_memory_within_the_budget_is_reported_and_kept(tmp_path: Path) -> None:
     running, said = make_running(tmp_path)
-    running.machine.port_files[EVENTS_PORT].write_text(told(700 * MIB, 20 * MIB + 1))
+    running.machine.port_files[EVENTS_PORT].write_text(reported(700 * MIB, 20 * MIB + 1))
     running.watch.check_alive()
 
     memory_within(MemoryBudget(node_image_mib=700, writable_mib=21), running, ANY)
@@ -209,14 +209,14 @@ def test_memory_within_the_budget_is_told_and_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("events", "problem"),
     [
-        (told(701 * MIB, 0), r"node image 701 MiB of 700"),
-        (told(0, 22 * MIB), r"/etc and /var 22 MiB of 21"),
-        (told(701 * MIB, 0) + told(0, 0), r"node image 701 MiB of 700"),
-        (told(0, 0) + told(0, 22 * MIB), r"/etc and /var 22 MiB of 21"),
+        (reported(701 * MIB, 0), r"node image 701 MiB of 700"),
+        (reported(0, 22 * MIB), r"/etc and /var 22 MiB of 21"),
+        (reported(701 * MIB, 0) + reported(0, 0), r"node image 701 MiB of 700"),
+        (reported(0, 0) + reported(0, 22 * MIB), r"/etc and /var 22 MiB of 21"),
         ("stage=checkout state=done uptime=1.00 detail=\n", "reported nothing"),
     ],
 )
-def test_memory_beyond_the_budget_or_untold_fails(
+def test_memory_beyond_the_budget_or_unreported_fails(
     tmp_path: Path, events: str, problem: str
 ) -> None:
     running, _ = make_running(tmp_path)
@@ -302,7 +302,7 @@ def test_live_arguments_name_no_disk_and_the_platform_of_metal() -> None:
     )  # fmt: skip
 
 
-def test_disk_of_a_live_machine_holds_the_metal_image() -> None:
+def test_disk_of_a_live_machine_fits_the_metal_image() -> None:
     medium = live_machine("x", 1, lambda _: {}).medium
 
     assert isinstance(medium, FromIso)

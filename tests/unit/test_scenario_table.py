@@ -17,7 +17,7 @@ def test_table_in_the_docs_is_what_the_scenarios_say(golden: Golden) -> None:
     golden.part(DOCS, markdown(SCENARIOS))
 
 
-def test_row_tells_media_memory_and_reboots_of_each_machine() -> None:
+def test_row_has_media_memory_and_reboots_of_each_machine() -> None:
     table = {row.split(" | ")[0]: row.split(" | ") for row in markdown(SCENARIOS).splitlines()}
 
     assert table["| `ipi_cluster`"][1:6] == [
@@ -27,9 +27,9 @@ def test_row_tells_media_memory_and_reboots_of_each_machine() -> None:
     assert table["| `fat`"][1] == "disk (image `fat`)"
 
 
-def test_terminal_is_told_what_a_scenario_needs_and_its_steps() -> None:
-    told = list(lines(Catalogue().named("sno")))
+def test_terminal_shows_what_a_scenario_needs_and_its_steps() -> None:
+    reported = list(lines(Catalogue().named("sno")))
 
-    assert told[0].startswith("sno: Single node from a live ISO")
-    assert "4096 MiB; needs image live-iso; needs release" in told[1]
-    assert "install, memory-2, reboot, pivot, reboot-2, multi-user-2" in told[2]
+    assert reported[0].startswith("sno: Single node from a live ISO")
+    assert "4096 MiB; needs image live-iso; needs release" in reported[1]
+    assert "install, memory-2, reboot, pivot, reboot-2, multi-user-2" in reported[2]

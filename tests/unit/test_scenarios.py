@@ -30,13 +30,13 @@ from harness.watching.evidence import Evidence
 # --- finding scenarios
 
 
-def test_every_module_that_is_no_shared_one_is_a_scenario_of_its_name() -> None:
+def test_every_module_that_is_not_shared_is_a_scenario_of_its_name() -> None:
     names = Catalogue().names
     assert "ipi_bootstrap" in names
     assert [Catalogue().named(name).name for name in names] == list(names)
 
 
-def test_module_that_only_speaks_of_scenarios_is_none() -> None:
+def test_module_that_only_mentions_scenarios_is_not_one() -> None:
     assert not {"catalogue", "flows", "__init__"} & set(Catalogue().names)
 
 
@@ -83,7 +83,7 @@ def test_scenario_that_makes_no_sense_is_refused(changes: dict[str, Any], proble
 # --- the config
 
 
-def test_config_holds_login_trust_live_apply_and_kubelet(tmp_path: Path) -> None:
+def test_config_has_login_trust_live_apply_and_kubelet(tmp_path: Path) -> None:
     paths = file_paths(config_of(tmp_path, make_inputs()))
 
     assert {
@@ -135,7 +135,7 @@ def fake_validator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, s
     monkeypatch.setenv("PATH", str(program.parent), prepend=":")
 
 
-def test_refused_config_is_told_in_the_validators_words(
+def test_refused_config_is_reported_in_the_validators_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_validator(tmp_path, monkeypatch, "error at $.storage: path not absolute", 1)
@@ -247,7 +247,7 @@ def test_a_guest_that_writes_without_end_does_not_fill_the_disk(
 
     assert (evidence.folder / "console.txt").read_text().startswith("line    0\n")
     last = (evidence.folder / "console.txt.last").read_text()
-    assert last.endswith("line  999\n"), "what came last tells of the end"
+    assert last.endswith("line  999\n"), "the last lines are those of the end"
     assert sum(path.stat().st_size for path in evidence.folder.iterdir()) < 300
 
 
@@ -264,7 +264,7 @@ def test_snapshot_is_kept_with_its_packages(tmp_path: Path) -> None:
     assert (evidence.folder / "after.txt").read_text() == text
 
 
-def test_evidence_that_cannot_be_written_hides_no_other_trouble(
+def test_evidence_that_cannot_be_written_hides_no_other_error(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     evidence = make_evidence(tmp_path)

@@ -38,7 +38,7 @@ def test_gateway_knows_its_card_and_the_other_machine_by_their_addresses() -> No
     assert f"listen-address={GATEWAY}" in told, "nothing answers on the network of the host"
 
 
-def test_gateway_serves_from_the_overlay_on_and_outlives_the_way_back() -> None:
+def test_gateway_serves_from_the_overlay_on_and_survives_the_isolate() -> None:
     (unit,) = segment_gateway(MAC, Member(name="node-0", mac=OTHER)).units
 
     lines = str(unit.contents).splitlines()

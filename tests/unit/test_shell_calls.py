@@ -85,7 +85,7 @@ def test_programs_that_run_others_are_looked_through(text: str, expected: list[s
         "oc=1 crictl=2",
     ],
 )
-def test_builtins_functions_and_names_made_by_expansion_are_no_calls(text: str) -> None:
+def test_builtins_functions_and_names_made_by_expansion_are_not_calls(text: str) -> None:
     assert commands(text) == []
 
 
@@ -240,7 +240,7 @@ def test_variables_with_known_values_are_filled_in(text: str, expected: list[str
         'for tool in "$@"; do $tool; done', "OC='two words'; \"$OC\" get", "for OC; do $OC; done",
     ],
 )  # fmt: skip
-def test_variables_whose_values_are_not_known_are_no_calls(text: str) -> None:
+def test_variables_with_unknown_values_are_not_calls(text: str) -> None:
     assert commands(text) == []
 
 
@@ -252,7 +252,7 @@ def test_functions_of_a_library_are_not_calls_and_run_what_they_run() -> None:
     assert [call.command for call in script.calls] == ["oc", "sudo", "note"]
 
 
-def test_lines_that_are_no_shell_are_told_and_the_rest_is_read() -> None:
+def test_lines_with_a_syntax_error_are_reported_and_the_rest_is_read() -> None:
     script = read_script("oc get\nf() {\n  while kubectl x\n}\nf\ncrictl ps\n")
 
     assert [call.command for call in script.calls] == ["oc", "kubectl", "crictl"]

@@ -90,7 +90,7 @@ def _load(pair: KeyPair) -> paramiko.Ed25519Key:
 
 def _says(stdout: bytes = b"", stderr: bytes = b"", status: int = 0) -> Behaviour:
     def behave(channel: paramiko.Channel) -> None:
-        # OpenSSH tells the status before the last output: a client must not stop at the status.
+        # OpenSSH sends the status before the last output: a client must not stop at the status.
         channel.send_exit_status(status)
         channel.sendall_stderr(stderr)
         channel.sendall(stdout)
@@ -156,7 +156,7 @@ def test_command_runs_as_root_by_default_and_keeps_its_quotes(sshd: Sshd, sessio
     assert session.run("echo 'a b'", _long()).stdout == "a b\n"
 
 
-def test_checked_command_that_fails_tells_its_error_output(sshd: Sshd, session: Session) -> None:
+def test_checked_command_that_fails_reports_its_error_output(sshd: Sshd, session: Session) -> None:
     sshd.behaviours["sudo -n sh -c 'cat -- /none'"] = _says(stderr=b"no such file\n", status=1)
 
     with pytest.raises(GuestCommandError, match=r"cat -- /none exited 1: no such file") as caught:
@@ -244,14 +244,14 @@ def test_other_host_key_is_an_error_that_says_so(endpoint: Endpoint) -> None:
         Session.connect(stranger, _long())
 
 
-def test_key_that_is_not_let_in_is_retried_and_told_at_the_deadline(endpoint: Endpoint) -> None:
+def test_refused_key_is_retried_and_reported_at_the_deadline(endpoint: Endpoint) -> None:
     other = replace(endpoint, client_key=make_run_keys().client.private)
 
     with pytest.raises(DeadlineError, match=r"core is not let in: the key alone is"):
         Session.connect(other, Deadline.after(0))
 
 
-def test_refused_connection_is_told_at_the_deadline(endpoint: Endpoint) -> None:
+def test_refused_connection_is_reported_at_the_deadline(endpoint: Endpoint) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         deaf = replace(endpoint, port=listener.getsockname()[1])
 
@@ -289,7 +289,7 @@ def test_fresh_session_is_another_connection(sshd: Sshd, session: Session) -> No
     assert len(sshd.transports) == 2
 
 
-def test_reboot_is_told_by_the_boot_id(sshd: Sshd, session: Session) -> None:
+def test_reboot_is_detected_by_the_boot_id(sshd: Sshd, session: Session) -> None:
     boots = [b"o-ne\n", b"o-ne\n", b"two\n", b"two\n"]
     line = "sudo -n sh -c 'cat -- /proc/sys/kernel/random/boot_id'"
     sshd.behaviours[line] = lambda channel: _says(boots.pop(0))(channel)
@@ -302,7 +302,7 @@ def test_reboot_is_told_by_the_boot_id(sshd: Sshd, session: Session) -> None:
     assert len(sshd.transports) == 3
 
 
-def test_guest_that_never_reboots_is_told(sshd: Sshd, session: Session) -> None:
+def test_guest_that_never_reboots_is_reported(sshd: Sshd, session: Session) -> None:
     line = "sudo -n sh -c 'cat -- /proc/sys/kernel/random/boot_id'"
     sshd.behaviours[line] = _says(b"one\n")
 

@@ -35,7 +35,7 @@ def commands(*lines: str) -> list[str]:
         ("ExecStart=/usr/bin/podman run image oc", ["/usr/bin/podman"]),
     ],
 )
-def test_exec_lines_are_taken_apart_as_systemd_does(line: str, expected: list[str]) -> None:
+def test_exec_lines_are_parsed_as_systemd_does(line: str, expected: list[str]) -> None:
     assert commands(line) == expected
 
 
@@ -105,7 +105,7 @@ def test_a_unit_in_another_root_calls_nothing_here() -> None:
     assert commands("RootDirectory=/sysroot", "ExecStart=/usr/bin/oc") == []
 
 
-def test_lines_that_cannot_be_taken_apart_are_told() -> None:
+def test_lines_that_cannot_be_parsed_are_reported() -> None:
     broken = unit("ExecStart=/bin/sh -c 'oc get", "ExecStop=/bin/sh -c 'if oc; {{'")
 
     assert broken.unread == (("a.service", 2), ("a.service", 3))

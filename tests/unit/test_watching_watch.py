@@ -20,21 +20,21 @@ KERNEL = "[    0.000000] Linux version 6.1.0\n"
 PANIC = "[   41.212345] Kernel panic - not syncing: sysrq triggered crash\n"
 
 
-def test_each_phase_is_told_once_as_it_passes(tmp_path: Path) -> None:
+def test_each_phase_is_reported_once_when_it_ends(tmp_path: Path) -> None:
     machine = make_machine(tmp_path)
-    watch, told, clock = make_watch(machine, tmp_path)
+    watch, reported, clock = make_watch(machine, tmp_path)
 
     clock.now = 12.0
     machine.console.write_text(KERNEL)
     watch.check_alive()
     watch.check_alive()
 
-    assert told == ["one: firmware took 12.0 s"]
+    assert reported == ["one: firmware took 12.0 s"]
 
 
-def test_progress_of_the_guest_is_told_sparingly(tmp_path: Path) -> None:
+def test_progress_of_the_guest_is_reported_every_ten_seconds(tmp_path: Path) -> None:
     machine = make_machine(tmp_path)
-    watch, told, clock = make_watch(machine, tmp_path)
+    watch, reported, clock = make_watch(machine, tmp_path)
     port = machine.port_files[EVENTS_PORT]
 
     for second in range(20, 40):
@@ -45,7 +45,7 @@ def test_progress_of_the_guest_is_told_sparingly(tmp_path: Path) -> None:
             )
         watch.check_alive()
 
-    assert told == ["one: pull: received 20 MB", "one: pull: received 31 MB"]
+    assert reported == ["one: pull: received 20 MB", "one: pull: received 31 MB"]
 
 
 def test_streams_are_kept_as_they_come_without_secrets(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_streams_are_kept_as_they_come_without_secrets(tmp_path: Path) -> None:
     assert (folder / "console.txt").read_text().endswith("half a line\n")
 
 
-def test_record_of_a_killed_run_tells_the_phase_it_was_in(tmp_path: Path) -> None:
+def test_record_of_a_killed_run_has_the_phase_it_was_in(tmp_path: Path) -> None:
     machine = make_machine(tmp_path)
     watch, _, _ = make_watch(machine, tmp_path)
     machine.console.write_text(KERNEL)
@@ -123,7 +123,7 @@ def test_loop_that_becomes_fatal_in_a_later_phase_leaves_a_record(tmp_path: Path
     assert "firmware" in [phase.name for phase in record.phases]
 
 
-def test_guest_that_writes_without_end_does_not_hold_the_watch(tmp_path: Path) -> None:
+def test_guest_that_writes_without_end_does_not_block_the_watch(tmp_path: Path) -> None:
     class Hurrying(FakeClock):
         """Passes time whenever it is looked at, as reading does."""
 
@@ -204,7 +204,7 @@ def test_a_stopped_machine_is_the_guests_doing_or_qemus(
         fail_soon(watch.check_alive, clock.sleep)
 
 
-def test_ignitions_failure_is_told_with_its_own_error(tmp_path: Path) -> None:
+def test_ignitions_failure_is_reported_with_its_own_error(tmp_path: Path) -> None:
     machine = make_machine(tmp_path)
     machine.console.write_text(f"{KERNEL}Press Enter for maintenance\n(or Control-D): ")
     entry = {
@@ -218,7 +218,7 @@ def test_ignitions_failure_is_told_with_its_own_error(tmp_path: Path) -> None:
         fail_soon(watch.check_alive, clock.sleep)
 
 
-def test_emergency_shell_alone_is_told_after_a_moment(tmp_path: Path) -> None:
+def test_emergency_shell_alone_is_reported_after_a_moment(tmp_path: Path) -> None:
     machine = make_machine(tmp_path)
     machine.console.write_text(f"{KERNEL}the reason\nPress Enter for maintenance\n")
     watch, _, clock = make_watch(machine, tmp_path)
@@ -231,7 +231,7 @@ def test_emergency_shell_alone_is_told_after_a_moment(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("stage", "kind"), [("pull", ProductError), ("harness-before", RigError)])
-def test_a_failed_stage_is_told_with_what_its_unit_said(
+def test_a_failed_stage_is_reported_with_what_its_unit_said(
     tmp_path: Path, stage: str, kind: type[Exception]
 ) -> None:
     machine = make_machine(tmp_path)
@@ -245,7 +245,7 @@ def test_a_failed_stage_is_told_with_what_its_unit_said(
         fail_soon(watch.check_alive, clock.sleep)
 
 
-def test_a_boot_without_end_is_told_with_phase_and_last_lines(tmp_path: Path) -> None:
+def test_a_stuck_boot_is_reported_with_phase_and_last_lines(tmp_path: Path) -> None:
     machine = make_machine(tmp_path)
     machine.console.write_text(f"{KERNEL}waiting for a disk\n")
     watch, _, _ = make_watch(machine, tmp_path)
@@ -292,7 +292,7 @@ def test_private_key_that_a_guest_logs_is_kept_by_no_stream(tmp_path: Path) -> N
 
 
 def test_phase_of_the_host_is_noted_with_its_failure(tmp_path: Path) -> None:
-    watch, told, clock = make_watch(make_machine(tmp_path), tmp_path)
+    watch, reported, clock = make_watch(make_machine(tmp_path), tmp_path)
 
     with watch.phase("ready-cri", "the runtime answers"):
         clock.now += 2.0
@@ -300,7 +300,7 @@ def test_phase_of_the_host_is_noted_with_its_failure(tmp_path: Path) -> None:
         raise ProductError("it does not")
 
     by_name = {record.name: record for record in watch.record.phases}
-    assert told == ["one: the runtime answers took 2.0 s"]
+    assert reported == ["one: the runtime answers took 2.0 s"]
     assert not by_name["ready-cri"].is_failed
     assert by_name["ready-static-pod"].is_failed
     assert not by_name["firmware"].is_failed, "only what failed is marked"
@@ -371,7 +371,7 @@ def test_hits_of_a_named_mark_are_kept_with_their_boot(tmp_path: Path) -> None:
 
 
 def test_span_of_the_host_is_recorded_only_when_it_ends_well(tmp_path: Path) -> None:
-    watch, told, clock = make_watch(make_machine(tmp_path), tmp_path)
+    watch, reported, clock = make_watch(make_machine(tmp_path), tmp_path)
 
     with watch.span("login", "first login"):
         clock.now += 2.0
@@ -379,14 +379,14 @@ def test_span_of_the_host_is_recorded_only_when_it_ends_well(tmp_path: Path) -> 
         raise ProductError("it does not come back")
 
     spans = [one for one in watch.record.phases if one.name != "firmware"]
-    assert told == ["one: first login took 2.0 s"]
+    assert reported == ["one: first login took 2.0 s"]
     assert [(one.name, one.begin_s, one.end_s, one.depth) for one in spans] == [
         ("login", 0.0, 2.0, 1)
     ]
 
 
-def fail_soon(insist: Callable[[], None], sleep: Callable[[float], None]) -> None:
+def fail_soon(check_alive: Callable[[], None], sleep: Callable[[float], None]) -> None:
     """Ask for as long as a sign may wait for a better one."""
     for _ in range(100):
-        insist()
+        check_alive()
         sleep(0.5)

@@ -167,7 +167,7 @@ def _get(web: WebServer, ca_pem: str) -> bytes:
 
 def test_tls_clients_are_served_by_the_certificate(certificate: Certificate) -> None:
     with serve({"/": b"hello"}, certificate) as web:
-        # One that does not even begin a handshake keeps nobody out.
+        # One that does not even begin a handshake blocks no other.
         with socket.create_connection(("127.0.0.1", web.port)):
             assert _get(web, certificate.ca_pem) == b"hello"
 
@@ -185,7 +185,9 @@ def test_who_does_not_know_the_token_gets_nothing(web: WebServer) -> None:
     connection.close()
 
 
-def test_a_client_that_does_not_trust_us_is_kept_as_trouble(certificate: Certificate) -> None:
+def test_a_client_that_does_not_trust_the_server_is_kept_as_a_problem(
+    certificate: Certificate,
+) -> None:
     stranger = issue(("127.0.0.1",), ()).ca_pem
     with (
         serve({"/": b"hello"}, certificate) as web,
