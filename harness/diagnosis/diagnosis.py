@@ -39,7 +39,8 @@ class Diagnosis:
         self._keep(hits)
         changed = self.tracker.feed(line, hits)
         phase = self.tracker.phase_at(line.at_s)
-        self.engine.feed(line, phase, hits)
+        place = self.tracker.place_of(line, phase) if hits else phase
+        self.engine.feed(line, phase, hits, place)
         self.detector.feed(line, phase)
         return changed
 

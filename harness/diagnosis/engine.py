@@ -85,8 +85,12 @@ class Engine:
         """All marks of the rules."""
         return (*self._owners, *self._shutdown)
 
-    def feed(self, line: Line, phase: str, hits: Sequence[Hit]) -> None:
-        """Take in the next line, which came in `phase`, and the marks in it."""
+    def feed(self, line: Line, phase: str, hits: Sequence[Hit], place: str = "") -> None:
+        """Take in the next line, which came in `phase`, and the marks in it.
+
+        `place` is the phase that a report names, if that is another: not each unit that fails while
+        the node image is pulled is a part of the pull.
+        """
         self._now_s = max(self._now_s, line.at_s)
         self._boot = max(self._boot, line.boot)
         identifier, _ = spoken(line)
@@ -95,17 +99,17 @@ class Engine:
         for _, stalls in self._stalls:
             stalls.feed(line, identifier, is_systemds=is_systemds)
         if hits:
-            self._judge(line, phase, hits)
+            self._judge(line, phase, hits, place or phase)
         self._remember(line, identifier)
 
-    def _judge(self, line: Line, phase: str, hits: Sequence[Hit]) -> None:
+    def _judge(self, line: Line, phase: str, hits: Sequence[Hit], place: str) -> None:
         """Note a line for the first rule that fits it."""
         if any(hit.mark in self._shutdown for hit in hits):
             self._down_s.setdefault(line.boot, line.at_s)
         fitting = [(*owner, hit) for hit in hits for owner in self._owners.get(hit.mark, ())]
         for _, rule, hit in sorted(fitting, key=itemgetter(0)):
             if self._fits(rule, hit, phase):
-                self._note(rule, line, hit.groups, phase)
+                self._note(rule, line, hit.groups, phase if rule.phases else place)
                 break
 
     def tick(self, now_s: float, last_byte_s: float, phase: str) -> None:
@@ -183,7 +187,17 @@ class Engine:
         return tuple(trace.sighting() for trace in counting)
 
     def _all(self) -> Iterator[Trace]:
-        return (trace for traces in self._traces.values() for trace in traces)
+        return (
+            trace
+            for traces in self._traces.values()
+            for trace in traces
+            if not (trace.rule.before_shutdown and self._is_of_shutdown(trace))
+        )
+
+    def _is_of_shutdown(self, trace: Trace) -> bool:
+        """Return whether a boot was going down, as another stream reported later."""
+        boot = max((line.boot for line in trace.lines), default=0)
+        return trace.first_s >= self._down_s.get(boot, math.inf)
 
     def _fits(self, rule: Rule, hit: Hit, phase: str) -> bool:
         lasts_enough = not rule.over_s or _lasts_s(hit.groups) > rule.over_s * self._factor

@@ -55,12 +55,15 @@ class Tracker:
     # Asked for at every look at a machine; None when a line or a failure may have changed it.
     _laid_out: tuple[PhaseRecord, ...] | None = field(init=False, default=None)
     _boot: int = field(init=False, default=1)
+    # The units and stages that phases are made of.
+    _parts: set[str] = field(init=False, repr=False, default_factory=set)
 
     def __post_init__(self) -> None:
         self._owners = {}
         for phase in self.phases:
             for edge, mark in phase.marks:
                 self._owners.setdefault(mark.plain, []).append((phase, edge, mark))
+        self._parts = {part for phase in self.phases for part in (*phase.units, *phase.stages)}
         first = next(phase for phase in self.phases if phase.depth == 0)
         self._seen.append((Sight(phase=first, edge=Edge.BEGIN, boot=1, at_s=0.0), None))
         self._told |= {_state(record) for record in self.records}
@@ -174,6 +177,15 @@ class Tracker:
             return current.name
         past = [record for record in self._places() if record.begin_s <= at_s]
         return max(past, key=lambda record: (record.begin_s, record.depth)).name
+
+    def place_of(self, line: Line, phase: str) -> str:
+        """Return `phase`, or its phase of the chain if the unit of a line is not part of it."""
+        about = line.text.partition(" ")[0] if line.stream is Stream.EVENTS else line.unit
+        inner = next((one for one in self.phases if one.name == phase), None)
+        if not about or about in self._parts or inner is None or not inner.units:
+            return phase
+        chain = [one for one in self._places() if not one.depth and one.begin_s <= line.at_s]
+        return max(chain, key=lambda one: one.begin_s).name if chain else phase
 
     @property
     def records(self) -> tuple[PhaseRecord, ...]:

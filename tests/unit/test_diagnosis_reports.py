@@ -57,3 +57,26 @@ def test_lines_of_a_fatal_sighting_hold_the_last_words() -> None:
 
     assert outcome.fatal is not None
     assert any("permission denied" in line.text for line in outcome.fatal.lines)
+
+
+def test_unit_that_fails_during_the_pull_is_not_reported_as_part_of_it() -> None:
+    installers, pulls = (
+        play(named("unit-of-the-installer-alone")),
+        play(named("signature-is-required")),
+    )
+
+    assert installers.fatal is not None
+    assert pulls.fatal is not None
+    assert (installers.fatal.phase, pulls.fatal.phase) == ("services", "overlay-pull")
+
+
+def test_shutdown_that_is_reported_late_still_explains_what_failed_by_it() -> None:
+    report = named("reboot-that-the-pivot-asked-for")
+    asked = next(line for line in report.lines if "pivot done" in line.text)
+    rest = [line for line in report.lines if line is not asked]
+    place = next(n for n, line in enumerate(rest) if "run-user" in line.text)
+    late = replace(report, lines=(*rest[: place + 1], asked, *rest[place + 1 :]))
+
+    outcome = play(late)
+
+    assert outcome.warnings == ()
