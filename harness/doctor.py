@@ -1,7 +1,7 @@
-"""Whether this host can do the work, and what to do about it if not.
+"""Checks whether this host can boot machines and build the stand-ins, and gives the remedy.
 
-`examine` looks, `judge` and `render` are pure. The command line prints the checks; the plugin calls
-`demand` before it starts anything. What a need is and how to install it is told by `host.py`.
+`examine` looks; `judge` and `render` are pure. The command line prints the checks; the plugin calls
+`demand` before it starts anything. `host.py` knows the needs and how to install them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _Seen = TypeVar("_Seen")
 
 
 class CheckResult(StrEnum):
-    """How a check ended; what is low or optional does not stop the work."""
+    """The result of a check; `low` and `optional` do not stop the work."""
 
     OK = "ok"
     LOW = "low"
@@ -35,13 +35,13 @@ class CheckResult(StrEnum):
     FAILED = "failed"
 
 
-# What is there already when the plugin runs, and what only our own tests ask for.
+# Present whenever the plugin runs; and what only our own tests need.
 _NOT_OURS = (Purpose.PLUGIN, Purpose.TESTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostCheck:
-    """One line of the doctor; `remedy` is the way out, often one for many checks."""
+    """One line of the doctor; several checks may share a `remedy`."""
 
     subject: str
     verdict: CheckResult
@@ -51,10 +51,9 @@ class HostCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """What was seen of the host; a `remedy` is the one command that installs all that is missing.
+    """The state of the host; each `remedy` is one command that installs everything missing.
 
-    `absent` is what only machines that ask for it need. What could not be seen is the error that
-    says why.
+    `absent` are the missing needs of optional hardware. An unreadable value is its error.
     """
 
     system: str
@@ -70,8 +69,8 @@ class Observed:
 def examine(acceleration: Callable[[], str], free_memory_mib: int) -> tuple[HostCheck, ...]:
     """Return the checks of this host, for machines and stand-in images.
 
-    `acceleration` tells what the probe found, in one line, or raises an `InputError`;
-    `free_memory_mib` is what a machine may take.
+    `acceleration` returns the result of the probe in one line, or raises an `InputError`;
+    `free_memory_mib` is the memory that machines may use.
     """
     host = Host.here()
     ours = host.missing(need for need in NEEDS if need.purpose not in _NOT_OURS)
@@ -92,7 +91,7 @@ def examine(acceleration: Callable[[], str], free_memory_mib: int) -> tuple[Host
 
 
 def judge(seen: Observed) -> tuple[HostCheck, ...]:
-    """Return one check for each missing need, and one for each thing that there is an amount of."""
+    """Return a check for each missing need, for the acceleration, memory and cache."""
     return (
         HostCheck(subject="host", verdict=CheckResult.OK, observed=seen.system),
         *(_lacking(need, CheckResult.MISSING, seen.remedy) for need in seen.missing),
@@ -112,15 +111,15 @@ def render(checks: Iterable[HostCheck]) -> str:
 
 
 def is_able(checks: Iterable[HostCheck]) -> bool:
-    """Tell whether nothing is missing, and nothing failed."""
+    """Return whether nothing is missing and nothing failed."""
     return not any(check.verdict in (CheckResult.MISSING, CheckResult.FAILED) for check in checks)
 
 
 def demand(purposes: Iterable[Purpose], host: Host | None = None) -> None:
-    """Raise unless the host has all that `purposes` need.
+    """Raise if the host lacks something that `purposes` need.
 
     Raises:
-        InputError: names all that is missing, and the one command that installs it.
+        InputError: something is missing; has the one command that installs all of it.
     """
     host = host or Host.here()
     wanted = frozenset(purposes)

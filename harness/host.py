@@ -1,6 +1,6 @@
-"""What of its needs the host lacks, and how its distribution provides it.
+"""Finds what the host lacks, and installs it with the distribution's package tool.
 
-Runs before anything is installed (`python -m harness.host install`), so it imports nothing but the
+Runs before anything is installed (`python -m harness.host install`), so it imports only the
 standard library. `doctor.py` and the plugin ask it what is missing; only `install` changes a host.
 """
 
@@ -21,7 +21,7 @@ from harness.host_needs import FOREIGN, NEEDS, Family, HostNeed
 
 
 def family_of(os_release: str) -> Family | None:
-    """Return the family that an os-release text names by ID or ID_LIKE, or none."""
+    """Return the family of the ID or ID_LIKE in an os-release text, None for others."""
     fields = _fields(os_release)
     for word in f"{fields.get('ID', '')} {fields.get('ID_LIKE', '')}".split():
         if word in ("debian", "ubuntu"):
@@ -38,10 +38,10 @@ def _fields(os_release: str) -> dict[str, str]:
 
 
 def is_present(mark: str) -> bool:
-    """Tell whether a mark is there.
+    """Return whether a mark is on this host.
 
-    A bare word is a program in PATH or the system's sbin folders; a relative path is looked for in
-    the library folders; an absolute one may hold `*`; `user:NAME` is an account.
+    A bare word is a program in PATH or the system's sbin folders; a relative path is a file in the
+    library folders; an absolute one may contain `*`; `user:NAME` is an account.
     """
     if mark.startswith("user:"):
         return any(entry.pw_name == mark.removeprefix("user:") for entry in pwd.getpwall())
@@ -62,9 +62,9 @@ def _call(argv: Sequence[str]) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """A machine: what it says of itself, what is on it, and how to become root there.
+    """The host: its os-release, what is installed, and how to become root.
 
-    `elevation` is put before a command to run it as root; without one nothing can be installed.
+    `elevation` precedes a command that needs root; None means that nothing can be installed.
     """
 
     os_release: str
@@ -74,7 +74,7 @@ class Host:
 
     @classmethod
     def here(cls) -> Host:
-        """Return the machine that this runs on."""
+        """Return the host that this process runs on."""
         text = Path("/etc/os-release")
         sudo = ("sudo",) if shutil.which("sudo") else None
         return cls(
@@ -84,15 +84,15 @@ class Host:
 
     @property
     def name(self) -> str:
-        """The distribution by its own words."""
+        """The distribution's PRETTY_NAME."""
         return _fields(self.os_release).get("PRETTY_NAME", "unknown distribution")
 
     def missing(self, needs: Iterable[HostNeed] = NEEDS) -> tuple[HostNeed, ...]:
-        """Return the needs of which no mark is there."""
+        """Return the needs of which no mark is present."""
         return tuple(need for need in needs if not any(map(self.has, need.marks)))
 
     def commands(self, needs: Iterable[HostNeed]) -> tuple[tuple[str, ...], ...]:
-        """Return the commands that install `needs`; none on a distribution that we do not know."""
+        """Return the commands that install `needs`; none on an unknown distribution."""
         family = family_of(self.os_release)
         if family is None:
             return ()
@@ -105,7 +105,7 @@ class Host:
         return tuple((*root, *command) for command in commands)
 
     def advice(self, needs: Iterable[HostNeed]) -> str:
-        """Return one line to paste that installs `needs`, or that says what to look for."""
+        """Return one line to paste that installs `needs`, or that lists them."""
         wanted = tuple(needs)
         line = " && ".join(map(shlex.join, self.commands(wanted)))
         return line or f"install what provides: {', '.join(need.name for need in wanted)}"
@@ -141,14 +141,14 @@ def describe(needs: Iterable[HostNeed]) -> str:
 
 
 def install(host: Host, needs: Iterable[HostNeed] = NEEDS, *, dry_run: bool = False) -> int:
-    """Install what is missing of `needs`, telling it first; return 0, or 1 when something stays so.
+    """Print and install what is missing of `needs`; return 0, or 1 if something is still missing.
 
     Blocks for as long as the package tool does; its output goes to the terminal.
     """
     wanted = tuple(needs)
     lacking = host.missing(wanted)
     if not lacking:
-        return _print("host: all that is needed is there, nothing to install")
+        return _print("host: nothing is missing, nothing to install")
     _print(f"host: missing\n{describe(lacking)}\nhost: installed by\n  {host.advice(lacking)}")
     commands = host.commands(lacking)
     if dry_run:
@@ -180,7 +180,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m harness.host", description=__doc__)
     parser.add_argument("action", choices=["install"])
     parser.add_argument("--dry-run", action="store_true", help="print what would be installed")
-    parser.add_argument("--all", action="store_true", help="also what other architectures need")
+    parser.add_argument("--all", action="store_true", help="include what other architectures need")
     options = parser.parse_args(argv)
     wanted = NEEDS if options.all else (need for need in NEEDS if need.purpose not in FOREIGN)
     return install(Host.here(), wanted, dry_run=options.dry_run)

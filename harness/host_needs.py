@@ -1,6 +1,6 @@
-"""What the host must have beside Python packages, and which package of a distribution brings it.
+"""What the host needs besides Python packages, and the distribution packages that contain it.
 
-A new need is one row of a table here. Nothing but the standard library, as in `host`.
+A new need is one row of a table here. Imports only the standard library, as `host` does.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Purpose(StrEnum):
 
 
 class Family(StrEnum):
-    """The package tools that we can drive."""
+    """The package tools that `host` can run."""
 
     APT = "apt"
     DNF = "dnf"
@@ -33,9 +33,9 @@ class Family(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostNeed:
-    """One thing that must be on the host, and its package in each family.
+    """One thing that the host needs, and its package in each family.
 
-    It is there when any of `marks` is, see `is_present`.
+    It is present if any of `marks` is; see `host.is_present`.
     """
 
     name: str
@@ -132,7 +132,7 @@ def _row(purpose: Purpose, line: str) -> HostNeed:
     return HostNeed(name=name, purpose=purpose, marks=found_by, apt=apt, dnf=dnf)
 
 
-# What only a machine that asks for it needs, and of that what is large and for other hosts' guests.
+# Needed only by machines of such hardware; of these, what is large and for other architectures.
 OPTIONAL = frozenset((Purpose.UEFI, Purpose.TPM, Purpose.AARCH64, Purpose.OTHERS))
 FOREIGN = frozenset((Purpose.AARCH64, Purpose.OTHERS))
 

@@ -1,7 +1,7 @@
 """The pytest plugin: hooks and fixtures, each a few lines over the rooms below.
 
-A project that asks for none of the fixtures pays for the options alone: every room is imported on
-first use. The hooks of xdist are optional, so that `-p no:xdist` works.
+A project that uses none of the fixtures pays only for the options: every room is imported on first
+use. The hooks of xdist are optional, so that `-p no:xdist` works.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Say what is under test, if any of it was named."""
+    """Report what is under test, if the user named it."""
     settings = settings_of(config)
     if settings.is_stand_in:
         return []
@@ -107,7 +107,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             has_control_plane = settings.is_stand_in and settings.bootstrap_ignition is None
             parametrise_levels(metafunc, has_control_plane=has_control_plane)
     except HarnessError as exc:
-        # Raised here it would be told once a module; see pytest_collection_modifyitems.
+        # Raised here, it would be reported once for each module; see pytest_collection_modifyitems.
         note_problem(metafunc.config, exc)
 
 
@@ -119,7 +119,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Check everything that the collected tests will need, and tell the first fault once."""
+    """Check everything that the collected tests need, and report the first problem once."""
     if problem_of(config) is None:
         catalogue = catalogue_of(config)
         items[:] = [item for item in items if is_possible(item, catalogue)]
@@ -130,11 +130,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.clear()
         if not hasattr(config, "workeroutput"):
             raise pytest.UsageError(str(problem)) from problem
-        config.workeroutput[_PROBLEM_KEY] = str(problem)  # told by xdist's controller
+        config.workeroutput[_PROBLEM_KEY] = str(problem)  # xdist's controller reports it
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
-    """Say how machines will run, and what was found to be under test."""
+    """Report how machines will run, and what is under test."""
     place = workplace_if_any(config)
     if place is None or not place.preparation.is_checked or config.get_verbosity() < 0:
         return []
@@ -145,7 +145,7 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> None:
-    """Make the run's folder before xdist's controller hears of a test, unless it may be skipped."""
+    """Make the run's folder before xdist's controller sees a test, unless it may be skipped."""
     may_be_skipped = any(item.get_closest_marker(name) for name in ("skip", "skipif"))
     if item.get_closest_marker(MARKER) and not may_be_skipped:
         prepare_folder(item.config)
@@ -153,7 +153,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Note what is under test in the report, and refuse to talk to a machine that has died."""
+    """Add what is under test to the report; raise if the test needs a machine that has died."""
     place = workplace_if_any(item.config)
     if place is None or not item.get_closest_marker(MARKER):
         return
@@ -173,9 +173,9 @@ def pytest_runtest_makereport(
     item: pytest.Item,
     call: pytest.CallInfo[None],
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note whose trouble a red test is; innermost, so that other plugins see what is allowed.
+    """Attribute a red test to the product, the rig or the test, and remove secrets.
 
-    Other plugins see no secrets either, pytest's JUnit file and the terminal among them.
+    Innermost, so that other plugins, the terminal and pytest's JUnit file see the result.
     """
     report = yield
     raised = call.excinfo
@@ -200,7 +200,7 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Tell trouble of the product (failure) from trouble of the rig (error)."""
+    """Show a fault of the product as a failure, a problem of the rig as an error."""
     notes.set_kind(report)
 
 
@@ -213,7 +213,7 @@ def pytest_report_teststatus(
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Listen to the tests, where all are seen."""
+    """Record the tests, in the process that sees all of them."""
     if (recorder := recorder_of(session.config)) is not None:
         from harness.plugin.recording import Recording
 
@@ -222,7 +222,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Close what this process opened, after the fixtures; tell what a worker's check found."""
+    """Close what this process opened, after the fixtures; report what a worker's check found."""
     problem_at_end = close_workplace(session.config)
     if (recorder := recorder_of(session.config)) is not None:
         found = pytest.ExitCode.INTERNAL_ERROR if problem_at_end else session.exitstatus
@@ -238,7 +238,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Tell what to mind of the run, and where its report is."""
+    """Print the findings of the run, and where its report is."""
     recorder = recorder_of(config)
     if recorder is not None and recorder.has_begun:
         from harness.plugin.summary import write
@@ -254,7 +254,7 @@ def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - xdist's
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | None:  # noqa: ANN401 - xdist's
-    """Keep the tests of a scenario together, unless another distribution was asked for."""
+    """Keep the tests of a scenario together, unless the user chose another distribution."""
     if config.getoption("dist") != "load":
         return None
     from harness.plugin.scheduling import WhenNeeded

@@ -1,9 +1,9 @@
 """Which tests need a node, and what they are parametrised with: scenarios, rows, readiness levels.
 
-A test says it by the names of its arguments: `package_row` gives it every package row of the
-expectation table, and any fixture of the node gives it every scenario asked for. A test's own
-`parametrize` of such a name is left alone. What a scenario's way rules out is taken out again:
-pytest groups tests by one node only while each argument is parametrised by itself.
+The names of a test's arguments decide: `package_row` gives it every package row of the expectation
+table, and any fixture of the node gives it every chosen scenario. A test's own `parametrize` of
+such a name has precedence. Tests that do not apply to a scenario are removed afterwards: pytest
+groups tests by node only while each argument is parametrised by itself.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SUFFIX = "_row"
 
 
 def row_kinds(fixture_names: Iterable[str], kinds: Iterable[str]) -> tuple[str, ...]:
-    """Return the kinds of rows that are asked for by an argument such as `package_row`."""
+    """Return the kinds of rows that a test requests by arguments such as `package_row`."""
     asked = set(fixture_names)
     return tuple(kind for kind in kinds if f"{kind}{_SUFFIX}" in asked)
 
@@ -37,7 +37,7 @@ def row_kinds(fixture_names: Iterable[str], kinds: Iterable[str]) -> tuple[str, 
 def parametrise_nodes(
     metafunc: pytest.Metafunc, names: Sequence[str], catalogue: Catalogue
 ) -> None:
-    """Run the test once per node; first, so that the scenario leads the test's id."""
+    """Run the test once per node; first, so that the scenario comes first in the test's id."""
     nodes = [node for name in names for node in _nodes_of(catalogue.named(name))]
     for fixture, given in ((NODE, nodes), (NODES, names)):
         if fixture in metafunc.fixturenames and not _is_taken(metafunc, fixture):
@@ -60,7 +60,7 @@ def parametrise_rows(metafunc: pytest.Metafunc, kind: str, table: Expectations) 
 def parametrise_levels(metafunc: pytest.Metafunc, *, has_control_plane: bool) -> None:
     """Run the test once per level of readiness, the lowest first.
 
-    Those of a cluster are left out where nothing makes a control plane.
+    The levels of a cluster need a control plane.
     """
     from harness.node.readiness import LEVELS
 
@@ -70,7 +70,7 @@ def parametrise_levels(metafunc: pytest.Metafunc, *, has_control_plane: bool) ->
 
 
 def is_possible(item: pytest.Item, catalogue: Catalogue) -> bool:
-    """Tell whether a test's row and its level of readiness apply to its scenario."""
+    """Return whether a test's row and its level of readiness apply to its scenario."""
     name = scenario_of(item)
     if name is None or name not in catalogue.names:
         return True
@@ -85,7 +85,7 @@ def is_possible(item: pytest.Item, catalogue: Catalogue) -> bool:
 
 
 def _known_levels() -> tuple[Level, ...]:
-    """Return the levels that scenarios speak of; others are a project's own, asked everywhere."""
+    """Return the levels that scenarios can list; a project's own levels apply everywhere."""
     from harness.node.cluster_readiness import CLUSTER_LEVELS
     from harness.node.readiness import LEVELS
 

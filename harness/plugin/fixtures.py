@@ -46,13 +46,13 @@ def node_image(request: pytest.FixtureRequest) -> NodeImage:
 
 @pytest.fixture(scope="session")
 def node_image_rig(request: pytest.FixtureRequest) -> Rig:
-    """What the host offers: the run, the libvirt connection, the folder for evidence."""
+    """The rig: the run, the libvirt connection, the folder for evidence."""
     return workplace_of(request.config).rig
 
 
 @pytest.fixture(scope="session")
 def node_image_inputs(request: pytest.FixtureRequest) -> Inputs:
-    """What every scenario gets: the images where guests can pull them, and extra Ignition."""
+    """The inputs of every scenario: images that guests can pull, and extra Ignition configs."""
     return workplace_of(request.config).inputs
 
 
@@ -126,7 +126,7 @@ def guest_deadline(node_image_rig: Rig) -> Callable[[float], Deadline]:
 
 @pytest.fixture(scope="session")
 def verdict(request: pytest.FixtureRequest, applied_node: AppliedNode) -> Callable[[Row], None]:
-    """Hold a row of the expectation table to the node; a row that does not hold fails the test."""
+    """Check a row of the expectation table on the node; the test fails if it does not hold."""
     place = workplace_of(request.config)
     return lambda row: place.judge(row, applied_node)
 

@@ -1,4 +1,4 @@
-"""The hooks by which the recorder hears of tests; registered where all tests are seen."""
+"""The hooks that feed the recorder; registered in the process that sees all tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from harness.recording.recorder import Recorder
 
 
 class Recording:
-    """Passes on to a recorder what pytest tells, of this process and of workers."""
+    """Passes pytest's reports, of this process and of workers, to a recorder."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
@@ -27,5 +27,5 @@ class Recording:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, report: pytest.TestReport) -> None:
-        """Call the crash of a worker an error."""
+        """Report the crash of a worker as an error."""
         self._recorder.add_crash(report)

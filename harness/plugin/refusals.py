@@ -1,4 +1,4 @@
-"""Options that are refused at once, since what they ask for would fail at the run's end."""
+"""Checks options at once whose use would fail only at the run's end."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 from harness.model.errors import InputError
 from harness.plugin.state import is_worker, settings_of
 
-_NO_RUNS = "9999-12-31"  # of a date so late: what the file is, is looked at all the same
+_NO_RUNS = "9999-12-31"  # no run is that late: only the file itself is checked
 
 
 def check_history(config: pytest.Config) -> None:
-    """Refuse a `--history` that the run could not be added to at its end.
+    """Check that the run can be added to the `--history` at its end.
 
     Raises:
-        pytest.UsageError: it is no history, or cannot be written.
+        pytest.UsageError: it is not a history, or cannot be written.
     """
     path = settings_of(config).history
     if path is None or is_worker(config):
@@ -33,7 +33,7 @@ def check_history(config: pytest.Config) -> None:
 
 
 def check_until(config: pytest.Config) -> None:
-    """Refuse `--until` under xdist: its workers cannot print how to log in.
+    """Check that `--until` is not used with xdist, whose workers cannot print how to log in.
 
     Raises:
         pytest.UsageError: both were given.

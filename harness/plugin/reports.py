@@ -1,8 +1,8 @@
-"""Whose trouble a red test is, told in pytest's own reports: the processes that run tests do it.
+"""Attributes red tests to the product, the rig or the test, in the process that runs them.
 
-Trouble of the product, and of what the suite brought, is a *failure* even when a fixture met it;
-trouble of the rig is an *error* even in the middle of a test. The harness's own errors are shown by
-their message, without a traceback. What the controller needs beside travels as a `Note`.
+A fault of the product or of the suite is a *failure*, also in a fixture; a problem of the rig is an
+*error*, also in the middle of a test. The harness's own errors are shown by their message, without
+a traceback. What the controller needs in addition travels as a `Note`.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ OWN_PROPERTIES = frozenset({"scenario", "class", "rule", "phase"})
 
 
 def blame_of(report: pytest.TestReport, raised: pytest.ExceptionInfo[BaseException]) -> Blame:
-    """Return whose trouble it is that a test or one of its fixtures raised.
+    """Attribute an exception of a test or of one of its fixtures.
 
-    A claim about the node that does not hold is the product's trouble, unless it is raised from an
-    error of ours, which knows better. Everything else that a project's own code raises is its own,
-    and what our fixtures raise is the rig's.
+    A failed assertion about the node is a fault of the product, unless it is raised from an error
+    of the harness, which has its own blame. Any other exception of a project's code is the test's,
+    one of the plugin's fixtures the rig's.
     """
     error = raised.value
     if (ours := _ours(error)) is not None:
@@ -47,9 +47,9 @@ def blame_of(report: pytest.TestReport, raised: pytest.ExceptionInfo[BaseExcepti
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judge:
-    """Makes red reports say whose trouble it is.
+    """Attributes red reports.
 
-    A failure also tells the `facts`: what was tested, and where the evidence lies.
+    A failure also shows the `facts`: what was tested, and where the evidence is.
     """
 
     artifacts: Artifacts
@@ -57,9 +57,9 @@ class Judge:
     facts: tuple[tuple[str, str], ...] = ()
 
     def sort(self, report: pytest.TestReport, raised: pytest.ExceptionInfo[BaseException]) -> Blame:
-        """Sort a failed report by its kind of red, note that on it, and return whose trouble it is.
+        """Attribute a failed report, note the result on it, and return the blame.
 
-        What is allowed to fail is red no more.
+        A failure that the allow-list covers is not red any more.
         """
         blame = blame_of(report, raised)
         is_ours = _ours(raised.value) is not None
@@ -85,9 +85,9 @@ class Judge:
 
 
 def take_secrets_out(report: pytest.TestReport, redact: Callable[[str], str]) -> None:
-    """Take secrets out of what pytest shows of a test and puts into its own JUnit file.
+    """Remove secrets from what pytest shows of a test and writes to its own JUnit file.
 
-    What is clean stays as pytest made it, colours included.
+    Text without secrets stays as it is, colours included.
     """
     report.sections = [(title, redact(content)) for title, content in report.sections]
     if isinstance(report.longrepr, tuple):
@@ -105,7 +105,7 @@ def take_secrets_out(report: pytest.TestReport, redact: Callable[[str], str]) ->
 def add_properties(
     item: pytest.Item, report: pytest.TestReport, blame: Blame, error: BaseException
 ) -> None:
-    """Tell whose trouble it is, and which rule knew it, in every JUnit file."""
+    """Add the blame, and the rule that matched, to every JUnit file."""
     found = [("class", blame.value)]
     ours = _ours(error)
     if ours is not None and (sighting := ours.sighting) is not None:
@@ -122,7 +122,7 @@ def set_properties(item: pytest.Item, found: Mapping[str, str]) -> None:
 
 
 def _ours(error: BaseException) -> HarnessError | None:
-    """Return the error of the harness that it is, or from which a claim was raised."""
+    """Return `error`, or the cause of a failed assertion, if it is an error of the harness."""
     source = error.__cause__ if isinstance(error, AssertionError) else error
     return source if isinstance(source, HarnessError) else None
 

@@ -38,7 +38,7 @@ _ERROR = pytest.StashKey[HarnessError]()
 
 
 def settings_of(config: pytest.Config) -> options.Settings:
-    """Return what the user asked for; the only place that takes options from the environment.
+    """Return the user's options; the only place that reads them from the environment.
 
     Raises:
         pytest.UsageError: an option is malformed.
@@ -55,13 +55,13 @@ def settings_of(config: pytest.Config) -> options.Settings:
 
 
 def catalogue_of(config: pytest.Config) -> Catalogue:
-    """Return the scenarios that can be asked for in this project."""
+    """Return the scenarios of this project: the shipped ones and its own."""
     added = config.hook.pytest_node_image_scenarios(config=config)
     return Catalogue(scenario for listed in added for scenario in listed)
 
 
 def allow_list_of(config: pytest.Config) -> AllowList:
-    """Return what somebody signed for; by default nothing.
+    """Return the allow-list; without a file it is empty.
 
     Raises:
         pytest.UsageError: the file cannot be used.
@@ -79,7 +79,7 @@ def allow_list_of(config: pytest.Config) -> AllowList:
 
 
 def rulebook_of(config: pytest.Config) -> Rulebook:
-    """Return the rules that machines are held against: the project's own and those shipped.
+    """Return the rules of diagnosis: the project's own and the shipped ones.
 
     Raises:
         pytest.UsageError: a file of rules cannot be used.
@@ -95,7 +95,7 @@ def rulebook_of(config: pytest.Config) -> Rulebook:
 
 
 def check_diagnosis(config: pytest.Config) -> None:
-    """Refuse rules and an allow-list that cannot be used, before anything is started.
+    """Check the rules and the allow-list before anything starts.
 
     Raises:
         pytest.UsageError: a file cannot be read, or an entry is malformed.
@@ -113,15 +113,15 @@ def is_worker(config: pytest.Config) -> bool:
 
 
 def share_place(config: pytest.Config, workerinput: dict[str, object]) -> None:
-    """Give a worker the session's folder to use."""
+    """Pass the session's folder to a worker."""
     workerinput[_PLACE_KEY] = artifacts_of(config).place.to_worker()
 
 
 def artifacts_of(config: pytest.Config) -> Artifacts:
-    """Return the session's folder, which is not made yet.
+    """Return the session's folder, which need not exist yet.
 
     Raises:
-        pytest.UsageError: none was named, and there can be no cache folder.
+        pytest.UsageError: none was given, and the cache folder is not usable.
     """
     if _ARTIFACTS not in config.stash:
         settings = settings_of(config)
@@ -137,7 +137,7 @@ def artifacts_of(config: pytest.Config) -> Artifacts:
 
 
 def prepare_folder(config: pytest.Config) -> None:
-    """Make the session's folder before a machine's test; trouble is the test's error."""
+    """Make the session's folder before a machine's test; a problem is an error of the test."""
     try:
         _ = artifacts_of(config).folder
     except HarnessError as exc:
@@ -160,7 +160,7 @@ def workplace_of(config: pytest.Config) -> Workplace:
     """Return the workplace of this process, made on first use; nothing in it is open yet.
 
     Raises:
-        HarnessError: what the check met; a build or download that failed is not tried again.
+        HarnessError: the check failed; a build or download that failed is not repeated.
     """
     if (error := config.stash.get(_ERROR, None)) is not None:
         raise error.with_traceback(None)
@@ -175,12 +175,12 @@ def workplace_of(config: pytest.Config) -> Workplace:
 
 
 def workplace_if_any(config: pytest.Config) -> Workplace | None:
-    """Return the workplace if a test of this process asked for it."""
+    """Return the workplace if a test of this process has used it."""
     return config.stash.get(_WORKPLACE, None)
 
 
 def close_workplace(config: pytest.Config) -> str:
-    """Close what this process opened; return what went wrong, empty if nothing did."""
+    """Close what this process opened; return the problem, or an empty text."""
     try:
         if (place := workplace_if_any(config)) is not None:
             place.close()
@@ -190,7 +190,7 @@ def close_workplace(config: pytest.Config) -> str:
 
 
 def note_problem(config: pytest.Config, problem: HarnessError) -> None:
-    """Keep the first problem, to be told once when the collection is over."""
+    """Keep the first problem, to be reported once after the collection."""
     config.stash.setdefault(_PROBLEM, problem)
 
 
@@ -200,9 +200,9 @@ def problem_of(config: pytest.Config) -> HarnessError | None:
 
 
 def check_once(config: pytest.Config) -> None:
-    """Check all inputs, and note what is wrong with what the user named.
+    """Check all inputs, and note a problem of what the user gave.
 
-    Other trouble is kept for `workplace_of`, and so every test that needs it errors with it.
+    Any other error is kept for `workplace_of`: every test that needs the workplace ends with it.
     """
     if problem_of(config) is not None:
         return
@@ -218,7 +218,7 @@ def check_once(config: pytest.Config) -> None:
 
 
 def _begin_run(config: pytest.Config) -> None:
-    """Tell what is under test, and record from now on."""
+    """Keep what is under test, and record from now on."""
     artifacts_of(config).keep_tested(_tested(config))
     if (recorder := recorder_of(config)) is not None:
         recorder.begin()

@@ -16,7 +16,7 @@ from harness.report.conclusion import Seen, seen
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One line of the section; `is_notable` asks for a colour."""
+    """One line of the section; a notable one is coloured."""
 
     title: str
     text: str
@@ -37,7 +37,7 @@ def write(terminal: pytest.TerminalReporter, record: RunRecord, folder: Path) ->
 
 
 def section(record: RunRecord, folder: Path) -> Iterator[Entry]:
-    """Give what to mind of a run though it may be green, and where to read the rest."""
+    """Yield the findings of a run, which may be green, and where its report is."""
     for found in seen(record, Weight.WARNING):
         yield Entry(title="warning", text=_sighting(found))
     for found in seen(record, Weight.ALLOWED):
@@ -72,7 +72,7 @@ def _sighting(found: Seen) -> str:
 
 
 def _missing(found: MissingCommand) -> str:
-    brought = f"{found.package} brings it" if found.package else "no package is known to bring it"
+    package = f"{found.package} brings it" if found.package else "no package is known to bring it"
     return (
-        f"{found.caller} called {found.command} before live-apply, when it was not there; {brought}"
+        f"{found.caller} called {found.command} before live-apply, when it was not there; {package}"
     )

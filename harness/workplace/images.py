@@ -1,4 +1,4 @@
-"""Disk images and live ISOs by their keys: what the user named, else the stand-ins' own."""
+"""Disk images and live ISOs by key: those of the user, else those of the stand-ins."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class NamedImages:
 
     @property
     def acquired(self) -> Mapping[str, BootImage]:
-        """The disk images that were asked for so far."""
+        """The disk images that were used so far."""
         return self._disks
 
     def has(self, key: str) -> bool:

@@ -1,4 +1,4 @@
-"""The way from `node-image lint-ignition` to its verdict: images as in a test, without pytest."""
+"""The command `node-image lint-ignition`: images as in a test, without pytest."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def lint_ignition(
     environment: Mapping[str, str],
     report: Callable[[str], None],
 ) -> Lint:
-    """Return what the configs call that the bootimage lacks; None for both images: the stand-ins.
+    """Return what the configs call and the bootimage lacks; without images of the stand-ins.
 
-    `images` are the bootimage and the node image, the latter only to name what brings a program.
+    `images` are the bootimage and the node image; the latter only names the package of a program.
     `environment` holds the plugin's options as variables.
 
     Raises:
         InputError: something that the user named cannot be used, or the host lacks something.
         HarnessError: the bootimage cannot be had, or does not boot.
     """
-    readings = read_files(files)  # first: the images may take minutes
+    readings = read_files(files)  # first, since the images may take minutes
     settings = _with_images(options.read({}, environment, {}, Path.cwd()), images)
     artifacts = Artifacts(choose(settings.artifacts_dir), settings.authfile)
     with closing(artifacts), closing(Workplace(settings, report, artifacts)) as place:

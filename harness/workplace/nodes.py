@@ -16,7 +16,7 @@ from harness.player.scenario import Scenario
 
 @dataclass(slots=True, kw_only=True)
 class _Up:
-    """A scenario whose nodes are up, and how many ask for them."""
+    """A scenario whose nodes are up, and the number of its users."""
 
     nodes: AppliedNodes
     stack: ExitStack
@@ -25,14 +25,14 @@ class _Up:
 
 @dataclass(slots=True, kw_only=True)
 class _Failed:
-    """A scenario that failed, and who has heard of it."""
+    """A scenario that failed, and the askers that have got the error."""
 
     error: HarnessError
     askers: set[str]
 
 
 class Nodes:
-    """Brings scenarios up by `play` when their nodes are asked for."""
+    """Brings scenarios up by `play` at the first use of their nodes."""
 
     def __init__(self, play: Callable[[Scenario], AbstractContextManager[AppliedNodes]]) -> None:
         self._play = play
@@ -42,7 +42,7 @@ class Nodes:
 
     @contextmanager
     def of(self, scenario: Scenario, asker: str = "") -> Iterator[AppliedNodes]:
-        """Context manager that gives the nodes of `scenario`, brought up unless they are up.
+        """Context manager that yields the nodes of `scenario`, brought up unless they are up.
 
         `asker` is the test's parameter: a scenario that failed fails the same for each asker, and
         is brought up again for one that asks again, as a rerun does.
@@ -53,7 +53,7 @@ class Nodes:
             yield up.nodes
         finally:
             up.users -= 1
-            # Of several nodes each has tests of its own: they stay until another scenario comes.
+            # Each of several nodes has its own tests: they stay until another scenario starts.
             if len(up.nodes) == 1:
                 self.take_down_unused()
 
@@ -75,7 +75,7 @@ class Nodes:
         return only(self._ended[scenario.name])
 
     def why_dead(self, scenario: str, evidence: Path) -> HarnessError | None:
-        """Return what is fatally wrong with a node that is up, None while nothing is."""
+        """Return the fatal error of a node that is up, None if it has none."""
         up = self._up.get(scenario)
         for node in up.nodes.values() if up else ():
             try:
@@ -87,7 +87,7 @@ class Nodes:
         return None
 
     def take_down_unused(self) -> None:
-        """Take down the nodes that nobody asks for; one that cannot be keeps no other up."""
+        """Take down the nodes without users, also if one of them cannot be taken down."""
         with ExitStack() as closing:
             for name in [name for name, up in self._up.items() if not up.users]:
                 closing.enter_context(self._up.pop(name).stack)

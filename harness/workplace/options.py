@@ -175,7 +175,7 @@ class Settings:
 
     @property
     def is_stand_in(self) -> bool:
-        """Whether no image was named."""
+        """Whether the stand-in images are used."""
         return self.bootimage is None
 
     @property

@@ -1,4 +1,4 @@
-"""Where an option can be given: command line, environment, settings file, in that order. Pure."""
+"""Reads options from command line, environment and settings file, in that order. Pure."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class Option:
 class Places:
     """The three places in which an option can be given, and readers for each kind of value.
 
-    Every reader gives None, or the empty value, for an option that was not given, and raises
-    `InputError`, naming the place, for one that is malformed.
+    Every reader returns None, or the empty value, for an option that was not given, and raises an
+    `InputError` that names the place for a malformed one.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Places:
         self._folder = settings_folder
 
     def given(self, name: str) -> tuple[str, str | None]:
-        """Return where an option was given, in words, and its text, None where it was not."""
+        """Return the place where an option was given and its text, None if it was not given."""
         option = self._options[name]
         value = self._command_line.get(option.setting)
         if value:

@@ -1,7 +1,7 @@
-"""What is under test, found and checked before any machine starts; each thing on first use.
+"""Finds and checks what is under test before any machine starts, each part at its first use.
 
-Nothing here opens a run: a collection that only needs the expectation table costs one look at the
-node image, and a wrong input is told before the first test.
+Nothing here opens a run. A collection that only needs the expectation table reads only the node
+image, and a wrong input is reported before the first test.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ STAND_IN = "stand-in"
 
 
 class Preparation:
-    """The checked inputs of one pytest process; `close` lets go of cached files."""
+    """The checked inputs of one pytest process; `close` releases cached files."""
 
     def __init__(self, settings: Settings, report: Callable[[str], None]) -> None:
         self.settings = settings
@@ -66,10 +66,10 @@ class Preparation:
         self.is_checked = False
 
     def require_needs(self, scenario: Scenario) -> None:
-        """Return if what `scenario` needs was given, or stands in.
+        """Raise if something that `scenario` needs was not given and no stand-in replaces it.
 
         Raises:
-            InputError: it was not; the scenario could not come up.
+            InputError: the scenario could not come up.
         """
         for key in scenario.images:
             if not self.images.has(key):
@@ -127,15 +127,15 @@ class Preparation:
             self.images.acquire(media)
 
     def package_of(self, command: str) -> str | None:
-        """Return the node image's package that brings a command, None too when it is not known."""
+        """Return the node image's package that contains a command, None if unknown."""
         return self.contents.package_of(command) if self.contents else None
 
     def known_package_of(self, command: str) -> str | None:
-        """Return the same if the image was looked into already, else None."""
+        """Return the same if the image was already read, else None."""
         return self.package_of(command) if "contents" in vars(self) else None
 
     def close(self) -> None:
-        """Let go of the cache's files; closing twice is fine."""
+        """Release the cache's files; closing twice is fine."""
         self._held.close()
 
     @cached_property
@@ -146,7 +146,7 @@ class Preparation:
 
     @cached_property
     def extra_ignition(self) -> tuple[ignition.Document, ...]:
-        """The user's Ignition configs, each valid for itself."""
+        """The user's Ignition configs, each valid."""
         return tuple(_ignition(path, "--ignition") for path in self.settings.ignition)
 
     @cached_property
@@ -166,7 +166,7 @@ class Preparation:
 
     @cached_property
     def acceleration(self) -> Acceleration:
-        """How guests will run here; KVM if it is required."""
+        """How guests run here; raises if KVM is required and does not work."""
         with self._report.awaiting("testing KVM with a guest"):
             found = acceleration.probe(self.emulator, Deadline.after(LOOK_S))
         if self.settings.require_kvm:
@@ -186,7 +186,7 @@ class Preparation:
 
     @cached_property
     def node_source(self) -> Source:
-        """Where the node image is read from, with the credentials to do so."""
+        """Where to read the node image, with the credentials."""
         if self.settings.release_image and self.released:
             source = self._source(self.settings.release_image)
             return replace(source, reference=self.released.reference)
@@ -235,9 +235,9 @@ class Preparation:
 
     @cached_property
     def contents(self) -> Contents | None:
-        """The programs of the node image and their packages; None when they cannot be had.
+        """The programs of the node image and their packages; None if they cannot be read.
 
-        Asked for only when a command is missed: a remote image costs a download.
+        Read only if a command is missing: a remote image costs a download.
         """
         source = replace(self.node_source, reference=self.node_image.reference)
         try:
@@ -260,7 +260,7 @@ class Preparation:
         return hardware.with_required(self.settings.hardware, plan.requires)
 
     def _purposes(self) -> list[Purpose]:
-        """Return what the host is needed for; stand-in images that are cached need no tools."""
+        """Return what the host is needed for; cached stand-in images need no tools."""
         has_built = any((cache_dir() / "standin").glob("*/version"))
         builds = self.settings.is_stand_in and not has_built
         return [Purpose.MACHINE, *([Purpose.STANDIN] if builds else [])]

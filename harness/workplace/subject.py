@@ -1,6 +1,6 @@
-"""What a run is of, once it is known: the images and options under test, and the host.
+"""What is under test, once it is known: the images, the options and the host.
 
-It stands at the head of a run, in reports, and with each failure.
+It is printed at the start of a run, in reports, and with each failure.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from harness.workplace.preparation import Preparation
 
 
 def provenance(ready: Preparation) -> tuple[tuple[str, str], ...]:
-    """Return what is under test, as name and value; nothing before it is known."""
+    """Return what is under test, as name and value; nothing before the check."""
     return tuple(_provenance(ready)) if ready.is_checked else ()
 
 
@@ -36,7 +36,7 @@ def host(ready: Preparation) -> dict[str, str]:
 
 
 def describe(ready: Preparation) -> list[str]:
-    """Return the lines for the head of a test run."""
+    """Return the lines for the start of a run."""
     image, found = ready.node_image, ready.acceleration
     return [
         f"node image: {image.reference} {image.version or 'of no version'}, {image.digest}",
@@ -66,7 +66,7 @@ def _provenance(ready: Preparation) -> Iterator[tuple[str, str]]:
     yield "bootimage_sha256", disk.sha256
     yield "node_image", str(image.reference)
     yield "node_image_digest", image.digest
-    yield "node_image_version", image.version or "not told"
+    yield "node_image_version", image.version or "unknown"
     for stream in _stream(ready):
         yield "os_stream", stream
     yield "expectations", ready.expectations.name

@@ -89,7 +89,7 @@ class Workplace:
 
     @cached_property
     def rig(self) -> Rig:
-        """A run of this process, connected; opening it sweeps what dead runs left."""
+        """The run of this process, connected to libvirt; opening it removes what dead runs left."""
         ready = self.preparation
         artifacts = self._artifacts
         self._stack.enter_context(_terminable())
@@ -119,7 +119,7 @@ class Workplace:
 
     @cached_property
     def inputs(self) -> Inputs:
-        """The images where the guests can pull them, and all else that is under test."""
+        """The images, served to the guests, and everything else that is under test."""
         with self._report.awaiting("serving the images to the guests"):
             return self._inputs()
 
@@ -147,7 +147,7 @@ class Workplace:
         )
 
     def nodes(self, scenario: Scenario, asker: str = "") -> AbstractContextManager[AppliedNodes]:
-        """Context manager that gives the nodes of `scenario`, brought up unless they are up.
+        """Context manager that yields the nodes of `scenario`, brought up unless they are up.
 
         A scenario that failed is not brought up again for another `asker`.
 
@@ -165,14 +165,14 @@ class Workplace:
         return self._nodes.end_state(scenario)
 
     def why_dead(self, scenario: str) -> HarnessError | None:
-        """Return what is fatally wrong with a node that is up, None while nothing is."""
+        """Return the fatal error of a node that is up, None if it has none."""
         return self._nodes.why_dead(scenario, self._artifacts.path)
 
     def judge(self, row: Row, node: AppliedNode) -> None:
         """Return if `row` holds for `node`, which is up.
 
         Raises:
-            ProductError: it does not; tells all that a reader needs.
+            ProductError: it does not; has the finding.
         """
         image = self.preparation.node_image
         if isinstance(row, InvariantRow) and row.name is Invariant.NO_ADDITIONAL_REBOOTS:
@@ -198,7 +198,7 @@ class Workplace:
             yield self.inputs.pull_spec.partition("@")[2]
 
     def facts(self) -> tuple[tuple[str, str], ...]:
-        """Return what is under test and where its evidence lies, as name and value."""
+        """Return what is under test and where its evidence is, as name and value."""
         opened = "rig" in vars(self)
         where = (("evidence", str(self.rig.evidence)),) if opened else ()
         return (*provenance(self.preparation), *where)
@@ -212,9 +212,9 @@ class Workplace:
                 self._nodes.take_down_unused()
 
     def _usual_s(self, scenario: str) -> float | None:
-        """Return how long a scenario usually takes here; a history that is unusable knows nothing.
+        """Return how long a scenario usually takes here, None if the history does not know.
 
-        It was checked when the run began, and is for progress alone.
+        The history was checked when the run began; only progress uses it.
         """
         path, acceleration = self._settings.history, str(self.preparation.acceleration.kind)
         try:
@@ -258,7 +258,7 @@ class Workplace:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Let SIGTERM unwind like Ctrl-C, unless somebody else listens to it."""
+    """Unwind at SIGTERM as at Ctrl-C, unless SIGTERM has another handler."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt("SIGTERM")

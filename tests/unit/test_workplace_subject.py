@@ -40,7 +40,7 @@ def ready(
 def test_plain_run_names_images_expectations_and_acceleration() -> None:
     assert dict(provenance(ready())) == {
         "bootimage": "a.qcow2", "bootimage_sha256": "1" * 64, "node_image": "oci:x",
-        "node_image_digest": "sha256:3", "node_image_version": "not told",
+        "node_image_digest": "sha256:3", "node_image_version": "unknown",
         "expectations": "stand-in", "acceleration": "tcg", "stand_in": "yes",
     }  # fmt: skip
 
