@@ -30,7 +30,9 @@ _OLD = {
 """Values that a field had with the node layer inside, as patterns and tests spell them."""
 _GONE = ("OPENSHIFT_VERSION", "RHEL_VERSION", "OSTREE_VERSION")
 _CONDITION = re.compile(r"""\|?!?(?P<field>\w+)\s*[<>!=]=?\s*["']?(?P<value>.*?)["']?""")
-_COMPARISONS = ("==", "=", "=~", "!=", "-eq", "-ne", "-ge", "-gt", "-lt", "-le")
+_COMPARISONS = frozenset(
+    {"==", "=", "=~", "!=", "<", ">", "-eq", "-ne", "-ge", "-gt", "-lt", "-le"}
+)
 _SEARCHERS = ("grep", "egrep", "sed", "awk", "gawk")
 _FIELDS = re.compile(rf"\b(?:{'|'.join((*_OLD, *_GONE))})\b")
 _OLD_OSTREE = re.compile(r"4\d\d\.")
@@ -76,6 +78,8 @@ def is_answered(question: str, answers: Mapping[str, str]) -> bool:
     if not equals:
         return field in answers
     actual = answers.get(field)
+    if actual is not None and _OLD[field].search(actual):
+        return True
     return actual is not None and any(_fits(actual, one) for one in value.split("|"))
 
 
@@ -112,22 +116,30 @@ class _Fields:
         match node.type:
             case "variable_assignment":
                 name, _, value = text.partition("=")
-                if found := _FIELDS.search(value):
-                    self._of[name] = found[0]
+                if field := self._field(value):
+                    self._of[name] = field
+            case "function_definition":
+                target = node.child_by_field_name("name")
+                if target and (found := _FIELDS.search(text)):
+                    self._of[shell_syntax.text_of(target)] = found[0]
+            case "pipeline":
+                yield from self._compare(*_pipeline(node), line)
             case "simple_expansion" | "expansion":
                 yield from (name for name in _GONE if re.match(rf"\$\{{?{name}\b", text))
             case "case_statement":
-                self._compare(*_case(node), line)
+                yield from self._compare(*_case(node), line)
             case "binary_expression":
-                self._compare(*_test(node), line)
+                yield from self._compare(*_test(node), line)
             case "command":
                 words = [shell_syntax.text_of(part) for part in shell_syntax.word_nodes(node)]
                 if words[:1] == ["test"] and len(words) > 3 and words[2] in _COMPARISONS:
-                    self._compare(words[1], [words[3]], line)
+                    yield from self._compare(words[1], [words[3]], line)
                 elif words and words[0].rpartition("/")[2] in _SEARCHERS:
                     yield from _searched(words[1:])
 
-    def _compare(self, subject: str, values: list[str], line: int) -> None:
+    def _compare(self, subject: str, values: list[str], line: int) -> Iterator[str]:
+        # The name of a field itself, as in a loop over the lines of the file.
+        yield from (name for name in _GONE if name in values)
         field = self._field(subject)
         if field not in _OLD:
             return
@@ -136,7 +148,7 @@ class _Fields:
             self._lines.setdefault(field, line)
 
     def _field(self, subject: str) -> str:
-        variables = re.findall(r"\$\{?(\w+)", subject)
+        variables = re.findall(r"\$[({]?(\w+)", subject)
         known = [name if name in _OLD else self._of.get(name, "") for name in variables]
         found = _FIELDS.search(subject)
         return next(filter(None, known), found[0] if found else "")
@@ -155,6 +167,15 @@ def _searched(words: list[str]) -> Iterator[str]:
         if pattern and (old := _OLD_VERSION.search(pattern["value"].lstrip("\"'\\?("))):
             yield f"{name}={old['value'].strip(chr(34) + chr(39))}"
             return
+
+
+def _pipeline(node: Node) -> tuple[str, list[str]]:
+    """Return what a pipeline reads, and the patterns that it looks for in that."""
+    commands = [part for part in shell_syntax.nodes(node) if part.type == "command"]
+    words = [[shell_syntax.text_of(part) for part in shell_syntax.word_nodes(c)] for c in commands]
+    greps = [line[1:] for line in words if line and line[0].endswith("grep")]
+    patterns = [word for line in greps for word in line if not word.startswith("-")]
+    return shell_syntax.text_of(node), [one for one in patterns if not _FIELDS.search(one)]
 
 
 def _case(node: Node) -> tuple[str, list[str]]:
