@@ -1,1 +1,1 @@
-"""What a run leaves while it goes on: its folder, its ledger of tests, its files."""
+"""Records a run while it goes on: its folder, its tests, its files."""

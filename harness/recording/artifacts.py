@@ -1,8 +1,8 @@
-"""The folder that a pytest session leaves: chosen by its first process, made by who needs it first.
+"""The folder of a pytest session: its first process chooses it, the first to need it makes it.
 
-Under xdist the controller chooses it and the workers put their machines' folders in it, so it is
-also the way by which they tell the controller what it cannot see: see `Tested` and `progress`. Who
-uses the folder holds a lock on it, and no other run removes it then.
+Under xdist the controller chooses it and the workers put their machines' folders in it. It also
+passes to the controller what only the workers see: see `Tested` and `progress`. Every process that
+uses the folder has a lock on it, so that no other run removes it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 KEPT_RUNS = 10
-"""How many runs stay in the cache folder; a folder that the user named is only added to."""
+"""How many runs stay in the cache folder; a folder of the user keeps all."""
 _TESTED = "tested.json"
 
 
@@ -101,12 +101,12 @@ class Artifacts:
 
     @cached_property
     def redactor(self) -> Redactor:
-        """What takes secrets out of everything that this process leaves or shows."""
+        """Removes secrets from everything that this process writes or shows."""
         from harness.model.secrets.redaction import Redactor
 
         redactor = Redactor()
         if self._authfile is not None:
-            with suppress(OSError, UnicodeDecodeError):  # told when the machines need it
+            with suppress(OSError, UnicodeDecodeError):  # reported when a machine needs it
                 redactor.add(self._authfile.read_text(encoding="utf-8"))
         return redactor
 
@@ -116,9 +116,9 @@ class Artifacts:
         return self.path.is_dir()
 
     def keep_tested(self, tested: Tested) -> None:
-        """Write down what is under test, unless another process has; trouble is logged only.
+        """Write down what is under test, unless another process has; an error is only logged.
 
-        A process that does not know it, as xdist's controller, writes nothing.
+        A process that does not know it, such as xdist's controller, writes nothing.
 
         Raises:
             InputError: the folder cannot be made.
@@ -133,7 +133,7 @@ class Artifacts:
             LOG.warning("what is under test is not written down: %s", exc)
 
     def close(self) -> None:
-        """Let go of the folder; closing twice is fine."""
+        """Release the folder; closing twice is fine."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -160,7 +160,7 @@ def choose(wanted: Path | None, clock: Clock = SYSTEM_CLOCK) -> Place:
 
 
 def read_tested(folder: Path) -> Tested:
-    """Return what a process told with `Artifacts.keep_tested`; nothing when none did."""
+    """Return what a process kept with `Artifacts.keep_tested`, or an empty value."""
     try:
         values = json.loads((folder / _TESTED).read_text(encoding="utf-8"))
         return Tested(subject=dict(values["subject"]), host=dict(values["host"]))
@@ -195,7 +195,7 @@ def _make(place: Place) -> bool:
 
 
 def _held(folder: Path, mode: int) -> int:
-    """Return a descriptor that holds a lock on the folder itself, which needs no file in it."""
+    """Return a descriptor with a lock on the folder itself, which needs no file in it."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, mode | fcntl.LOCK_NB)

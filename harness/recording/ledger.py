@@ -1,4 +1,4 @@
-"""From pytest's reports, three or more a test, to one record for each test."""
+"""Turns pytest's reports, three or more for each test, into one record for each test."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.model.record import Blame, Outcome, TestRecord
 from harness.recording.notes import Note, attempt_of, message_of, note_of
 
 _MESSAGE_LIMIT = 20_000
-# What wins when the phases of a test disagree: the last. A failed claim is told before an error in
+# The last of these wins when the phases of a test differ. A failure is shown before an error in
 # what comes after it.
 _ORDER = (Outcome.PASSED, Outcome.SKIPPED, Outcome.ALLOWED, Outcome.ERROR, Outcome.FAILED)
 
@@ -26,7 +26,7 @@ class Ledger:
 
     @property
     def tests(self) -> tuple[TestRecord, ...]:
-        """What became of the tests that are over, and of those that are red already."""
+        """The tests that are over, and those that are red already."""
         known = self._tests.values()
         return tuple(test for test in known if test.outcome.is_red or test.id not in self._running)
 
@@ -52,7 +52,7 @@ class Ledger:
             self._running.pop(test.id, None)
 
     def _at_attempt(self, report: pytest.TestReport) -> TestRecord:
-        """Return the record to add to; a new attempt forgets how the one before ended."""
+        """Return the record to add to; a new attempt discards the outcome of the last one."""
         attempt = attempt_of(report)
         known = self._tests.get(report.nodeid)
         if known is None:
@@ -72,7 +72,7 @@ class Ledger:
 
 
 def is_only_rigs(tests: Iterable[TestRecord]) -> bool:
-    """Return whether there is red, and all of it is the rig's."""
+    """Return whether there are red tests, all because of the rig."""
     red = [test for test in tests if test.outcome.is_red]
     return bool(red) and all(test.blame is Blame.RIG for test in red)
 
@@ -86,10 +86,10 @@ def cut(message: str) -> str:
 
 
 def _with_phase(test: TestRecord, report: pytest.TestReport, message: str) -> TestRecord:
-    """Return the record after one phase more."""
+    """Return the record with one more phase."""
     note = note_of(report)
     found = _outcome(report, note)
-    if found is None:  # an attempt that is made again; its message is what a flaky test has to tell
+    if found is None:  # an attempt that is repeated; its message is shown if the test is flaky
         return replace(test, message=message)
     if found is Outcome.PASSED:
         is_again = test.outcome is Outcome.PASSED and test.attempts > 1
@@ -108,9 +108,9 @@ def _with_phase(test: TestRecord, report: pytest.TestReport, message: str) -> Te
 
 
 def _outcome(report: pytest.TestReport, note: Note | None) -> Outcome | None:
-    """Return what a report says by itself; None for an attempt that pytest-rerunfailures repeats.
+    """Return the outcome of one report; None for an attempt that pytest-rerunfailures repeats.
 
-    The two kinds of red are told apart as pytest does, but what a node does at its end is no error.
+    Failures and errors are as in pytest, but a fault of the product in a fixture is a failure.
     """
     if report.passed:
         return Outcome.PASSED

@@ -1,6 +1,6 @@
-"""What a red report says beyond pytest's own fields; it travels from xdist's workers with it.
+"""Notes on red reports beyond pytest's own fields; they travel with the reports of xdist's workers.
 
-Light on purpose: pytest asks for the status of every test of every project.
+Imports little on purpose: pytest asks for the status of every test of every project.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ Status = tuple[str, str, tuple[str, Mapping[str, bool]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """Whose trouble it is, and its text without secrets; `allowed_by` is a tracker's link.
+    """The blame of a red test, and its message without secrets; `allowed_by` is an issue's link.
 
-    `is_ours` tells an error of the harness, which pytest shows as one kind of red or the other.
+    `is_ours` marks an error of the harness: `set_kind` shows it as failure or error by its blame.
     """
 
     blame: Blame
@@ -32,7 +32,7 @@ class Note:
 
 
 def note_of(report: pytest.TestReport) -> Note | None:
-    """Return what was noted on a report, in this process or in a worker."""
+    """Return the note on a report, made in this process or in a worker."""
     noted = getattr(report, _ATTRIBUTE, None)
     if noted is None:
         return None
@@ -40,21 +40,21 @@ def note_of(report: pytest.TestReport) -> Note | None:
 
 
 def put_note(report: pytest.TestReport, note: Note) -> None:
-    """Note it on a report, in a form that xdist can carry."""
+    """Put a note on a report, in a form that xdist can carry."""
     setattr(report, _ATTRIBUTE, asdict(note) | {"blame": note.blame.value})
 
 
 def message_of(report: pytest.TestReport) -> str:
-    """Return what a red report says, the reason first: a traceback begins with the arguments."""
+    """Return the text of a red report, the reason first: a traceback begins with the arguments."""
     text = report.longreprtext
     reason: str = getattr(getattr(report.longrepr, "reprcrash", None), "message", "").strip()
     return f"{reason}\n\n{text}" if reason and not text.startswith(reason) else text
 
 
 def set_kind(report: pytest.TestReport) -> None:
-    """Move what our errors told to the phase by which pytest and JUnit tell the two kinds of red.
+    """Set the phase of our errors, by which pytest and JUnit distinguish failure and error.
 
-    Done when a report is logged and no sooner: pytest-rerunfailures needs the true phase till then.
+    Done when a report is logged, not before: pytest-rerunfailures needs the true phase until then.
     """
     note = note_of(report) if report.failed else None
     if note is None or not note.is_ours:
@@ -66,14 +66,14 @@ def set_kind(report: pytest.TestReport) -> None:
 
 
 def attempt_of(report: pytest.TestReport) -> int:
-    """Return which attempt of its test a report is about, from 1; told by pytest-rerunfailures."""
+    """Return the attempt of its test that a report is of, from 1, by pytest-rerunfailures."""
     return int(getattr(report, "rerun", 0)) + 1
 
 
 def status(report: pytest.TestReport, marker: str) -> Status | None:
     """Return how pytest shows what is allowed or flaky; None leaves it to pytest.
 
-    Of the reruns of other projects' tests nothing is changed: `marker` is on ours.
+    Only tests with `marker` can be flaky: reruns of other tests are shown as before.
     """
     if report.skipped and (note := note_of(report)) is not None and note.allowed_by:
         return "allowed", "a", ("ALLOWED", _YELLOW)

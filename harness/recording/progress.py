@@ -18,7 +18,7 @@ _KEPT_BACK = 200
 
 
 class ProgressLog:
-    """Adds lines to `progress.log`; several processes may. Until its folder is there, they wait."""
+    """Adds lines to `progress.log`, as other processes do. Lines wait until its folder exists."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -40,7 +40,7 @@ class ProgressLog:
 
 
 class Follower:
-    """Gives the lines of `progress.log` as they come; there need not be one yet."""
+    """Returns the new lines of `progress.log`, which need not exist yet."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / PROGRESS
@@ -60,9 +60,9 @@ class Follower:
 
 
 class ProgressReporter:
-    """Call it with a line: it goes to the log, and to the terminal where there is one.
+    """Call it with a line: it goes to the log, and to the terminal if there is one.
 
-    `clean` takes secrets out; `begun_s` is when the session began, by `clock`.
+    `clean` removes secrets; `begun_s` is when the session began, by `clock`.
     """
 
     def __init__(

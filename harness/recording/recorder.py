@@ -1,8 +1,8 @@
-"""What a run leaves for its readers: report.json, junit.xml and the page, written as it goes.
+"""Writes report.json, junit.xml and the page while a run goes on.
 
-The one process that sees all tests, xdist's controller or the only one, records. A thread of its
-own writes while machines boot, so that a run that is killed leaves what it had, and follows what
-the workers tell. Trouble in all this never changes the verdict: it is told once.
+The process that sees all tests records: xdist's controller, or the only process. Its own thread
+writes while machines boot, so that a killed run leaves what it had, and shows the progress of the
+workers. A problem in all this never changes the verdict: it is reported once.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _ENDED_BY_FORCE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ways:
-    """How a recorder reaches the world; `follow` is called every `tick_s`, and at the end."""
+    """What a recorder calls; `follow` every `tick_s`, and at the end."""
 
     history: Path | None = None
     follow: Callable[[], None] = lambda: None
@@ -45,7 +45,7 @@ class Ways:
 
 
 class Recorder:
-    """Takes in pytest's reports; from `begin` on it writes. Reports before that are kept."""
+    """Collects pytest's reports, and writes from `begin` on."""
 
     def __init__(self, artifacts: Artifacts, ways: Ways) -> None:
         self._artifacts = artifacts
@@ -68,11 +68,11 @@ class Recorder:
 
     @property
     def problem(self) -> str:
-        """What first went wrong in recording; empty if nothing did."""
+        """The first problem of the recording, empty if there is none."""
         return self._files.problem
 
     def begin(self) -> None:
-        """Hold the folder, write the first report, and go on writing; once."""
+        """Lock the folder, write the first report, and go on writing; once."""
         if self._begun:
             return
         self._begun = utc_now()
@@ -99,7 +99,7 @@ class Recorder:
                 self._ledger.begin(test_id)
 
     def add(self, report: pytest.TestReport) -> None:
-        """Take in a test's report."""
+        """Add a test's report."""
         self.look()
         if not self._begun:
             self._early.append(report)
@@ -108,17 +108,17 @@ class Recorder:
             self._ledger.add(report)
 
     def add_crash(self, report: pytest.TestReport) -> None:
-        """Call the crash of a worker what it is: the rig's error; `add` gets it next."""
+        """Attribute the crash of a worker to the rig; `add` gets the report next."""
         if self._begun:
             report.when = "setup"
             put_note(report, Note(blame=Blame.RIG, message=report.longreprtext))
 
     def add_collection(self, report: pytest.CollectReport) -> None:
-        """Note red that is no test's."""
+        """Note a failure of the collection."""
         self._has_other_red = self._has_other_red or report.failed
 
     def status(self, found: int) -> int:
-        """Return pytest's exit status for one that pytest found."""
+        """Return the exit status of the run for that of pytest."""
         self.look()
         if not self._begun or found != pytest.ExitCode.TESTS_FAILED or self._has_other_red:
             return found
@@ -139,7 +139,7 @@ class Recorder:
                 store.append(self._ways.history, self.record())
 
     def close(self) -> None:
-        """End the thread, orderly; a second time it does nothing."""
+        """End the thread; closing twice is fine."""
         self._is_over.set()
         if self._thread is not None:
             self._thread.join()
@@ -171,7 +171,7 @@ class Recorder:
         )
 
     def tick(self) -> None:
-        """Show and write what is new; the thread's turn."""
+        """Show and write what is new; called by the thread."""
         self._follow()
         if self._files.is_due():
             self._write()
@@ -191,7 +191,7 @@ class Recorder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ending:
-    """How a run ended; by default, that it has not."""
+    """How a run ended; by default it has not."""
 
     state: State = State.RUNNING
     ended: str = ""

@@ -1,4 +1,4 @@
-"""The files of a run's folder: its machines' records in; its record, JUnit file and page out."""
+"""Reads the records of a run's machines, and writes its record, JUnit file and page."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def write_all(record: RunRecord, folder: Path) -> None:
 
 
 class RunFiles:
-    """Reads the machines' records and writes the run's, not too often; keeps its first trouble."""
+    """Reads the machines' records and writes the run's, not too often; keeps its first problem."""
 
     def __init__(
         self,
@@ -55,11 +55,11 @@ class RunFiles:
 
     @contextmanager
     def noting_problem(self, what: str) -> Iterator[None]:
-        """Let no exception out: the first is warned of and told by `trouble`."""
+        """Catch every exception: log the first as a warning, and keep it as `problem`."""
         try:
             yield
         except Exception as exc:
-            # The same trouble comes back at every turn.
+            # The same exception comes at every turn.
             LOG.log(logging.DEBUG if self.problem else logging.WARNING, "%s", what, exc_info=True)
             self.problem = self.problem or f"{what}: {exc}"
 
@@ -103,8 +103,8 @@ class RunFiles:
 def rebuild(folder: Path) -> RunRecord:
     """Write the files of a run again from what it left, and return its record.
 
-    A run that was killed is called interrupted, and has what its machines wrote last. Without a
-    record of its own it is told from its machines alone.
+    A killed run counts as interrupted, with what its machines wrote last. Without a record of its
+    own it is made from the records of its machines.
 
     Raises:
         InputError: the folder holds no run, or the run still goes on.
@@ -144,7 +144,7 @@ def folder_of(path: Path) -> Path:
 
 
 def _unrecorded(folder: Path, files: RunFiles) -> RunRecord:
-    """Return the record of a run that was killed before it wrote one, as far as it can be told."""
+    """Return a record made from the machines of a run that was killed before it wrote its own."""
     from harness.report.document import RUN_FOLDER
 
     machines = files.machines()
@@ -163,7 +163,7 @@ def _unrecorded(folder: Path, files: RunFiles) -> RunRecord:
 
 
 def ended(machine: MachineRecord) -> MachineRecord:
-    """Return the record of a machine that cannot be up any more."""
+    """Return the record of a machine whose run is over."""
     is_open = machine.state in (State.RUNNING, State.UP)
     return replace(machine, state=State.INTERRUPTED) if is_open else machine
 

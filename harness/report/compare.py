@@ -1,6 +1,6 @@
-"""Two runs side by side: which tests changed colour, and what else changed with them.
+"""Compares two runs: which tests changed their outcome, and what else changed.
 
-Pure: two records in, one value out; `plain.py` writes it for people.
+Pure: two records in, one value out; `plain.py` makes the text.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseTimes:
-    """What a phase took; None on a side where it did not end well, of which `*_end` tells how.
+    """What a phase took; None on a side where it did not end well, where `*_end` says how.
 
     `ratio` is new to old, None where one of them is missing or the old one is 0.
     """

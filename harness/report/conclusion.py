@@ -1,4 +1,4 @@
-"""What a run came to, in the words a reader meets first: the verdict, the reason, what to mind.
+"""The verdict of a run, the reason for it, and its findings.
 
 Pure: a record in, values out.
 """
@@ -34,7 +34,7 @@ _ENDINGS = {2: "interrupted", 3: "pytest failed", 4: "wrong usage", 5: "no tests
 
 
 class Tone(StrEnum):
-    """How a verdict is coloured: the two kinds of red, no verdict, or all is well."""
+    """The colour of a verdict."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -79,9 +79,9 @@ class Alike:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """Why a run is red: the worst tests, what they tell of a machine, and how many others are red.
+    """Why a run is red: the worst tests, the sighting behind them, and how many others are red.
 
-    One of `tests` and `seen` is there: `tests` where there are red ones, `seen` where a rule knew.
+    At least one of `tests` and `seen` is set: `tests` if tests are red, `seen` if a rule matched.
     """
 
     tests: Alike | None = None
@@ -95,7 +95,7 @@ _ORDER = (
 
 
 def verdict(record: RunRecord) -> Verdict:
-    """Return what the run came to; trouble of the images is told before trouble of the rig."""
+    """Return the verdict; a fault of the images comes before a problem of the rig."""
     found = Counter(test.outcome for test in record.tests)
     counts = tuple((outcome, found[outcome]) for outcome in _ORDER if found[outcome])
     tone, headline = _headline(record)
@@ -145,7 +145,7 @@ def is_stand_in(record: RunRecord) -> bool:
 
 
 def blames(record: RunRecord) -> tuple[Blame, ...]:
-    """Return whose trouble the red tests are, or the fatal sightings of a run without tests."""
+    """Return the blames of the red tests, or of the fatal sightings in a run without tests."""
     red = {blame_of(test) for test in record.tests if test.outcome.is_red}
     if not record.tests:
         red = {found.sighting.blame for found in seen(record, Weight.FATAL)}
@@ -153,14 +153,14 @@ def blames(record: RunRecord) -> tuple[Blame, ...]:
 
 
 def blame_of(test: TestRecord) -> Blame:
-    """Return whose trouble a red test is; one that nobody judged is what pytest made of it."""
+    """Return the blame of a red test; one without a note is attributed by its outcome."""
     if test.blame is not None:
         return test.blame
     return Blame.RIG if test.outcome is Outcome.ERROR else Blame.TEST
 
 
 def _diagnosis(record: RunRecord, message: str) -> Seen | None:
-    """Return the sighting of which a test tells nothing else; its machine is told by its folder."""
+    """Return the sighting that a test's message quotes; the folder names its machine."""
     quoted = _DIAGNOSIS.search(message)
     if quoted is None:
         return None

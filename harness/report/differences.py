@@ -51,8 +51,8 @@ class _Package(NamedTuple):
 def package_changes(old: Sequence[str], new: Sequence[str]) -> PackageChanges:
     """Return how the packages of `new` differ from those of `old`, both given as NEVRA.
 
-    A text of another form counts as a name without a version. A package whose architectures alone
-    differ is changed, and its versions are then told with them.
+    A text of another form counts as a name without a version. A package of which only the
+    architectures differ is changed; its versions are then shown with them.
     """
     before, after = _by_name(old), _by_name(new)
     both = sorted(before.keys() & after.keys())

@@ -38,7 +38,7 @@ def read(path: Path) -> RunRecord:
 
     Raises:
         InputError: the file is missing, is no such record, or its schema is newer than ours; says
-            where in the document the trouble is.
+            where in the document the problem is.
     """
     if path.is_dir():
         path = path / RECORD
@@ -57,7 +57,7 @@ def read_machine(path: Path) -> MachineRecord:
     """Return the machine that a run wrote, as `harness.watching.evidence` does.
 
     Raises:
-        InputError: the file is missing or is no such record; says where the trouble is.
+        InputError: the file is missing or is no such record; says where the problem is.
     """
     return _decoded(path, _content(path, "name a file that a run has left"), MachineRecord)
 

@@ -1,7 +1,7 @@
-"""A run as JUnit XML: one suite for each scenario, rig trouble as error, the rest as failure.
+"""A run as JUnit XML: one suite for each scenario; blame of the rig is an error, else a failure.
 
 Suites carry what was tested, where, and the seconds of each phase as properties; red cases carry
-whose trouble it is as `class`. pytest's own JUnit file knows none of it under xdist.
+the blame as `class`. pytest's own JUnit file knows none of it under xdist.
 """
 
 from __future__ import annotations

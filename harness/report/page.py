@@ -1,7 +1,7 @@
-"""The page that a person reads: one HTML file with all it needs, for a browser or Prow's Spyglass.
+"""The page for people: one HTML file without requests and scripts, also for Prow's Spyglass.
 
-It asks for nothing, runs nothing, and shows text of guests as text; see `inert`. The look and the
-order of its parts are `fixtures/report/summary.html.j2` and `summary.css`.
+Text of guests is shown as text; see `inert`. `fixtures/report/summary.html.j2` has the order of its
+parts, `summary.css` their look.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _Layers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Excerpt:
-    """Lines of a machine's console, and whether each is one that decided."""
+    """Lines of a machine's console, and whether each is quoted by a fatal finding."""
 
     machine: MachineRecord
     lines: tuple[tuple[str, bool], ...]
@@ -169,7 +169,7 @@ def _environment() -> Environment:
 
 
 def _when(run: RunRecord) -> str:
-    """Tell when a run was, and how long it took; as it is written if that is no time."""
+    """Return when a run was and how long it took; the raw text if that is not a time."""
     try:
         begin = datetime.fromisoformat(run.started)
         end = datetime.fromisoformat(run.ended) if run.ended else None

@@ -1,1 +1,1 @@
-"""What a history of runs says: the file that holds it, and trends over its runs."""
+"""The history of runs: its file, and trends over its runs."""

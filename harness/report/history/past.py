@@ -1,4 +1,4 @@
-"""What a history remembers of runs: plain values, kept by `store.py`, judged by `trends.py`."""
+"""What a history keeps of runs: plain values. `store.py` keeps them, `trends.py` judges them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.model.record import Blame, Outcome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunName:
-    """Which run it was, and of which images: digests, or what the user named where none was told.
+    """A run and its images: digests, or what the user named if a digest is unknown.
 
     An image is empty if the run ended before it was known.
     """

@@ -1,7 +1,7 @@
-"""Whether a measure left its usual range, by statistics that single odd runs do not move.
+"""Decides whether a measure left its usual range, by robust statistics. Pure.
 
-Pure: numbers in, a decision with its numbers out. A mean and a standard deviation would be dragged
-along by the one night on a busy host; the median and the median absolute deviation (MAD) are not.
+One run on a busy host would move a mean and a standard deviation; it does not move the median and
+the median absolute deviation (MAD).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _MAD_OF_NORMAL = 0.6745
 
 
 class Judgement(StrEnum):
-    """What became of a measure that is better the smaller it is, as a duration."""
+    """The judgement on a measure of which less is better, such as a duration."""
 
     TOO_FEW = "too few runs"
     STEADY = "steady"
@@ -45,7 +45,7 @@ DEFAULT = Thresholds()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """A judgement with its numbers, in the unit of the values; None where they cannot be told.
+    """A judgement with its numbers, in the unit of the values; None without earlier values.
 
     `runs` counts the earlier values; `change` is relative to their median, 0.5 for half as much
     again.

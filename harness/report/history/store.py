@@ -1,7 +1,7 @@
-"""The file that remembers runs, night after night: SQLite, one transaction a run.
+"""The file of a history: SQLite, one transaction for each run.
 
-Holds what `past.py` names and `trends.py` looks back on, not the evidence. Two runs may append at
-once, a killed one leaves the file as it was, and a file that is not ours is never written to.
+It has the values of `past.py`, not the evidence. Two runs may append at once, a killed run leaves
+the file as it was, and a file of another program is never written to.
 
 Source: https://www.sqlite.org/wal.html, https://www.sqlite.org/pragma.html
 """
@@ -25,7 +25,7 @@ from harness.report.history.past import History, PastPhase, PastRun, PastTest, R
 VERSION = 1
 """The version of the tables; a newer file is refused, an older one will be brought up to it."""
 
-# In the header of our files, so that another program's database is told apart: "nimg".
+# In the header of our files, to recognise another program's database: "nimg".
 _APPLICATION = 0x6E696D67
 _LOCKED_S = 30.0
 _LAST_PHASE = "snapshot"
@@ -121,7 +121,7 @@ def usual_s(path: Path, scenario: str, acceleration: str) -> float | None:
 
 @contextmanager
 def _opened(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
-    """Hold the database; what SQLite complains of is told as trouble with the file."""
+    """Open the database; an error of SQLite becomes an error of the file."""
     try:
         uri = f"{path.absolute().as_uri()}?mode={mode}"
         database = sqlite3.connect(uri, timeout=_LOCKED_S, isolation_level=None, uri=True)

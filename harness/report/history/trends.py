@@ -1,6 +1,6 @@
-"""What many runs tell and one cannot: since when a test is red, how often it wavers, what slows.
+"""Trends over many runs: since when a test is red, how often it wavers, what became slower.
 
-Pure: a history in, one value out; `plain.py` writes it for people.
+Pure: a history in, one value out; `plain.py` makes the text.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class RedTest:
     """A test that is red in the newest run.
 
     `since` is the first of the runs in a row with this outcome, `red_runs` their number. Runs that
-    skipped the test or did not have it do not end the row; nor does, for a failure, trouble of the
-    rig, which says nothing of the images. `last_green` is the last run before that passed it, None
-    if none is remembered. The package changes are those from `last_green` to `since`; None where
-    they are not known: an image without a digest, or one that no machine came up with.
+    skipped the test or did not have it do not end the row; neither does, for a failure, an error of
+    the rig, which says nothing about the images. `last_green` is the last run before that passed
+    it, None if there is none. The package changes are those from `last_green` to `since`; None if
+    they are not known: an image without a digest, or without a snapshot.
     """
 
     id: str
@@ -46,7 +46,7 @@ class RedTest:
 
     @property
     def is_same_images(self) -> bool:
-        """Whether the very images that it is red with have passed it before."""
+        """Whether the same images passed it before."""
         if self.last_green is None or self.since.images is None:
             return False
         return self.last_green.images == self.since.images
@@ -71,7 +71,7 @@ class Steadiness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseTrend:
-    """A phase of the newest run, held to the earlier ones with the same acceleration."""
+    """A phase of the newest run, compared with earlier ones of the same acceleration."""
 
     scenario: str
     machine: str
@@ -83,7 +83,7 @@ class PhaseTrend:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trends:
-    """What the history tells at its newest run; `runs` is how many it looks back on, with it."""
+    """The trends up to the newest run; `runs` counts the runs, the newest included."""
 
     schema: int = 1
     newest: RunName
@@ -95,7 +95,7 @@ class Trends:
 
 
 def look_back(history: History, scenario: str | None = None) -> Trends | None:
-    """Return what the runs tell, of one scenario or of all; None if there are none."""
+    """Return the trends of one scenario or of all; None without runs."""
     runs = [run for run in (_only(run, scenario) for run in history.runs) if run is not None]
     if not runs:
         return None
@@ -138,7 +138,7 @@ def _red_test(
 
 
 def _judgements(test: PastTest, runs: Iterable[PastRun]) -> Iterator[tuple[RunName, Outcome]]:
-    """Give what the test came to, but for the runs that do not say anything to its colour."""
+    """Yield the outcomes of the test, without the runs that say nothing about it."""
     silent = {Outcome.SKIPPED}
     if test.outcome is not Outcome.ERROR:
         silent.add(Outcome.ERROR)
