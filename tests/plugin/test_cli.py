@@ -15,6 +15,7 @@ from harness.images import bootimage
 from harness.images.acquire.cache import Cache
 from harness.lint import inventory
 from harness.model.clock import Deadline
+from harness.model.ignition import Config, Unit, render
 from harness.verdict.expectations import built_in
 
 
@@ -136,7 +137,7 @@ def ignition(tmp_path: Path) -> Path:
     return path
 
 
-def test_lint_wants_a_bootimage_for_a_node_image(runner: CliRunner, ignition: Path) -> None:
+def test_lint_requires_a_bootimage_for_a_node_image(runner: CliRunner, ignition: Path) -> None:
     result = runner.invoke(main, ["lint-ignition", str(ignition), "--node-image=oci:image:latest"])
 
     assert result.exit_code == 2
@@ -146,16 +147,47 @@ def test_lint_wants_a_bootimage_for_a_node_image(runner: CliRunner, ignition: Pa
     )
 
 
-def test_lint_on_a_bootimage_that_is_known_makes_no_folder_of_a_run(
-    runner: CliRunner, ignition: Path, tmp_path: Path
-) -> None:
+@pytest.fixture
+def known_disk(runner: CliRunner, tmp_path: Path) -> Path:
+    """A bootimage without programs, asked before; `runner` sets its cache."""
     disk = tmp_path / "boot.raw"
     disk.write_bytes(boot_sector())
     with Cache.of_user() as cache:
         image = bootimage.acquire(str(disk), None, cache, Deadline.after(60.0))
     inventory.keep(image, inventory.Inventory(commands=frozenset(), version=""))
+    return disk
 
-    result = runner.invoke(main, ["lint-ignition", str(ignition), f"--bootimage={disk}"])
+
+@pytest.mark.parametrize(
+    ("unit", "options", "status"),
+    [
+        ("node-image-pull.service", [], 1),
+        ("node-image-pull.service", ["--all"], 1),
+        ("user.service", [], 0),
+        ("user.service", ["--all"], 1),
+    ],
+)
+def test_lint_counts_calls_after_the_node_layer_with_all_alone(
+    unit: str, options: list[str], status: int, runner: CliRunner, known_disk: Path
+) -> None:
+    target = Unit(
+        name="node-image-overlay.target", contents="[Unit]\nWants=node-image-pull.service"
+    )
+    caller = Unit(name=unit, contents="[Service]\nExecStart=/usr/bin/oc get nodes")
+    path = known_disk.with_name("bootstrap.ign")
+    path.write_text(render(Config(units=(target, caller)).to_document()))
+
+    result = runner.invoke(
+        main, ["lint-ignition", str(path), f"--bootimage={known_disk}", *options]
+    )
+
+    assert (result.exit_code, "calls /usr/bin/oc, not there" in result.output) == (status, True)
+
+
+def test_lint_on_a_bootimage_that_is_known_makes_no_folder_of_a_run(
+    runner: CliRunner, ignition: Path, known_disk: Path, tmp_path: Path
+) -> None:
+    result = runner.invoke(main, ["lint-ignition", str(ignition), f"--bootimage={known_disk}"])
 
     assert (result.exit_code, result.exception) == (0, None)
     assert not (tmp_path / "pytest-node-image/runs").exists()
