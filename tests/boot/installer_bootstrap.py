@@ -48,7 +48,7 @@ class Age:
             "finished": "Node image overlay complete; going on" if new else "All is in place",
             "kill_mode": "KillMode=none" if new else "",
             "on": "Currently on CoreOS version" if new else "This system is",
-            "target": "Target node image is" if new else "It will be",
+            "target": "Target node image is",
             "checking_out": "Checking out node image content" if new else "Now the checkout",
             "overlaying": "Overlaying node image content" if new else "Now the mounts",
             "sshd": "systemctl --no-block try-restart sshd.service" if new else "",
