@@ -4,11 +4,6 @@ import pytest
 
 from harness.lint.order import Part, before_node_layer
 
-OVERLAY = {
-    "node-image-overlay.target": {"Requires": ("node-image-overlay.service",)},
-    "node-image-overlay.service": {},
-}
-
 
 def part(runs: set[str] | None = None, **relations: tuple[str, ...]) -> Part:
     return Part(relations=relations, starts=set(), runs=runs or set())
@@ -21,9 +16,12 @@ def before(
     *,
     overlay: bool = True,
 ) -> frozenset[str]:
-    own = {name: part(**relations) for name, relations in OVERLAY.items()} if overlay else {}
+    target = part(Requires=("node-image-overlay.service",))
+    own = {"node-image-overlay.target": target, "node-image-overlay.service": part()}
     enabled = {"enabled.service"}
-    return before_node_layer({**own, **units}, scripts or {}, enabled, linked or {})
+    return before_node_layer(
+        {**(own if overlay else {}), **units}, scripts or {}, enabled, linked or {}
+    )
 
 
 def test_a_unit_that_is_not_enabled_is_not_pulled_in_by_its_install_section() -> None:
