@@ -127,11 +127,12 @@ def show_history(*, file: Path, scenario: str | None, since: str, as_json: bool)
     with _reported_errors(_UnusableInput):
         past = store.read(file, since)
         if not (past.runs or since):
-            remedy = f"add some: `pytest --history {file}`, with tests of machines"
-            raise InputError(str(file), "holds no runs yet", remedy)
+            remedy = f"Add a run with `pytest --history {file}` and a test that boots a machine."
+            raise InputError(str(file), "no runs in this history", remedy)
         found = look_back(past, scenario)
         if found is None:
-            raise InputError(str(file), "holds no such runs", "widen --scenario and --since")
+            problem = "no run fits --scenario and --since"
+            raise InputError(str(file), problem, "Name another scenario or an earlier date.")
     click.echo(_json(found) if as_json else plain.trends_text(found), nl=as_json)
 
 
@@ -238,7 +239,7 @@ def _say(line: str) -> None:
 def _newest_standin() -> Path:
     builds = [path.parent for path in (cache_dir() / "standin").glob("*/version")]
     if not builds:
-        raise InputError("stand-in images", "are not built", "run `node-image standin build`")
+        raise InputError("stand-in images", "not built", "Run `node-image standin build`.")
     return max(builds, key=lambda path: path.stat().st_mtime)
 
 

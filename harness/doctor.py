@@ -80,12 +80,12 @@ def examine(acceleration: Callable[[], str], free_memory_mib: int) -> tuple[Host
         Observed(
             system=f"{host.name}, Python {platform.python_version()}",
             missing=missing,
-            remedy=host.advice(missing),
+            remedy=host.remedy(missing),
             acceleration=_seen(acceleration),
             free_memory_mib=free_memory_mib,
             free_cache_mib=_seen(lambda: shutil.disk_usage(cache_dir()).free // 2**20),
             absent=absent,
-            remedy_of_absent=host.advice(absent),
+            remedy_of_absent=host.remedy(absent),
         )
     )
 
@@ -107,7 +107,7 @@ def render(checks: Iterable[HostCheck]) -> str:
     listed = tuple(checks)
     lines = [f"{check.verdict:8} {check.subject}: {check.observed}" for check in listed]
     remedies = dict.fromkeys(check.remedy for check in listed if check.remedy)
-    return "\n".join((*lines, *(f"way out: {remedy}" for remedy in remedies)))
+    return "\n".join((*lines, *remedies))
 
 
 def is_able(checks: Iterable[HostCheck]) -> bool:
@@ -127,7 +127,7 @@ def demand(purposes: Iterable[Purpose], host: Host | None = None) -> None:
     if missing:
         names = ", ".join(need.name for need in missing)
         reasons = " and ".join(dict.fromkeys(need.purpose for need in missing))
-        raise InputError("this host", f"lacks {names}, needed to {reasons}", host.advice(missing))
+        raise InputError("this host", f"lacks {names}, needed to {reasons}", host.remedy(missing))
 
 
 def _lacking(need: HostNeed, verdict: CheckResult, remedy: str) -> HostCheck:

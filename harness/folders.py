@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.model.errors import InputError
 
 _PACKAGE = Path(__file__).parent
-_OTHER_CACHE = "set XDG_CACHE_HOME to a folder that can be written"
+_OTHER_CACHE = "Set XDG_CACHE_HOME to a writable folder."
 
 
 def fixture(name: str) -> Path:
@@ -32,7 +32,7 @@ def cache_dir() -> Path:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise InputError(
-            f"cache folder {path}", f"cannot be made: {exc.strerror}", _OTHER_CACHE
+            f"cache folder {path}", f"cannot be created: {exc.strerror}", _OTHER_CACHE
         ) from exc
     return path
 
@@ -49,7 +49,7 @@ def cache_path() -> Path:
     try:
         return Path.home() / ".cache/pytest-node-image"
     except RuntimeError as exc:
-        raise InputError("cache folder", "this user has no home", _OTHER_CACHE) from exc
+        raise InputError("cache folder", "this user has no home folder", _OTHER_CACHE) from exc
 
 
 def runs_dir() -> Path:
@@ -66,7 +66,7 @@ def runs_dir() -> Path:
         path.mkdir(mode=0o700, exist_ok=True)
     except OSError as exc:
         raise InputError(
-            f"folder for runs {name}", f"cannot be made: {exc.strerror}",
-            "set TMPDIR to a short path of a folder that can be written",
+            f"folder for runs {name}", f"cannot be created: {exc.strerror}",
+            "Set TMPDIR to a writable folder with a short path.",
         ) from exc  # fmt: skip
     return path

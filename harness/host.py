@@ -110,6 +110,15 @@ class Host:
         line = " && ".join(map(shlex.join, self.commands(wanted)))
         return line or f"install what provides: {', '.join(need.name for need in wanted)}"
 
+    def remedy(self, needs: Iterable[HostNeed]) -> str:
+        """Return the same as a sentence, empty without needs."""
+        wanted = tuple(needs)
+        if not wanted:
+            return ""
+        if self.commands(wanted):
+            return f"Run `{self.advice(wanted)}`."
+        return f"Install what provides: {', '.join(need.name for need in wanted)}."
+
 
 def _apt(packages: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     # The lock: a fresh cloud machine upgrades itself at first.

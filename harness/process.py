@@ -39,7 +39,10 @@ class CommandError(RigError):
 
     def __init__(self, completed: Completed) -> None:
         output = (completed.stderr.strip() or completed.stdout.strip())[-2000:]
-        super().__init__(f"{shlex.join(completed.argv)} exited {completed.status}: {output}")
+        super().__init__(
+            shlex.join(completed.argv), f"exited {completed.status}: {output}",
+            "Check this host with `node-image doctor`.",
+        )  # fmt: skip
         self.completed = completed
 
 
@@ -47,7 +50,8 @@ class MissingProgramError(RigError):
     """A host program is not installed. `program` is its name."""
 
     def __init__(self, program: str) -> None:
-        super().__init__(f"{program} is not installed; `node-image doctor` names its package")
+        remedy = "Install the package that `node-image doctor` names."
+        super().__init__(program, "not installed", remedy)
         self.program = program
 
 

@@ -46,7 +46,7 @@ class Tables:
         return tuple((where, _converted(raw, where, kind)) for where, raw in placed)
 
 
-def read(path: Path, *keys: str, subject: str = "", remedy: str = "name a TOML file") -> Tables:
+def read(path: Path, *keys: str, subject: str = "", remedy: str = "Name a TOML file.") -> Tables:
     """Return the lists `keys` of a file; errors call it `subject`, by default its path.
 
     Raises:
@@ -56,7 +56,7 @@ def read(path: Path, *keys: str, subject: str = "", remedy: str = "name a TOML f
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "it is not text"
+        reason = exc.strerror if isinstance(exc, OSError) else "not text"
         raise InputError(subject, f"cannot be read: {reason}", remedy) from exc
     return parse(text, subject, *keys)
 
@@ -74,9 +74,7 @@ def parse(text: str, subject: str, *keys: str) -> Tables:
             " or ".join(f"{key}s" for key in keys),
             " or ".join(f"[[{key}]]" for key in keys),
         )
-        raise InputError(
-            subject, f"has something else than {named}", f"write each entry as {written}"
-        )
+        raise InputError(subject, f"has other fields than {named}", f"Write entries as {written}.")
     return Tables(subject=subject, lists=lists)
 
 
@@ -103,7 +101,7 @@ def _toml(text: str, subject: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
-        raise InputError(subject, f"is not TOML: {exc}", "correct the line it names") from exc
+        raise InputError(subject, f"not TOML: {exc}", "Correct that line.") from exc
 
 
 def _place(subject: str, key: str, number: int, entry: object) -> str:
@@ -132,8 +130,8 @@ def _error(problem: str, raw: object, where: str, kind: type) -> InputError:
     found = _FIELD.search(problem)
     known = fields.get(found[1]) if found else None
     if isinstance(known, type) and issubclass(known, StrEnum):
-        return InputError(where, problem, f"use one of: {', '.join(known)}")
-    remedy = f"correct it; its fields: {', '.join(fields)}" if fields else "correct it"
+        return InputError(where, problem, f"Use one of: {', '.join(known)}.")
+    remedy = f"Correct it; known fields: {', '.join(fields)}." if fields else "Correct it."
     return InputError(where, _in_words(problem, raw, kind), remedy)
 
 
@@ -160,7 +158,7 @@ def _pattern(_: type, value: object) -> re.Pattern[str]:
     try:
         compiled = re.compile(value)
     except re.error as exc:
-        raise ValueError(f"No regular expression: {exc}") from exc
+        raise ValueError(f"Not a regular expression: {exc}") from exc
     if compiled.search("") is not None:
-        raise ValueError("The regular expression fits an empty text, and so everything")
+        raise ValueError("The regular expression matches the empty text, and so everything")
     return compiled

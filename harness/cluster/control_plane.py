@@ -59,7 +59,8 @@ class Program:
             return
         said = self.said()
         kind = _PortTakenError if _PORT_TAKEN in said else RigError
-        raise kind(f"{self.name} ended with status {self.child.returncode}: {said}")
+        problem = f"ended with status {self.child.returncode}: {said}"
+        raise kind(self.name, problem, f"Look at its log, {self.log}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +157,9 @@ def _start(
                 continue
             stack.enter_context(attempt.pop_all())
             return replace(ready, programs=tuple(started))
-    raise RigError(f"no free ports for the control plane after {_PORT_TRIES} tries")
+    raise RigError(
+        "control plane", f"no free ports after {_PORT_TRIES} tries", "Run fewer tests at once."
+    )
 
 
 def _layout(folder: Path, number: int) -> Layout:
@@ -185,11 +188,12 @@ def _wait_until_ready(started: Sequence[Program], plane: ControlPlane, deadline:
     ) as client:
         ask = partial(_ask, started, client)
         try:
-            wait_for(f"the API server at {plane.url} to be ready", ask, deadline, tick_s=0.1)
+            wait_for(f"API server at {plane.url}", ask, deadline, tick_s=0.1)
         except DeadlineError as exc:
             # Its logs are removed with the run.
             said = "".join(f"\n{program.name}: {program.said()}" for program in started)
-            raise DeadlineError(exc.waited_for, exc.limit_s, f"{exc.reason}{said}") from exc
+            reason = f"{exc.reason}{said}"
+            raise DeadlineError(exc.waited_for, exc.limit_s, reason) from exc
 
 
 def _ask(started: Sequence[Program], client: httpx.Client) -> None:

@@ -95,7 +95,8 @@ def _tls(certificate: Certificate) -> ssl.SSLContext:
         try:
             context.load_cert_chain(file.name)
         except ssl.SSLError as exc:
-            raise RigError(f"the web server's certificate cannot be used: {exc}") from exc
+            remedy = "Report a bug of pytest-node-image; it makes this certificate itself."
+            raise RigError("web server", f"unusable certificate: {exc}", remedy) from exc
     return context
 
 

@@ -111,17 +111,15 @@ def load(path: Path, known_rules: Collection[str] = ()) -> AllowList:
         InputError: the file cannot be read, or an entry is malformed; it is named by its number.
     """
     subject = f"allow-list {path}"
-    remedy = "name a TOML file with --allow, or leave it out"
+    remedy = "Name a TOML file with --allow, or remove the option."
     listed = tables.read(path, _KEY, subject=subject, remedy=remedy).entries(_KEY, AllowEntry)
     for where, entry in listed:
         if entry.test is not None and (entry.rule or entry.stream):
-            raise InputError(
-                where, "is about a test and about lines", "make two entries, one with `test`"
-            )
+            raise InputError(where, "has test together with rule or stream", "Write two entries.")
         if entry.rule is not None and known_rules and entry.rule not in known_rules:
             raise InputError(
-                where, f"names the rule {entry.rule}, which there is not",
-                "fixtures/diagnosis/rules.toml has their names, and what --rules gives",
+                where, f"unknown rule {entry.rule}",
+                "Use a name from fixtures/diagnosis/rules.toml or from the files of --rules.",
             )  # fmt: skip
     return AllowList(entries=tuple(entry for _, entry in listed))
 

@@ -105,18 +105,18 @@ def faults(mark: Mark) -> Iterator[tuple[str, str]]:
     """Give what is wrong between the fields of a mark, and what to do about each."""
     about_unit = bool(mark.unit or mark.described)
     if mark.event and (about_unit or mark.identifier or mark.speaker):
-        yield "is an event of a unit or program", "leave unit, described and identifier out"
+        yield "has event with a unit or program", "Remove unit, described, identifier and speaker."
     if mark.event and mark.streams - _EVENTS:
-        yield "is an event on another stream", "leave streams out"
+        yield "has event with streams", "Remove streams."
     if mark.job and not about_unit:
-        yield "has a job alone", "name its unit, by unit or described"
+        yield "has job without a unit", "Add unit or described."
     if mark.unit and mark.described:
-        yield "has a unit and a description", "leave one out: a line has either"
+        yield "has both unit and described", "Remove one of them; a line has only one."
     if about_unit and not mark.job and (mark.described or not mark.text):
         known = ", ".join(job for job in Job if job)
-        yield "has a unit alone", f"say what of it, by job or text; jobs: {known}"
+        yield "has a unit without job or text", f"Add text, or job with one of: {known}."
     if not (mark.event or mark.text or mark.job or about_unit):
-        yield "does not say what to look for", "give text, event, or unit and job"
+        yield "matches nothing", "Add text, event, or unit and job."
 
 
 class Index:

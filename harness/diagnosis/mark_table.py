@@ -49,7 +49,7 @@ def marks_of(tables: Tables, known: Mapping[str, Mark]) -> Mapping[str, Mark]:
     named = dict(known)
     for where, entry in tables.entries(KEY, NamedMark):
         if entry.name in named:
-            raise InputError(where, "is there twice", "rename one of them")
+            raise InputError(where, "the name is used twice", "Rename one of the two.")
         resolved = resolve(entry, named, where)
         if resolved.identifies:
             check(resolved, where)
@@ -67,8 +67,8 @@ def resolve(entry: _Marked, named: Mapping[str, Mark], where: str) -> _Marked:
         return entry
     if entry.of not in named:
         known = ", ".join(named) or "none"
-        raise InputError(where, f"builds on the mark {entry.of}, which there is not",
-                         f"known before it: {known}")  # fmt: skip
+        raise InputError(where, f"unknown mark {entry.of} in `of`",
+                         f"Use a mark that is defined before it: {known}.")  # fmt: skip
     return mark.built_on(entry, named[entry.of])
 
 

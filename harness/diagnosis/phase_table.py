@@ -100,7 +100,7 @@ def read(path: Path) -> tuple[Phase, ...]:
     Raises:
         InputError: it cannot be read, or `parse` refuses it.
     """
-    return _phases(tables.read(path, _KEY, remedy="give a TOML file with phases"))
+    return _phases(tables.read(path, _KEY, remedy="Name a TOML file with phases."))
 
 
 def parse(text: str, subject: str) -> tuple[Phase, ...]:
@@ -116,11 +116,11 @@ def _phases(listed: Tables) -> tuple[Phase, ...]:
     placed = listed.entries(_KEY, Phase)
     chain = [phase.name for _, phase in placed if phase.depth == 0]
     if not chain:
-        raise InputError(listed.subject, "has no chain of phases", "give phases with depth = 0")
+        raise InputError(listed.subject, "no phase with depth = 0", "Add at least one.")
     phases: dict[str, Phase] = {}
     for where, entry in placed:
         if entry.name in phases:
-            raise InputError(where, "is there twice", "remove one of them")
+            raise InputError(where, "the name is used twice", "Remove one of the two.")
         phases[entry.name] = phase = _resolved(entry, where)
         _check_phase(phase, chain, where)
         for _, mark in phase.marks:
@@ -147,26 +147,23 @@ def _check_phase(phase: Phase, chain: list[str], where: str) -> None:
     is_first = phase.name == chain[0]
     edges = {edge for edge, _ in phase.marks}
     if not is_first and Edge.BEGIN not in edges:
-        raise InputError(where, "has no mark of its begin", "give begin, units or stages")
+        raise InputError(where, "no mark for its begin", "Add begin, units or stages.")
     if phase.depth == 0 and (phase.within or phase.aside or edges - {Edge.BEGIN}):
         raise InputError(
-            where, "is of the chain, and ends where the next one begins",
-            "give it only begin, or depth = 1",
+            where, "a phase with depth = 0 has only begin, as it ends where the next one begins",
+            "Remove the other marks and fields, or set depth = 1.",
         )  # fmt: skip
     if phase.within and phase.within not in chain:
         known = ", ".join(chain)
-        raise InputError(
-            where, f"is within {phase.within!r}, which is not one of the chain", f"known: {known}"
-        )
+        problem = f"unknown phase {phase.within!r} in within"
+        raise InputError(where, problem, f"Use a phase with depth = 0: {known}.")
 
 
 def _check_chain(mark: PhaseMark, depth: int, chain: list[str], where: str) -> None:
     if depth and (mark.after or mark.next_boot):
-        raise InputError(
-            where, "is not of the chain, but has a mark with after or next_boot", "leave them out"
-        )
+        raise InputError(where, "after and next_boot need depth = 0", "Remove after and next_boot.")
     if mark.after and mark.after not in chain:
         raise InputError(
-            where, f"has a mark after {mark.after!r}, which is not one of the chain",
-            f"known: {', '.join(chain)}",
+            where, f"unknown phase {mark.after!r} in after",
+            f"Use a phase with depth = 0: {', '.join(chain)}.",
         )  # fmt: skip

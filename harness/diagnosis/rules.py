@@ -154,7 +154,7 @@ def load(paths: Iterable[Path]) -> Rulebook:
     """
     own = Rulebook()
     for path in paths:
-        remedy = "name a TOML file with --rules, or leave it out"
+        remedy = "Name a TOML file with --rules, or remove the option."
         listed = tables.read(path, _KEY, mark_table.KEY, subject=f"rules {path}", remedy=remedy)
         own = _read(listed, own, shipped())
     names = {rule.name for rule in own.rules}
@@ -181,7 +181,7 @@ def _read(listed: Tables, before: Rulebook, others: Rulebook) -> Rulebook:
     names = [rule.name for rule in before.rules]
     for where, rule in entries:
         if rule.name in names:
-            raise InputError(where, "is there twice", "rename one of them")
+            raise InputError(where, "the name is used twice", "Rename one of the two.")
         names.append(rule.name)
     book = Rulebook(rules=(*before.rules, *(rule for _, rule in entries)), marks=marks)
     explainable = book.explainable | others.explainable
@@ -201,38 +201,39 @@ def _faults(rule: Rule, explainable: frozenset[str]) -> Iterator[tuple[str, str]
     """Give what is wrong between the fields of a rule, and what to do about each."""
     stall = Mark(speaker=rule.speaker) if rule.predicate is Predicate.STALL else Mark()
     if bool(rule.predicate) == (rule.plain != stall or bool(rule.any_of)):
-        yield "does not say one thing to look for", "give either the fields of a mark or predicate"
+        yield "needs either predicate or the fields of a mark", "Use exactly one of the two."
     if rule.predicate is Predicate.STALL and not rule.speaker:
-        yield "has no speaker", "say which unit has to go on"
+        yield "has no speaker", "Add speaker, the unit whose lines must not stop."
     for mark in rule.marks:
         yield from faults(mark)
     if strange := sorted({*rule.explains} - explainable):
         known = ", ".join(sorted(explainable))
-        yield f"explains {', '.join(strange)}, no fatal rule", f"known: {known}"
+        problem = f"{', '.join(strange)} in explains is not a fatal rule"
+        yield problem, f"Use one of: {known}."
     if rule.over_s and not (rule.predicate or rule.groups & _OF_TIME):
-        yield "has over_s but no group that tells a time", "add a group 'seconds' or 'span'"
+        yield "has over_s without a time in its text", "Add a group 'seconds' or 'span'."
     if rule.predicate and not rule.over_s:
-        yield "has no over_s", "say how long the silence has to be"
+        yield "has no over_s", "Add over_s, the length of the silence in seconds."
     if not rule.alone and not rule.explains:
-        yield "is not fatal alone, and explains nothing", "say what it explains"
+        yield "has alone = false without explains", "Add explains, or remove alone."
     if rule.or_after_s and rule.at_least == 1:
-        yield "has or_after_s without at_least", "say how often it has to happen at most"
+        yield "has or_after_s without at_least", "Add at_least, the number of times that suffices."
     if rule.within_s and rule.at_least == 1:
-        yield "has within_s without at_least", "say how often it has to happen in that time"
+        yield "has within_s without at_least", "Add at_least, the number of times within within_s."
     if (rule.grace_s or rule.explains) and not rule.is_fatal:
-        yield "is no fatal rule, but has grace_s or explains", "leave them out"
+        yield "grace_s and explains need a fatal rule", "Remove grace_s and explains."
     if strangers := sorted({*rule.per} - rule.groups - {"unit", "identifier", "last"}):
-        yield f"has no group {', '.join(strangers)}, which per names", "add it to the text"
+        yield f"unknown group {', '.join(strangers)} in per", "Add the group to the text."
     yield from _faults_of_words(rule)
 
 
 def _faults_of_words(rule: Rule) -> Iterator[tuple[str, str]]:
-    known = f"known: {', '.join(sorted(rule.known))}"
+    known = f"Use only: {', '.join(sorted(rule.known))}."
     for name, text in (("cause", rule.cause), ("advice", rule.advice)):
         if fault := _template_fault(text, rule.known):
             yield f"{name} {fault}", known
     if rule.cause.endswith("."):
-        yield "ends its cause with a full stop", "leave it out: it is part of a line"
+        yield "cause ends with a full stop", "Remove it; the cause is part of a line."
 
 
 def _template_fault(text: str, known: frozenset[str]) -> str:
@@ -241,4 +242,4 @@ def _template_fault(text: str, known: frozenset[str]) -> str:
     except ValueError as exc:
         return f"cannot be filled in: {exc}"
     strange = sorted(set(named) - known)
-    return f"names what the rule does not have: {', '.join(strange)}" if strange else ""
+    return f"has unknown fields: {', '.join(strange)}" if strange else ""

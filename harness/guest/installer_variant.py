@@ -142,21 +142,19 @@ def require_bootstrap(document: Document, subject: str) -> None:
     if _BOOTKUBE in units or f"{_BIN}bootkube.sh" in files:
         _require_live_apply(variant_of(document), subject)
         return
-    remedy = "give the bootstrap.ign of `openshift-install create ignition-configs`"
+    remedy = "Use the bootstrap.ign of `openshift-install create ignition-configs`."
     if fetched := _fetched(document):
         role = _SERVED.search(fetched[0])
         whose = f"of a {role[1]} machine " if role else ""
-        beside = ", which is written beside this one" if role else ", or the config that it fetches"
-        problem = f"is a pointer config {whose}that fetches {shown_url(fetched[0])}"
-        raise InputError(subject, problem, remedy + beside)
+        problem = f"a pointer config {whose}that fetches {shown_url(fetched[0])}"
+        nearby = "Use the bootstrap.ign of the same folder."
+        raise InputError(subject, problem, nearby if role else "Use the config that it fetches.")
     if any(name.startswith("machine-config-daemon-") for name in units):
         role = _ROLE.search(units.get("kubelet.service", ""))
         whose = f"a {role[1]}" if role else "a machine"
-        problem = (
-            f"is the config of {whose} that joins a cluster, as its machine-config server gives"
-        )
+        problem = f"the config of {whose} that joins a cluster, as its machine-config server serves"
         raise InputError(subject, problem, remedy)
-    raise InputError(subject, f"is no bootstrap config: it has no {_BOOTKUBE}", remedy)
+    raise InputError(subject, f"not a bootstrap config: it has no {_BOOTKUBE}", remedy)
 
 
 def _require_live_apply(variant: Variant, subject: str) -> None:
@@ -191,9 +189,9 @@ def _files(document: Document) -> Iterator[tuple[str, str]]:
             is_here = source.startswith("data:")
             raw = decode(source, text_of(contents, "compression")) if is_here else b""
         except (ValueError, zlib.error) as exc:
-            problem = f"the contents of {path} cannot be read: {exc}"
+            problem = f"unreadable contents of {path}: {exc}"
             raise InputError(
-                "the bootstrap config", problem, "run ignition-validate on it"
+                "the bootstrap config", problem, "Check it with `ignition-validate`."
             ) from exc
         yield path, (raw or b"").decode(errors="replace")
 

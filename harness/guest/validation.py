@@ -19,7 +19,7 @@ _VALIDATE_S = 30.0
 _TOO_OLD = ("unsupported config version", "unknown version")
 _MERGED = "the merged Ignition config"
 _MERGED_REMEDY = (
-    "correct the config given with --ignition; without one this is a bug of the harness"
+    "Correct the config of --ignition; without that option, report a bug of pytest-node-image."
 )
 
 
@@ -55,4 +55,4 @@ def require_valid(
     if any(words in printed for words in _TOO_OLD):
         LOG.warning("%s cannot check %s: %s", _VALIDATOR, subject, printed)
         return
-    raise InputError(subject, f"{_VALIDATOR} refuses it: {printed}", remedy)
+    raise InputError(subject, f"refused by {_VALIDATOR}: {printed}", remedy)

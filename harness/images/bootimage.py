@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.images.acquire.cache import Cache
 from harness.images.acquire.compression import compression_of, decompress
-from harness.images.acquire.digest import Sha256, parse_sha256, parse_sums, sha256_of
+from harness.images.acquire.digest import Sha256, mismatch, parse_sha256, parse_sums, sha256_of
 from harness.images.acquire.disk_format import DiskFormat, inspect_disk_image
 from harness.images.acquire.download import download, fetch_text, file_name
 from harness.images.acquire.progress import Reporter
@@ -85,10 +85,9 @@ def _published_sum(url: str, deadline: Deadline) -> Sha256:
     sidecar = re.sub(r"(?=[?#])|$", ".sha256", url, count=1)
     digest = parse_sums(fetch_text(sidecar, deadline) or "", name)
     if digest is None:
-        problem = f"has no sha256 to be verified by, and {shown_url(sidecar)} gives none"
         raise InputError(
-            shown_url(url), problem,
-            f"put it beside it as {name}.sha256; a bootimage's may be given by --bootimage-sha256",
+            shown_url(url), f"no sha256 to verify it, and none at {shown_url(sidecar)}",
+            f"Publish {name}.sha256 beside it, or for a bootimage use --bootimage-sha256.",
         )  # fmt: skip
     return digest
 
@@ -100,9 +99,8 @@ def _from_file(
     _require_readable(path, text)
     expected = expected or _sidecar_sum(path)
     digest = sha256_of(path)
-    if expected not in (None, digest):
-        problem = f"wrong digest: expected sha256 {expected}, got {digest}"
-        raise InputError(text, problem, "correct the sum, or fetch the file again")
+    if expected is not None and expected != digest:
+        raise mismatch(text, expected, digest, is_compressed=_is_compressed(path))
     if not _is_compressed(path):
         return path, digest
 
@@ -113,17 +111,17 @@ def _from_file(
 
 
 def _require_readable(path: Path, text: str) -> None:
-    remedy = "name a readable disk image file, or an http or https URL"
+    remedy = "Name a readable disk image file, or an http or https URL."
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
-            kind = "a directory" if stat.S_ISDIR(found.st_mode) else "no regular file"
-            raise InputError(text, f"is {kind}", remedy)
+            kind = "a directory" if stat.S_ISDIR(found.st_mode) else "not a regular file"
+            raise InputError(text, kind, remedy)
         path.open("rb").close()
     except OSError as exc:
         raise InputError(text, f"cannot be read: {exc.strerror}", remedy) from exc
     if not found.st_size:
-        raise InputError(text, "is empty", remedy)
+        raise InputError(text, "an empty file", remedy)
 
 
 def _sidecar_sum(path: Path) -> Sha256 | None:
@@ -132,8 +130,8 @@ def _sidecar_sum(path: Path) -> Sha256 | None:
         return None
     digest = parse_sums(sidecar.read_text(errors="replace"), path.name)
     if digest is None:
-        remedy = f"write the sum of {path.name} into it, or remove it"
-        raise InputError(str(sidecar), "holds no sha256 sum", remedy)
+        remedy = f"Write the sum of {path.name} into it, or remove it."
+        raise InputError(str(sidecar), "no sha256 sum in this file", remedy)
     return digest
 
 

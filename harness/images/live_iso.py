@@ -29,7 +29,7 @@ _INFO = "COREOS/IGNINFO.JSO"
 _DEFAULT = "IMAGES/IGNITION.IMG"
 _HEADER_AT, _MAGIC = 32768 - 24, b"coreiso+"
 _COPY_BYTES = 1 << 20
-_REMEDY = "give a CoreOS live ISO"
+_REMEDY = "Use a CoreOS live ISO."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +63,9 @@ def with_ignition(iso: Path, config: str, target: Path) -> Path:
         area = ignition_area(stream, iso)
     packed = pack(config)
     if len(packed) > area.size:
-        problem = f"no room for the config: {len(packed)} bytes packed, {area.size} are there"
-        raise InputError(str(iso), problem, "make the config smaller, or have it merge one by URL")
+        problem = f"no space for the config: {len(packed)} bytes compressed, {area.size} available"
+        remedy = "Make the config smaller, or merge a part of it by URL."
+        raise InputError(str(iso), problem, remedy)
     with _written(iso, target):
         target.touch(mode=0o600)
         shutil.copyfile(iso, target)
@@ -88,7 +89,7 @@ def extract(iso: Path, path: str, target: Path) -> Path:
         except (struct.error, IndexError, ValueError) as exc:
             raise InputError(str(iso), f"a damaged ISO image: {exc}", _REMEDY) from exc
         if area is None:
-            raise InputError(str(iso), f"has no {path}", _REMEDY)
+            raise InputError(str(iso), f"no {path} in this image", _REMEDY)
         with _written(iso, target), target.open("wb") as copy:
             stream.seek(area.offset)
             left = area.size
@@ -96,7 +97,7 @@ def extract(iso: Path, path: str, target: Path) -> Path:
                 copy.write(block)
                 left -= len(block)
     if left:
-        raise InputError(str(iso), f"ends within {path}", _REMEDY)
+        raise InputError(str(iso), f"truncated within {path}", _REMEDY)
     return target
 
 
@@ -119,10 +120,10 @@ def ignition_area(stream: BinaryIO, iso: Path) -> Area:
     except (struct.error, IndexError, ValueError) as exc:
         raise InputError(str(iso), f"a damaged ISO image: {exc}", _REMEDY) from exc
     if found is None:
-        raise InputError(str(iso), "no place for an Ignition config in it", _REMEDY)
+        raise InputError(str(iso), "no area for an Ignition config", _REMEDY)
     stream.seek(0, 2)
     if found.offset + found.size > stream.tell():
-        raise InputError(str(iso), "its place for an Ignition config is past its end", _REMEDY)
+        raise InputError(str(iso), "its area for an Ignition config is past its end", _REMEDY)
     return found
 
 
@@ -153,7 +154,9 @@ def _written(iso: Path, target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        raise RigError(f"{iso} cannot be copied to {target}: {exc.strerror}") from exc
+        problem = f"cannot be copied to {target}: {exc.strerror}"
+        remedy = "Free disk space, or set TMPDIR to another folder."
+        raise RigError(str(iso), problem, remedy) from exc
 
 
 def _area(stream: BinaryIO) -> Area | None:
@@ -161,10 +164,10 @@ def _area(stream: BinaryIO) -> Area | None:
     if (info := _find(stream, root, _INFO)) is not None:
         named = json.loads(_read(stream, info))
         if not isinstance(named, dict):
-            raise ValueError("igninfo.json is no object")
+            raise ValueError("igninfo.json is not an object")
         whole = _find(stream, root, str(named.get("file", _DEFAULT)).upper())
         if whole is None:
-            raise ValueError(f"no {named.get('file')}, which igninfo.json names")
+            raise ValueError(f"igninfo.json names the missing file {named.get('file')}")
         skipped = _bytes(named, "offset", 0)
         return Area(
             offset=whole.offset + skipped, size=_bytes(named, "length", whole.size - skipped)
@@ -176,7 +179,7 @@ def _area(stream: BinaryIO) -> Area | None:
 def _bytes(named: Mapping[str, object], key: str, default: int) -> int:
     found = named.get(key, default)
     if not isinstance(found, int) or found < 0:
-        raise ValueError(f"igninfo.json has {key} {found!r}, which is no number of bytes")
+        raise ValueError(f"igninfo.json has {key} {found!r}, not a number of bytes")
     return found
 
 

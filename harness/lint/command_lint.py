@@ -116,6 +116,7 @@ def _read(path: Path) -> Reading:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "it is no text"
-        raise InputError(str(path), f"cannot be read: {reason}", "name an Ignition config") from exc
+        reason = exc.strerror if isinstance(exc, OSError) else "not text"
+        remedy = "Name a readable Ignition config."
+        raise InputError(str(path), f"cannot be read: {reason}", remedy) from exc
     return read(ignition.parse(text, str(path)), str(path))

@@ -152,8 +152,8 @@ def _contents(part: Document, path: str, delivery: Delivery) -> bytes | None:
     try:
         return decode(source, text_of(part, "compression"))
     except (ValueError, zlib.error) as exc:
-        problem = f"the contents of {path} cannot be read: {exc}"
-        remedy = "correct them, or run ignition-validate"
+        problem = f"unreadable contents of {path}: {exc}"
+        remedy = "Correct them; `ignition-validate` can check the config."
         raise InputError(delivery.origin, problem, remedy) from exc
 
 

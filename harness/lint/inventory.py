@@ -37,6 +37,7 @@ _MEMORY_MIB = 2048
 # For hardware acceleration; `Rig.timeout_factor` stretches it.
 _BOOT_S = 120.0
 _LOOK_S = 0.5
+_REMEDY = "Look at the console in the artifacts, or report a bug of pytest-node-image."
 _END = "%%end\n"
 _MARK = "%%"
 
@@ -109,7 +110,8 @@ def parse(text: str) -> Inventory:
         RigError: its end or its programs are missing.
     """
     if _END not in text:
-        raise RigError(f"the bootimage's list of programs has no end: {text[-200:]!r}")
+        problem = f"the list of programs is cut after {text[-200:]!r}"
+        raise RigError("bootimage", problem, _REMEDY)
     sections: dict[str, list[str]] = {}
     lines: list[str] = []
     for line in text.partition(_END)[0].splitlines():
@@ -119,7 +121,7 @@ def parse(text: str) -> Inventory:
             lines.append(line)
     programs = {line for line in sections.get("programs", ()) if line.startswith("/")}
     if not programs:
-        raise RigError("the bootimage told of no program at all")
+        raise RigError("bootimage", "the list of programs is empty", _REMEDY)
     fields = os_release.parse("\n".join(sections.get("os-release", ())))
     return Inventory(
         commands=frozenset(programs - {_PROGRAM}),

@@ -72,9 +72,9 @@ def require_kvm(acceleration: Acceleration) -> None:
     """
     if not acceleration.kind.is_hardware:
         raise InputError(
-            "KVM is required", acceleration.reason,
-            "run on bare metal or with working nested virtualisation, give this user access to "
-            "/dev/kvm, or drop the requirement to run in emulation",
+            "--require-kvm", acceleration.reason,
+            "Run on bare metal or with nested virtualisation, give this user access to "
+            "/dev/kvm, or remove the option to run in emulation.",
         )  # fmt: skip
 
 

@@ -122,7 +122,8 @@ class _LibvirtConnection:
         try:
             handle = self.handle.createXML(xml, flags)
         except libvirt.libvirtError as exc:
-            raise RigError(f"libvirt could not start the machine: {exc}") from exc
+            remedy = "Check this host with `node-image doctor`."
+            raise RigError("libvirt", f"cannot start the machine: {exc}", remedy) from exc
         return LibvirtDomain(handle=handle, reasons=self.reasons)
 
     def note_event(
@@ -166,7 +167,7 @@ def _make_root(folder: Path) -> Path:
     """Make the embedded driver's root, with a cache of QEMU's capabilities that runs share."""
     if len(os.fsencode(folder / _LONGEST_SOCKET)) > _SOCKET_PATH_BYTES:
         raise InputError(
-            str(folder), "too long a path for libvirt's sockets", "set TMPDIR to a short path"
+            str(folder), "path too long for libvirt's sockets", "Set TMPDIR to a short path."
         )
     root = folder / "libvirt"
     (root / "etc").mkdir(parents=True, exist_ok=True)

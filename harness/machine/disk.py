@@ -85,7 +85,8 @@ def served(disk: Path, socket: Path, deadline: Deadline) -> Iterator[None]:
 def _listens(child: subprocess.Popen[bytes], socket: Path) -> None:
     if child.poll() is not None:
         said = child.stderr.read().decode(errors="replace") if child.stderr else ""
-        raise RigError(f"qemu-nbd ended with {child.returncode}: {said.strip()}")
+        problem = f"ended with status {child.returncode}: {said.strip()}"
+        raise RigError("qemu-nbd", problem, "Check this host with `node-image doctor`.")
     if not socket.exists():
         raise NotYet(f"there is no {socket}")
 
@@ -97,5 +98,5 @@ def _require_space(folder: Path, min_free_bytes: int) -> None:
             str(folder),
             f"no space for a disk: {free / GIB:.1f} GiB free, "
             f"{min_free_bytes / GIB:.1f} GiB needed",
-            "free space there, or put run folders on a larger file system",
+            "Free disk space there, or set TMPDIR to a folder on a larger file system.",
         )

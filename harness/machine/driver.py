@@ -91,14 +91,14 @@ class Connection(Protocol):
 def explain(uri: str, code: int, text: str) -> InputError:
     """Return the error for a connection that libvirt refused with `code`."""
     if code == Code.NO_CONNECT:
-        remedy = "install libvirt's QEMU driver; `node-image doctor` names its package"
+        remedy = "Install libvirt's QEMU driver; `node-image doctor` names its package."
     elif code == Code.INVALID_ARG and uri.startswith(EMBEDDED):
         # As root, the driver looks up its default user before it reads qemu.conf.
-        remedy = "create the system user named above, or run as an ordinary user"
+        remedy = "Create the system user named above, or run as an ordinary user."
     elif code in (Code.AUTH_FAILED, Code.AUTH_CANCELLED, Code.AUTH_UNAVAILABLE):
-        remedy = f"get access to libvirt's daemon (group libvirt), or use {EMBEDDED}, the default"
+        remedy = f"Add this user to the group libvirt, or use {EMBEDDED}, the default."
     elif code == Code.SYSTEM_ERROR:
-        remedy = f"start libvirt's daemon, or use {EMBEDDED}, the default, which needs none"
+        remedy = f"Start libvirt's daemon, or use {EMBEDDED}, the default, which needs none."
     else:
-        remedy = f"use {EMBEDDED}, the default, or see libvirt's documentation of connection URIs"
+        remedy = f"Use {EMBEDDED}, the default, or see libvirt's documentation of connection URIs."
     return InputError(uri, f"libvirt cannot connect: {text}", remedy)

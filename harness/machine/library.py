@@ -34,7 +34,7 @@ def load() -> Any:  # noqa: ANN401 - the binding has no types
     except ImportError as exc:
         raise InputError(
             "libvirt", f"cannot be loaded: {exc}",
-            "install libvirt's client library; `node-image doctor` names its package",
+            "Install libvirt's client library; `node-image doctor` names its package.",
         ) from exc  # fmt: skip
     libvirt.registerErrorHandler(lambda _, error: LOG.debug("libvirt: %s", error[2]), None)
     return libvirt
@@ -97,7 +97,8 @@ def missing_domain_ignored() -> Iterator[None]:
         yield
     except libvirt.libvirtError as exc:
         if exc.get_error_code() != Code.NO_DOMAIN:
-            raise RigError(f"libvirt: {exc}") from exc
+            remedy = "Check this host with `node-image doctor`."
+            raise RigError("libvirt", str(exc), remedy) from exc
 
 
 def destroy_domain(uri: str, uuid: str) -> None:

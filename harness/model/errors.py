@@ -1,14 +1,17 @@
 """The errors of the harness, by what is at fault: the rig, the product or the suite.
 
-Every room raises from this tree and no other. Nothing here formats tracebacks or exits: `plugin.py`
+Every room raises from this tree and no other. Nothing here formats tracebacks or exits: `plugin`
 turns a `RigError` into a pytest error and the others into a failure; `cli.py` prints any of them.
 
     HarnessError
     ├── RigError               the host, a download, the harness itself: pytest *error*
-    │   ├── InputError         what the user named is wrong: input, problem, remedy
-    │   └── DeadlineError      a rig wait ran out; carries the last reason it was still waiting
+    │   ├── InputError         what the user named cannot be used
+    │   └── DeadlineError      a wait of the rig ran out; has the last reason for waiting
     ├── ProductError           the image under test misbehaved: pytest *failure*
     └── SuiteError             what the suite brought, as its Ignition, is wrong: pytest *failure*
+
+A message reads `bootimage.qcow2: not a disk image. Use a qcow2 image.`: where, what is wrong, what
+to do. The problem is a phrase without a full stop, the remedy a sentence that begins with a verb.
 """
 
 from __future__ import annotations
@@ -17,16 +20,35 @@ from harness.model.record import Blame, Sighting
 
 
 class HarnessError(Exception):
-    """Any error that the harness reports in one message without a traceback.
+    """Base of all errors that need no traceback.
 
-    `sighting` is the diagnosis if a rule matched.
+    `subject` names where the problem is, `problem` what is wrong, `remedy` what to do. A `subject`
+    alone is a whole text, such as a finding's. `sighting` is the diagnosis if a rule made one.
     """
 
     blame = Blame.RIG
 
-    def __init__(self, text: str, sighting: Sighting | None = None) -> None:
-        super().__init__(text)
+    def __init__(
+        self,
+        subject: str,
+        problem: str = "",
+        remedy: str = "",
+        *,
+        sighting: Sighting | None = None,
+    ) -> None:
+        super().__init__(_message(subject, problem, remedy))
+        self.subject = subject
+        self.problem = problem
+        self.remedy = remedy
         self.sighting = sighting
+
+
+def _message(subject: str, problem: str, remedy: str) -> str:
+    stated = f"{subject}: {problem}" if problem else subject
+    if not remedy:
+        return stated
+    # Output of another program is a problem of many lines; the remedy does not end its last one.
+    return f"{stated}\n{remedy}" if "\n" in problem else f"{stated.removesuffix('.')}. {remedy}"
 
 
 class RigError(HarnessError):
@@ -34,23 +56,17 @@ class RigError(HarnessError):
 
 
 class InputError(RigError):
-    """What the user named cannot be used.
-
-    `subject` is the input as given, `problem` what is wrong with it, `remedy` the way out.
-    """
+    """What the user named cannot be used."""
 
     def __init__(self, subject: str, problem: str, remedy: str) -> None:
-        super().__init__(f"{subject}: {problem}\n  way out: {remedy}")
-        self.subject = subject
-        self.problem = problem
-        self.remedy = remedy
+        super().__init__(subject, problem, remedy)
 
 
 class DeadlineError(RigError):
     """A wait ran out of time. `waited_for` is the goal, `reason` why it was not reached yet."""
 
-    def __init__(self, waited_for: str, limit_s: float, reason: str) -> None:
-        super().__init__(f"gave up on {waited_for} after {limit_s:.0f} s: {reason}")
+    def __init__(self, waited_for: str, limit_s: float, reason: str, remedy: str = "") -> None:
+        super().__init__(waited_for, f"timed out after {limit_s:.0f} s: {reason}", remedy)
         self.waited_for = waited_for
         self.limit_s = limit_s
         self.reason = reason
@@ -71,4 +87,4 @@ class SuiteError(HarnessError):
 def blamed(sighting: Sighting, text: str) -> HarnessError:
     """Return the error for a fatal sighting, of the kind that its rule blames."""
     kinds = {Blame.PRODUCT: ProductError, Blame.RIG: RigError, Blame.TEST: SuiteError}
-    return kinds[sighting.blame](text, sighting)
+    return kinds[sighting.blame](text, sighting=sighting)

@@ -29,7 +29,8 @@ class Nevra:
         """
         parts = line.split("|")
         if len(parts) != 5 or not parts[0] or not parts[1].isdecimal():
-            raise RigError(f"not a package line of `rpm -qa`: {line!r}")
+            problem = f"unexpected line {line!r}"
+            raise RigError("`rpm -qa`", problem, "Report a bug of pytest-node-image.")
         name, epoch, version, release, arch = parts
         return cls(name=name, epoch=int(epoch), version=version, release=release, arch=arch)
 

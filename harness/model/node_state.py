@@ -16,6 +16,8 @@ from harness.model.errors import RigError
 from harness.model.nevra import Nevra
 from harness.model.units import UnitState
 
+_SNAPSHOT = "snapshot of the node"
+_REMEDY = "Look at the journal in the artifacts, or report a bug of pytest-node-image."
 SECTIONS = (
     "avc", "boot-id", "cmdline", "dangling", "deployments", "kernel", "mounts", "os-release",
     "packages", "paths", "units",
@@ -111,26 +113,27 @@ def parse(text: str) -> NodeState:
 def _sections(lines: list[str]) -> Mapping[str, list[str]]:
     if not lines or lines[-1] != "%%end":
         last = lines[-1] if lines else ""
-        raise RigError(f"the snapshot of the node is cut: no %%end after {last[:80]!r}")
+        raise RigError(_SNAPSHOT, f"no %%end after {last[:80]!r}", _REMEDY)
     sections: dict[str, list[str]] = {}
     current: list[str] = []
     for line in lines[:-1]:
         if line.startswith("%%"):
             name, current = line[2:], []
             if name in sections or name not in SECTIONS:
-                raise RigError(f"the snapshot of the node has an unexpected section %%{name}")
+                raise RigError(_SNAPSHOT, f"unexpected section %%{name}", _REMEDY)
             sections[name] = current
         else:
             current.append(line)
     if missing := sorted(set(SECTIONS) - set(sections)):
-        raise RigError(f"the snapshot of the node lacks the sections {', '.join(missing)}")
+        raise RigError(_SNAPSHOT, f"lacks the sections {', '.join(missing)}", _REMEDY)
     return sections
 
 
 def _only_line(sections: Mapping[str, list[str]], name: str) -> str:
     lines = sections[name]
     if len(lines) != 1 or not lines[0].strip():
-        raise RigError(f"section %%{name} of the snapshot has {len(lines)} lines instead of one")
+        problem = f"section %%{name} has {len(lines)} lines instead of one"
+        raise RigError(_SNAPSHOT, problem, _REMEDY)
     return lines[0].strip()
 
 
@@ -147,7 +150,7 @@ def _parse_mount(line: str) -> Mount:
     before, dash, after = line.partition(" - ")
     left, right = before.split(" "), after.split(" ")
     if not dash or len(left) < 6 or len(right) < 3:
-        raise RigError(f"not a line of mountinfo: {line!r}")
+        raise RigError("/proc/self/mountinfo", f"unexpected line {line!r}", _REMEDY)
     return Mount(
         mount_point=_unescape(left[4]), root=_unescape(left[3]), device=left[2],
         fstype=right[0], source=_unescape(right[1]),
@@ -173,4 +176,5 @@ def _parse_deployments(text: str) -> tuple[Deployment, ...]:
             for entry in json.loads(text)["deployments"]
         )
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
-        raise RigError(f"cannot read `rpm-ostree status --json`: {text[:200]!r}") from exc
+        problem = f"unexpected output {text[:200]!r}"
+        raise RigError("`rpm-ostree status --json`", problem, _REMEDY) from exc

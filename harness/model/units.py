@@ -67,4 +67,6 @@ def _parse_block(block: str) -> UnitState:
             exec_main_status=int(values.get("ExecMainStatus") or 0),
         )
     except (KeyError, ValueError) as exc:
-        raise RigError(f"not a unit of `systemctl show`: {block[:200]!r}") from exc
+        problem = f"unexpected output {block[:200]!r}"
+        remedy = "Report a bug of pytest-node-image."
+        raise RigError("`systemctl show`", problem, remedy) from exc

@@ -36,8 +36,8 @@ class Version:
             InputError: the version has no RHEL part.
         """
         if self.rhel is None:
-            remedy = "name an image that is built from RHEL or CentOS Stream"
-            raise InputError(repr(self.text), "does not say which RHEL it is built from", remedy)
+            remedy = "Use an image that is built from RHEL or CentOS Stream."
+            raise InputError(repr(self.text), "a version without a RHEL part", remedy)
         return numbers(self.rhel)[0]
 
     def __str__(self) -> str:
@@ -85,9 +85,9 @@ def parse(text: str) -> Version:
         )  # fmt: skip
     except (KeyError, ValueError) as exc:
         raise InputError(
-            repr(text), "is not a CoreOS version",
-            "expected RHEL.DATE-BUILD such as 9.6.20250203-0, or an older or other form such as "
-            "419.94.202412101440-0, 4.21-9.6-202602041851-node-image or 44.20260720.1.1",
+            repr(text), "not a CoreOS version",
+            "Use RHEL.DATE-BUILD such as 9.6.20250203-0, or an older or other form such as "
+            "419.94.202412101440-0, 4.21-9.6-202602041851-node-image or 44.20260720.1.1.",
         ) from exc  # fmt: skip
 
 

@@ -60,7 +60,7 @@ def parse_node(text: str) -> NodeObject:
             labels={str(k): str(v) for k, v in (metadata.get("labels") or {}).items()},
         )  # fmt: skip
     except (KeyError, TypeError, AttributeError) as exc:
-        raise ValueError(f"no Node: {text[:200]!r}") from exc
+        raise ValueError(f"not a Node: {text[:200]!r}") from exc
 
 
 def reach_api(shell: Shell, deadline: Deadline) -> str:
@@ -111,7 +111,8 @@ def reach_os_id_label(shell: Shell, deadline: Deadline) -> str:
             raise NotYet(f"the Node has no label {OS_ID_LABEL}")
         if label != wanted:
             # kubelet sets it once, when it registers.
-            raise ProductError(f"the Node has {OS_ID_LABEL}={label}, os-release has ID={wanted}")
+            problem = f"{OS_ID_LABEL}={label}, but os-release has ID={wanted}"
+            raise ProductError("Node", problem)
         return f"the Node has {OS_ID_LABEL}={label}, as os-release"
 
     return reach(f"the Node's label {OS_ID_LABEL}", check, shell, deadline)
@@ -138,6 +139,7 @@ def _ask_api(shell: Shell, words: str, deadline: Deadline) -> str:
     find = f"for f in {' '.join(_KUBECONFIGS)}; do if test -e $f; then echo $f; fi; done"
     found = ask(shell, find, deadline).stdout.split()
     if not found:
-        raise ProductError(f"the node has no kubeconfig: none of {', '.join(_KUBECONFIGS)}")
+        problem = f"no kubeconfig; looked for {', '.join(_KUBECONFIGS)}"
+        raise ProductError("node", problem)
     limit = f"--request-timeout={_ASK_API_S}s"
     return ask(shell, f"oc --kubeconfig={found[0]} {limit} {words}", deadline).stdout

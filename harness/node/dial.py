@@ -58,9 +58,11 @@ class HostKeyError(RigError):
     def __init__(self, endpoint: Endpoint, seen: paramiko.PKey) -> None:
         expected = fingerprint(_key_blob(endpoint.host_key))
         super().__init__(
-            f"{endpoint} presented a host key that is not this run's: expected {expected}, "
-            f"seen {seen.get_name()} {fingerprint(seen.asbytes())}; either another machine answers "
-            "on this port, or Ignition did not write the host key into the guest"
+            str(endpoint),
+            f"presented a host key that is not of this run: expected {expected}, "
+            f"seen {seen.get_name()} {fingerprint(seen.asbytes())}",
+            "Check whether Ignition wrote the host key into the guest, and whether another "
+            "machine answers on this port.",
         )
         self.endpoint = endpoint
 

@@ -55,7 +55,9 @@ def parse_service(text: str) -> KubeletService:
     values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     found = units.parse(text)
     if UNIT not in found:
-        raise RigError(f"`systemctl show {UNIT}` told of something else: {text[:200]!r}")
+        problem = f"unexpected output {text[:200]!r}"
+        remedy = "Report a bug of pytest-node-image."
+        raise RigError(f"`systemctl show {UNIT}`", problem, remedy)
     return KubeletService(
         unit=found[UNIT], kind=values.get("Type", ""), main_pid=values.get("MainPID", "")
     )
@@ -96,7 +98,7 @@ def parse_container_states(text: str, pod: str) -> tuple[str, ...]:
 def _entries(text: str, field: str) -> tuple[dict[str, object], ...]:
     found = _table(json.loads(text)).get(field) or []
     if not isinstance(found, list):
-        raise ValueError(f"{field} is no list")  # noqa: TRY004 - wrong text, as JSONDecodeError is
+        raise ValueError(f"{field} is not a list")  # noqa: TRY004 - wrong text, as JSONDecodeError
     return tuple(_table(item) for item in found)
 
 

@@ -135,9 +135,9 @@ def reach_new_session(session: Opener, deadline: Deadline) -> str:
         with session.fresh(deadline) as fresh:
             said = fresh.run("id -un", deadline, check=True, sudo=False).stdout.strip()
     except (DeadlineError, GuestCommandError, ConnectionLostError) as exc:
-        raise ProductError(f"a new SSH session does not work: {exc}") from exc
+        raise ProductError("a new SSH session", f"does not work: {exc}") from exc
     if said != _USER:
-        raise ProductError(f"a new SSH session is {said!r}, not {_USER}")
+        raise ProductError("a new SSH session", f"is of user {said!r}, not {_USER}")
     return f"a new SSH session is {said}"
 
 
@@ -171,7 +171,7 @@ def reach(
     def attempt() -> str:
         service = _service(shell, deadline)
         if (reason := service.dead_end) is not None:
-            raise ProductError(f"gave up on {goal} at once: {reason}")
+            raise ProductError(goal, f"not possible: {reason}")
         return check(service)
 
     try:
@@ -179,7 +179,8 @@ def reach(
     except (DeadlineError, ProductError) as exc:
         if exc.sighting is not None:
             raise  # the diagnosis of the whole machine says more
-        raise ProductError(f"{exc}\n{_journal_tail(shell, deadline)}") from exc
+        problem = f"{exc.problem or exc}\n{_journal_tail(shell, deadline)}"
+        raise ProductError(goal, problem) from exc
 
 
 def _service(shell: Shell, deadline: Deadline) -> KubeletService:
@@ -202,7 +203,7 @@ def ask(shell: Shell, command: str, deadline: Deadline) -> Result:
     except DeadlineError as exc:
         raise NotYet(str(exc)) from exc
     if result.status == _NOT_FOUND:
-        raise ProductError(f"the node lacks a program: {result.stderr.strip()}")
+        raise ProductError("node", f"lacks a program: {result.stderr.strip()}")
     if result.status != 0:
         said = (result.stderr.strip() or result.stdout.strip())[-_TAIL_CHARS:]
         raise NotYet(f"{command.split()[0]} exited {result.status}: {said}")

@@ -52,7 +52,10 @@ class ConnectionLostError(RigError):
     """The connection ended during a command; how far the command came is unknown."""
 
     def __init__(self, endpoint: Endpoint, command: str, problem: str) -> None:
-        super().__init__(f"{endpoint}: {problem} (command: {command})")
+        super().__init__(
+            str(endpoint), f"{problem} (command: {command})",
+            "Look at the console of the machine in the run's artifacts.",
+        )  # fmt: skip
         self.command = command
 
 
@@ -61,7 +64,10 @@ class GuestCommandError(RigError):
 
     def __init__(self, endpoint: Endpoint, command: str, result: Result) -> None:
         output = (result.stderr.strip() or result.stdout.strip())[-_TOLD_CHARS:]
-        super().__init__(f"{endpoint}: {command} exited {result.status}: {output}")
+        super().__init__(
+            str(endpoint), f"{command} exited {result.status}: {output}",
+            "Look at the journal of the machine in the run's artifacts.",
+        )  # fmt: skip
         self.command = command
         self.result = result
 
@@ -192,7 +198,8 @@ class Session:
                 stderr += channel.recv_stderr(_CHUNK_BYTES)
             if max(len(stdout), len(stderr)) > _OUTPUT_LIMIT_BYTES:
                 limit_mib = _OUTPUT_LIMIT_BYTES >> 20
-                raise RigError(f"{self.endpoint}: {command} wrote more than {limit_mib} MiB")
+                problem = f"{command} wrote more than {limit_mib} MiB"
+                raise RigError(str(self.endpoint), problem, "Limit the output of the command.")
             if ended:
                 return bytes(stdout), bytes(stderr)
             self._still_alive()

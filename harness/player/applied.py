@@ -90,7 +90,7 @@ def only(by_machine: Mapping[str, _Value]) -> _Value:
     """
     if len(by_machine) > 1:
         raise InputError(
-            "the applied node", f"is one of several: {', '.join(by_machine)}",
-            "name one, as in applied_nodes['NAME']",
+            "applied_node", f"the scenario has several nodes: {', '.join(by_machine)}",
+            "Use applied_nodes['NAME'] instead.",
         )  # fmt: skip
     return next(iter(by_machine.values()))

@@ -18,8 +18,8 @@ class Need(StrEnum):
 
 
 _REMEDIES = {
-    Need.RELEASE: "leave images out to use the stand-ins, or take another scenario",
-    Need.SINGLE_PATH: "leave multipath out of --hardware, or leave the scenario out",
+    Need.RELEASE: "Remove the images to use the stand-ins, or run another scenario.",
+    Need.SINGLE_PATH: "Remove multipath from --hardware, or run another scenario.",
 }
 _IMAGES = {
     FAT: ("bootimage with the node layer inside", "--fat-bootimage"),
@@ -29,11 +29,11 @@ _IMAGES = {
 
 def lacks(scenario: str, need: Need) -> InputError:
     """Return the error for a scenario that does not have what it needs."""
-    return InputError(f"scenario {scenario}", f"has no {need}", _REMEDIES[need])
+    return InputError(f"scenario {scenario}", f"needs a {need}", _REMEDIES[need])
 
 
 def lacks_image(subject: str, key: str) -> InputError:
     """Return the error for an image that was not named; `subject` is who asks for it."""
     title, option = _IMAGES.get(key, (f"image {key!r}", f"--image {key}=PATH"))
-    remedy = f"name one with {option}, or leave the scenario out"
-    return InputError(subject, f"has no {title}", remedy)
+    remedy = f"Name one with {option}, or run another scenario."
+    return InputError(subject, f"needs a {title}", remedy)

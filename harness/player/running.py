@@ -31,7 +31,7 @@ class Running:
         """
         if self.logged_in is None:
             raise InputError(
-                f"machine {self.name}", "is asked by SSH before a step logged in",
-                "put LogIn before this step",
+                f"machine {self.name}", "used by SSH before a step logged in",
+                "Put LogIn before this step.",
             )  # fmt: skip
         return self.logged_in

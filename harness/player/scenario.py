@@ -21,7 +21,7 @@ BOOTSTRAP_LEVELS = (*STANDALONE_LEVELS, "api-readyz")
 """Levels of readiness of a bootstrap machine, which is not a Node of the cluster that it starts."""
 NODE_LEVELS = (*BOOTSTRAP_LEVELS, "node-ready", "os-id-label")
 """Levels of readiness of a Node. A run without a control plane checks `STANDALONE_LEVELS` only."""
-_REMEDY = "correct the scenario; docs/scenarios.md says what steps it can have"
+_REMEDY = "Correct the scenario; docs/scenarios.md lists the steps."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,8 @@ class Scenario:
             if plan.name == machine:
                 return plan
         known = ", ".join(plan.name for plan in self.machines)
-        raise InputError(f"machine {machine!r}", f"is not of scenario {self.name}", f"use: {known}")
+        problem = f"not a machine of scenario {self.name}"
+        raise InputError(f"machine {machine!r}", problem, f"Use one of: {known}.")
 
     def record_name(self, machine: str) -> str:
         """Return what reports call a machine: the only one that is judged has the scenario's name.
@@ -100,7 +101,7 @@ def _problems(scenario: Scenario, steps: tuple[Step, ...]) -> Iterator[str]:
     phases = phase_names()
     names = [plan.name for plan in scenario.machines]
     if len(set(names)) < len(names):
-        yield f"has two machines of one name: {', '.join(names)}"
+        yield f"two machines with one name: {', '.join(names)}"
     yield from _wrong_links(scenario)
     yield from _wrong_deliveries(scenario)
     is_on: set[str] = set()
@@ -109,20 +110,20 @@ def _problems(scenario: Scenario, steps: tuple[Step, ...]) -> Iterator[str]:
         if not step.machine:
             continue
         if step.machine not in names:
-            yield f"step {name} names the unknown machine {step.machine!r}"
+            yield f"unknown machine {step.machine!r} in step {name}"
         if isinstance(step, SwitchOn) == (step.machine in is_on):
             is_again = isinstance(step, SwitchOn)
-            yield f"step {name}: the machine is {'on already' if is_again else 'not on yet'}"
+            yield f"step {name}: the machine is {'already on' if is_again else 'not on'}"
         if isinstance(step, Reach) and step.phase not in phases:
-            yield f"step {name} waits for an unknown phase; known: {', '.join(phases)}"
+            yield f"unknown phase {step.phase!r} in step {name}; known: {', '.join(phases)}"
         is_on.add(step.machine)
         if isinstance(step, LogIn):
             logged_in.add(step.machine)
     if not scenario.judged:
-        yield "has no machine that is judged"
+        yield "no machine to judge"
     for machine in scenario.judged:
         if machine not in logged_in:
-            yield f"machine {machine!r} is judged, but no step logs in to it"
+            yield f"no step logs in to the judged machine {machine!r}"
 
 
 def _wrong_deliveries(scenario: Scenario) -> Iterator[str]:
@@ -131,13 +132,13 @@ def _wrong_deliveries(scenario: Scenario) -> Iterator[str]:
         is_in_medium = isinstance(plan.delivery, InMedium)
         if isinstance(plan.medium, FromDisk) == is_in_medium:
             where = "a live medium" if is_in_medium else "a disk"
-            yield f"machine {plan.name!r}: its delivery is for {where}, and its medium is another"
+            yield f"machine {plan.name!r}: its delivery is for {where}, but its medium is not one"
         if isinstance(plan.delivery, ByPointer) and plan.delivery.service not in services:
-            yield f"machine {plan.name!r}: no service is called {plan.delivery.service!r}"
+            yield f"machine {plan.name!r}: unknown service {plan.delivery.service!r}"
 
 
 def _wrong_links(scenario: Scenario) -> Iterator[str]:
     ends = [plan.link.name for plan in scenario.machines if plan.link]
     for name in dict.fromkeys(ends):
         if (count := ends.count(name)) != 2:
-            yield f"link {name!r} has {count} ends instead of 2"
+            yield f"link {name!r}: {count} ends instead of 2"

@@ -71,7 +71,8 @@ def applied_node(request: pytest.FixtureRequest) -> Iterator[AppliedNode]:
     scenario = catalogue_of(request.config).named(name)
     if machine and machine not in scenario.judged:
         known = ", ".join(scenario.judged)
-        raise InputError(f"node {request.param}", "is unknown", f"known of {name}: {known}")
+        problem = f"not a node of scenario {name}"
+        raise InputError(f"node {request.param}", problem, f"Use one of: {known}.")
     with workplace_of(request.config).nodes(scenario, request.param) as nodes:
         yield nodes[machine] if machine else nodes.only
 

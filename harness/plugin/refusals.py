@@ -39,7 +39,7 @@ def check_until(config: pytest.Config) -> None:
         pytest.UsageError: both were given.
     """
     if settings_of(config).until and config.getoption("dist", "no") != "no":
-        problem, remedy = "cannot be used with workers of xdist", "leave out -n"
+        problem, remedy = "cannot be used with workers of xdist", "Remove -n."
         raise pytest.UsageError(str(InputError("--until", problem, remedy)))
 
 
@@ -51,8 +51,9 @@ def require_writable(path: Path) -> None:
     """
     subject, folder = f"history {path}", path.absolute().parent
     if not folder.is_dir():
-        problem, remedy = f"there is no folder {folder}", "make it, or name another with --history"
+        problem = f"no folder {folder}"
+        remedy = "Create it, or name another file with --history."
         raise InputError(subject, problem, remedy)
     if any(not os.access(place, os.W_OK) for place in (folder, path) if place.exists()):
-        remedy = "name a file in a folder of yours with --history"
+        remedy = "Name a writable file with --history."
         raise InputError(subject, "cannot be written", remedy)

@@ -143,8 +143,8 @@ class Artifacts:
             is_new = _make(self.place)
             self._lock = _held(self.path, fcntl.LOCK_SH)
         except OSError as exc:
-            problem = f"cannot hold evidence: {exc.strerror}"
-            remedy = "name another folder with --artifacts-dir"
+            problem = f"cannot be written: {exc.strerror}"
+            remedy = "Name another folder with --artifacts-dir."
             raise InputError(str(self.path.parent), problem, remedy) from exc
         if is_new and self.place.is_cache:
             _forget_old(self.path.parent)

@@ -115,15 +115,15 @@ def rebuild(folder: Path) -> RunRecord:
     record = document.read(folder) if (folder / RECORD).exists() else _unrecorded(folder, files)
     if record.state is State.RUNNING:
         if is_in_use(folder):
-            remedy = "wait for its end; the run writes its page itself"
-            raise InputError(str(folder), "is of a run that still goes on", remedy)
+            remedy = "Wait for its end; the run writes its page itself."
+            raise InputError(str(folder), "the run is still active", remedy)
         machines = tuple(map(ended, files.machines())) or record.machines
         record = replace(record, state=State.INTERRUPTED, machines=machines)
     try:
         write_all(record, folder)
     except OSError as exc:
-        problem = f"cannot be written to: {exc.strerror}"
-        raise InputError(str(folder), problem, "name a folder of yours, or a copy") from exc
+        problem = f"cannot be written: {exc.strerror}"
+        raise InputError(str(folder), problem, "Name a writable copy of the folder.") from exc
     return record
 
 
@@ -139,7 +139,7 @@ def folder_of(path: Path) -> Path:
         return path
     if path.is_file() and path.name == RECORD:
         return path.parent
-    problem = f"is no folder and no {RECORD}" if path.exists() else "is not there"
+    problem = f"not a folder and not a {RECORD}" if path.exists() else "no such folder"
     raise InputError(str(path), problem, RUN_FOLDER)
 
 
@@ -149,7 +149,7 @@ def _unrecorded(folder: Path, files: RunFiles) -> RunRecord:
 
     machines = files.machines()
     if not machines:
-        problem = f"holds no {RECORD}, and no machine's record to make one from"
+        problem = f"no {RECORD}, and no record of a machine to make one from"
         raise InputError(str(folder), problem, RUN_FOLDER)
     tested = read_tested(folder)
     return RunRecord(

@@ -19,7 +19,7 @@ from harness.model.record import SCHEMA, MachineRecord, RunRecord
 from harness.model.run_folder import MACHINE_RECORD, RECORD
 
 _D = TypeVar("_D")
-RUN_FOLDER = f"name the folder of a run, such as <artifacts>/last, or its {RECORD}"
+RUN_FOLDER = f"Name the folder of a run, such as <artifacts>/last, or its {RECORD}."
 """What to do about a run that cannot be found."""
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -43,13 +43,13 @@ def read(path: Path) -> RunRecord:
     if path.is_dir():
         path = path / RECORD
     if path.name == MACHINE_RECORD:
-        problem = f"is the record of one machine; that of its run is {RECORD}, a folder above"
-        raise InputError(str(path), problem, f"name {path.absolute().parent.parent / RECORD}")
+        problem = "the record of one machine, not of a run"
+        raise InputError(str(path), problem, f"Name {path.absolute().parent.parent / RECORD}.")
     content = _content(path, RUN_FOLDER)
     head = _decoded(path, content, _Head)
     if head.schema > SCHEMA:
-        problem = f"has schema {head.schema} at `$.schema`; this version reads up to {SCHEMA}"
-        raise InputError(str(path), problem, "read it with the version that wrote it, or a newer")
+        problem = f"unknown schema {head.schema} at `$.schema`; this version reads up to {SCHEMA}"
+        raise InputError(str(path), problem, "Use the version that wrote it, or a newer one.")
     return _decoded(path, content, RunRecord)
 
 
@@ -108,6 +108,6 @@ def _decoded(path: Path, content: bytes, form: type[_D]) -> _D:
     try:
         return msgspec.json.decode(content, type=form)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        problem = f"is not what a run writes: {exc}"
-        remedy = f"name a {RECORD} (or {MACHINE_RECORD}) that a run has left; docs/report.md"
+        problem = f"not the record of a run: {exc}"
+        remedy = f"Name a {RECORD} or {MACHINE_RECORD} from a run's artifacts; see docs/report.md."
         raise InputError(str(path), problem, remedy) from exc

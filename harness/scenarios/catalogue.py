@@ -41,8 +41,8 @@ class Catalogue:
             scenario: Scenario = importlib.import_module(_modules()[name]).SCENARIO
             return scenario
         if unknown := [level for level in added.levels if level not in NODE_LEVELS]:
-            problem = f"names the unknown level of readiness {', '.join(unknown)}"
-            raise InputError(f"scenario {name}", problem, f"use some of: {', '.join(NODE_LEVELS)}")
+            problem = f"unknown level of readiness {', '.join(unknown)}"
+            raise InputError(f"scenario {name}", problem, f"Use some of: {', '.join(NODE_LEVELS)}.")
         return added
 
     def chosen(self, wanted: Sequence[str]) -> tuple[str, ...]:
@@ -56,7 +56,7 @@ class Catalogue:
         for name in wanted:
             if name not in self.names:
                 known = ", ".join((*self.names, EVERY_SCENARIO))
-                raise InputError(f"scenario {name}", "is unknown", f"use some of: {known}")
+                raise InputError(f"scenario {name}", "unknown scenario", f"Use some of: {known}.")
         return tuple(wanted)
 
     def require_installer_config_taken(self, names: Sequence[str]) -> None:
@@ -69,8 +69,8 @@ class Catalogue:
         if others:
             takers = [name for name in self.names if self.named(name).takes_installer_config]
             raise InputError(
-                "--bootstrap-ignition", f"is not for the scenario {', '.join(others)}",
-                f"leave the option out for it, or run one of {', '.join(takers)}",
+                "--bootstrap-ignition", f"not supported by the scenario {', '.join(others)}",
+                f"Remove the option, or run one of: {', '.join(takers)}.",
             )  # fmt: skip
 
 

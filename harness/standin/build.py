@@ -199,11 +199,15 @@ def run_build(
             status = child.wait(timeout=deadline.remaining_s)
         output = log.read_text(encoding="utf-8", errors="replace")
     except subprocess.TimeoutExpired as exc:
-        raise DeadlineError("the stand-in build", deadline.limit_s, "still running") from exc
+        goal, remedy = "build of the stand-ins", "Run it again; it continues with what is cached."
+        raise DeadlineError(goal, deadline.limit_s, "still running", remedy) from exc
     finally:
         log.unlink(missing_ok=True)
     if status != 0:
-        raise RigError(f"the stand-in build failed (exit {status}): {output.strip()[-2000:]}")
+        problem = f"exited {status}: {output.strip()[-2000:]}"
+        raise RigError(
+            "build of the stand-ins", problem, "Check this host with `node-image doctor`."
+        )
 
 
 def as_root() -> list[str]:

@@ -107,7 +107,7 @@ def _run(
                 return child.wait(timeout=min(_REPORT_EVERY_S, deadline.remaining_s))
             except subprocess.TimeoutExpired as exc:
                 if deadline.is_over:
-                    goal = f"the end of {shlex.join(argv)}"
+                    goal = shlex.join(argv)
                     raise DeadlineError(goal, deadline.limit_s, "still running") from exc
 
 

@@ -56,7 +56,7 @@ def nevra_of(debian_version: str) -> tuple[int, str, str]:
     """
     match = _VERSION.fullmatch(debian_version)
     if match is None:  # The pattern matches every non-empty text.
-        raise ValueError(debian_version)
+        raise ValueError(f"not a Debian version: {debian_version!r}")
     upstream = match["upstream"].replace("-", "_")
     return int(match["epoch"] or 0), upstream, match["revision"] or "0"
 

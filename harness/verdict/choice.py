@@ -47,8 +47,8 @@ def _family(tables: Sequence[Table], labels: Mapping[str, str]) -> Table:
     names = " and ".join(table.name for table in fitting)
     raise InputError(
         "node image",
-        f"fits {names or 'no table'} by its labels: {seen or 'none of interest'}",
-        f"name the table with --expectations; known: {', '.join(built_in())}",
+        f"its labels fit {names or 'no table'}: {seen or 'none of interest'}",
+        f"Name a table with --expectations: {', '.join(built_in())}.",
     )
 
 

@@ -130,9 +130,7 @@ def load(name_or_path: str | os.PathLike[str], facts: Facts | None = None) -> Ex
             _drop(drop, rows, ancestor.name)
         rows.update({(row.test_kind, row.id): row for row in ancestor.rows})
     if not rows:
-        raise InputError(
-            f"expectations {table.name}", "has no rows", "add some, such as [[package]]"
-        )
+        raise InputError(f"expectations {table.name}", "no rows", "Add a row, such as [[package]].")
     facts = facts or Facts(ocp=tuple(each.ocp for each in reversed(lineage) if each.ocp)[:1])
     kept = tuple(row for row in rows.values() if is_within(row, facts) is not False)
     return Expectations(name=table.name, title=table.title, rows=kept, ocp=facts.ocp)
@@ -157,7 +155,8 @@ def parse(text: str, name: str) -> Table:
     seen: set[tuple[str, str]] = set()
     for row in file.rows:
         if (row.test_kind, row.id) in seen:
-            raise InputError(name, f"has two {row.test_kind} rows {row.id}", "remove one of them")
+            problem = f"two {row.test_kind} rows {row.id}"
+            raise InputError(name, problem, "Remove one of the two.")
         seen.add((row.test_kind, row.id))
     return Table(
         name=Path(name).name.removesuffix(".toml"),
@@ -176,8 +175,8 @@ def _drop(drop: Drop, rows: dict[tuple[str, str], Row], name: str) -> None:
         return
     known = [row_id for kind, row_id in rows if kind == drop.kind] or _KINDS
     raise InputError(
-        f"{name}, [[drop]]", f"{drop.kind} row {drop.id} is in no extended table",
-        f"correct kind and id; known: {', '.join(known)}",
+        f"{name}, [[drop]]", f"{drop.kind} row {drop.id} is not in an extended table",
+        f"Correct kind and id; known: {', '.join(known)}.",
     )  # fmt: skip
 
 
@@ -190,8 +189,8 @@ def _read(name_or_path: str, asked_by: str | None) -> Table:
         cause = exc.strerror if is_path and isinstance(exc, OSError) else None
         raise InputError(
             f"expectations {name_or_path}" + (f" (extended by {asked_by})" if asked_by else ""),
-            f"cannot be read: {cause}" if cause else "is no known table",
-            f"give a path to a TOML file, or one of: {', '.join(built_in())}",
+            f"cannot be read: {cause}" if cause else "unknown table",
+            f"Use the path of a TOML file, or one of: {', '.join(built_in())}.",
         ) from exc
     return parse(text, name_or_path)
 
@@ -201,7 +200,8 @@ def _lineage(table: Table) -> list[Table]:
     line, asked_for = [table], set()
     while (parent := line[0].extends) is not None:
         if parent in asked_for:
-            raise InputError(line[0].name, f"extends itself by way of {parent}", "break the circle")
+            problem = f"extends itself through {parent}"
+            raise InputError(line[0].name, problem, "Remove one `extends` of the circle.")
         asked_for.add(parent)
         line.insert(0, _read(parent, asked_by=line[0].name))
     return line

@@ -90,10 +90,8 @@ class NamedImages:
         """
         if (named := self._named(key)) is not None:
             if is_url(named):
-                remedy = "download it, and name the file"
-                raise InputError(
-                    f"image {key}", "is a URL, and live ISOs are taken from disk", remedy
-                )
+                remedy = "Download it, and name the file."
+                raise InputError(f"image {key}", "live ISO given as a URL", remedy)
             return Path(named).expanduser()
         if key == LIVE_ISO and self._settings.is_stand_in:
             return self._stand_in().live.iso

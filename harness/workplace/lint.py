@@ -47,8 +47,8 @@ def _with_images(
     if bootimage is None and node_image is None:
         return settings
     if bootimage is None and settings.is_stand_in:
-        problem = "names a node image, but no bootimage was named that it goes with"
-        remedy = "add --bootimage, or leave both out for the stand-ins"
+        problem = "given without a bootimage"
+        remedy = "Add --bootimage, or remove both options to use the stand-ins."
         raise InputError("--node-image", problem, remedy)
     return replace(
         settings,

@@ -66,8 +66,8 @@ class Nodes:
         if len(scenario.judged) > 1:
             several = ", ".join(scenario.judged)
             raise InputError(
-                f"the end state of {scenario.name}", f"is of several nodes: {several}",
-                "compare applied_nodes['NAME'].after instead",
+                f"end state of scenario {scenario.name}", f"has several nodes: {several}",
+                "Compare applied_nodes['NAME'].after instead.",
             )  # fmt: skip
         if scenario.name not in self._ended:
             with self.of(scenario):
@@ -119,7 +119,7 @@ def why_dead(reason: str, scenario: str, evidence: Path) -> HarnessError:
 
     A guest that crashes or switches itself off misbehaves; a QEMU that ends is the host's fault.
     """
-    text = f"the node of {scenario} is gone: {reason}\n  evidence: {evidence}"
+    subject, problem = f"node of scenario {scenario}", f"its machine stopped: {reason}"
     if is_guests_doing(reason):
-        return ProductError(text)
-    return RigError(text)
+        return ProductError(subject, f"{problem}\n  evidence: {evidence}")
+    return RigError(subject, problem, f"Look at QEMU's messages in {evidence}.")

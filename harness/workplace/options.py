@@ -233,12 +233,13 @@ def _images(places: Places) -> dict[str, str]:
         where, _ = places.given("image")
         key, equals, image = text.partition("=")
         if not equals or not image or not _KEY.fullmatch(key):
-            problem = f"{text!r} is not a key and an image"
-            raise InputError(where, problem, "write it as KEY=PATH, such as uki=uki.qcow2")
+            problem = f"{text!r} is not KEY=PATH"
+            raise InputError(where, problem, "Write it as KEY=PATH, such as uki=uki.qcow2.")
         if (option := {BOOTIMAGE: "bootimage", **_KEYS}.get(key)) is not None:
-            raise InputError(where, f"names the image {key!r}", f"use its option, --{option}")
+            problem = f"the image {key!r} has its own option"
+            raise InputError(where, problem, f"Use --{option}.")
         if key in found:
-            raise InputError(where, f"names the image {key!r} twice", "give it once")
+            raise InputError(where, f"the image {key!r} is given twice", "Remove one of the two.")
         found[key] = image
     return found
 
@@ -261,22 +262,20 @@ def _check_images(settings: Settings) -> None:
     node = settings.node_image or settings.release_image
     if settings.node_image and settings.release_image:
         raise InputError(
-            "--node-image and --release-image", "both name the node image", "give one of them"
+            "--node-image and --release-image", "both name the node image", "Remove one of them."
         )
     if settings.bootimage and not node:
         raise InputError(
-            "--bootimage", "is given without a node image to live-apply on it",
-            "add --node-image or --release-image, or give none to use the stand-in images",
+            "--bootimage", "given without a node image",
+            "Add --node-image or --release-image, or remove the option to use the stand-ins.",
         )  # fmt: skip
     if node and not settings.bootimage:
         raise InputError(
             "--node-image" if settings.node_image else "--release-image",
-            "is given without a bootimage to live-apply it on",
-            "add --bootimage, or give none to use the stand-in images",
+            "given without a bootimage",
+            "Add --bootimage, or remove the option to use the stand-ins.",
         )  # fmt: skip
     if settings.os_stream and not settings.release_image:
-        raise InputError(
-            "--os-stream", "is given without a release to choose from", "add --release-image"
-        )
+        raise InputError("--os-stream", "given without a release", "Add --release-image.")
     if settings.bootimage_sha256 and not settings.bootimage:
-        raise InputError("--bootimage-sha256", "is given without an image", "add --bootimage")
+        raise InputError("--bootimage-sha256", "given without --bootimage", "Add --bootimage.")

@@ -107,7 +107,7 @@ class Places:
         try:
             return _SWITCH[(text or "no").lower()]
         except KeyError as exc:
-            raise InputError(where, f"{text!r} is neither yes nor no", "write yes or no") from exc
+            raise InputError(where, f"{text!r} is not yes or no", "Write yes or no.") from exc
 
     def factor(self, name: str) -> float | None:
         """Return a number above 0."""
@@ -116,7 +116,8 @@ class Places:
             return None
         number = _number(text)
         if number is None or not math.isfinite(number) or number <= 0:
-            raise InputError(where, f"{text!r} is no number above 0", "write one, such as 1.5")
+            problem = f"{text!r} is not a number above 0"
+            raise InputError(where, problem, "Write a number such as 1.5.")
         return number
 
     def memory_mib(self, name: str) -> int | None:
@@ -125,8 +126,8 @@ class Places:
         if text is None:
             return None
         if not text.isdecimal() or int(text) < MIN_MEMORY_MIB:
-            problem = f"{text!r} is no whole number of MiB from {MIN_MEMORY_MIB} on"
-            raise InputError(where, problem, "write one without a unit, such as 2048")
+            problem = f"{text!r} is not a whole number of MiB, at least {MIN_MEMORY_MIB}"
+            raise InputError(where, problem, "Write a number without a unit, such as 2048.")
         return int(text)
 
     def size_bytes(self, name: str) -> int | None:
@@ -137,7 +138,8 @@ class Places:
         found = re.fullmatch(rf"(\d+(?:\.\d+)?) ?({'|'.join(_UNITS)})", text)
         if found is None:
             units = ", ".join(_UNITS)
-            raise InputError(where, f"{text!r} is no size", f"write a number and one of {units}")
+            problem = f"{text!r} is not a size"
+            raise InputError(where, problem, f"Write a number and one of: {units}.")
         return int(float(found[1]) * _UNITS[found[2]])
 
     def _anchored(self, option: Option, text: str) -> str:

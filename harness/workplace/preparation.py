@@ -81,7 +81,7 @@ class Preparation:
             except InputError as exc:
                 asked = f"machine {plan.name} requires {plan.requires}, and --hardware asks for "
                 problem = f"{asked}{self.settings.hardware}: {exc.problem}"
-                remedy = "leave that out of --hardware, or leave the scenario out"
+                remedy = "Remove that from --hardware, or run another scenario."
                 raise InputError(f"scenario {scenario.name}", problem, remedy) from exc
         is_installers = self.settings.bootstrap_ignition and scenario.takes_installer_config
         missing = {
@@ -214,7 +214,7 @@ class Preparation:
             image = node_image.resolve(self.node_source, Deadline.after(LOOK_S))
         if (reason := image.why_not_node_image()) is not None:
             raise InputError(
-                str(image.reference), f"is no node image: {reason}", "name a node image"
+                str(image.reference), f"not a node image: {reason}", "Use a node image."
             )
         return image
 
@@ -276,14 +276,15 @@ def _text_of(path: Path, option: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "it is no text"
-        raise InputError(str(path), f"cannot be read: {reason}", f"correct {option}") from exc
+        reason = exc.strerror if isinstance(exc, OSError) else "not text"
+        remedy = f"Name a readable file with {option}."
+        raise InputError(str(path), f"cannot be read: {reason}", remedy) from exc
 
 
 def _ignition(path: Path, option: str) -> ignition.Document:
     text = _text_of(path, option)
     document = ignition.parse(text, str(path))
     with TemporaryDirectory() as folder:
-        remedy = "correct it until `ignition-validate` is content"
+        remedy = "Correct it; `ignition-validate` can check the config."
         require_valid(text, Path(folder), str(path), remedy)
     return document

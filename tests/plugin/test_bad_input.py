@@ -18,7 +18,7 @@ CASES = {
     ),
     "no-disk-image": (
         ["--bootimage=conftest.py", "--node-image=oci:image:latest"],
-        "conftest.py: is not a disk image but a text file",
+        "conftest.py: not a disk image but a text file",
     ),
     "unknown-reference": (
         ["--bootimage=boot.raw", "--node-image=oci:image:other"],
@@ -26,28 +26,28 @@ CASES = {
     ),
     "no-transport": (
         ["--bootimage=boot.raw", "--node-image=registry/image"],
-        "registry/image: names no known transport",
+        "registry/image: unknown transport",
     ),
     "bootimage-alone": (
         ["--bootimage=boot.raw"],
-        "--bootimage: is given without a node image to live-apply on it",
+        "--bootimage: given without a node image",
     ),
     "node-image-alone": (
         ["--node-image=oci:image:latest"],
-        "--node-image: is given without a bootimage to live-apply it on",
+        "--node-image: given without a bootimage",
     ),
-    "unknown-table": (["--expectations=ocp-3"], "expectations ocp-3: is no known table"),
-    "unknown-scenario": (["--scenario=nonsense"], "scenario nonsense: is unknown"),
+    "unknown-table": (["--expectations=ocp-3"], "expectations ocp-3: unknown table"),
+    "unknown-scenario": (["--scenario=nonsense"], "scenario nonsense: unknown scenario"),
     "missing-ignition": (
         ["--ignition=nowhere.ign"], "nowhere.ign: cannot be read: No such file or directory",
     ),
-    "invalid-ignition": (["--ignition=conftest.py"], "conftest.py: is not JSON: line 2 column 1*"),
+    "invalid-ignition": (["--ignition=conftest.py"], "conftest.py: not JSON: line 2 column 1*"),
     "missing-bootstrap-config": (
         ["--bootstrap-ignition=nowhere.ign"], "nowhere.ign: cannot be read: No such file*",
     ),
     "bootstrap-config-of-no-use": (
         ["--bootstrap-ignition=nowhere.ign", "--scenario=other_fake"],
-        "--bootstrap-ignition: is not for the scenario other_fake",
+        "--bootstrap-ignition: not supported by the scenario other_fake",
     ),
     "missing-authfile": (["--authfile=nowhere.json"], "nowhere.json: cannot be read: *"),
     "missing-allow-list": (
@@ -56,16 +56,16 @@ CASES = {
     "missing-rules": (
         ["--rules=nowhere.toml"], "rules nowhere.toml: cannot be read: No such file*",
     ),
-    "rules-that-are-none": (["--rules=conftest.py"], "rules conftest.py: is not TOML: *"),
+    "rules-that-are-none": (["--rules=conftest.py"], "rules conftest.py: not TOML: *"),
     "history-in-no-folder": (
-        ["--history=nowhere/nightly.db"], "history nowhere/nightly.db: there is no folder *nowhere",
+        ["--history=nowhere/nightly.db"], "history nowhere/nightly.db: no folder *nowhere",
     ),
     "history-that-is-none": (
         ["--history=conftest.py"], "conftest.py: cannot be used as a history: *",
     ),
-    "history-that-is-a-folder": (["--history=image"], "image: is no file"),
-    "bad-number": (["--timeout-factor=slow"], "--timeout-factor: 'slow' is no number above 0"),
-    "bad-size": (["--download-cache-size=5"], "--download-cache-size: '5' is no size"),
+    "history-that-is-a-folder": (["--history=image"], "image: no such file"),
+    "bad-number": (["--timeout-factor=slow"], "--timeout-factor: 'slow' is not a number above 0"),
+    "bad-size": (["--download-cache-size=5"], "--download-cache-size: '5' is not a size"),
 }  # fmt: skip
 
 
@@ -81,7 +81,7 @@ def test_one_message(project: Project, options: list[str], expected: str) -> Non
     result = project.run_inside(*images, *base, *table, *options)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"ERROR: {expected}", "  way out: *"], consecutive=True)
+    result.stderr.fnmatch_lines([f"ERROR: {expected}. [A-Z]*."])
     assert len(usage_errors(result)) == 1
     assert project.log == []
 
@@ -101,7 +101,7 @@ def test_kvm_required_but_not_to_be_had(project: Project) -> None:
     result = project.run("-p", "no_kvm", *project.fake, "--require-kvm")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert usage_errors(result)[0] == "KVM is required: no /dev/kvm"
+    assert usage_errors(result)[0].startswith("--require-kvm: no /dev/kvm. ")
 
 
 @pytest.mark.parametrize("variable", ["XDG_CACHE_HOME", "HOME"])
@@ -114,7 +114,7 @@ def test_cache_folder_that_cannot_be_made(variable: str, project: Project) -> No
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (message,) = [line for line in usage_errors(result) if "cache folder" in line]
-    assert message.endswith("cannot be made: Not a directory")
+    assert "cannot be created: Not a directory. Set XDG_CACHE_HOME" in message
     assert "Traceback" not in result.stderr.str() + result.stdout.str()
 
 
@@ -145,7 +145,6 @@ def test_the_same_message_under_xdist(project: Project) -> None:
     result = project.run("-n", "2", *project.fake, "--bootimage=nowhere.qcow2")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert [line for line in usage_errors(result) if "nowhere" in line] == [
-        "nowhere.qcow2: cannot be read: No such file or directory"
-    ]
+    (message,) = [line for line in usage_errors(result) if "nowhere" in line]
+    assert message.startswith("nowhere.qcow2: cannot be read: No such file or directory. Name ")
     assert project.log == []

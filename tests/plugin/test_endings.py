@@ -172,5 +172,5 @@ def test_folder_that_cannot_be_made_is_the_error_of_the_tests(project: Project) 
     result = project.run(*project.fake, KEPT)
 
     result.assert_outcomes(errors=2)
-    result.stdout.fnmatch_lines(["*/kept: cannot hold evidence: *"])
+    result.stdout.fnmatch_lines(["*/kept: cannot be written: *"])
     assert project.log == []

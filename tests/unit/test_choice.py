@@ -122,7 +122,7 @@ def test_newer_version_is_judged_by_its_own_claims() -> None:
     ids=["none", "Fedora CoreOS", "longer"],
 )
 def test_labels_that_fit_nothing_are_shown_with_the_known_tables(labels: Mapping[str, str]) -> None:
-    with pytest.raises(InputError, match="fits no table") as caught:
+    with pytest.raises(InputError, match="fit no table") as caught:
         choose({**labels, "vendor": "somebody"})
 
     assert all(value in caught.value.problem for value in labels.values())

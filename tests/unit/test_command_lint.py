@@ -193,7 +193,7 @@ def test_configs_can_be_read_before_there_is_a_bootimage(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("content", "problem"),
-    [(None, "cannot be read"), (b"\xff\xfe", "it is no text"), (b"variant: fcos", "is not JSON")],
+    [(None, "cannot be read"), (b"\xff\xfe", "not text"), (b"variant: fcos", "not JSON")],
 )
 def test_files_that_are_not_configs_are_refused(
     content: bytes | None, problem: str, tmp_path: Path

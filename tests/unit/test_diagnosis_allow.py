@@ -111,7 +111,7 @@ def test_entry_allows_tests_by_glob(
     entry = listed.entry_for_test(test_id, 'denied for comm="chronyd"', "x86_64", TODAY)
 
     assert (entry is not None) == is_allowed
-    assert listed.entry_for_test(test_id, "something else", "x86_64", TODAY) is None
+    assert listed.entry_for_test(test_id, "has other fields", "x86_64", TODAY) is None
 
 
 def test_entry_about_lines_allows_no_test(tmp_path: Path) -> None:
@@ -129,9 +129,9 @@ def test_empty_list_allows_nothing(tmp_path: Path) -> None:
     ("old", "new", "problem"),
     [
         ("pattern = 'comm=\"chronyd\"'", "", "missing required field `pattern`"),
-        ("pattern = 'comm=\"chronyd\"'", "pattern = '('", "No regular expression"),
-        ("pattern = 'comm=\"chronyd\"'", "pattern = '.*'", "fits an empty text"),
-        ("pattern = 'comm=\"chronyd\"'", "pattern = ''", "fits an empty text"),
+        ("pattern = 'comm=\"chronyd\"'", "pattern = '('", "Not a regular expression"),
+        ("pattern = 'comm=\"chronyd\"'", "pattern = '.*'", "matches the empty text"),
+        ("pattern = 'comm=\"chronyd\"'", "pattern = ''", "matches the empty text"),
         (
             "https://",
             "http://",
@@ -154,12 +154,16 @@ def test_empty_list_allows_nothing(tmp_path: Path) -> None:
         ("[[allow]]", "[[allow]]\nstream = 'serial'", f"has the stream 'serial'; {STREAMS}"),
         ("[[allow]]", "[[allow]]\narch = ''", "has the arch ''; it has to be one of"),
         ("[[allow]]", "[[allow]]\narch = 'amd64'", f"has the arch 'amd64'; {ARCHES}"),
-        ("[[allow]]", "[[allow]]\nrule = 'avc'", "names the rule avc"),
-        ("[[allow]]", "[[allow]]\nrule = 'avc-denied'\ntest = '*'", "about a test and about lines"),
-        ("[[allow]]", "[allow]", "has something else than allows"),
-        ("[[allow]]", "[[deny]]", "has something else than allows"),
-        ("[[allow]]", "allow = [1]\n[x]", "something else"),
-        ("[[allow]]", "[[allow]", "is not TOML"),
+        ("[[allow]]", "[[allow]]\nrule = 'avc'", "unknown rule avc"),
+        (
+            "[[allow]]",
+            "[[allow]]\nrule = 'avc-denied'\ntest = '*'",
+            "test together with rule or stream",
+        ),
+        ("[[allow]]", "[allow]", "has other fields than allows"),
+        ("[[allow]]", "[[deny]]", "has other fields than allows"),
+        ("[[allow]]", "allow = [1]\n[x]", "has other fields"),
+        ("[[allow]]", "[[allow]", "not TOML"),
     ],
 )
 def test_malformed_entry_is_told(old: str, new: str, problem: str, tmp_path: Path) -> None:
@@ -184,8 +188,8 @@ def test_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
         allow.load(tmp_path / "none.toml")
 
     assert str(told.value) == (
-        f"allow-list {tmp_path}/none.toml: cannot be read: No such file or directory\n"
-        "  way out: name a TOML file with --allow, or leave it out"
+        f"allow-list {tmp_path}/none.toml: cannot be read: No such file or directory. "
+        "Name a TOML file with --allow, or remove the option."
     )
 
 

@@ -490,31 +490,37 @@ INNER = '[[phase]]\nname = "b"\ntitle = "B"\ndepth = 1\n'
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("[[phase]", "is not TOML: "),
-        ("", "has no chain of phases"),
-        ("phase = []", "has no chain of phases"),
+        ("[[phase]", "not TOML: "),
+        ("", "no phase with depth = 0"),
+        ("phase = []", "no phase with depth = 0"),
         (PHASE + "titel = 'x'", "[[phase]] number 1 (a): Object contains unknown field `titel`"),
         ('[[phase]]\nname = "A b"\ntitle = "x"\ndepth = 0', "matching regex"),
         (PHASE.replace("0", "2"), "Invalid enum value 2"),
-        (INNER + 'units = ["x.service"]', "has no chain of phases"),
-        (PHASE + PHASE, "is there twice"),
-        (PHASE + INNER, "[[phase]] number 2 (b): has no mark of its begin"),
-        (PHASE + 'units = ["x.service"]', "(a): is of the chain"),
-        (PHASE + INNER + 'units = ["x.service"]\nwithin = "c"', "is within 'c'"),
-        (PHASE + 'begin = [{ unit = "x", event = "y z" }]', "is an event of a unit or program"),
-        (PHASE + 'begin = [{ streams = ["journal"], event = "y z" }]', "an event on another"),
-        (PHASE + "begin = [{}]", "begin: does not say what to look for"),
-        (PHASE + 'begin = [{ unit = "x.service" }]', "has a unit alone"),
-        (PHASE + 'begin = [{ described = "X", text = "x" }]', "has a unit alone"),
-        (PHASE + 'begin = [{ described = "X", unit = "x", job = "started" }]', "leave one out"),
-        (PHASE + 'begin = [{ text = "x", job = "started" }]', "has a job alone"),
-        (PHASE + 'begin = [{ of = "nothing" }]', "builds on the mark nothing, which there is not"),
+        (INNER + 'units = ["x.service"]', "no phase with depth = 0"),
+        (PHASE + PHASE, "the name is used twice"),
+        (PHASE + INNER, "[[phase]] number 2 (b): no mark for its begin"),
+        (PHASE + 'units = ["x.service"]', "(a): a phase with depth = 0 has only begin"),
+        (PHASE + INNER + 'units = ["x.service"]\nwithin = "c"', "unknown phase 'c' in within"),
+        (PHASE + 'begin = [{ unit = "x", event = "y z" }]', "event with a unit or program"),
+        (PHASE + 'begin = [{ streams = ["journal"], event = "y z" }]', "event with streams"),
+        (PHASE + "begin = [{}]", "begin: matches nothing"),
+        (PHASE + 'begin = [{ unit = "x.service" }]', "has a unit without job or text"),
+        (PHASE + 'begin = [{ described = "X", text = "x" }]', "has a unit without job or text"),
+        (
+            PHASE + 'begin = [{ described = "X", unit = "x", job = "started" }]',
+            "Remove one of them",
+        ),
+        (PHASE + 'begin = [{ text = "x", job = "started" }]', "has job without a unit"),
+        (PHASE + 'begin = [{ of = "nothing" }]', "unknown mark nothing in `of`"),
         (PHASE + 'begin = [{ unit = "x", job = "gone" }]', "Invalid enum value 'gone'"),
-        (PHASE + 'begin = [{ text = "x", after = "y" }]', "after 'y'"),
-        (PHASE + INNER + 'begin = [{ text = "x", after = "a" }]', "is not of the chain"),
+        (PHASE + 'begin = [{ text = "x", after = "y" }]', "'y' in after"),
+        (
+            PHASE + INNER + 'begin = [{ text = "x", after = "a" }]',
+            "after and next_boot need depth = 0",
+        ),
         (
             PHASE + 'begin = [{ text = "(" }]',
-            "No regular expression: missing )",
+            "Not a regular expression: missing )",
         ),
     ],
 )
@@ -524,7 +530,7 @@ def test_faults_of_a_table_are_told_with_their_place(text: str, problem: str) ->
 
     assert caught.value.subject.startswith("mine.toml")
     assert problem in str(caught.value)
-    assert "way out: " in str(caught.value)
+    assert caught.value.remedy
 
 
 def test_table_that_cannot_be_read_is_named(tmp_path: Path) -> None:

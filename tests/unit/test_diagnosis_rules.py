@@ -178,14 +178,14 @@ def test_rule_is_read_with_its_defaults() -> None:
         ("rank = 10", "`int` <= 9"),
         ("at_least = true", "got `bool` - at `$.at_least`"),
         ("grace_s = -1", "`float` >= 0.0"),
-        ("unit = '('", "No regular expression: missing )"),
+        ("unit = '('", "Not a regular expression: missing )"),
         ("unit = 3", "Expected a regular expression"),
-        ("identifier = '.*'", "fits an empty text"),
-        ("predicate = 'silence'\nover_s = 3", "does not say one thing to look for"),
-        ("over_s = 3", "no group that tells a time"),
+        ("identifier = '.*'", "matches the empty text"),
+        ("predicate = 'silence'\nover_s = 3", "needs either predicate"),
+        ("over_s = 3", "over_s without a time"),
         ("within_s = 3", "within_s without at_least"),
-        ("per = ['where']", "no group where"),
-        ("explains = ['two']", "explains two, no fatal rule"),
+        ("per = ['where']", "unknown group where"),
+        ("explains = ['two']", "two in explains is not a fatal rule"),
     ],
 )
 def test_malformed_rule_is_told_with_its_name(added: str, problem: str) -> None:
@@ -201,18 +201,18 @@ def test_malformed_rule_is_told_with_its_name(added: str, problem: str) -> None:
     [
         ('"one"', '"One more"', "$.name"),
         ('"fatal"', '"allowed"', "Invalid enum value 'allowed'"),
-        ('"fatal"', '"warning"\ngrace_s = 2', "is no fatal rule"),
+        ('"fatal"', '"warning"\ngrace_s = 2', "need a fatal rule"),
         ('"product"', '"nobody"', "Invalid enum value 'nobody'"),
-        ("{what}", "{who}", "names what the rule does not have: who"),
+        ("{what}", "{who}", "has unknown fields: who"),
         ("{what}", "{what", "cannot be filled in"),
         ("was {what}", "was {what}.", "full stop"),
         ('advice = "look"', 'advice = """look\nfar"""', "$.advice"),
         ('source = "here"', "", "missing required field `source`"),
         ('source = "here"', 'source = ""', "$.source"),
         ("text = 'something (?P<what>\\w+)'", "predicate = 'silence'", "has no over_s"),
-        ("[[rule]]", "[rule]", "has something else than rules"),
-        ("[[rule]]", "[[rules]]", "has something else than rules"),
-        ("[[rule]]", "x =", "is not TOML"),
+        ("[[rule]]", "[rule]", "has other fields than rules"),
+        ("[[rule]]", "[[rules]]", "has other fields than rules"),
+        ("[[rule]]", "x =", "not TOML"),
     ],
 )
 def test_malformed_field_is_told(old: str, new: str, problem: str) -> None:
@@ -225,7 +225,7 @@ def test_malformed_field_is_told(old: str, new: str, problem: str) -> None:
 
 
 def test_two_rules_of_one_name_are_refused() -> None:
-    with pytest.raises(InputError, match="is there twice"):
+    with pytest.raises(InputError, match="the name is used twice"):
         rules.parse(A_RULE * 2, "rules x")
 
 
@@ -285,14 +285,18 @@ def test_rules_of_several_files_are_asked_in_their_order(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("text", "where", "problem"),
     [
-        (A_RULE + "of = 'nothing'", "[[rule]] number 1 (one)", "builds on the mark nothing"),
-        (A_RULE + "unit = 'x'\nevent = 'a b'", "number 1 (one)", "event of a unit or program"),
-        (A_RULE * 2, "[[rule]] number 2 (one)", "is there twice"),
-        ("[[mark]]\nname = 'image-pull'\ntext = 'x'", "[[mark]] number 1", "is there twice"),
-        ("[[mark]]\nname = 'a'\nof = 'b'", "[[mark]] number 1 (a)", "builds on the mark b"),
+        (A_RULE + "of = 'nothing'", "[[rule]] number 1 (one)", "unknown mark nothing"),
+        (A_RULE + "unit = 'x'\nevent = 'a b'", "number 1 (one)", "event with a unit or program"),
+        (A_RULE * 2, "[[rule]] number 2 (one)", "the name is used twice"),
+        (
+            "[[mark]]\nname = 'image-pull'\ntext = 'x'",
+            "[[mark]] number 1",
+            "the name is used twice",
+        ),
+        ("[[mark]]\nname = 'a'\nof = 'b'", "[[mark]] number 1 (a)", "unknown mark b"),
         ("[[mark]]\ntext = 'x'", "[[mark]] number 1", "missing required field `name`"),
-        ("[[phase]]", "own.toml", "has something else than rules or marks"),
-        ("[[rule]", "own.toml", "is not TOML"),
+        ("[[phase]]", "own.toml", "has other fields than rules or marks"),
+        ("[[rule]", "own.toml", "not TOML"),
     ],
 )
 def test_error_in_own_rules_names_file_and_entry(
@@ -308,5 +312,5 @@ def test_error_in_own_rules_names_file_and_entry(
 
 
 def test_rule_that_two_own_files_have_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"more\.toml.*is there twice"):
+    with pytest.raises(InputError, match=r"more\.toml.*the name is used twice"):
         rules.load([own(tmp_path), own(tmp_path, A_RULE, "more.toml")])

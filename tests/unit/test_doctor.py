@@ -22,7 +22,7 @@ HEALTHY = Observed(
     free_memory_mib=8192,
     free_cache_mib=50_000,
 )
-SICK = replace(HEALTHY, missing=MISSING, remedy="sudo apt-get install skopeo mmdebstrap")
+SICK = replace(HEALTHY, missing=MISSING, remedy="Run `sudo apt-get install skopeo mmdebstrap`.")
 
 
 def host_with(*present: str) -> Host:
@@ -34,7 +34,7 @@ def test_healthy_host_has_no_remedies() -> None:
 
     assert {check.verdict for check in checks} == {CheckResult.OK}
     assert doctor.is_able(checks)
-    assert "way out" not in doctor.render(checks)
+    assert "Run " not in doctor.render(checks)
 
 
 def test_each_missing_need_is_a_line_that_tells_what_it_blocks() -> None:
@@ -47,8 +47,8 @@ def test_each_missing_need_is_a_line_that_tells_what_it_blocks() -> None:
 def test_the_installing_command_is_printed_once() -> None:
     text = doctor.render(doctor.judge(SICK))
 
-    assert text.splitlines()[-1] == "way out: sudo apt-get install skopeo mmdebstrap"
-    assert text.count("way out") == 1
+    assert text.splitlines()[-1] == "Run `sudo apt-get install skopeo mmdebstrap`."
+    assert text.count("Run `") == 1
 
 
 def test_missing_need_means_not_able() -> None:
@@ -58,11 +58,13 @@ def test_missing_need_means_not_able() -> None:
 def test_what_only_some_machines_need_is_told_and_stops_nothing() -> None:
     swtpm = tuple(need for need in NEEDS if need.name == "swtpm")
 
-    checks = doctor.judge(replace(HEALTHY, absent=swtpm, remedy_of_absent="apt-get install swtpm"))
+    checks = doctor.judge(
+        replace(HEALTHY, absent=swtpm, remedy_of_absent="Run `apt-get install swtpm`.")
+    )
 
     text = doctor.render(checks)
     assert "optional swtpm: needed to give machines a TPM" in text
-    assert text.endswith("way out: apt-get install swtpm")
+    assert text.endswith("\nRun `apt-get install swtpm`.")
     assert doctor.is_able(checks)
 
 
@@ -87,7 +89,7 @@ def test_scarce_room_is_told_with_figures_but_stops_nothing(seen: Observed, subj
 
 
 def test_what_cannot_be_looked_at_is_a_failed_check_with_its_way_out() -> None:
-    no_cache = InputError("cache folder /x", "cannot be made: Not a directory", "set another")
+    no_cache = InputError("cache folder /x", "cannot be created: Not a directory", "Set another.")
 
     checks = doctor.judge(replace(HEALTHY, acceleration=no_cache, free_cache_mib=no_cache))
 
@@ -95,8 +97,8 @@ def test_what_cannot_be_looked_at_is_a_failed_check_with_its_way_out() -> None:
     assert failed == ["acceleration", "cache"]
     assert not doctor.is_able(checks)
     text = doctor.render(checks)
-    assert "failed   cache: cache folder /x: cannot be made: Not a directory" in text
-    assert text.endswith("\nway out: set another")
+    assert "failed   cache: cache folder /x: cannot be created: Not a directory" in text
+    assert text.endswith("\nSet another.")
 
 
 def test_examine_goes_on_without_a_cache_folder(

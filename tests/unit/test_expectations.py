@@ -96,7 +96,7 @@ def test_row_claims_in_words(row: Row, claim: str) -> None:
 PACKAGE = '[[package]]\nname = "a"\nlayer = "node"\nsource = "s"\n'
 A = "t.toml, [[package]] number 1 (a)"
 BAD = [
-    ("a =", "t.toml", "is not TOML"),
+    ("a =", "t.toml", "not TOML"),
     ("[[pakage]]\n", "t.toml", "unknown field `pakage`"),
     ("title = 3", "t.toml", "Expected `str`, got `int` - at `$.title`"),
     ("package = 3", "t.toml", "Expected `array`, got `int` - at `$.package`"),
@@ -115,7 +115,7 @@ BAD = [
     (PACKAGE.replace('"s"', "4"), A, "got `int` - at `$.source`"),
     (PACKAGE + 'absent = "no"', A, "got `str` - at `$.absent`"),
     (PACKAGE.replace("node", "rhel"), A, "'rhel' - at `$.layer`"),
-    (PACKAGE + PACKAGE, "t.toml", "has two package rows node-a"),
+    (PACKAGE + PACKAGE, "t.toml", "two package rows node-a"),
     (
         '[[invariant]]\nname = "no-weather"\nsource = "s"',
         "t.toml, [[invariant]] number 1 (no-weather)",
@@ -258,7 +258,9 @@ def test_drop_of_an_unknown_row_is_refused(
     path = tmp_path / "mine.toml"
     path.write_text('extends = "live-apply"\n' + DROP.format(kind, row_id))
 
-    with pytest.raises(InputError, match=f"{kind} row {row_id} is in no extended table") as caught:
+    with pytest.raises(
+        InputError, match=f"{kind} row {row_id} is not in an extended table"
+    ) as caught:
         load(path)
 
     assert known in caught.value.remedy
@@ -268,7 +270,7 @@ def test_table_without_rows_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "empty.toml"
     path.write_text('title = "nothing"')
 
-    with pytest.raises(InputError, match="expectations empty: has no rows"):
+    with pytest.raises(InputError, match="expectations empty: no rows"):
         load(path)
 
 
@@ -281,7 +283,7 @@ def test_circle_of_tables_is_refused(tmp_path: Path) -> None:
 
 
 def test_unknown_table_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match="is no known table") as caught:
+    with pytest.raises(InputError, match="unknown table") as caught:
         load("ocp-3.11")
 
     assert "ocp-4.19" in caught.value.remedy

@@ -1,4 +1,4 @@
-"""Folders that cannot be made are errors with a remedy."""
+"""Folders that cannot be created are errors with a remedy."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def test_cache_folder_that_cannot_be_made_is_an_error(
         folders.cache_dir()
 
     assert str(caught.value) == (
-        f"cache folder {file}{below}/pytest-node-image: cannot be made: Not a directory\n"
-        "  way out: set XDG_CACHE_HOME to a folder that can be written"
+        f"cache folder {file}{below}/pytest-node-image: cannot be created: Not a directory. "
+        "Set XDG_CACHE_HOME to a writable folder."
     )
 
 
@@ -48,7 +48,7 @@ def test_home_without_room_for_a_cache_folder_is_an_error(
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", str(file))
 
-    with pytest.raises(InputError, match="cannot be made: Not a directory"):
+    with pytest.raises(InputError, match="cannot be created: Not a directory"):
         folders.cache_dir()
 
 
@@ -83,5 +83,5 @@ def test_folder_for_runs_that_cannot_be_made_is_an_error(
     name.rmdir()
     spoil(name, root)
 
-    with pytest.raises(InputError, match=r"cannot be made: .*\n.*TMPDIR"):
+    with pytest.raises(InputError, match=r"cannot be created: .*TMPDIR"):
         folders.runs_dir()

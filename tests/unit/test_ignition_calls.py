@@ -142,7 +142,7 @@ def test_contents_come_in_every_form_of_a_data_url(contents: Json, appended: lis
     ],
 )
 def test_contents_that_are_damaged_are_refused_with_their_path(contents: Json) -> None:
-    with pytest.raises(InputError, match=f"x.ign: the contents of {SCRIPT}"):
+    with pytest.raises(InputError, match=f"x.ign: unreadable contents of {SCRIPT}"):
         with_contents(contents)
 
 

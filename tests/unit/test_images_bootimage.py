@@ -110,7 +110,7 @@ def test_a_local_file_is_verified_by_option_or_sidecar(
     (tmp_path / "disk.sha256").write_text(f"{wrong}  disk\n")
     assert f"expected sha256 {wrong}, got {right}" in refused(path, cache).problem
     (tmp_path / "disk.sha256").write_text("no sum")
-    assert "holds no sha256 sum" in refused(path, cache).problem
+    assert "no sha256 sum in this file" in refused(path, cache).problem
 
 
 def test_a_url_is_verified_by_its_sidecar_and_fetched_once(cache: Cache) -> None:
@@ -165,7 +165,7 @@ def test_a_url_without_a_sum_is_refused(cache: Cache) -> None:
     with served(Web(files={"/disk": mbr()})) as web:
         error = refused(f"{web.url}/disk", cache)
 
-    assert "has no sha256" in error.problem
+    assert "no sha256" in error.problem
     assert "sha256" in error.remedy
 
 
@@ -181,10 +181,10 @@ def test_impossible_file_name_is_one_error(tmp_path: Path, cache: Cache) -> None
     os.mkfifo(tmp_path / "fifo")
 
     assert "No such file" in refused(tmp_path / "missing", cache).problem
-    assert "is a directory" in refused(tmp_path, cache).problem
-    assert "is empty" in refused(tmp_path / "empty", cache).problem
+    assert "a directory" in refused(tmp_path, cache).problem
+    assert "an empty file" in refused(tmp_path / "empty", cache).problem
     assert "symbolic links" in refused(tmp_path / "loop", cache).problem
-    assert "no regular file" in refused(tmp_path / "fifo", cache).problem
+    assert "not a regular file" in refused(tmp_path / "fifo", cache).problem
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
@@ -219,7 +219,7 @@ def test_other_kinds_of_files_are_named(
 ) -> None:
     error = refused(write(tmp_path / "disk", content), cache)
 
-    assert "is not a disk image" in error.problem
+    assert "not a disk image" in error.problem
     assert said in error.problem
 
 
@@ -230,7 +230,7 @@ def test_a_raw_disk_shorter_than_its_partition_table_is_truncated(
     cut = write(tmp_path / "cut", gpt(SIZE)[: SIZE // 2])
 
     assert acquire(str(whole), None, cache, deadline()).virtual_size_bytes == SIZE
-    assert "is truncated" in refused(cut, cache).problem
+    assert "truncated" in refused(cut, cache).problem
 
 
 @needs_qemu_img
@@ -248,8 +248,8 @@ def test_a_qcow2_that_needs_another_file_is_refused(tmp_path: Path, cache: Cache
     overlay = qcow2(tmp_path / "overlay.qcow2", "-b", str(base), "-F", "qcow2")
     outside = qcow2(tmp_path / "outside.qcow2", "-o", f"data_file={tmp_path / 'data'}")
 
-    assert "needs another file" in refused(overlay, cache).problem
-    assert "needs another file" in refused(outside, cache).problem
+    assert "depends on another file" in refused(overlay, cache).problem
+    assert "depends on another file" in refused(outside, cache).problem
 
 
 @needs_qemu_img
@@ -259,7 +259,7 @@ def test_an_encrypted_qcow2_is_refused(tmp_path: Path, cache: Cache) -> None:
         file.seek(32)  # crypt_method: 1 is AES; creating it the real way takes seconds
         file.write(struct.pack(">I", 1))
 
-    assert "is encrypted" in refused(path, cache).problem
+    assert "encrypted" in refused(path, cache).problem
 
 
 def test_a_damaged_compressed_file_leaves_nothing_in_the_cache(
@@ -272,7 +272,7 @@ def test_a_damaged_compressed_file_leaves_nothing_in_the_cache(
 
 
 def test_malformed_sum_is_refused_first(cache: Cache) -> None:
-    assert "is not a sha256 sum" in refused("/nowhere", cache, sha256="abc").problem
+    assert "not a sha256 sum" in refused("/nowhere", cache, sha256="abc").problem
 
 
 def test_the_secrets_of_a_url_stay_out_of_its_origin_and_errors(cache: Cache) -> None:

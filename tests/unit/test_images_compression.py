@@ -55,7 +55,7 @@ def test_several_streams_in_one_file_are_read_to_the_last(kind: str, tmp_path: P
 
 @pytest.mark.parametrize("cut", [1, 5, 60_000])
 def test_a_truncated_file_is_refused(kind: str, cut: int, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="its compressed data is damaged or truncated"):
+    with pytest.raises(InputError, match="damaged or truncated compressed data"):
         unpacked(tmp_path, PACKERS[kind](DISK)[:-cut])
 
 
@@ -71,5 +71,5 @@ def test_the_deadline_ends_it(tmp_path: Path) -> None:
     (tmp_path / "packed").write_bytes(gzip.compress(DISK, 1))
     over = Deadline(limit_s=5, ends_at=0, clock=FakeClock())
 
-    with pytest.raises(DeadlineError, match="gave up on decompressing"):
+    with pytest.raises(DeadlineError, match=r"decompressing .*timed out"):
         decompress(tmp_path / "packed", tmp_path / "plain", "disk.x", over)

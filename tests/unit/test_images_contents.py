@@ -113,8 +113,8 @@ def test_the_manifest_of_the_digest_is_the_one_that_is_read(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("layer", "problem"),
     [
-        (gzip.compress(layer_of("usr/bin/oc"))[:-20], "layer that cannot be read"),
-        (b"no tar at all, but long enough to be a header" * 20, "layer that cannot be read"),
+        (gzip.compress(layer_of("usr/bin/oc"))[:-20], "unreadable layer"),
+        (b"no tar at all, but long enough to be a header" * 20, "unreadable layer"),
     ],
     ids=["cut", "no tar"],
 )
@@ -123,7 +123,7 @@ def test_damaged_layers_are_refused_with_the_images_name(
 ) -> None:
     write_layout(tmp_path, [layer])
 
-    with pytest.raises(InputError, match=f"oci:x: has a {problem}"):
+    with pytest.raises(InputError, match=f"oci:x: {problem}"):
         read(tmp_path)
 
 
@@ -134,12 +134,12 @@ def test_a_layer_named_by_a_path_is_refused(tmp_path: Path) -> None:
     manifest["layers"][0]["digest"] = "sha256:../../../etc/passwd"
     path.write_text(json.dumps(manifest))
 
-    with pytest.raises(InputError, match="no readable manifest"):
+    with pytest.raises(InputError, match="unreadable manifest"):
         read(tmp_path)
 
 
 def test_folder_other_than_a_layout_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no readable manifest"):
+    with pytest.raises(InputError, match="unreadable manifest"):
         read(tmp_path)
 
 

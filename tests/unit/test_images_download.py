@@ -159,7 +159,7 @@ def test_server_that_does_not_answer_is_an_error(target: Path) -> None:
 def test_what_arrived_by_the_deadline_is_kept(web: Web, target: Path) -> None:
     over = Deadline(limit_s=5, ends_at=0, clock=FakeClock())
 
-    with pytest.raises(DeadlineError, match="the download of http"):
+    with pytest.raises(DeadlineError, match="download of http"):
         download(f"{web.url}/disk", SUM, target, over)
 
     assert target.with_name("disk.part").stat().st_size > 0
@@ -204,7 +204,7 @@ def test_text_that_exceeds_the_deadline_is_an_error(web: Web) -> None:
     web.files["/disk.sha256"] = b"sum"
     over = Deadline(limit_s=5, ends_at=0, clock=FakeClock())
 
-    with pytest.raises(DeadlineError, match="the text at http"):
+    with pytest.raises(DeadlineError, match="download of http"):
         fetch_text(f"{web.url}/disk.sha256", over)
 
 
@@ -212,7 +212,7 @@ def test_server_that_answers_too_late_is_a_deadline_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         over = Deadline(limit_s=5, ends_at=0, clock=FakeClock())
 
-        with pytest.raises(DeadlineError, match="the text at http"):
+        with pytest.raises(DeadlineError, match="download of http"):
             fetch_text(f"http://127.0.0.1:{silent.getsockname()[1]}/sum", over)
 
 

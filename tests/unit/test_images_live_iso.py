@@ -79,14 +79,14 @@ def test_area_is_found_by_info_and_by_header(image: bytes, area: Area) -> None:
 @pytest.mark.parametrize(
     ("image", "problem"),
     [
-        (iso(None), "no place for an Ignition config"),
-        (iso({"file": "images/none.img"}), r"no images/none.img"),
+        (iso(None), "no area for an Ignition config"),
+        (iso({"file": "images/none.img"}), r"the missing file images/none.img"),
         (iso({"file": "images/ignition.img", "length": 1 << 30}), "past its end"),
         (bytes(40000), "no volume descriptor"),
         (b"short", "no volume descriptor"),
-        (iso({"offset": None}), "has offset None, which is no number of bytes"),
-        (iso({"length": -1}), "has length -1, which is no number of bytes"),
-        (iso([1]), "igninfo.json is no object"),
+        (iso({"offset": None}), "has offset None, not a number of bytes"),
+        (iso({"length": -1}), "has length -1, not a number of bytes"),
+        (iso([1]), "igninfo.json is not an object"),
     ],
     ids=["no area", "no such file", "past the end", "zeros", "short", "null", "negative", "list"],
 )
@@ -112,7 +112,7 @@ def test_iso_that_ends_within_a_file_is_refused(tmp_path: Path) -> None:
     image = tmp_path / "a.iso"
     image.write_bytes(iso({})[:-1948])
 
-    with pytest.raises(InputError, match=r"ends within images/ignition\.img"):
+    with pytest.raises(InputError, match=r"truncated within images/ignition\.img"):
         extract(image, "images/ignition.img", tmp_path / "copy")
 
 
@@ -150,7 +150,7 @@ def test_config_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     original = tmp_path / "a.iso"
     original.write_bytes(iso({"file": "images/ignition.img", "length": 64}))
 
-    with pytest.raises(InputError, match=r"no room for the config: \d+ bytes packed, 64"):
+    with pytest.raises(InputError, match=r"no space for the config: \d+ bytes compressed, 64"):
         with_ignition(original, "{}", tmp_path / "b.iso")
 
     assert not (tmp_path / "b.iso").exists()

@@ -23,7 +23,7 @@ def found(folder: Path, *layers: bytes) -> str:
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"spec": {"tags": [{"name": "x"}]}}'])
 def test_text_other_than_an_image_stream_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match="no image stream"):
+    with pytest.raises(InputError, match="not an image stream"):
         parse_references(text, "r", StreamWish())
 
 
@@ -50,14 +50,14 @@ def test_a_link_or_another_folder_is_not_the_list(tmp_path: Path) -> None:
         tar.addfile(link)
     elsewhere = tar_of({f"../{NAME}": b"x", f"etc/{NAME}": b"x"})
 
-    with pytest.raises(InputError, match="is not a release image"):
+    with pytest.raises(InputError, match="not a release image"):
         found(tmp_path, packed.getvalue(), elsewhere)
 
 
 def test_damaged_layer_is_an_error(tmp_path: Path) -> None:
     layer = gzip.compress(tar_of({"first": b"x" * 99_999, NAME: b"list"}))
 
-    with pytest.raises(InputError, match="has a layer that cannot be read"):
+    with pytest.raises(InputError, match="unreadable layer"):
         found(tmp_path, layer[:60])
 
 

@@ -87,5 +87,5 @@ def test_failed_copy_has_skopeos_reason(program: Path, layout: Path) -> None:
 def test_copy_ends_at_its_deadline(program: Path, layout: Path) -> None:
     write_program(program, "exec sleep 60")
 
-    with pytest.raises(DeadlineError, match=r"the end of skopeo .*: still running"):
+    with pytest.raises(DeadlineError, match=r"skopeo .*: still running"):
         copy(layout, [], Deadline.after(5, RunningClock()))

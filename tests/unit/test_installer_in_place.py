@@ -96,7 +96,9 @@ def test_disk_gets_the_way_in_and_the_snapshot_over_the_reboot(tmp_path: Path) -
 def test_config_of_a_cluster_is_refused_before_a_machine_starts(tmp_path: Path) -> None:
     units = (Unit(name="bootkube.service", contents="#"),)
 
-    with pytest.raises(InputError, match="is of a bootstrap machine, and sno is a single node"):
+    with pytest.raises(
+        InputError, match="a config for a bootstrap machine, but sno is a single node"
+    ):
         merged(tmp_path, Config(units=units).to_document())
 
 

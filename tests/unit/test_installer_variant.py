@@ -176,11 +176,11 @@ def test_unit_that_is_a_plain_file_keeps_its_text_beside_drop_ins() -> None:
 def test_damaged_contents_are_reported_with_their_file() -> None:
     storage: Any = {"files": [{"path": f"{BIN}/x.sh", "contents": {"source": "data:;base64,?"}}]}
 
-    with pytest.raises(InputError, match=f"{BIN}/x.sh cannot be read"):
+    with pytest.raises(InputError, match=f"unreadable contents of {BIN}/x.sh"):
         variant_of({"storage": storage})
 
 
-# --- what is no bootstrap config
+# --- what is not a bootstrap config
 
 
 def pointer(url: str) -> Document:
@@ -192,24 +192,23 @@ LABEL = "ExecStart=kubelet --node-labels=node-role.kubernetes.io/worker"
 OTHERS: Mapping[str, tuple[Document, str]] = {
     "pointer of a machine": (
         pointer("https://api-int.c.example:22623/config/master"),
-        "is a pointer config of a master machine that fetches https://api-int.c.example:22623"
-        "/config/master: give the bootstrap.ign of `openshift-install create ignition-configs`, "
-        "which is written beside this one",
+        "a pointer config of a master machine that fetches https://api-int.c.example:22623"
+        "/config/master. Use the bootstrap.ign of the same folder.",
     ),
     "pointer to the bootstrap config": (
         pointer("http://web.example/bootstrap.ign"),
-        "is a pointer config that fetches http://web.example/bootstrap.ign: give the bootstrap.ign "
-        "of `openshift-install create ignition-configs`, or the config that it fetches",
+        "a pointer config that fetches http://web.example/bootstrap.ign. Use the config that "
+        "it fetches.",
     ),
     "config of a machine": (
         config(units={"machine-config-daemon-pull.service": "", "kubelet.service": LABEL}),
-        "is the config of a worker that joins a cluster",
+        "the config of a worker that joins a cluster",
     ),
     "bootstrap config from before live-apply": (
         config(files={}),
         "cannot live-apply a node image: it lacks node-image-overlay-generator",
     ),
-    "config of anything": (config(units={}), "is no bootstrap config: it has no bootkube.service"),
+    "config of anything": (config(units={}), "not a bootstrap config: it has no bootkube.service"),
 }
 
 
@@ -340,7 +339,7 @@ def test_login_of_the_config_counts(tmp_path: Path) -> None:
 def test_single_node_is_refused_before_a_machine_starts(tmp_path: Path) -> None:
     document = config(more={"install-to-disk.service": ""})
 
-    with pytest.raises(InputError, match="of a single node, which ipi_bootstrap cannot install"):
+    with pytest.raises(InputError, match="for a single node, which ipi_bootstrap cannot install"):
         merged(tmp_path, document)
 
 

@@ -95,9 +95,9 @@ def test_the_version_is_what_the_image_reports(text: str, version: str) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (REPORT.removesuffix("%%end\n"), "has no end"),
-        ("", "has no end"),
-        ("%%os-release\n%%programs\n%%end\n", "no program at all"),
+        (REPORT.removesuffix("%%end\n"), "is cut after"),
+        ("", "is cut after"),
+        ("%%os-release\n%%programs\n%%end\n", "list of programs is empty"),
     ],
 )
 def test_a_list_that_is_cut_or_empty_is_a_problem_of_the_rig(text: str, problem: str) -> None:

@@ -126,5 +126,5 @@ def test_no_pods_give_no_states(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "time=... level=fatal", '{"items": 3}'])
 def test_output_that_is_not_a_list_of_pods_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"Expecting|no list"):
+    with pytest.raises(ValueError, match=r"Expecting|not a list"):
         parse_sandbox_states(text, POD)

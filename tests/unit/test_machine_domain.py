@@ -112,7 +112,7 @@ def test_segment_is_a_card_in_the_golden_domain(arch: str, golden: Golden) -> No
 def test_an_address_too_long_for_dhcp_is_refused() -> None:
     netboot = f"http://10.0.2.2:20080/{'x' * 128}"
 
-    with pytest.raises(InputError, match="more than 127 bytes"):
+    with pytest.raises(InputError, match="longer than 127 bytes"):
         replace(a_domain(), netboot=netboot).to_xml()
 
 

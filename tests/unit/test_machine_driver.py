@@ -8,9 +8,9 @@ from harness.machine.driver import Code, explain
 @pytest.mark.parametrize(
     ("uri", "code", "way_out"),
     [
-        ("qemu:///embed", Code.NO_CONNECT, "install libvirt's QEMU driver"),
-        ("qemu:///embed", Code.INVALID_ARG, "create the system user"),
-        ("qemu:///system", Code.SYSTEM_ERROR, "start libvirt's daemon"),
+        ("qemu:///embed", Code.NO_CONNECT, "Install libvirt's QEMU driver"),
+        ("qemu:///embed", Code.INVALID_ARG, "Create the system user"),
+        ("qemu:///system", Code.SYSTEM_ERROR, "Start libvirt's daemon"),
         ("qemu:///system", Code.AUTH_UNAVAILABLE, "group libvirt"),
         ("bogus:///", 1, "connection URIs"),
     ],

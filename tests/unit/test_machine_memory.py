@@ -144,7 +144,7 @@ def test_what_does_not_fit_is_refused_with_the_figures(tmp_path: Path, run: Run)
 
     text = str(caught.value)
     assert caught.value.wanted_mib == 2048
-    assert "2048 MiB wanted, 1024 MiB available" in text
+    assert "2048 MiB needed, 1024 MiB available" in text
     assert "host available 4096 MiB" in text
     assert "cgroup limit 3072 MiB with 2048 MiB in use" in text
 

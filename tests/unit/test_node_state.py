@@ -89,13 +89,13 @@ def test_booted_deployment_is_found_behind_others() -> None:
 
 
 def test_snapshot_of_errors_only_is_truncated() -> None:
-    with pytest.raises(RigError, match="is cut: no %%end after ''"):
+    with pytest.raises(RigError, match="no %%end after ''"):
         parse("%!packages: rpm: broken\n")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.9])
 def test_truncated_snapshot_is_refused(share: float) -> None:
-    with pytest.raises(RigError, match="is cut: no %%end"):
+    with pytest.raises(RigError, match="no %%end"):
         parse(AFTER[: int(len(AFTER) * share)])
 
 
@@ -104,7 +104,7 @@ def test_missing_section_is_named(name: str) -> None:
     start = AFTER.index(f"%%{name}\n")
     rest = AFTER[AFTER.index("\n%%", start) + 1 :]
 
-    with pytest.raises(RigError, match=f"lacks the sections {name}$"):
+    with pytest.raises(RigError, match=rf"lacks the sections {name}\."):
         parse(AFTER[:start] + rest)
 
 
@@ -113,13 +113,13 @@ def test_missing_section_is_named(name: str) -> None:
     [
         ("%%kernel", "%%kernel\n6.1\n%%kernel", "unexpected section %%kernel"),
         ("%%kernel", "%%weather\nfair\n%%kernel", "unexpected section %%weather"),
-        ("%%kernel", "%%kernel\nsecond", "%%kernel of the snapshot has 2 lines"),
-        ("%%packages", "%%packages\nnonsense", "not a package line"),
-        ("%%mounts", "%%mounts\nnonsense", "not a line of mountinfo"),
-        ("%%mounts", "%%mounts\n36 35 98:0 / /mnt - ext4 /dev/x rw", "not a line of mountinfo"),
-        ("%%mounts", "%%mounts\n36 35 98:0 / /mnt rw - ext4", "not a line of mountinfo"),
-        ('"deployments"', '"oddments"', "cannot read `rpm-ostree status --json`"),
-        ('"deployments" :', '"deployments" : 3,', "cannot read `rpm-ostree status --json`"),
+        ("%%kernel", "%%kernel\nsecond", "%%kernel has 2 lines"),
+        ("%%packages", "%%packages\nnonsense", "unexpected line"),
+        ("%%mounts", "%%mounts\nnonsense", "mountinfo: unexpected line"),
+        ("%%mounts", "%%mounts\n36 35 98:0 / /mnt - ext4 /dev/x rw", "mountinfo: unexpected line"),
+        ("%%mounts", "%%mounts\n36 35 98:0 / /mnt rw - ext4", "mountinfo: unexpected line"),
+        ('"deployments"', '"oddments"', "`rpm-ostree status --json`: unexpected output"),
+        ('"deployments" :', '"deployments" : 3,', "`rpm-ostree status --json`: unexpected output"),
     ],
 )
 def test_unreadable_section_is_an_error(old: str, new: str, message: str) -> None:

@@ -74,9 +74,9 @@ def test_installers_config_is_refused_by_name_where_it_would_be_passed_over() ->
     catalogue = Catalogue([takes, CATALOGUE.named("applied")])
 
     catalogue.require_installer_config_taken(["bootstrap"])
-    with pytest.raises(InputError, match="not for the scenario applied") as refused:
+    with pytest.raises(InputError, match="not supported by the scenario applied") as refused:
         catalogue.require_installer_config_taken(["bootstrap", "applied"])
-    assert "run one of bootstrap, ipi_bootstrap, sno, sno_pxe, upi" in refused.value.remedy
+    assert "run one of: bootstrap, ipi_bootstrap, sno, sno_pxe, upi" in refused.value.remedy
 
 
 def test_level_that_a_projects_scenario_makes_up_is_told() -> None:

@@ -275,7 +275,7 @@ def test_blame_and_rule_are_properties_of_the_test() -> None:
     )  # fmt: skip
     test, report = item(), red()
 
-    add_properties(test, report, Blame.PRODUCT, ProductError("panic", seen))
+    add_properties(test, report, Blame.PRODUCT, ProductError("panic", sighting=seen))
 
     expected = [("class", "product"), ("rule", "kernel-panic"), ("phase", "kernel")]
     assert test.user_properties == expected

@@ -115,7 +115,7 @@ def test_fenced_node_is_reset_by_its_bmc_and_comes_back(tmp_path: Path, inputs: 
     with play(replace(fencing.SCENARIO, machines=machines), host.rig, inputs) as nodes:
         assert list(nodes) == ["node-0", "node-1"]
         assert [node.reboots for node in nodes.values()] == [1, 2]
-        with pytest.raises(InputError, match="one of several"):
+        with pytest.raises(InputError, match="several nodes"):
             _ = nodes.only
 
     assert guest.status == 204

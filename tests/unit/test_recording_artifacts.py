@@ -107,7 +107,7 @@ def test_folder_that_the_user_named_keeps_everything(tmp_path: Path) -> None:
 def test_folder_that_cannot_hold_evidence_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    with pytest.raises(InputError, match="file: cannot hold evidence: Not a directory"):
+    with pytest.raises(InputError, match="file: cannot be written: Not a directory"):
         make_artifacts(tmp_path / "file").folder  # noqa: B018
 
 

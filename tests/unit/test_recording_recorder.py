@@ -338,7 +338,7 @@ def test_run_without_a_report_that_goes_on_is_left_alone(desk: Desk) -> None:
     write_machine(desk.artifacts.path, boots=1)
     (desk.artifacts.path / "report.json").unlink(missing_ok=True)
 
-    with pytest.raises(InputError, match="is of a run that still goes on"):
+    with pytest.raises(InputError, match="the run is still active"):
         rebuild(desk.artifacts.path)
 
 
@@ -346,7 +346,7 @@ def test_run_that_goes_on_is_left_alone(desk: Desk) -> None:
     desk.recorder.begin()
     write_all(desk.recorder.record(), desk.artifacts.path)
 
-    with pytest.raises(InputError, match="is of a run that still goes on"):
+    with pytest.raises(InputError, match="the run is still active"):
         rebuild(desk.artifacts.path)
 
 

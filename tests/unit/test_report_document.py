@@ -140,7 +140,7 @@ def test_newer_run_with_other_fields_is_told_as_newer(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     path.write_text('{"schema": 3, "id": {"of": "another form"}}')
 
-    with pytest.raises(InputError, match="has schema 3"):
+    with pytest.raises(InputError, match="unknown schema 3"):
         document.read(path)
 
 

@@ -237,10 +237,10 @@ def _damaged(file: Path) -> None:
     ("make", "problem"),
     [
         (_text, "file is not a database"),
-        (_foreign, "is the database of another program"),
-        (_newer, f"is a history of version {VERSION + 1}; this program knows {VERSION}"),
+        (_foreign, "the database of another program"),
+        (_newer, f"a history of version {VERSION + 1}; this program reads up to {VERSION}"),
         (_damaged, "malformed"),
-        (Path.mkdir, "unable to open|is no file"),
+        (Path.mkdir, "unable to open|no such file"),
     ],
 )
 def test_a_file_that_is_no_history_is_refused_and_kept(
@@ -258,7 +258,7 @@ def test_a_file_that_is_no_history_is_refused_and_kept(
 
 
 def test_missing_file_and_missing_folder_are_told(file: Path) -> None:
-    with pytest.raises(InputError, match="is no file"):
+    with pytest.raises(InputError, match="no such file"):
         read(file)
     with pytest.raises(InputError, match="unable to open"):
         append(file / "missing/nightly.db", record(1))
@@ -279,7 +279,7 @@ def test_outcome_of_tomorrow_is_told(file: Path) -> None:
     append(file, record(1, tests=(case(Outcome.PASSED),)))
     execute(file, "UPDATE tests SET outcome = 'blue'")
 
-    with pytest.raises(InputError, match="does not know: 'blue'"):
+    with pytest.raises(InputError, match="unknown content: 'blue'"):
         read(file)
 
 
@@ -293,7 +293,7 @@ def test_outcome_of_tomorrow_is_told(file: Path) -> None:
 def test_what_is_no_date_is_refused(
     file: Path, use: Callable[[Path], object], subject: str
 ) -> None:
-    with pytest.raises(InputError, match="'yesterday' is no date") as caught:
+    with pytest.raises(InputError, match="'yesterday' is not a date") as caught:
         use(file)
 
     assert caught.value.subject == subject

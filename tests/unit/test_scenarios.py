@@ -47,25 +47,25 @@ PLAN = MachinePlan(name="node", memory_mib=1, config=lambda _: {})
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"steps": STEPS[1:]}, "step login: the machine is not on yet"),
-        ({"steps": (*STEPS, STEPS[0])}, "step switch-on-2: the machine is on already"),
-        ({"steps": STEPS[:1]}, "machine 'node' is judged, but no step logs in to it"),
-        ({"steps": (*STEPS, SwitchOn(machine="odd"))}, "names the unknown machine 'odd'"),
+        ({"steps": STEPS[1:]}, "step login: the machine is not on"),
+        ({"steps": (*STEPS, STEPS[0])}, "step switch-on-2: the machine is already on"),
+        ({"steps": STEPS[:1]}, "no step logs in to the judged machine 'node'"),
+        ({"steps": (*STEPS, SwitchOn(machine="odd"))}, "unknown machine 'odd'"),
         (
             {"steps": (*STEPS, Reach(machine="node", phase="multi-usr", limit_s=1.0))},
-            "step multi-usr waits for an unknown phase; known: firmware, boot-loader",
+            "unknown phase 'multi-usr' in step multi-usr; known: firmware, boot-loader",
         ),
-        ({"machines": (PLAN, PLAN)}, "has two machines of one name"),
-        ({"machines": (replace(PLAN, is_judged=False),)}, "has no machine that is judged"),
+        ({"machines": (PLAN, PLAN)}, "two machines with one name"),
+        ({"machines": (replace(PLAN, is_judged=False),)}, "no machine to judge"),
         (
             {"machines": (replace(PLAN, link=PrivateLink(name="wire")),)},
-            "link 'wire' has 1 ends instead",
+            "link 'wire': 1 ends instead",
         ),
         ({"machines": (replace(PLAN, delivery=InMedium()),)}, "delivery is for a live medium"),
         ({"machines": (replace(PLAN, medium=FromIso()),)}, "its delivery is for a disk"),
         (
             {"machines": (replace(PLAN, delivery=ByPointer(service="x")),)},
-            "no service is called 'x'",
+            "unknown service 'x'",
         ),
     ],
 )

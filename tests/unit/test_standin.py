@@ -195,7 +195,7 @@ def _toolchain(folder: Path, lines: list[str], build_script: str) -> golang.Tool
 def test_failed_build_says_why_and_leaves_no_log(tmp_path: Path) -> None:
     argv = ["sh", "-c", "echo no space left >&2; exit 3"]
 
-    with pytest.raises(RigError, match=r"exit 3\): no space left"):
+    with pytest.raises(RigError, match=r"exited 3: no space left"):
         build.run_build(argv, tmp_path / "log", Deadline.after(10), lambda _: None)
 
     assert not (tmp_path / "log").exists()

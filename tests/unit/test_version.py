@@ -44,7 +44,7 @@ def test_rhel_major(text: str, major: int) -> None:
 
 
 def test_rhel_major_of_fedora_coreos_is_an_error() -> None:
-    with pytest.raises(InputError, match="does not say which RHEL"):
+    with pytest.raises(InputError, match="without a RHEL part"):
         _ = parse("44.20260720.1.1").rhel_major
 
 
@@ -56,7 +56,7 @@ def test_rhel_major_of_fedora_coreos_is_an_error() -> None:
     ],
 )  # fmt: skip
 def test_other_texts_are_refused(text: str) -> None:
-    with pytest.raises(InputError, match="is not a CoreOS version"):
+    with pytest.raises(InputError, match="not a CoreOS version"):
         parse(text)
     assert parsed(text) is None
 

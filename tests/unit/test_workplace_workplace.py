@@ -149,7 +149,7 @@ def test_nodes_of_one_scenario_are_brought_up_once_for_all_their_tests(played: l
             assert machine in nodes
     with place.nodes(scenario("one")), place.nodes(scenario("one")):
         assert played == ["up two", "down two", "up one"]
-    with place.nodes(scenario("two", 2)), pytest.raises(InputError, match="one of several: node-0"):
+    with place.nodes(scenario("two", 2)), pytest.raises(InputError, match="several nodes: node-0"):
         _ = nodes.only
     place.close()
 
@@ -185,7 +185,7 @@ def test_scenario_that_failed_fails_the_same_for_all_its_nodes_until_one_asks_ag
 
 
 def test_end_state_of_several_nodes_is_refused_before_one_boots(played: list[str]) -> None:
-    with pytest.raises(InputError, match="is of several nodes: node-0, node-1"):
+    with pytest.raises(InputError, match="has several nodes: node-0, node-1"):
         make_place().end_state(scenario("two", 2))
 
     assert played == []

@@ -156,4 +156,5 @@ def _unwritable(path: Path, exc: OSError) -> InputError:
     with suppress(OSError):
         free = f"{shutil.disk_usage(path.parent).free >> 20} MiB"
     problem = f"the cache cannot be written: {exc.strerror or exc} ({free} free)"
-    return InputError(str(path.parent), problem, "free space, or point XDG_CACHE_HOME elsewhere")
+    remedy = "Free disk space, or set XDG_CACHE_HOME to another folder."
+    return InputError(str(path.parent), problem, remedy)

@@ -85,7 +85,9 @@ def decompress(
             _write_sparse(out, block)
             progress.at(packed.tell(), total_bytes)
             if deadline.is_over:
-                raise DeadlineError(f"decompressing {subject}", deadline.limit_s, "not at its end")
+                goal = f"decompressing {subject}"
+                reason = f"{packed.tell()} of {total_bytes} B read"
+                raise DeadlineError(goal, deadline.limit_s, reason)
         out.truncate()
 
 
@@ -93,8 +95,8 @@ def _read(plain: IO[bytes], subject: str) -> bytes:
     try:
         return plain.read(_READ_BYTES)
     except DAMAGE as exc:
-        problem = f"its compressed data is damaged or truncated ({exc})"
-        raise InputError(subject, problem, "fetch the file again") from exc
+        problem = f"damaged or truncated compressed data ({exc})"
+        raise InputError(subject, problem, "Download the file again.") from exc
 
 
 def _write_sparse(out: BinaryIO, block: bytes) -> None:

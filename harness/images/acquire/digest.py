@@ -23,7 +23,7 @@ def parse_sha256(text: str) -> Sha256:
     """
     digits = text.strip().lower().removeprefix("sha256:")
     if not _HEX.fullmatch(digits):
-        raise InputError(repr(text), "is not a sha256 sum", "give 64 hexadecimal digits")
+        raise InputError(repr(text), "not a sha256 sum", "Use 64 hexadecimal digits.")
     return Sha256(digits)
 
 
@@ -49,3 +49,14 @@ def _sum_in(line: str) -> Sha256 | None:
         if _HEX.fullmatch(word):
             return Sha256(word)
     return None
+
+
+def mismatch(subject: str, expected: Sha256, got: Sha256, *, is_compressed: bool) -> InputError:
+    """Return the error for a file with another sum than `expected`."""
+    remedy = "Correct the sum, or download the file again."
+    if is_compressed:  # Stream metadata has both sums, `sha256` and `uncompressed-sha256`.
+        remedy = (
+            "Use the sum of the compressed file (`sha256` in CoreOS stream metadata, not "
+            "`uncompressed-sha256`), or download the file again."
+        )
+    return InputError(subject, f"wrong digest: expected sha256 {expected}, got {got}", remedy)

@@ -64,8 +64,8 @@ def inspect_disk_image(path: Path, subject: str, deadline: Deadline) -> DiskImag
 def _raw(head: bytes, size_bytes: int, subject: str) -> DiskImage:
     other = _name_of_other(head)
     if other or head[_BOOT_SIGNATURE] != b"\x55\xaa":
-        problem = f"is not a disk image but {other or 'something unknown (no boot signature)'}"
-        raise InputError(subject, problem, "name a qcow2 or raw disk image, such as *-qemu.*.qcow2")
+        problem = f"not a disk image but {other or 'something unknown (no boot signature)'}"
+        raise InputError(subject, problem, "Use a qcow2 or raw disk image, such as *-qemu.*.qcow2.")
     if head[512:520] == b"EFI PART":
         (backup_lba,) = struct.unpack("<Q", head[_GPT_BACKUP_LBA])
         _require_size(size_bytes, (backup_lba + 1) * _SECTOR_BYTES, subject)
@@ -74,8 +74,8 @@ def _raw(head: bytes, size_bytes: int, subject: str) -> DiskImage:
 
 def _require_size(size_bytes: int, wanted_bytes: int, subject: str) -> None:
     if size_bytes < wanted_bytes:
-        problem = f"is truncated: {size_bytes} bytes, its partition table says {wanted_bytes}"
-        raise InputError(subject, problem, "fetch the file again")
+        problem = f"truncated: {size_bytes} bytes, its partition table says {wanted_bytes}"
+        raise InputError(subject, problem, "Download the file again.")
 
 
 def _name_of_other(head: bytes) -> str | None:
@@ -85,7 +85,9 @@ def _name_of_other(head: bytes) -> str | None:
     start = head[:_SECTOR_BYTES].lstrip()
     if start[:1] == b"<":
         return "an HTML or XML page"
-    return "a text file" if _is_text(start) else None
+    if not _is_text(start):
+        return None
+    return "a JSON file" if start[:1] == b"{" else "a text file"
 
 
 def _is_text(start: bytes) -> bool:
@@ -99,10 +101,11 @@ def _qcow2(path: Path, subject: str, deadline: Deadline) -> DiskImage:
     details = image.get("format-specific", {}).get("data", {})
     backing = image.get("backing-filename") or details.get("data-file")
     if backing:
-        problem = f"needs another file: {backing}"
-        raise InputError(subject, problem, f"flatten it: qemu-img convert -O qcow2 {path} FLAT")
+        problem = f"depends on another file: {backing}"
+        remedy = f"Flatten it with `qemu-img convert -O qcow2 {path} FLAT`."
+        raise InputError(subject, problem, remedy)
     if image.get("encrypted") or "encrypt" in details:
-        raise InputError(subject, "is encrypted", "name an image without encryption")
+        raise InputError(subject, "encrypted", "Use an image without encryption.")
     _check(path, subject, deadline)
     return DiskImage(format=DiskFormat.QCOW2, virtual_size_bytes=int(image["virtual-size"]))
 
@@ -125,5 +128,5 @@ def _check(path: Path, subject: str, deadline: Deadline) -> None:
 
 def _damaged(subject: str, said: str) -> InputError:
     first = next(iter(said.strip().splitlines()), "no reason given")
-    problem = f"is a damaged or truncated qcow2 image: {first.removeprefix('qemu-img: ')}"
-    return InputError(subject, problem, "fetch the file again")
+    problem = f"a damaged or truncated qcow2 image: {first.removeprefix('qemu-img: ')}"
+    return InputError(subject, problem, "Download the file again.")

@@ -15,7 +15,8 @@ from typing import BinaryIO
 
 import httpx
 
-from harness.images.acquire.digest import Sha256, sha256_of
+from harness.images.acquire.compression import compression_of
+from harness.images.acquire.digest import Sha256, mismatch, sha256_of
 from harness.images.acquire.progress import Reporter, TransferProgress, transfer_progress
 from harness.images.acquire.url import shown_url
 from harness.model.clock import Deadline, NotYet, wait_for
@@ -30,6 +31,7 @@ _ABSENT = (httpx.codes.FORBIDDEN, httpx.codes.NOT_FOUND, httpx.codes.GONE)
 # Answers to a request for the rest: the rest, or that nothing is left.
 _RESUMED = (httpx.codes.PARTIAL_CONTENT, httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE)
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_SLOW = "Check the network and the server."
 
 
 def file_name(url: str) -> str:
@@ -42,11 +44,9 @@ def file_name(url: str) -> str:
         parsed = httpx.URL(url)
         parsed.host.encode("idna")  # an empty label crashes the resolver
     except (httpx.InvalidURL, UnicodeError) as exc:
-        problem = f"is a malformed URL: {exc}"
-        raise InputError(shown_url(url), problem, "correct its spelling") from exc
+        raise InputError(shown_url(url), f"a malformed URL: {exc}", "Correct the URL.") from exc
     if not parsed.host:
-        problem = "is a malformed URL: it has no host"
-        raise InputError(shown_url(url), problem, "correct its spelling")
+        raise InputError(shown_url(url), "a malformed URL without a host", "Correct the URL.")
     return Path(parsed.path).name
 
 
@@ -72,10 +72,10 @@ def download(
             part.unlink(missing_ok=True)
             got = transfer.complete()
     if got != sha256:
-        part.unlink(missing_ok=True)
-        problem = f"wrong digest: expected sha256 {sha256}, got {got}"
-        remedy = "correct the sum, or find out who changed the file"
-        raise InputError(shown_url(url), problem, remedy)
+        with part.open("rb") as file:
+            is_compressed = compression_of(file) is not None
+        part.unlink()
+        raise mismatch(shown_url(url), sha256, got, is_compressed=is_compressed)
     part.rename(target)
 
 
@@ -91,12 +91,13 @@ def fetch_text(url: str, deadline: Deadline) -> str | None:
             if answer.status_code in _ABSENT:
                 return None
             if not answer.is_success:
-                raise InputError(shown_url(url), _said(answer), "try again later, or check the URL")
+                remedy = "Check the URL, or try again later."
+                raise InputError(shown_url(url), _said(answer), remedy)
             return _read_text(answer, shown_url(url), deadline)
     except httpx.RequestError as exc:
         if deadline.is_over:  # each wait for the server ends with it, too
             raise DeadlineError(
-                f"the text at {shown_url(url)}", deadline.limit_s, str(exc) or type(exc).__name__
+                f"download of {shown_url(url)}", deadline.limit_s, _reason(exc), _SLOW
             ) from exc
         raise _unreachable(url, exc) from exc
 
@@ -109,7 +110,8 @@ def _read_text(answer: httpx.Response, shown: str, deadline: Deadline) -> str:
         if len(text) >= _TEXT_LIMIT_BYTES:
             break
         if deadline.is_over:
-            raise DeadlineError(f"the text at {shown}", deadline.limit_s, f"at {len(text)} B")
+            reason = f"{len(text)} B read"
+            raise DeadlineError(f"download of {shown}", deadline.limit_s, reason, _SLOW)
     return text[:_TEXT_LIMIT_BYTES].decode(errors="replace")
 
 
@@ -134,7 +136,7 @@ class _Transfer:
 
     def complete(self) -> Sha256:
         """Download to the end and return the sum."""
-        goal = f"the download of {shown_url(self._url)}"
+        goal = f"download of {shown_url(self._url)}"
         wait_for(goal, self._attempt, self._deadline, tick_s=1.0)
         return sha256_of(self._part)
 
@@ -176,8 +178,9 @@ class _Transfer:
             file.write(chunk)
             self._progress.at(file.tell(), total)
             if self._deadline.is_over:
-                goal = f"the download of {shown_url(self._url)}"
-                raise DeadlineError(goal, self._deadline.limit_s, f"at {file.tell()} of {total} B")
+                goal = f"download of {shown_url(self._url)}"
+                reason = f"{file.tell()} of {total} B read"
+                raise DeadlineError(goal, self._deadline.limit_s, reason, _SLOW)
 
     def _check(self, answer: httpx.Response) -> None:
         said = _said(answer)
@@ -186,7 +189,7 @@ class _Transfer:
         if answer.is_server_error:
             raise NotYet(said)
         if not answer.is_success:
-            remedy = "check the URL, and the login if it needs one"
+            remedy = "Check the URL, and the login if the server needs one."
             raise InputError(shown_url(self._url), said, remedy)
 
 
@@ -220,7 +223,7 @@ def _timeout(deadline: Deadline) -> httpx.Timeout:
 
 
 def _unreachable(url: str, exc: Exception) -> InputError:
-    remedy = "check the URL, the network and the proxy settings (HTTPS_PROXY, NO_PROXY)"
+    remedy = "Check the URL, the network and the proxy settings (HTTPS_PROXY, NO_PROXY)."
     return InputError(shown_url(url), f"cannot be downloaded: {_reason(exc)}", remedy)
 
 

@@ -98,12 +98,13 @@ class _Layers:
                 while (member := layer.next()) is not None:
                     if self.deadline.is_over:
                         limit_s = self.deadline.limit_s
-                        raise DeadlineError(f"reading {self.subject}", limit_s, "not at its end")
+                        goal = f"reading {self.subject}"
+                        raise DeadlineError(goal, limit_s, "not all of its layers are read")
                     yield member, layer
                     cast("Any", layer).members = []  # else they pile up
         except (*DAMAGE, OSError, tarfile.TarError) as exc:
-            problem = f"has a layer that cannot be read: {exc}"
-            raise InputError(self.subject, problem, "check the image, or pull it again") from exc
+            problem = f"unreadable layer: {exc}"
+            raise InputError(self.subject, problem, "Pull or push the image again.") from exc
 
     def extract(self, place: MemberPlace, target: Path) -> None:
         """Write the content of one file to `target`."""
@@ -111,14 +112,15 @@ class _Layers:
             if path_of(member) != place.member or not member.isreg():
                 continue
             if member.size > _MAX_DATABASE_BYTES:
-                problem = f"has an implausible rpm database of {member.size} bytes"
-                raise InputError(self.subject, problem, "check the image")
+                problem = f"implausible rpm database of {member.size} bytes"
+                raise InputError(self.subject, problem, "Check how the image was built.")
             try:
                 with target.open("wb") as out:
                     shutil.copyfileobj(cast("IO[bytes]", layer.extractfile(member)), out)
             except (*DAMAGE, OSError) as exc:
-                problem = f"its rpm database cannot be unpacked to {target.parent}: {exc}"
-                raise InputError(self.subject, problem, "free space, or set TMPDIR") from exc
+                problem = f"the rpm database cannot be unpacked to {target.parent}: {exc}"
+                remedy = "Free disk space, or set TMPDIR to another folder."
+                raise InputError(self.subject, problem, remedy) from exc
             return
 
 
@@ -210,14 +212,14 @@ def _blobs(layout: Path, digest: str, subject: str) -> tuple[Path, ...]:
         image: Any = json.loads(manifest.read_text())
         return tuple(_blob(layout, layer["digest"]) for layer in image["layers"])
     except (OSError, ValueError, KeyError, IndexError, TypeError) as exc:
-        problem = f"has no readable manifest: {exc}"
-        raise InputError(subject, problem, "check the image with `skopeo inspect`") from exc
+        problem = f"unreadable manifest: {exc}"
+        raise InputError(subject, problem, "Check the image with `skopeo inspect`.") from exc
 
 
 def _blob(layout: Path, digest: str) -> Path:
     match = _DIGEST.fullmatch(digest)
     if match is None:
-        raise ValueError(f"{digest!r} is no digest")
+        raise ValueError(f"not a digest: {digest!r}")
     return layout / "blobs" / "sha256" / match[1]
 
 

@@ -60,8 +60,8 @@ class Tree:
         for member in members:
             layer.take(member)
             if len(layer.names) > _MAX_NODES:
-                problem = f"has a layer of more than {_MAX_NODES} files"
-                raise InputError("the image", problem, "check the image")
+                problem = f"a layer with more than {_MAX_NODES} files"
+                raise InputError("the image", problem, "Check how the image was built.")
         kept = {path: node for path, node in self._nodes.items() if not layer.hides(path)}
         self._nodes = kept | layer.nodes
 

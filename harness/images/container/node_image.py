@@ -115,20 +115,21 @@ def _digest(text: str) -> str:
 
 
 def _malformed(source: Source) -> InputError:
-    problem = "has a manifest or configuration that is neither OCI nor Docker schema 2"
-    return InputError(str(source.reference), problem, "push the image again with a current tool")
+    problem = "manifest or configuration is neither OCI nor Docker schema 2"
+    return InputError(str(source.reference), problem, "Push the image with a current tool.")
 
 
 def _choose(source: Source, index: Mapping[str, Any]) -> Source:
     subject = str(source.reference)
     platforms = _platforms(source, index)
     if source.go_arch not in platforms:
-        problem = f"has no image for {source.arch}, only for {', '.join(sorted(platforms))}"
-        raise InputError(subject, problem, "name an image for this architecture")
+        problem = f"no image for {source.arch}, only for {', '.join(sorted(platforms))}"
+        raise InputError(subject, problem, f"Use an image for {source.arch}.")
     if source.reference.transport is not Transport.DOCKER:
         # skopeo has no notation for one image out of a local list.
-        remedy = f"skopeo --override-arch={source.go_arch} copy {subject} oci:ONE, and name oci:ONE"
-        raise InputError(subject, "is a local list of images for several architectures", remedy)
+        command = f"skopeo --override-arch={source.go_arch} copy {subject} oci:ONE"
+        remedy = f"Run `{command}`, and use oci:ONE."
+        raise InputError(subject, "a local list of images for several architectures", remedy)
     return _pinned(source, platforms[source.go_arch])
 
 
@@ -155,8 +156,8 @@ def _labels(source: Source, deadline: Deadline) -> dict[str, str]:
     config = _parsed(source, inspect_config(source, deadline))
     arch = config.get("architecture")
     if arch != source.go_arch:
-        problem = f"is for {arch}, not for {source.arch}"
-        raise InputError(str(source.reference), problem, "name an image for this architecture")
+        problem = f"an image for {arch}, not for {source.arch}"
+        raise InputError(str(source.reference), problem, f"Use an image for {source.arch}.")
     try:
         return dict((config.get("config") or {}).get("Labels") or {})
     except (AttributeError, TypeError, ValueError) as exc:

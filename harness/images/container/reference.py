@@ -67,29 +67,31 @@ def parse(text: str) -> Reference:
         InputError: unknown or missing transport, nothing after it, or unprintable characters.
     """
     if not text.strip() or _UNPRINTABLE.search(text):
-        raise InputError(repr(text), "is not an image reference", _remedy("registry/name:tag"))
+        raise InputError(repr(text), "not an image reference", _remedy("registry/name:tag"))
     name, colon, rest = text.partition(":")
     if not colon or name not in set(Transport):
-        raise InputError(text, "names no known transport", _remedy(text))
+        raise InputError(text, "unknown transport", _remedy(text))
     transport = Transport(name)
     if transport is Transport.DOCKER:
         rest = _registry_name(text, rest)
     if not rest:
-        raise InputError(text, f"nothing follows {transport.prefix}", "name the image after it")
+        problem = f"no image after {transport.prefix}"
+        raise InputError(text, problem, f"Write {transport.prefix}NAME.")
     return Reference(transport=transport, rest=rest)
 
 
 def _registry_name(text: str, rest: str) -> str:
     if not rest.startswith("//"):
-        raise InputError(text, "docker: wants two slashes", f"write docker://{rest.lstrip('/')}")
+        problem = "no two slashes after docker:"
+        raise InputError(text, problem, f"Write docker://{rest.lstrip('/')} instead.")
     if " " in rest:
-        raise InputError(text, "has a blank in a registry name", "remove the blank")
+        raise InputError(text, "a space in the name of the image", "Remove the space.")
     return rest.removeprefix("//")
 
 
 def _remedy(text: str) -> str:
     if text.startswith(("/", "./", "../", "~")):
-        return f"write oci:{text} for a layout folder or oci-archive:{text} for a tar file"
+        return f"Write oci:{text} for a layout folder or oci-archive:{text} for a tar file."
     bare = text.partition("://")[2] or text
     known = ", ".join(transport.prefix for transport in Transport)
-    return f"write docker://{bare} for an image in a registry; known transports: {known}"
+    return f"Write docker://{bare} for an image in a registry; known transports: {known}."

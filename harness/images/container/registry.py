@@ -145,7 +145,8 @@ def _start(
                 continue
             stack.enter_context(attempt.pop_all())
             return registry
-    raise RigError(f"no free port for the registry after {_PORT_TRIES} tries; see {log}")
+    problem = f"no free port after {_PORT_TRIES} tries"
+    raise RigError("local registry", problem, f"Look at its log, {log}.")
 
 
 def _prepare(run_dir: Path) -> tuple[Path, Certificate]:
@@ -181,14 +182,15 @@ def _wait_until_it_answers(
         base_url=base, verify=trust, trust_env=False, timeout=_ASK_WITHIN_S
     ) as client:
         ask = partial(_ask, child, client, log)
-        wait_for(f"an answer of the registry at {base}", ask, deadline, tick_s=0.05)
+        wait_for(f"local registry at {base}", ask, deadline, tick_s=0.05)
 
 
 def _ask(child: subprocess.Popen[bytes], client: httpx.Client, log: Path) -> None:
     if child.poll() is not None:
         said = log.read_text(errors="replace")[-_LOG_TAIL:]
         kind = _PortTakenError if "address already in use" in said else RigError
-        raise kind(f"the registry ended with status {child.returncode}: {said}")
+        problem = f"ended with status {child.returncode}: {said}"
+        raise kind("local registry", problem, f"Look at its log, {log}.")
     try:
         answer = client.get("/v2/")
     except httpx.TransportError as exc:

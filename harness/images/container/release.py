@@ -26,6 +26,7 @@ from harness.model.errors import InputError
 
 _REFERENCES = "release-manifests/image-references"
 _LIMIT_BYTES = 16 << 20
+_INSPECT = "Check the image with `oc adm release info`."
 _VERSION = "io.openshift.release"
 
 
@@ -68,8 +69,8 @@ def parse_references(text: str, subject: str, wish: StreamWish) -> Released:
     images = [image for tag in tags if (image := streams.of_tag(*tag)) is not None]
     if not images:
         listed = ", ".join(sorted(name for name, _, _ in tags))
-        problem = f"names no node image: no rhel-coreos or stream-coreos among {listed}"
-        raise InputError(subject, problem, "name the node image itself with --node-image")
+        problem = f"no node image (rhel-coreos or stream-coreos) among {listed}"
+        raise InputError(subject, problem, "Name the node image with --node-image.")
     image, reason = streams.choose(images, wish, subject)
     return Released(reference=parse(f"docker://{image.spec}"), stream=str(image), reason=reason)
 
@@ -84,8 +85,9 @@ def read_references(layout: Path, subject: str) -> str:
         text = _search(_blob(layout, digest), subject)
         if text is not None:
             return text
-    problem = f"is not a release image: it has no {_REFERENCES}"
-    raise InputError(subject, problem, "name a release image, or a node image with --node-image")
+    problem = f"not a release image: it has no {_REFERENCES}"
+    remedy = "Use a release image, or name a node image with --node-image."
+    raise InputError(subject, problem, remedy)
 
 
 def _fetch_references(release: Source, deadline: Deadline, target: Path) -> None:
@@ -121,16 +123,16 @@ def _search(blob: Path, subject: str) -> str | None:
                 if member.name.removeprefix("./") == _REFERENCES and member.isreg():
                     return _text(layer, member, subject)
     except (*DAMAGE, tarfile.TarError) as exc:
-        problem = f"has a layer that cannot be read: {exc}"
-        raise InputError(subject, problem, "check the release image") from exc
+        problem = f"unreadable layer: {exc}"
+        raise InputError(subject, problem, "Pull or push the image again.") from exc
     return None
 
 
 def _text(layer: tarfile.TarFile, member: tarfile.TarInfo, subject: str) -> str:
     file = layer.extractfile(member)
     if file is None or member.size > _LIMIT_BYTES:
-        problem = f"has an implausible {_REFERENCES} of {member.size} bytes"
-        raise InputError(subject, problem, "check the release image")
+        problem = f"implausible {_REFERENCES} of {member.size} bytes"
+        raise InputError(subject, problem, _INSPECT)
     return file.read().decode(errors="replace")
 
 
@@ -143,5 +145,5 @@ def _tags(text: str, subject: str) -> list[tuple[str, str, Mapping[str, str]]]:
             if tag["from"]["kind"] == "DockerImage"
         ]
     except (ValueError, KeyError, TypeError) as exc:
-        problem = f"has an {_REFERENCES} that is no image stream"
-        raise InputError(subject, problem, "check the release image") from exc
+        problem = f"{_REFERENCES} is not an image stream"
+        raise InputError(subject, problem, _INSPECT) from exc

@@ -27,16 +27,19 @@ from harness.model.errors import DeadlineError, InputError
 
 _FATAL = re.compile(r'level=fatal msg=("(?:[^"\\]|\\.)*")')
 _PREAMBLE = re.compile(r'^(\(\d+/\d+\): )?(Error )?([Pp]arsing image name "[^"]*": )?')
-_LOGIN = "log in to that registry and name the file with --authfile"
+_LOGIN = "Log in to that registry, and name the file of credentials with --authfile."
 _REMEDIES = (
     (("unauthorized", "authentication required", "denied", "401", "403"), _LOGIN),
     (("manifest unknown", "name unknown", "not found", "no descriptor found"),
-     "check the name and the tag or digest of the image"),
-    (("no such file or directory",), "check the path"),
-    (("invalid reference format",), "check the spelling of the reference"),
-    (("x509", "certificate"), "trust the registry's CA on this host (/etc/containers/certs.d)"),
+     "Check the name and the tag or digest of the image."),
+    (("no such file or directory",), "Check the path."),
+    (("invalid reference format",), "Check the spelling of the reference."),
+    (("x509", "certificate"), "Add the registry's CA to /etc/containers/certs.d on this host."),
+    (("server gave http response to https client",),
+     "Serve the registry by HTTPS, or copy the image with `skopeo copy --src-tls-verify=false` "
+     "to an oci: folder and name that."),
     (("no such host", "connection refused", "timeout", "unreachable"),
-     "check the registry's name, the network and the proxy settings"),
+     "Check the registry's name, the network and the proxy settings."),
 )  # fmt: skip
 
 
@@ -66,7 +69,8 @@ class Source:
             InputError: the authfile is missing (skopeo would ignore it).
         """
         if self.authfile and not self.authfile.is_file():
-            raise InputError(str(self.authfile), "no such authfile", "name an existing --authfile")
+            remedy = "Name an existing file with --authfile."
+            raise InputError(str(self.authfile), "no such file", remedy)
         named = (("authfile", self.authfile), ("cert-dir", self.cert_dir))
         return [f"{prefix}{name}={path}" for name, path in named if path]
 
@@ -150,8 +154,10 @@ def _run(
             except subprocess.TimeoutExpired as exc:
                 update()
                 if deadline.is_over:
-                    goal = f"the end of {shlex.join(argv)}"
-                    raise DeadlineError(goal, deadline.limit_s, "still running") from exc
+                    raise DeadlineError(
+                        shlex.join(argv), deadline.limit_s, "still running",
+                        "Check the network and the registry.",
+                    ) from exc  # fmt: skip
             else:
                 update()
                 return child.returncode, stderr.decode(errors="replace")
@@ -181,7 +187,7 @@ def decisive_line(stderr: str) -> str:
     line = fatal[-1] if fatal else "\n".join(stderr.strip().splitlines()[-1:])
     with suppress(ValueError):
         line = str(json.loads(line))
-    return _PREAMBLE.sub("", line) or "skopeo failed without a word"
+    return _PREAMBLE.sub("", line) or "skopeo failed without a message"
 
 
 def _remedy(problem: str) -> str:
@@ -189,4 +195,4 @@ def _remedy(problem: str) -> str:
     for signs, remedy in _REMEDIES:
         if any(sign in low for sign in signs):
             return remedy
-    return "try the same reference with `skopeo inspect`"
+    return "Run `skopeo inspect` with the same reference to see more."

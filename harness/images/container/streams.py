@@ -77,7 +77,7 @@ def choose(
         reason = f"the bootimage is of RHEL {wish.bootimage.rhel}"
     if len(fitting) == 1:
         return fitting[0], reason
-    raise InputError(subject, _problem(images, wish), "choose one with --os-stream")
+    raise InputError(subject, _problem(images, wish), "Choose a stream with --os-stream.")
 
 
 def version_in_name(name: str) -> Version | None:
@@ -89,7 +89,7 @@ def version_in_name(name: str) -> Version | None:
 def _problem(images: Sequence[StreamImage], wish: StreamWish) -> str:
     known = ", ".join(map(str, images))
     if wish.name:
-        return f"has no node image of the stream {wish.name} ({wish.by}), only {known}"
+        return f"no node image of the stream {wish.name} ({wish.by}), only {known}"
     if wish.bootimage is not None and wish.bootimage.rhel is not None:
-        return f"has no one node image that fits a bootimage of RHEL {wish.bootimage.rhel}: {known}"
-    return f"has several node images, and the bootimage's name has no version to go by: {known}"
+        return f"no single node image for a bootimage of RHEL {wish.bootimage.rhel} among {known}"
+    return f"several node images, and no version in the name of the bootimage: {known}"

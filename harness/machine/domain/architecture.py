@@ -128,7 +128,7 @@ def architecture(name: str) -> Architecture:
         return ARCHITECTURES[name]
     except KeyError as exc:
         known = ", ".join(ARCHITECTURES)
-        raise InputError(name, "not a supported architecture", f"use one of {known}") from exc
+        raise InputError(name, "unsupported architecture", f"Use one of: {known}.") from exc
 
 
 def cpu_model(arch: Architecture, kind: Accelerator, level: CpuLevel) -> str:

@@ -55,6 +55,6 @@ def find_emulator(
                 if os.access(path, os.X_OK):
                     return Emulator(path=path, arch=arch)
         raise InputError(
-            program, "QEMU for this architecture is not installed",
-            "`node-image doctor` names its package",
+            program, "not installed",
+            "Install the package that `node-image doctor` names.",
         ) from exc  # fmt: skip

@@ -57,11 +57,11 @@ def parse(text: str) -> Hardware:
     unknown = [word for word in words if word not in _WORDS]
     if unknown:
         problem = f"unknown hardware: {', '.join(unknown)}"
-        raise InputError(text, problem, f"use words of {', '.join(_WORDS)}")
+        raise InputError(text, problem, f"Use some of: {', '.join(_WORDS)}.")
     contrary = [word for word in words if word in _NOT_WITH_BIOS]
     if "bios" in words and contrary:
         problem = f"bios and {contrary[0]} exclude each other"
-        raise InputError(text, problem, "leave one of them out")
+        raise InputError(text, problem, "Remove one of them.")
     return Hardware(
         firmware=next((Firmware(word) for word in words if word in tuple(Firmware)), None),
         secure_boot="secure-boot" in words,
@@ -90,7 +90,7 @@ def firmware_for(arch: Architecture, hardware: Hardware) -> Firmware | None:
     """
     lacking = _lacking(arch, hardware)
     if lacking is not None:
-        raise InputError(lacking, f"{arch.name} machines have none", "leave it out")
+        raise InputError(lacking, f"not available on {arch.name}", f"Remove {lacking}.")
     if hardware.firmware is None and arch.firmware is not None and hardware.needs_uefi:
         return Firmware.UEFI
     return hardware.firmware or arch.firmware

@@ -73,8 +73,8 @@ class Network:
         if self.boots is None:
             return ()
         if len(self.boots) > _LONGEST_URL:
-            problem = f"too long an address to boot from: more than {_LONGEST_URL} bytes"
-            raise InputError(self.boots, problem, "serve the script at a shorter path")
+            problem = f"URL to boot from is longer than {_LONGEST_URL} bytes"
+            raise InputError(self.boots, problem, "Serve the script at a shorter path.")
         return (f"bootfile={quoted(self.boots)}",)
 
 

@@ -57,8 +57,8 @@ def pair(folder: Path, first: str, second: str) -> tuple[Segment, Segment]:
     for path in (here, there):
         if len(os.fsencode(path)) > _LONGEST_PATH or "," in os.fspath(path):
             raise InputError(
-                str(path), f"no path for a socket: over {_LONGEST_PATH} bytes, or with a comma",
-                "set TMPDIR to a short path",
+                str(path), f"socket path has a comma or over {_LONGEST_PATH} bytes",
+                "Set TMPDIR to a short path without commas.",
             )  # fmt: skip
     common = f"{_MAC_PREFIX}:{secrets.token_hex(1)}:{secrets.token_hex(1)}"
     return (

@@ -69,8 +69,9 @@ class MemoryShortageError(RigError):
 
     def __init__(self, wanted_mib: int, survey: Survey) -> None:
         super().__init__(
-            f"{wanted_mib} MiB wanted, {_mib(survey.available_bytes)} available: {survey}\n"
-            "  way out: give the machine less memory, run fewer at once, or raise the limit"
+            "memory for the machine",
+            f"{wanted_mib} MiB needed, {_mib(survey.available_bytes)} available: {survey}",
+            "Use a lower --memory-mib, run fewer machines at once, or give this host more memory.",
         )
         self.wanted_mib = wanted_mib
         self.survey = survey
@@ -88,7 +89,8 @@ def parse_meminfo(text: str) -> int:
     """
     found = re.search(r"^MemAvailable:\s+(\d+) kB$", text, re.MULTILINE)
     if found is None:
-        raise RigError("/proc/meminfo has no MemAvailable line")
+        remedy = "Run on Linux with /proc mounted."
+        raise RigError("/proc/meminfo", "no MemAvailable line", remedy)
     return int(found[1]) * _KIB
 
 

@@ -34,7 +34,8 @@ def reserve_port(locks: Path, candidates: range = PORTS) -> Iterator[int]:
             if _is_free(port):
                 yield port
                 return
-    raise RigError(f"no free port on 127.0.0.1 among {candidates.start} to {candidates.stop - 1}")
+    problem = f"no free port from {candidates.start} to {candidates.stop - 1}"
+    raise RigError("127.0.0.1", problem, "Run fewer tests at once, or stop what uses the ports.")
 
 
 def _is_free(port: int) -> bool:

@@ -149,6 +149,8 @@ def _start_reaper(run: Run, pipe: int) -> None:
         try:
             status = starter.wait(timeout=_REAPER_START_S)
         except subprocess.TimeoutExpired as exc:
-            raise DeadlineError("the reaper", _REAPER_START_S, "it is still starting") from exc
+            reason = "still starting"
+            raise DeadlineError("start of the reaper", _REAPER_START_S, reason) from exc
     if status != 0:
-        raise RigError(f"the reaper did not start: {log.read_text(errors='replace').strip()}")
+        problem = f"did not start: {log.read_text(errors='replace').strip()}"
+        raise RigError("reaper", problem, "Check the limits of this user and the disk space.")

@@ -57,8 +57,8 @@ def private_folder(folder: Path) -> Path:
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise InputError(
-            str(folder), "not a folder of this user's with mode 0700",
-            "remove it, or set TMPDIR to another short path",
+            str(folder), "not a folder of this user with mode 0700",
+            "Remove it, or set TMPDIR to another short path.",
         )  # fmt: skip
     return folder
 

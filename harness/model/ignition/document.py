@@ -79,14 +79,16 @@ def parse(text: str, name: str) -> Document:
         document = json.loads(text)
     except json.JSONDecodeError as exc:
         raise InputError(
-            name, f"is not JSON: line {exc.lineno} column {exc.colno}: {exc.msg}",
-            "write JSON; a Butane config (YAML) has to go through `butane` first",
+            name, f"not JSON: line {exc.lineno} column {exc.colno}: {exc.msg}",
+            "Write JSON; convert a Butane config (YAML) with `butane` first.",
         ) from exc  # fmt: skip
     if not isinstance(document, dict):
-        raise InputError(name, "is not a JSON object", 'begin with {"ignition": {"version": ...')
+        raise InputError(
+            name, "not a JSON object", 'Begin with {"ignition": {"version": "3.4.0"}}.'
+        )
     _check_version(document, name)
     for problem in _shape_problems(document, ""):
-        raise InputError(name, problem, "see the Ignition specification, or run ignition-validate")
+        raise InputError(name, problem, "Correct it; `ignition-validate` can check the config.")
     return document
 
 
@@ -107,11 +109,11 @@ def _check_version(document: Document, name: str) -> None:
     if version in SUPPORTED:
         return
     if version.startswith("2."):
-        problem = f"ignition.version is {version}, and spec 2 can be neither merged nor booted"
-        remedy = "convert it with ign-converter, or write it anew for spec 3"
+        problem = f"ignition.version {version} is of spec 2, which is not supported"
+        remedy = "Convert it with `ign-converter`, or write it for spec 3."
     else:
-        problem = f"ignition.version is {version or 'missing'}, which is not supported"
-        remedy = f"use one of {', '.join(SUPPORTED)}"
+        problem = f"unsupported ignition.version {version or '(none)'}"
+        remedy = f"Use one of: {', '.join(SUPPORTED)}."
     raise InputError(name, problem, remedy)
 
 

@@ -43,16 +43,16 @@ def decode(source: str, compression: str) -> bytes | None:
     """
     head, comma, data = source.removeprefix("data:").partition(",")
     if not comma:
-        raise ValueError("its data URL has no comma")
+        raise ValueError("the data URL has no comma")
     raw = unquote_to_bytes(data)
     if head.endswith(";base64"):
         raw = base64.b64decode(raw, validate=True)
     if not compression:
         return raw if len(raw) <= _MAX_BYTES else None
     if compression != "gzip":
-        raise ValueError(f"its compression {compression!r} is none of Ignition's")
+        raise ValueError(f"unknown compression {compression!r}")
     unpacker = zlib.decompressobj(_ANY_GZIP)
     unpacked = unpacker.decompress(raw, _MAX_BYTES + 1)
     if len(unpacked) <= _MAX_BYTES and not unpacker.eof:
-        raise ValueError("its compressed data is cut")
+        raise ValueError("the compressed data is truncated")
     return unpacked if len(unpacked) <= _MAX_BYTES else None

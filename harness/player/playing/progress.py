@@ -49,4 +49,4 @@ def require_step(scenario: str, steps: Sequence[Step], until: str | None) -> Non
     if until is None or until in (names := step_names(steps)):
         return
     problem = f"{until!r} is not a step of the scenario {scenario}"
-    raise InputError("--until", problem, f"name one of: {', '.join(names)}")
+    raise InputError("--until", problem, f"Use one of: {', '.join(names)}.")

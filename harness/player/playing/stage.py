@@ -93,8 +93,8 @@ class Stage:
         if not isinstance(value, kind):
             raise InputError(
                 f"scenario {self.scenario.name}",
-                f"asks for a {kind.__name__} of the service {name!r}, which gave none so far",
-                f"list it before what needs it; running: {', '.join(self._services) or 'none'}",
+                f"no {kind.__name__} from the service {name!r}",
+                f"List it before what needs it; running: {', '.join(self._services) or 'none'}.",
             )  # fmt: skip
         return value
 

@@ -82,7 +82,7 @@ def read(path: Path, since: str = "") -> History:
     """
     least = _seconds(since, "--since") if since else float("-inf")
     if not path.is_file():
-        raise InputError(str(path), "is no file", "name the one that `pytest --history` writes")
+        raise InputError(str(path), "no such file", "Name the file of `pytest --history`.")
     with _opened(path, "rw") as database:
         _require_ours(path, database)
         if not _version(database):
@@ -91,8 +91,8 @@ def read(path: Path, since: str = "") -> History:
         try:
             return History(runs=_runs(database, least), packages=_packages(database))
         except ValueError as exc:
-            problem = f"holds what this program does not know: {exc}"
-            raise InputError(str(path), problem, "update pytest-node-image") from exc
+            problem = f"unknown content: {exc}"
+            raise InputError(str(path), problem, "Update pytest-node-image.") from exc
 
 
 def usual_s(path: Path, scenario: str, acceleration: str) -> float | None:
@@ -131,7 +131,7 @@ def _opened(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
     except sqlite3.Error as exc:
         raise InputError(
             str(path), f"cannot be used as a history: {exc}",
-            "name a history or a new file, in a folder that may be written to",
+            "Name a history or a new file, in a writable folder.",
         ) from exc  # fmt: skip
 
 
@@ -152,10 +152,10 @@ def _require_ours(path: Path, database: sqlite3.Connection) -> None:
     (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
     (application,) = database.execute("PRAGMA application_id").fetchone()
     if tables and application != _APPLICATION:
-        raise InputError(str(path), "is the database of another program", "name another file")
+        raise InputError(str(path), "the database of another program", "Name another file.")
     if (version := _version(database)) > VERSION:
-        problem = f"is a history of version {version}; this program knows {VERSION}"
-        raise InputError(str(path), problem, "update pytest-node-image, or name another file")
+        problem = f"a history of version {version}; this program reads up to {VERSION}"
+        raise InputError(str(path), problem, "Update pytest-node-image, or name another file.")
 
 
 def _version(database: sqlite3.Connection) -> int:
@@ -235,7 +235,7 @@ def _seconds(text: str, subject: str) -> float:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as exc:
-        raise InputError(subject, f"{text!r} is no date", "write it as 2026-11-23") from exc
+        raise InputError(subject, f"{text!r} is not a date", "Write it as 2026-11-23.") from exc
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 

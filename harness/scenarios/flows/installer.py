@@ -38,8 +38,8 @@ def bootstrap_config(scenario: str, site: Site, document: Document) -> Document:
     variant = variant_of(document)
     if variant.is_in_place:
         raise InputError(
-            "--bootstrap-ignition", f"is of a single node, which {scenario} cannot install",
-            "take the scenario sno or sno_pxe, or give the bootstrap.ign of a cluster",
+            "--bootstrap-ignition", f"a config for a single node, which {scenario} cannot install",
+            "Run the scenario sno or sno_pxe, or use the bootstrap.ign of a cluster.",
         )  # fmt: skip
     return _merged(site, document, *pieces(site, variant))
 
@@ -56,9 +56,10 @@ def single_node_config(scenario: str, site: Site, document: Document) -> Documen
     variant = variant_of(document)
     if not variant.is_in_place:
         raise InputError(
-            "--bootstrap-ignition", f"is of a bootstrap machine, and {scenario} is a single node",
-            "give what `openshift-install create single-node-ignition-config` writes, or take "
-            "the scenario ipi_bootstrap",
+            "--bootstrap-ignition", f"a config for a bootstrap machine, but {scenario} is a "
+            "single node",
+            "Use the config of `openshift-install create single-node-ignition-config`, or run "
+            "the scenario ipi_bootstrap.",
         )  # fmt: skip
     on_disk = (*site.access, *pivot.followed(), _probe(site))
     return _merged(
