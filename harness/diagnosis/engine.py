@@ -26,6 +26,7 @@ from harness.diagnosis.words import Words
 from harness.model.record import Sighting, Weight
 
 _CONTEXT_LINES = 4
+_MOST_STARTED = 2048
 _SHUTDOWN = "shutdown"  # how the names of marks begin that tell of a boot that goes down
 _MOST_TRACES = 200  # of one rule; a guest that tells of more troubles is not believed
 # No context for anything: what systemd redraws while it waits, jobs that go as they should, and the
@@ -73,6 +74,8 @@ class Engine:
             mark for name, mark in rulebook.marks.items() if name.startswith(_SHUTDOWN)
         )
         self._down_s: dict[int, float] = {}
+        self._forgetting = tuple(rule for rule in rules if rule.unless_started)
+        self._started_s: dict[tuple[int, str], float] = {}
         self._boot = 1
         self._words = Words()
         self._traces: dict[str, list[Trace]] = {rule.name: [] for rule in rulebook.rules}
@@ -98,9 +101,25 @@ class Engine:
         self._words.remember(line, identifier, is_systemds=is_systemds)
         for _, stalls in self._stalls:
             stalls.feed(line, identifier, is_systemds=is_systemds)
+        if line.job is Job.STARTED and line.unit:
+            self._forget(line)
         if hits:
             self._judge(line, phase, hits, place or phase)
         self._remember(line, identifier)
+
+    def _forget(self, started: Line) -> None:
+        """Forget that a unit failed which has started after all."""
+        if len(self._started_s) >= _MOST_STARTED:
+            self._started_s.clear()
+        self._started_s[started.boot, started.unit] = started.at_s
+        for rule in self._forgetting:
+            self._traces[rule.name][:] = [
+                trace
+                for trace in self._traces[rule.name]
+                if not any(
+                    (line.boot, line.unit) == (started.boot, started.unit) for line in trace.lines
+                )
+            ]
 
     def _judge(self, line: Line, phase: str, hits: Sequence[Hit], place: str) -> None:
         """Note a line for the first rule that fits it."""
@@ -201,7 +220,13 @@ class Engine:
 
     def _fits(self, rule: Rule, hit: Hit, phase: str) -> bool:
         lasts_enough = not rule.over_s or _lasts_s(hit.groups) > rule.over_s * self._factor
-        return lasts_enough and self._is_in(rule, phase) and not self._is_too_late(rule, hit)
+        if not lasts_enough or not self._is_in(rule, phase) or self._is_too_late(rule, hit):
+            return False
+        return not rule.unless_started or not self._has_started(hit)
+
+    def _has_started(self, hit: Hit) -> bool:
+        started_s = self._started_s.get((hit.boot, hit.groups.get("unit", "")), -math.inf)
+        return started_s >= hit.at_s
 
     def _is_too_late(self, rule: Rule, hit: Hit) -> bool:
         """Return whether a boot was going down already, and `rule` leaves what that brings."""

@@ -64,7 +64,8 @@ class Rule(Mark, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `or_after_s`, some tries at least, without a pause of half that; the warning is not shown before
     it has fitted `shown_from` times. Another rule is not shown before `at_least`, and a `harmless`
     one never: it takes its lines from the rules after it. A text's group `count` counts instead of
-    the lines. A rule with `before_shutdown` leaves lines of a boot that is going down.
+    the lines. A rule with `before_shutdown` leaves lines of a boot that is going down, and one
+    with `unless_started` forgets a unit that starts after all.
     A fatal sighting waits `grace_s` for one of a higher `rank`. One that `explains` a rule, or
     rules by their `group`, is fatal, too, as soon as one of these is, and no sooner unless it is
     fatal `alone`.
@@ -85,6 +86,7 @@ class Rule(Mark, frozen=True, kw_only=True, forbid_unknown_fields=True):
     shown_from: Annotated[int, msgspec.Meta(ge=1)] = 1
     or_after_s: _Seconds = 0.0
     before_shutdown: bool = False
+    unless_started: bool = False
     alone: bool = True
     within_s: _Seconds = 0.0
     stretches: bool = True
