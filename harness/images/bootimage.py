@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from harness.images.acquire import stream_metadata
 from harness.images.acquire.cache import Cache
 from harness.images.acquire.compression import compression_of, decompress
 from harness.images.acquire.digest import Sha256, mismatch, parse_sha256, parse_sums, sha256_of
@@ -52,6 +53,7 @@ def acquire(text: str, sha256: str | None, cache: Cache, deadline: Deadline) -> 
     else:
         origin = text
         path, digest = _from_file(text, expected, cache, deadline)
+    stream_metadata.require_disk(path, origin)
     disk = inspect_disk_image(path, origin, deadline)
     return BootImage(
         path=path, format=disk.format, virtual_size_bytes=disk.virtual_size_bytes,

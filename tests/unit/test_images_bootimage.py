@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import os
 import shutil
 import struct
@@ -289,3 +290,54 @@ def test_the_secrets_of_a_url_stay_out_of_its_origin_and_errors(cache: Cache) ->
 
     assert image.origin == f"{web.url}/disk"
     assert "s3cr3t" not in f"{no_disk} {no_sum}"
+
+
+LOCATION = "https://mirror.example/rhcos-qemu.qcow2.gz"
+
+
+def stream_metadata(**disk: str) -> str:
+    qemu = {"release": "9.6.20250203-0", "formats": {"qcow2.gz": {"disk": disk}}}
+    artifacts = {"qemu": qemu} if disk else {}
+    return json.dumps({"stream": "rhcos", "architectures": {"s390x": {"artifacts": artifacts}}})
+
+
+def test_stream_metadata_names_the_disk_image_that_it_describes(
+    tmp_path: Path, cache: Cache
+) -> None:
+    path = tmp_path / "rhcos.json"
+    path.write_text(stream_metadata(location=LOCATION, sha256="a" * 64))
+
+    error = refused(path, cache)
+
+    assert error.problem == "not a disk image but CoreOS stream metadata (JSON)"
+    assert error.remedy == f"Use `--bootimage {LOCATION} --bootimage-sha256 {'a' * 64}`."
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (stream_metadata(), "stream metadata"),
+        ('{"architectures": 3}', "stream metadata"),
+        ('{"builds": []}', "a JSON file"),
+        ("{", "a JSON file"),
+        ("[]", "a text file"),
+    ],
+)
+def test_other_json_is_refused(text: str, problem: str, tmp_path: Path, cache: Cache) -> None:
+    path = tmp_path / "any.json"
+    path.write_text(text)
+
+    assert problem in refused(path, cache).problem
+
+
+@pytest.mark.parametrize("is_compressed", [True, False])
+def test_sum_of_the_uncompressed_image_has_its_own_remedy(
+    is_compressed: bool, tmp_path: Path, cache: Cache
+) -> None:
+    path = tmp_path / "disk"
+    path.write_bytes(gzip.compress(b"disk") if is_compressed else b"disk")
+
+    error = refused(path, cache, sha256="a" * 64)
+
+    assert "wrong digest" in error.problem
+    assert ("uncompressed-sha256" in error.remedy) is is_compressed
