@@ -1,1 +1,1 @@
-"""What a machine's streams say: lines, phases, and rules that tell trouble by name. Pure."""
+"""Lines of a machine's streams, the phases of its boot, and the rules that judge them. Pure."""

@@ -1,7 +1,7 @@
-"""The diagnosis of one machine: every line is asked for its marks once, and all hear the answer.
+"""The diagnosis of one machine: the marks of each line are looked up once, for all who need them.
 
-Phases, rules, the detector of missing commands and whoever asks for a mark by its name see the same
-hits of the same line, each with its boot.
+Phases, rules, the detector of missing commands and callers that ask for a mark by name get the same
+hits, each with its boot.
 """
 
 from __future__ import annotations

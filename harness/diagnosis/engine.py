@@ -27,8 +27,8 @@ from harness.model.record import Sighting, Weight
 
 _CONTEXT_LINES = 4
 _MOST_STARTED = 2048
-_SHUTDOWN = "shutdown"  # how the names of marks begin that tell of a boot that goes down
-_MOST_TRACES = 200  # of one rule; a guest that tells of more troubles is not believed
+_SHUTDOWN = "shutdown"  # names of marks that show that a boot goes down begin so
+_MOST_TRACES = 200  # of one rule, since a guest may log any number of faults
 # No context for anything: what systemd redraws while it waits, jobs that go as they should, and the
 # config that a failing Ignition prints, line by line.
 _WAITING = ("Job ", "A start job is running", "A stop job is running")
@@ -293,7 +293,7 @@ class Engine:
 
 
 def _voice(line: Line, identifier: str) -> tuple[Stream, str]:
-    """Return what tells those apart who speak on a stream: in the journal a unit, else a program.
+    """Return who wrote a line: in the journal a unit, else a program.
 
     What systemd says of a unit belongs to what the unit says. A console's plain text is nobody's.
     """

@@ -20,11 +20,11 @@ from harness.model.record import MissingCommand
 
 _MAX_FOUND = 200
 OVERLAY = "overlay-apply"
-"""The phase in which the node image comes over /usr, whoever's units do it."""
+"""The phase in which the node image is applied over /usr, by any unit."""
 # Before the switch to the real root no command is the node layer's.
 _TOO_EARLY = ("firmware", "boot-loader", "kernel", "initramfs", "ignition-", "switch-root")
 _STREAMS = (Stream.JOURNAL, Stream.CONSOLE)
-# The harness's own units, whoever is logged in, and containers, which have commands of their own.
+# The harness's own units, login sessions, and containers, which have commands of their own.
 _NOT_JUDGED = ("node-image-harness-", "session-", "libpod-")
 
 _GONE = "No such file or directory"
@@ -41,7 +41,7 @@ _UTIL_LINUX = (
 )
 # Sources: systemd src/core/exec-invoke.c (257) and execute.c (252); util-linux include/c.h;
 # sudo plugins/sudoers/sudoers.c; the rest as the bash, dash, coreutils and findutils of Debian 12
-# say it. dash's bare `oc: not found` is the answer to `type oc`, a question, and so none of these.
+# say it. dash's bare `oc: not found` is the answer to `type oc`, a question, and not counted.
 _BY_SYSTEMD = tuple(
     re.compile(_UNIT + pattern + rf": {_GONE}")
     for pattern in (
@@ -81,7 +81,7 @@ _PROGRAM_FOLDERS = frozenset({"bin", "sbin", "libexec"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Miss:
-    """A call that failed: the unit and the script that are told, empty where they are not."""
+    """A call that failed. Unit and script are empty if the message does not name them."""
 
     unit: str
     script: str
@@ -121,7 +121,7 @@ class Detector:
 
     @property
     def found(self) -> tuple[MissingCommand, ...]:
-        """What was found so far; less when a stream told late that the overlay was in place."""
+        """What was found so far. A late line about the overlay may remove some."""
         return tuple(miss.record() for miss in self._misses if self._is_before(miss.line))
 
     def feed(self, line: Line, phase: str) -> MissingCommand | None:

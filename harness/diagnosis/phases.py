@@ -1,6 +1,6 @@
-"""Tells from a machine's lines which phase of its way up it is in, and when each began and ended.
+"""Detect from a machine's lines which phase of its boot it is in, and when each began and ended.
 
-The phases and their marks are data (`phase_table`). Any stream may tell of any phase, and late: of
+The phases and their marks are data (`phase_table`). Any stream may show any phase, and late: of
 several marks the earliest counts, whenever it arrives, and times are corrected as the guest's clock
 gets known better.
 """
@@ -266,7 +266,7 @@ def _stopped(record: PhaseRecord, failed: PhaseRecord) -> PhaseRecord:
 
 
 def _state(record: PhaseRecord) -> _State:
-    """Return what there is to tell of a record."""
+    """Return what a listener has to know of a record."""
     if record.is_failed:
         return record.boot, record.name, "failed"
     return record.boot, record.name, "lasts" if record.end_s is None else "ended"

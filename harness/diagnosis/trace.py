@@ -1,6 +1,6 @@
-"""What one trouble has left so far: its lines, how often, and whether that is fatal by now.
+"""The trace of one fault: its lines, its count, and whether it is fatal.
 
-The engine keeps one trace for each trouble; a trace becomes the `Sighting` that others read.
+The engine keeps one trace for each fault; a trace becomes the `Sighting` that others read.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ELLIPSIS = "…"
 
 @dataclass(slots=True, kw_only=True)
 class Trace:
-    """One trouble that `rule` saw, told from others of that rule by `key`.
+    """One fault that `rule` matched. `key` separates it from others of that rule.
 
     `tracker` is the link by which an allow-list signed for it. Seconds are since power-on.
     """
@@ -55,7 +55,7 @@ class Trace:
 
     @property
     def is_shown(self) -> bool:
-        """Whether it is worth telling: a rule that only warns may ask for more than one."""
+        """Whether it is reported: a rule that only warns may ask for more than one."""
         if self.rule.is_harmless:
             return False
         if self.rule.is_fatal:
@@ -119,7 +119,7 @@ class Trace:
         return Sighting(
             rule=self.rule.name, weight=Weight.ALLOWED if self.tracker else weight,
             blame=self.rule.blame, phase=self._phase, at_s=round(self.first_s, 1),
-            # A group that took no part leaves nothing to tell after the colon.
+            # A group that did not match leaves a colon without text.
             cause=self.rule.cause.format_map(values).rstrip(" :;"),
             advice=self.rule.advice.format_map(values),
             source=self.rule.source, lines=tuple(line.quoted() for line in quoted),
@@ -127,7 +127,7 @@ class Trace:
         )  # fmt: skip
 
     def _keep(self, line: Line) -> None:
-        # What console and journal both tell is quoted once.
+        # What console and journal both report is quoted once.
         if any(one.text == line.text and one.stream != line.stream for one in self.lines):
             return
         if len(self.lines) < _MOST_LINES:
@@ -158,7 +158,7 @@ def _at_s(line: Line) -> float:
 
 
 def same(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Return whether two keys are of the same trouble; the console shortens names by `…`."""
+    """Return whether two keys are of the same fault; the console shortens names by `…`."""
     return all(_same(a, b) for a, b in zip(one, other, strict=True))
 
 

@@ -16,9 +16,9 @@ from harness.diagnosis.line import Job, Line, Stream
 
 _MOST_LINES = 12
 _MOST_UNITS = 256
-# What a console shows just before a unit failed may be that unit's, whoever wrote it.
+# What a console shows just before a unit failed may be that unit's, under any name.
 _CONSOLE_S = 5.0
-# Streams tell the same moment with slightly different times.
+# Streams report the same moment with slightly different times.
 _DISORDER_S = 1.0
 _CONSEQUENCE_S = 10.0
 _NOBODY = ("", "kernel", "systemd", "audit")

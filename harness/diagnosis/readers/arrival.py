@@ -30,7 +30,7 @@ class Assembler:
 
 @dataclass(slots=True)
 class GuestClock:
-    """When, by the host's clock, a guest did what it tells with its own time.
+    """When, by the host's clock, a guest did what it reports with its own time.
 
     Every line proves that its boot began no later than `now - uptime`; the earliest such proof
     holds. The console comes live, so readers that share this clock with its reader give true times
@@ -44,7 +44,7 @@ class GuestClock:
     _began_s: dict[int, float] = field(init=False, default_factory=dict)
 
     def hear(self, boot: int, uptime_s: float, now_s: float) -> None:
-        """Take into account that `boot` told at `now_s` of `uptime_s`.
+        """Take into account that `boot` reported `uptime_s` at `now_s`.
 
         An uptime beyond the time since power-on is none: a program wrote it.
         """
@@ -53,5 +53,5 @@ class GuestClock:
             self._began_s[boot] = began_s
 
     def at_s(self, boot: int, uptime_s: float, now_s: float) -> float:
-        """Return when it was `uptime_s` in `boot`; `now_s` while that cannot be told."""
+        """Return when it was `uptime_s` in `boot`; `now_s` while that is not known."""
         return min(self._began_s.get(boot, now_s) + uptime_s, now_s)

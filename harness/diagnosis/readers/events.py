@@ -1,4 +1,4 @@
-"""What the guest tells of live-apply: lines on the virtio port `machine.EVENTS_PORT`, read as text.
+"""What the guest reports of live-apply: lines on the virtio port `machine.EVENTS_PORT`, read as text.
 
 Written by `fixtures/guest/node-image-harness-tell`:
 `stage=pull state=progress uptime=31.52 detail=anything to the end of the line`.
@@ -58,7 +58,7 @@ class EventReader:
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """All that the guest has told so far, of every boot."""
+        """All events of the guest so far, of every boot."""
         return tuple(self._events)
 
     def feed(self, text: str, now_s: float) -> list[Line]:
@@ -67,7 +67,7 @@ class EventReader:
         new = [event for event in told if event is not None]
         self._events += new
         boots = [self._count_boot(event.uptime_s, now_s) for event in new]
-        # All of a burst first: its last event is the youngest, and tells the guest's time best.
+        # All of a burst first: its last event is the youngest, and has the guest's best time.
         for event, boot in zip(new, boots, strict=True):
             self.clock.hear(boot, event.uptime_s, now_s)
         return [self._line(event, boot, now_s) for event, boot in zip(new, boots, strict=True)]

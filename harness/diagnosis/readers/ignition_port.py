@@ -1,7 +1,7 @@
 """What comes by Ignition's own port: the journal of an initramfs in which Ignition failed.
 
 The guest writes it as JSON lines and an empty object after them; in a boot that goes well it writes
-nothing. Only the entries that tell of trouble are worth a line here.
+nothing. Only entries that report errors become lines here.
 
 Source: coreos/ignition dracut/99emergency-timeout, ignition-virtio-dump-journal.sh;
 coreos-assembler mantle/platform/qemu.go:221-263.
@@ -34,7 +34,7 @@ class IgnitionReader:
         self._journal = JournalReader(clock=self.clock, stream=Stream.IGNITION)
 
     def feed(self, text: str, now_s: float) -> list[Line]:
-        """Return the lines of trouble that `text` ended; `now_s` is seconds since power-on."""
+        """Return the lines of errors that `text` ended; `now_s` is seconds since power-on."""
         return list(self._lines(text, now_s))
 
     def _lines(self, text: str, now_s: float) -> Iterator[Line]:

@@ -22,7 +22,7 @@ from harness.diagnosis.readers.arrival import Assembler, GuestClock
 from harness.diagnosis.readers.console import LONGEST
 from harness.model.escapes import displayed
 
-# journalctl leaves out fields of more than 4 KiB, so an entry of this size is none of its.
+# journalctl leaves out fields of more than 4 KiB, so it never writes an entry of this size.
 _LONGEST_ENTRY = 1 << 20
 _JOBS = {
     "7d4958e842da4a758f6c1cdc7b36dcc5": Job.STARTING,
@@ -35,7 +35,7 @@ _JOBS = {
 }
 _RESULTS = {"": None, "done": None, "skipped": None, "dependency": Job.DEPENDENCY}
 """The jobs of results other than that none was started; None leaves it to the message."""
-# systemd 252 tells of a unit whose condition was not met with the id of one that started.
+# systemd 252 logs a unit whose condition was not met with the id of one that started.
 _SKIPPED = " was skipped because "
 _SECOND_US = 1_000_000
 _LOWEST_PRIORITY = 7
@@ -78,7 +78,7 @@ class JournalReader:
         An entry that was seen already is left out: a stream that is started anew repeats them.
         """
         new = [fields for fields in parse(self._assembler.feed(text)) if not self._is_known(fields)]
-        # All of a burst first: its last entry is the youngest, and tells the guest's time best.
+        # All of a burst first: its last entry is the youngest, and has the guest's best time.
         times = [self._time(fields, now_s) for fields in new]
         return [
             Entry(line=self._line(fields, *time, now_s), fields=fields)
@@ -108,7 +108,7 @@ class JournalReader:
         latest = max(self._boots.values(), default=0)
         if not boot_id:
             return latest or self.clock.boot
-        # The console tells of each boot first, and of those whose journal never came.
+        # The console shows each boot first, and those whose journal never came.
         return self._boots.setdefault(boot_id, max(latest + 1, self.clock.boot))
 
     def _line(
