@@ -1,4 +1,4 @@
-"""What the guest reports of live-apply: lines on the virtio port `machine.EVENTS_PORT`, read as text.
+"""What the guest reports of live-apply: lines on the virtio port `machine.EVENTS_PORT`, as text.
 
 Written by `fixtures/guest/node-image-harness-tell`:
 `stage=pull state=progress uptime=31.52 detail=anything to the end of the line`.
