@@ -118,7 +118,7 @@ def test_cache_folder_that_cannot_be_made(variable: str, project: Project) -> No
     assert "Traceback" not in result.stderr.str() + result.stdout.str()
 
 
-def test_host_that_lacks_a_program_is_told_with_the_command(project: Project) -> None:
+def test_host_that_lacks_a_program_is_reported_with_the_command(project: Project) -> None:
     project.write(ROWS)
     project.write(
         "from harness import host\nhost.Host.missing = lambda self, needs: tuple(needs)[:1]\n",

@@ -33,7 +33,7 @@ def test_tables_are_listed(runner: CliRunner) -> None:
     assert [line.split()[0] for line in result.output.splitlines()] == list(built_in())
 
 
-def test_doctor_tells_acceleration_and_memory(
+def test_doctor_reports_acceleration_and_memory(
     runner: CliRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("harness.cli._acceleration", lambda: "tcg (there is no /dev/kvm)")
@@ -71,7 +71,7 @@ def test_doctor_without_a_cache_folder_says_so_in_a_check(
     assert "Set XDG_CACHE_HOME to a writable folder.\n" in result.output
 
 
-def test_version_is_told(runner: CliRunner) -> None:
+def test_version_is_printed(runner: CliRunner) -> None:
     result = runner.invoke(main, ["--version"])
 
     assert result.output == f"pytest-node-image {metadata.version('pytest-node-image')}\n"

@@ -142,7 +142,7 @@ def test_history_without_runs_says_how_to_add_some(tmp_path: Path) -> None:
     assert f"no runs in this history. Add a run with `pytest --history {tmp_path}/" in result.output
 
 
-def test_history_tells_since_when_a_test_is_red(nightly: Path) -> None:
+def test_history_shows_since_when_a_test_is_red(nightly: Path) -> None:
     result = invoke("history", nightly)
 
     assert result.exit_code == 0
@@ -159,20 +159,18 @@ def test_history_prints_json(nightly: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "shown"),
     [
         pytest.param(["--scenario", "sno"], "no run fits", id="no such scenario"),
         pytest.param(["--since", "2027-01-01"], "no run fits", id="nothing so late"),
         pytest.param(["--since", "lately"], "'lately' is not a date", id="no date"),
     ],
 )
-def test_history_that_has_nothing_to_tell_exits_2(
-    nightly: Path, arguments: list[str], told: str
-) -> None:
+def test_history_without_such_runs_exits_2(nightly: Path, arguments: list[str], shown: str) -> None:
     result = invoke("history", nightly, *arguments)
 
     assert result.exit_code == 2
-    assert told in result.output
+    assert shown in result.output
 
 
 def test_files_that_cannot_be_used_exit_2(tmp_path: Path, reports: tuple[Path, Path]) -> None:

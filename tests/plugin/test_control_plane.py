@@ -44,7 +44,7 @@ def is_running(pid: int) -> bool:
         (WAITS, "echo unknown flag; exit 1", "kube-apiserver ended with status 1: unknown flag"),
     ],
 )
-def test_a_program_that_ends_is_told_with_its_log(
+def test_a_program_that_ends_is_reported_with_its_log(
     etcd: str, apiserver: str, message: str, tmp_path: Path
 ) -> None:
     payload = payload_of(tmp_path / "payload", etcd, apiserver)

@@ -24,7 +24,7 @@ pytest_plugins = ["pytester", "throwaway_fixtures"]
         ("suite", 1, Blame.TEST, "2"),
     ],
 )
-def test_exit_status_tells_the_kinds_of_red_apart(
+def test_exit_status_distinguishes_failure_and_error(
     project: Project, fault: str, status: int, blame: Blame, workers: str
 ) -> None:
     project.write(ROWS)
@@ -39,7 +39,7 @@ def test_exit_status_tells_the_kinds_of_red_apart(
     assert [machine.state for machine in run.machines] == [State.FAILED]
 
 
-def test_product_counts_where_the_rig_is_in_trouble_too(project: Project) -> None:
+def test_product_counts_if_the_rig_fails_too(project: Project) -> None:
     project.write(
         "from harness import ProductError, RigError\n"
         "def test_rig(node_after): raise RigError('the connection dropped')\n"
@@ -50,7 +50,7 @@ def test_product_counts_where_the_rig_is_in_trouble_too(project: Project) -> Non
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
-def test_run_that_gets_no_images_is_recorded_as_trouble_of_the_rig(
+def test_run_that_gets_no_images_is_recorded_as_error_of_the_rig(
     project: Project, workers: str
 ) -> None:
     project.write(ROWS)
@@ -160,9 +160,9 @@ def test_report_that_cannot_be_written_does_not_change_the_verdict(project: Proj
     result = project.run(*project.fake, KEPT, "-W", "error")
 
     assert result.ret == pytest.ExitCode.OK
-    told = [line for line in result.outlines if "the report is not complete" in line]
-    assert len(told) == 1
-    assert told[0].startswith("note     the report is not complete: ")
+    shown = [line for line in result.outlines if "the report is not complete" in line]
+    assert len(shown) == 1
+    assert shown[0].startswith("note     the report is not complete: ")
 
 
 def test_folder_that_cannot_be_made_is_the_error_of_the_tests(project: Project) -> None:

@@ -1,4 +1,4 @@
-"""The pull on a live system: its own repository in memory, what is kept of it, what is told."""
+"""The pull on a live system: its own repository in memory, what is kept of it, what is reported."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_repository_goes_when_the_medium_can_be_read_again(
     assert (tmp_path / "checkout").exists()
 
 
-def test_what_lay_in_memory_at_most_is_told_at_the_end(tmp_path: Path) -> None:
+def test_memory_peak_is_reported_at_the_end(tmp_path: Path) -> None:
     (tmp_path / "memory-peaks").write_text("900 10\n")
 
     pull(tmp_path, "coreos.liveiso=x")

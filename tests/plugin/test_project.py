@@ -88,7 +88,7 @@ def test_row_that_does_not_hold_fails_with_all_a_reader_needs(project: Project) 
     assert (project.folder / "kept/last").resolve().is_dir()
 
 
-def test_failure_of_a_test_of_the_node_tells_what_was_tested(project: Project) -> None:
+def test_failure_of_a_test_of_the_node_shows_what_was_tested(project: Project) -> None:
     project.write(
         "from harness import ProductError\n"
         "def test_ready(node_after): raise ProductError('kubelet is not ready')\n"
@@ -143,7 +143,7 @@ def test_failed_live_apply_is_a_failure_also_in_junit(project: Project) -> None:
     assert project.log == ["up fake"]
 
 
-def test_trouble_of_the_rig_is_an_error_also_in_junit(project: Project) -> None:
+def test_problem_of_the_rig_is_an_error_also_in_junit(project: Project) -> None:
     project.write(ROWS)
     project.environment(FAULT="rig")
 
@@ -173,7 +173,7 @@ def test_kinds_of_red_in_the_middle_of_a_test(project: Project) -> None:
     assert [child.tag for child in product] == ["failure"]
 
 
-def test_machine_that_died_is_told_at_once(project: Project) -> None:
+def test_machine_that_died_is_reported_at_once(project: Project) -> None:
     project.write(
         "def test_first(applied_node): applied_node.machine.stopped = 'QEMU ended by itself'\n"
         "def test_talks(node_session): raise AssertionError('it must not be asked')\n"
@@ -195,17 +195,17 @@ def test_crash_of_the_guest_is_a_failure(project: Project) -> None:
     project.run(*project.fake).assert_outcomes(passed=1, failed=1)
 
 
-def test_junit_tells_what_was_tested(project: Project) -> None:
+def test_junit_shows_what_was_tested(project: Project) -> None:
     project.write("def test_plain(applied_node): pass")
 
     project.run(*project.fake, "--junit-xml=junit.xml")
 
     (case,) = junit_cases(project.folder / "junit.xml")
-    told = {entry.get("name"): entry.get("value") for entry in case.iter("property")}
-    assert told["scenario"] == "fake"
-    assert told["bootimage"] == "boot.raw"
-    assert (told["node_image_digest"] or "").startswith("sha256:")
-    assert told["node_image_version"] == "9.6.20250203-0"
+    shown = {entry.get("name"): entry.get("value") for entry in case.iter("property")}
+    assert shown["scenario"] == "fake"
+    assert shown["bootimage"] == "boot.raw"
+    assert (shown["node_image_digest"] or "").startswith("sha256:")
+    assert shown["node_image_version"] == "9.6.20250203-0"
 
 
 def test_quiet_run_shows_no_progress(project: Project) -> None:

@@ -105,8 +105,8 @@ def hostile_run() -> RunRecord:
     sightings = tuple(
         replace(s, cause=HOSTILE, lines=(line,)) for s in FAILED.machines[0].sightings
     )
-    told = f"{FAILED.tests[0].message}\n{HOSTILE}"
-    tests = tuple(replace(test, message=told, id=HOSTILE) for test in FAILED.tests)
+    shown = f"{FAILED.tests[0].message}\n{HOSTILE}"
+    tests = tuple(replace(test, message=shown, id=HOSTILE) for test in FAILED.tests)
     machine = replace(FAILED.machines[0], sightings=sightings)
     return replace(FAILED, id=HOSTILE, machines=(machine,), tests=tests)
 
@@ -134,7 +134,7 @@ def test_page_is_quiet_and_fits(
     found.page.context.close()
 
 
-def test_page_tells_its_content(browser: Browser, tmp_path: Path) -> None:
+def test_page_shows_its_content(browser: Browser, tmp_path: Path) -> None:
     found = opened(browser, written(FAILED, tmp_path), DESK_PX, scripts=False)
 
     assert found.page.title() == "Node image: Failed: product and rig"
@@ -143,8 +143,8 @@ def test_page_tells_its_content(browser: Browser, tmp_path: Path) -> None:
     assert [head.split()[0] for head in heads] == [
         "Why", "Red", "What", "ipi_bootstrap", "Findings", "Other", "Console", "Files",
     ]  # fmt: skip
-    told = found.page.inner_text("section.why")
-    assert "the pull of the node image failed 3 times: error: Creating importer" in told
+    shown = found.page.inner_text("section.why")
+    assert "the pull of the node image failed 3 times: error: Creating importer" in shown
     assert "says nothing about RHEL" in found.page.inner_text("aside")
     found.page.context.close()
 

@@ -1,4 +1,4 @@
-"""What a run leaves and tells at its end: alone, under xdist, and when it is none of ours."""
+"""What a run writes and prints at its end: alone, under xdist, and without tests of machines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.report.history import store
 pytest_plugins = ["pytester", "throwaway_fixtures"]
 
 
-def test_run_leaves_its_record_and_tells_where_it_is(project: Project) -> None:
+def test_run_leaves_its_record_and_shows_where_it_is(project: Project) -> None:
     project.write(ROWS + "def test_without_machine(): pass\n")
 
     result = project.run(*project.fake, KEPT)
@@ -89,7 +89,7 @@ def test_fine(node_after): pass
 """
 
 
-def test_red_tests_say_whose_trouble_it_is_in_every_report(project: Project) -> None:
+def test_every_report_has_the_blame_of_red_tests(project: Project) -> None:
     project.write(BLAMED)
 
     result = project.run(*project.fake, KEPT, "--junit-xml=pytests.xml")
@@ -126,7 +126,7 @@ def test_reason_of_a_claim_leads_its_message_in_report_and_history(project: Proj
     assert [test.message for test in night.tests.values()] == firsts
 
 
-def test_claim_raised_from_trouble_of_the_rig_is_an_error(project: Project) -> None:
+def test_assertion_raised_from_an_error_of_the_rig_is_an_error(project: Project) -> None:
     project.write(
         "from harness import RigError\n"
         "def test_claim(node_after):\n"
@@ -157,11 +157,11 @@ def test_allowed_failure_is_shown_as_such_and_not_red(
     assert allowed.allowed_by == TRACKER
     assert "assert not 1" in allowed.message
     skipped = [case for case in junit_cases(project.folder / "pytests.xml") if len(case) > 1]
-    told = [mark.get("message") or "" for case in skipped for mark in case.iter("skipped")]
-    assert [text.startswith(f"allowed by {TRACKER}: ") for text in told] == [True]
+    seen = [mark.get("message") or "" for case in skipped for mark in case.iter("skipped")]
+    assert [text.startswith(f"allowed by {TRACKER}: ") for text in seen] == [True]
 
 
-def test_trouble_of_the_rig_and_what_has_expired_are_not_allowed(project: Project) -> None:
+def test_problem_of_the_rig_and_expired_entry_are_not_allowed(project: Project) -> None:
     project.write(
         "from harness import RigError\n"
         "def test_rig(node_after): raise RigError('kubelet: connection dropped')\n"
@@ -180,15 +180,15 @@ def test_trouble_of_the_rig_and_what_has_expired_are_not_allowed(project: Projec
     )
 
 
-def test_allow_list_that_cannot_be_used_is_told_once(project: Project) -> None:
+def test_allow_list_that_cannot_be_used_is_reported_once(project: Project) -> None:
     project.write(ROWS)
     (project.folder / "allow.toml").write_text("[[allow]]\npattern = 'x'\n")
 
     result = project.run("-n", "2", *project.fake, "--allow=allow.toml")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    told = [line for line in (*result.outlines, *result.errlines) if "[[allow]] number 1" in line]
-    assert len(told) == 1
+    seen = [line for line in (*result.outlines, *result.errlines) if "[[allow]] number 1" in line]
+    assert len(seen) == 1
     assert project.log == []
 
 
@@ -212,7 +212,7 @@ def test_secrets_of_the_user_are_neither_kept_nor_shown(
     )
     project.write(
         "import pytest\n"
-        "def test_told(node_after, node_image_rig):\n"
+        "def test_subject(node_after, node_image_rig):\n"
         "    node_image_rig.report('logged in with hunter-two')\n"
         "    print('printed: hunter-two')\n"
         "    assert 'user:hunter-two' == 'dXNlcjpodW50ZXItdHdv'\n"

@@ -36,7 +36,7 @@ def test_node_that_comes_up_again_is_flaky(project: Project, workers: tuple[str,
     assert project.log == ["up fake", "up fake", "down fake"]
 
 
-def test_trouble_that_stays_is_told_once(project: Project) -> None:
+def test_fault_that_stays_is_reported_once(project: Project) -> None:
     project.write("def test_plain(node_after): pass")
     project.environment(FAULT="rig")
 

@@ -1,4 +1,4 @@
-"""The doctor tells each missing thing once, with the one command that installs them all."""
+"""The doctor reports each missing thing once, with the one command that installs them all."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_healthy_host_has_no_remedies() -> None:
     assert "Run " not in doctor.render(checks)
 
 
-def test_each_missing_need_is_a_line_that_tells_what_it_blocks() -> None:
+def test_each_missing_need_is_a_line_that_shows_what_it_blocks() -> None:
     text = doctor.render(doctor.judge(SICK))
 
     assert "missing  skopeo: needed to boot machines" in text
@@ -55,7 +55,7 @@ def test_missing_need_means_not_able() -> None:
     assert not doctor.is_able(doctor.judge(SICK))
 
 
-def test_what_only_some_machines_need_is_told_and_stops_nothing() -> None:
+def test_what_only_some_machines_need_is_reported_and_stops_nothing() -> None:
     swtpm = tuple(need for need in NEEDS if need.name == "swtpm")
 
     checks = doctor.judge(
@@ -68,7 +68,7 @@ def test_what_only_some_machines_need_is_told_and_stops_nothing() -> None:
     assert doctor.is_able(checks)
 
 
-def test_acceleration_is_told_in_the_words_of_the_probe() -> None:
+def test_acceleration_is_reported_in_the_words_of_the_probe() -> None:
     assert "acceleration: kvm: guest code ran" in doctor.render(doctor.judge(HEALTHY))
 
 
@@ -79,7 +79,7 @@ def test_acceleration_is_told_in_the_words_of_the_probe() -> None:
         (replace(HEALTHY, free_cache_mib=100), "cache"),
     ],
 )
-def test_scarce_room_is_told_with_figures_but_stops_nothing(seen: Observed, subject: str) -> None:
+def test_scarce_room_is_reported_but_stops_nothing(seen: Observed, subject: str) -> None:
     checks = doctor.judge(seen)
 
     low = [check for check in checks if check.verdict is CheckResult.LOW]

@@ -116,19 +116,19 @@ def test_install_does_nothing_and_says_so_when_all_is_there(
     assert "nothing to install" in capsys.readouterr().out
 
 
-def test_install_tells_what_and_why_before_it_runs_the_commands(
+def test_install_prints_what_and_why_before_it_runs_the_commands(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     machine = FakeMachine(provides=["skopeo"])
 
     assert host.install(machine.host(), (SKOPEO,)) == 0
     assert len(machine.called) == 2
-    told = capsys.readouterr().out
-    assert "skopeo: needed to boot machines" in told
-    assert "apt-get" in told
+    shown = capsys.readouterr().out
+    assert "skopeo: needed to boot machines" in shown
+    assert "apt-get" in shown
 
 
-def test_dry_run_tells_and_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_dry_run_prints_and_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     machine = FakeMachine()
 
     assert host.install(machine.host(), (SKOPEO,), dry_run=True) == 0
@@ -165,9 +165,9 @@ def test_install_names_what_is_still_missing_afterwards(capsys: pytest.CaptureFi
     machine = FakeMachine(provides=["cc"])
 
     assert host.install(machine.host(CENTOS), (SKOPEO, COMPILER)) == 1
-    told = capsys.readouterr().err
-    assert "skopeo" in told
-    assert "cc" not in told
+    shown = capsys.readouterr().err
+    assert "skopeo" in shown
+    assert "cc" not in shown
 
 
 def test_marks_find_programs_and_absolute_patterns(tmp_path: Path) -> None:
@@ -199,9 +199,9 @@ def test_other_architectures_are_installed_on_demand(
 
     host.main(["install", "--dry-run", *options])
 
-    told = capsys.readouterr().out
-    assert ("QEMU for s390x" in told) is is_wanted
-    assert "swtpm: needed to give machines a TPM" in told
+    shown = capsys.readouterr().out
+    assert ("QEMU for s390x" in shown) is is_wanted
+    assert "swtpm: needed to give machines a TPM" in shown
 
 
 def test_command_line_refuses_an_unknown_action(capsys: pytest.CaptureFixture[str]) -> None:

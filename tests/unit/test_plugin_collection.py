@@ -79,7 +79,7 @@ def test_installers_config_is_refused_by_name_where_it_would_be_passed_over() ->
     assert "run one of: bootstrap, ipi_bootstrap, sno, sno_pxe, upi" in refused.value.remedy
 
 
-def test_level_that_a_projects_scenario_makes_up_is_told() -> None:
+def test_level_that_a_projects_scenario_makes_up_is_reported() -> None:
     catalogue = Catalogue([scenario("odd", Way.PIVOT, "node-raedy")])
 
     with pytest.raises(InputError, match="unknown level of readiness node-raedy"):

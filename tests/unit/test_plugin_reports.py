@@ -1,4 +1,4 @@
-"""Whose trouble a red test is, and how pytest's own reports come to say it."""
+"""Red tests are attributed to product, rig or test, in pytest's own reports too."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def claim_about(node: dict[str, str]) -> None:
     assert node["kubelet"] == "hunter-two", "no kubelet"
 
 
-def test_reason_of_a_claim_is_told_before_its_traceback(tmp_path: Path) -> None:
+def test_reason_of_an_assertion_comes_before_its_traceback(tmp_path: Path) -> None:
     found, report = judge(tmp_path), red()
     found.artifacts.redactor.add("hunter-two")
     with pytest.raises(AssertionError) as caught:
@@ -160,8 +160,8 @@ def test_secrets_do_not_get_into_notes(tmp_path: Path) -> None:
     found.sort(theirs, raised(AssertionError()))
 
     assert ours.longrepr == "login with [removed] refused"
-    told = [note.message for report in (ours, theirs) if (note := note_of(report))]
-    assert told == ["login with [removed] refused", "E  assert '[removed]' in ''"]
+    shown = [note.message for report in (ours, theirs) if (note := note_of(report))]
+    assert shown == ["login with [removed] refused", "E  assert '[removed]' in ''"]
 
 
 def test_secrets_do_not_stay_in_what_pytest_shows() -> None:

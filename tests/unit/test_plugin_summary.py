@@ -52,7 +52,7 @@ TESTS = (
 )
 
 
-def test_all_that_is_to_be_minded_is_told_and_no_red_test_again() -> None:
+def test_summary_lists_findings_and_no_red_test_again() -> None:
     run = record(1, machines=(MACHINE,), tests=TESTS, notes=("an entry has expired",))
 
     assert [str(entry) for entry in section(run, FOLDER)] == [
@@ -78,6 +78,6 @@ def test_quiet_run_gets_one_line() -> None:
     )
 
 
-def test_run_with_nothing_to_mind_tells_where_its_report_is() -> None:
+def test_summary_without_findings_says_where_the_report_is() -> None:
     assert [entry.title for entry in section(record(1), FOLDER)] == ["report", "page"]
     assert one_line(record(1), FOLDER) == "node image: /kept/run-01/node-image-summary.html"

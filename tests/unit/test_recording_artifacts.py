@@ -132,7 +132,7 @@ def test_worker_gets_the_place_of_the_controller(tmp_path: Path) -> None:
     assert Place.from_controller(json.loads(json.dumps(place.to_worker()))) == place
 
 
-def test_what_is_under_test_is_told_once_and_without_secrets(tmp_path: Path) -> None:
+def test_what_is_under_test_is_kept_once_and_without_secrets(tmp_path: Path) -> None:
     run = make_artifacts(tmp_path)
     run.redactor.add("p4ssw0rd-of-the-mirror")
     origin = "https://mirror.example/p4ssw0rd-of-the-mirror/disk.qcow2"
@@ -140,13 +140,13 @@ def test_what_is_under_test_is_told_once_and_without_secrets(tmp_path: Path) -> 
     run.keep_tested(Tested(subject={"bootimage": origin}, host={"cpus": "2"}))
     run.keep_tested(Tested(subject={"bootimage": "another"}))
 
-    told = read_tested(run.path)
-    assert told.subject == {"bootimage": "https://mirror.example/[removed]/disk.qcow2"}
-    assert told.host == {"cpus": "2"}
+    shown = read_tested(run.path)
+    assert shown.subject == {"bootimage": "https://mirror.example/[removed]/disk.qcow2"}
+    assert shown.host == {"cpus": "2"}
 
 
 @pytest.mark.parametrize("order", [("worker", "controller"), ("controller", "worker")])
-def test_process_that_knows_nothing_does_not_hide_what_another_tells(
+def test_process_that_knows_nothing_does_not_hide_what_another_keeps(
     tmp_path: Path, order: tuple[str, ...]
 ) -> None:
     known = {"worker": Tested(subject={"bootimage": "boot.raw"}), "controller": Tested()}
@@ -157,7 +157,7 @@ def test_process_that_knows_nothing_does_not_hide_what_another_tells(
     assert read_tested(tmp_path / "run-1") == known["worker"]
 
 
-def test_nothing_is_under_test_until_it_is_told(tmp_path: Path) -> None:
+def test_nothing_is_under_test_until_it_is_kept(tmp_path: Path) -> None:
     assert read_tested(tmp_path) == Tested()
 
 

@@ -88,7 +88,7 @@ def test_red_and_skipped(
     assert (found.outcome, found.blame, found.message) == (outcome, blame, message)
 
 
-def test_message_of_a_note_is_told_in_place_of_the_traceback() -> None:
+def test_message_of_a_note_replaces_the_traceback() -> None:
     report = make_report(outcome="failed", longrepr="a traceback")
     put_note(report, Note(blame=Blame.PRODUCT, message="the pull failed"))
 
@@ -110,7 +110,7 @@ def test_scenario_is_found_among_other_properties() -> None:
     assert record_of(report).scenario == "fake"
 
 
-def test_failure_and_error_of_one_test_are_both_told_the_failure_counts() -> None:
+def test_failure_and_error_of_one_test_are_both_shown_and_the_failure_counts() -> None:
     error = noted(make_report("teardown", "failed", "the host fell over"), Blame.RIG)
 
     found = record_of(make_report("setup"), failed(Blame.PRODUCT), error)
@@ -137,7 +137,7 @@ def again(attempt: int, call: pytest.TestReport) -> list[pytest.TestReport]:
     return whole_test(call, rerun=attempt - 1)
 
 
-def test_test_that_passes_again_is_flaky_and_tells_what_was_before() -> None:
+def test_test_that_passes_again_is_flaky_and_shows_what_was_before() -> None:
     first = failed(Blame.PRODUCT)
     vars(first)["outcome"] = "rerun"
 

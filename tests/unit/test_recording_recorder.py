@@ -189,7 +189,7 @@ def test_interrupted_run_says_so_and_has_no_machine_that_is_up(desk: Desk) -> No
     }  # fmt: skip
 
 
-def test_trouble_in_writing_is_told_once_and_stops_nobody(tmp_path: Path) -> None:
+def test_problem_in_writing_is_reported_once_and_stops_nothing(tmp_path: Path) -> None:
     def fail(record: RunRecord, _: Path) -> None:
         raise OSError("no space left")
 
@@ -206,7 +206,7 @@ def test_trouble_in_writing_is_told_once_and_stops_nobody(tmp_path: Path) -> Non
     desk.close()
 
 
-def test_machine_whose_record_cannot_be_read_is_left_out_and_told(desk: Desk) -> None:
+def test_machine_whose_record_cannot_be_read_is_left_out_and_reported(desk: Desk) -> None:
     write_machine(desk.artifacts.path)
     (desk.artifacts.path / "broken").mkdir()
     (desk.artifacts.path / "broken/machine.json").write_text("{")
@@ -275,7 +275,7 @@ def test_run_is_added_to_the_history(tmp_path: Path) -> None:
     desk.close()
 
 
-def test_history_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+def test_history_that_cannot_be_used_is_reported(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no history")
     desk = Desk(tmp_path, history=tmp_path / "notes.txt")
     desk.recorder.begin()
@@ -296,7 +296,7 @@ def killed_run(desk: Desk) -> Path:
     return desk.artifacts.path
 
 
-def test_killed_run_is_told_again_with_all_it_left(desk: Desk) -> None:
+def test_killed_run_is_rebuilt_with_all_it_left(desk: Desk) -> None:
     folder = killed_run(desk)
     assert document.read(folder / "report.json").state is State.RUNNING
 
@@ -309,7 +309,7 @@ def test_killed_run_is_told_again_with_all_it_left(desk: Desk) -> None:
     assert "interrupted" in (folder / "junit.xml").read_text()
 
 
-def test_run_that_is_over_is_told_again_as_it_was(desk: Desk) -> None:
+def test_run_that_is_over_is_rebuilt_as_it_was(desk: Desk) -> None:
     folder = killed_run(desk)
     over = replace(document.read(folder / "report.json"), state=State.FINISHED, exit_code=0)
     document.write(over, folder / "report.json")
@@ -319,7 +319,7 @@ def test_run_that_is_over_is_told_again_as_it_was(desk: Desk) -> None:
     assert (folder / "junit.xml").is_file()
 
 
-def test_run_killed_before_its_first_report_is_told_from_its_machines(desk: Desk) -> None:
+def test_run_killed_before_its_first_report_is_rebuilt_from_its_machines(desk: Desk) -> None:
     folder = killed_run(desk)
     (folder / "report.json").unlink()
     (folder / "tested.json").write_text('{"subject": {"node_image": "oci:x"}, "host": {}}')

@@ -128,7 +128,7 @@ def test_phases_stand_side_by_side_with_their_ratio() -> None:
     ]
 
 
-def test_tests_with_one_cause_are_told_once() -> None:
+def test_tests_with_one_cause_are_shown_once() -> None:
     words = "PRODUCT failed in kernel\nmore"
     names = ("t::a", "t::b", "t::c")
     old = record(1, tests=tuple(case(Outcome.PASSED, name) for name in names))
@@ -148,7 +148,7 @@ def test_tests_with_one_cause_are_told_once() -> None:
     ) in text
 
 
-def test_tests_that_say_nothing_are_told_one_by_one() -> None:
+def test_tests_without_message_are_shown_one_by_one() -> None:
     def night(number: int, outcome: Outcome) -> RunRecord:
         return record(number, tests=(case(outcome, "t::a"), case(outcome, "t::b")))
 
@@ -157,7 +157,7 @@ def test_tests_that_say_nothing_are_told_one_by_one() -> None:
     assert "turned green: 2\n  t::a: failed -> passed\n  t::b: failed -> passed\n" in text
 
 
-def test_only_sightings_that_are_new_are_told() -> None:
+def test_only_new_sightings_are_shown() -> None:
     old = machine(sightings=(sighting("avc"), sighting("oom")))
     new = machine(sightings=(sighting("avc"), sighting("oom", Weight.FATAL), sighting("panic")))
 
@@ -169,7 +169,7 @@ def test_only_sightings_that_are_new_are_told() -> None:
     ]
 
 
-def test_only_commands_newly_missed_are_told() -> None:
+def test_only_newly_missing_commands_are_shown() -> None:
     def missed(command: str) -> MissingCommand:
         return MissingCommand(caller="a.service", command=command, package=None, line=LINE)
 
@@ -205,7 +205,7 @@ def a_worse_night() -> tuple[RunRecord, RunRecord]:
     return old, new
 
 
-def test_text_tells_all_that_differs() -> None:
+def test_text_shows_all_that_differs() -> None:
     assert comparison_text(compare(*a_worse_night())) == (
         "old  run-01  2026-11-01T03:00:00Z  running\n"
         "new  run-02  2026-11-02T03:00:00Z  running\n"

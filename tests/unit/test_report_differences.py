@@ -18,7 +18,7 @@ def test_alike_systems_differ_in_nothing() -> None:
     assert not package_changes(packages, packages[::-1])
 
 
-def test_packages_are_told_apart_by_name() -> None:
+def test_packages_are_compared_by_name() -> None:
     old = ("cri-o-1.31.0-1.el9.x86_64", "toolbox-0.1-1.el9.noarch")
     new = ("cri-o-1.32.0-1.el9.x86_64", "cri-tools-1.32.0-1.el9.x86_64")
 

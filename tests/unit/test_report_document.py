@@ -1,4 +1,4 @@
-"""report.json keeps what it was given, its schema is told, a bad file is named with its fault."""
+"""report.json keeps its values and has a schema; a bad file is named with its problem."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def test_example_says_what_a_run_can_say(name: str) -> None:
     (machine,) = run.machines
     for sighting in machine.sightings:
         rule = rules[sighting.rule]
-        told = {field: getattr(sighting, field) for field in ("blame", "advice", "source")}
-        assert told == {field: rule[field] for field in told}
+        shown = {field: getattr(sighting, field) for field in ("blame", "advice", "source")}
+        assert shown == {field: rule[field] for field in shown}
         assert sighting.phase in phases
     for phase in machine.phases:
         assert phase.name in by_host or phases[phase.name] == phase.title
@@ -95,7 +95,7 @@ def test_schema_in_docs_is_up_to_date(golden: Golden) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "shown"),
     [
         ("{", "truncated"),
         ("[]", "Expected `object`, got `array`"),
@@ -109,7 +109,7 @@ def test_schema_in_docs_is_up_to_date(golden: Golden) -> None:
         ),
     ],
 )
-def test_bad_file_is_named_with_its_fault(text: str, told: str, tmp_path: Path) -> None:
+def test_bad_file_is_named_with_its_fault(text: str, shown: str, tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     path.write_bytes(text.encode(errors="surrogateescape"))
 
@@ -117,7 +117,7 @@ def test_bad_file_is_named_with_its_fault(text: str, told: str, tmp_path: Path) 
         document.read(path)
 
     assert caught.value.subject == str(path)
-    assert told in caught.value.problem
+    assert shown in caught.value.problem
 
 
 def test_run_of_the_first_schema_is_read_for_comparisons(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_run_of_the_first_schema_is_read_for_comparisons(tmp_path: Path) -> None
     assert not compare(read, run).is_worse
 
 
-def test_newer_run_with_other_fields_is_told_as_newer(tmp_path: Path) -> None:
+def test_newer_run_with_other_fields_is_refused_as_newer(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     path.write_text('{"schema": 3, "id": {"of": "another form"}}')
 

@@ -128,17 +128,17 @@ def test_a_date_is_one_of_utc_on_every_host(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "image"),
+    ("shown", "image"),
     [
         ({"bootimage_sha256": "b" * 64, "bootimage": "disk.qcow2"}, "b" * 64),
-        ({"bootimage_sha256": "not told", "bootimage": "disk.qcow2"}, "disk.qcow2"),
+        ({"bootimage_sha256": "unknown", "bootimage": "disk.qcow2"}, "disk.qcow2"),
         ({}, ""),
     ],
 )
 def test_an_image_is_its_digest_or_else_its_name(
-    file: Path, told: dict[str, str], image: str
+    file: Path, shown: dict[str, str], image: str
 ) -> None:
-    append(file, record(1, subject=told, machines=(machine(before=layer("bash-5.1-1.x86_64")),)))
+    append(file, record(1, subject=shown, machines=(machine(before=layer("bash-5.1-1.x86_64")),)))
 
     found = read(file)
 
@@ -257,7 +257,7 @@ def test_a_file_that_is_no_history_is_refused_and_kept(
     assert (file.read_bytes() if file.is_file() else b"") == before
 
 
-def test_missing_file_and_missing_folder_are_told(file: Path) -> None:
+def test_missing_file_and_missing_folder_are_reported(file: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         read(file)
     with pytest.raises(InputError, match="unable to open"):
@@ -275,7 +275,7 @@ def test_an_empty_file_becomes_a_history(file: Path) -> None:
     assert ids(read(file)) == ["run-01"]
 
 
-def test_outcome_of_tomorrow_is_told(file: Path) -> None:
+def test_outcome_of_tomorrow_is_reported(file: Path) -> None:
     append(file, record(1, tests=(case(Outcome.PASSED),)))
     execute(file, "UPDATE tests SET outcome = 'blue'")
 

@@ -1,4 +1,4 @@
-"""JUnit tells the kinds of red apart, names what was tested, and is XML whatever guests wrote."""
+"""JUnit distinguishes failure and error, names what was tested, and is valid XML."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def red(outcome: Outcome, blame: Blame | None) -> TestRecord:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "blame", "tag", "told"),
+    ("outcome", "blame", "tag", "shown"),
     [
         (Outcome.FAILED, Blame.PRODUCT, "failure", "product"),
         (Outcome.ERROR, Blame.PRODUCT, "failure", "product"),
@@ -59,15 +59,15 @@ def red(outcome: Outcome, blame: Blame | None) -> TestRecord:
         (Outcome.FAILED, None, "failure", "test"),
     ],
 )
-def test_kind_of_red_is_whose_trouble_it_is(
-    outcome: Outcome, blame: Blame | None, tag: str, told: str, tmp_path: Path
+def test_failure_or_error_follows_from_the_blame(
+    outcome: Outcome, blame: Blame | None, tag: str, shown: str, tmp_path: Path
 ) -> None:
     case = case_of(red(outcome, blame), tmp_path)
 
     (result,) = [child for child in case if child.tag != "properties"]
     assert result.tag == tag
     assert (result.attrib["message"], result.text) == ("first", "first\nsecond")
-    assert result.attrib["type"] == properties(case)["class"] == told
+    assert result.attrib["type"] == properties(case)["class"] == shown
 
 
 def test_allowed_is_skipped_with_the_link(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_flaky_passes_and_says_so(tmp_path: Path) -> None:
     assert case.findtext("system-out") == ("flaky: passed at attempt 3; before it:\nfirst\nsecond")
 
 
-def test_skipped_tells_why(tmp_path: Path) -> None:
+def test_skipped_shows_why(tmp_path: Path) -> None:
     test = TestRecord(id="t.py::test_x", outcome=Outcome.SKIPPED, message="needs OVMF")
 
     (result,) = case_of(test, tmp_path)
@@ -117,24 +117,24 @@ def test_each_scenario_is_a_suite_and_the_rest_is_one(tmp_path: Path) -> None:
     assert root.attrib["failures"] == "22"
 
 
-def test_suite_tells_what_was_tested_and_where(tmp_path: Path) -> None:
+def test_suite_shows_what_was_tested_and_where(tmp_path: Path) -> None:
     suite = written(FAILED, tmp_path)[0]
 
-    told = properties(suite)
-    assert told["node_image_digest"].startswith("sha256:25ec")
-    assert told["node_image_version"] == "9.6.20261123-0"
-    assert told["host.cpus"] == "2"
-    assert told["run"] == "run-81c07b"
-    assert told["class"] == "product"
+    shown = properties(suite)
+    assert shown["node_image_digest"].startswith("sha256:25ec")
+    assert shown["node_image_version"] == "9.6.20261123-0"
+    assert shown["host.cpus"] == "2"
+    assert shown["run"] == "run-81c07b"
+    assert shown["class"] == "product"
     assert suite.attrib["timestamp"] == "2026-11-23T13:50:58Z"
 
 
-def test_suite_tells_the_seconds_of_each_phase(tmp_path: Path) -> None:
-    told = properties(written(GOOD, tmp_path)[0])
+def test_suite_shows_the_seconds_of_each_phase(tmp_path: Path) -> None:
+    shown = properties(written(GOOD, tmp_path)[0])
 
-    assert told["phase.overlay-pull.seconds"] == "102.6"
-    assert told["phase.ignition-files.seconds"] == "5.5"
-    assert "class" not in told
+    assert shown["phase.overlay-pull.seconds"] == "102.6"
+    assert shown["phase.ignition-files.seconds"] == "5.5"
+    assert "class" not in shown
 
 
 def test_phases_of_other_boots_and_machines_keep_their_own_names(tmp_path: Path) -> None:
@@ -148,9 +148,9 @@ def test_phases_of_other_boots_and_machines_keep_their_own_names(tmp_path: Path)
     first = MachineRecord(name="s", scenario="s", folder="a", phases=phases)
     second = replace(first, name="b", phases=phases[:1])
 
-    told = properties(written(run_of(machines=(second, first)), tmp_path)[0])
+    shown = properties(written(run_of(machines=(second, first)), tmp_path)[0])
 
-    assert {name: value for name, value in told.items() if "phase." in name} == {
+    assert {name: value for name, value in shown.items() if "phase." in name} == {
         "phase.kernel.seconds": "2.0",
         "phase.kernel.boot2.seconds": "5.0",
         "phase.kubelet.seconds": "3.0",

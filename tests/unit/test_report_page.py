@@ -1,4 +1,4 @@
-"""The page tells the verdict and the reason first, then all the rest; and it is one quiet file."""
+"""The page shows the verdict and the reason first, and is one file without requests."""
 
 from __future__ import annotations
 
@@ -89,11 +89,11 @@ def test_parts_come_in_the_order_of_reading() -> None:
     assert at == sorted(at)
 
 
-def test_cost_of_the_evidence_is_told_in_words() -> None:
+def test_cost_of_the_evidence_is_shown_in_words() -> None:
     assert "882 KiB of evidence, for 0.8 s of the host's CPU" in read(FAILED).text
 
 
-def test_tests_with_the_same_words_are_told_once() -> None:
+def test_tests_with_the_same_message_are_shown_once() -> None:
     text = read(FAILED).text
 
     assert "22 tests with the same message PRODUCT failed in pull of the node image" in text
@@ -101,7 +101,7 @@ def test_tests_with_the_same_words_are_told_once() -> None:
     assert text.count("test_invariant[ipi_bootstrap-boot-id-unchanged]") == 1
 
 
-def test_flaky_and_allowed_tests_tell_why() -> None:
+def test_flaky_and_allowed_tests_say_why() -> None:
     text = read(GOOD).text
 
     assert "flaky tests/boot/test_node_image.py::test_readiness[ipi_bootstrap-healthz]" in text
@@ -159,7 +159,7 @@ def test_files_are_linked_relative_to_the_page() -> None:
 
 
 @pytest.mark.parametrize(
-    ("subject", "is_told"),
+    ("subject", "is_named"),
     [
         ({"stand_in": "yes"}, True),
         ({"io.node-image.stand-in": "true"}, True),
@@ -167,10 +167,10 @@ def test_files_are_linked_relative_to_the_page() -> None:
         ({}, False),
     ],
 )
-def test_stand_ins_are_named_as_such(subject: dict[str, str], is_told: bool) -> None:
+def test_stand_ins_are_named_as_such(subject: dict[str, str], is_named: bool) -> None:
     run = replace(FAILED, subject=subject)
 
-    assert (STAND_IN in read(run).text) is is_told
+    assert (STAND_IN in read(run).text) is is_named
 
 
 def test_stand_in_is_known_by_its_os_release() -> None:

@@ -1,4 +1,4 @@
-"""Why a run is red: what its red tests say, and a machine only where they tell of it."""
+"""Why a run is red: what its red tests say, and a machine only if they quote it."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ def why(run: RunRecord) -> str:
     return text[text.index("Why") : text.index("Red tests")]
 
 
-def test_reason_is_the_sighting_of_which_the_red_tests_tell() -> None:
+def test_reason_is_the_sighting_that_the_red_tests_quote() -> None:
     reason = why(FAILED)
 
-    for told in (
+    for shown in (
         "ipi_bootstrap, during pull of the node image, 111.9 s after power-on · product",
         "the pull of the node image failed 3 times: error: Creating importer",
         "111.8 s console node-image-pull[489]: gave up after 3 tries",
         "have the output of the pull",
         "1 other red test has another message",
     ):
-        assert told in reason
+        assert shown in reason
 
 
 def test_reason_without_tests_is_the_fatal_sighting() -> None:
@@ -65,7 +65,7 @@ def test_reason_is_of_the_machine_that_the_red_test_names() -> None:
     ],
     ids=["plain", "about-a-diagnosis", "other-rule", "other-machine"],
 )
-def test_machine_that_no_red_test_tells_of_is_not_the_reason(message: str) -> None:
+def test_machine_that_no_red_test_quotes_is_not_the_reason(message: str) -> None:
     test = replace(FAILED.tests[0], message=message)
 
     run = replace(FAILED, tests=(test,))

@@ -1,4 +1,4 @@
-"""A change counts when it is odd, large and told from enough runs."""
+"""A change counts when it is odd, large and based on enough runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What composed histories tell: red since when, wavering how often, slower than ever."""
+"""Trends of composed histories: red since when, wavering how often, slower than ever."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_red_since(
     assert red.last_green == (run_name(last_green) if last_green else None)
 
 
-def test_what_is_green_in_the_newest_run_is_not_told_as_red() -> None:
+def test_what_is_green_in_the_newest_run_is_not_red() -> None:
     assert trends(nights(F, P)).red == ()
 
 
@@ -166,11 +166,11 @@ def test_one_scenario_is_looked_at_alone() -> None:
     assert [(phase.machine, phase.decision.runs) for phase in found.phases] == [("sno", 0)]
 
 
-def test_scenario_that_never_ran_tells_nothing() -> None:
+def test_scenario_that_never_ran_shows_nothing() -> None:
     assert look_back(History(runs=(past(1),), packages={}), "sno") is None
 
 
-def test_text_tells_since_when_and_what_changed() -> None:
+def test_text_shows_since_when_and_what_changed() -> None:
     slow = past(10, outcome=F, node="c", pull_s=60.0)
     message = replace(past_test(F), message="no kubelet")
     runs = [past(n, pull_s=40.0) for n in range(1, 10)]
@@ -200,7 +200,7 @@ def test_text_tells_since_when_and_what_changed() -> None:
     )
 
 
-def test_text_tells_once_what_many_tests_have_in_common() -> None:
+def test_text_says_once_what_many_tests_have_in_common() -> None:
     both = {name: replace(past_test(F), id=name) for name in ("t::one", "t::two")}
     green = {name: replace(test, outcome=P) for name, test in both.items()}
 

@@ -207,7 +207,7 @@ def test_images_are_given_by_key_with_paths_relative_to_where_they_are_named() -
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "shown"),
     [
         (["uki"], "'uki' is not KEY=PATH"),
         (["uki="], "'uki=' is not KEY=PATH"),
@@ -217,6 +217,6 @@ def test_images_are_given_by_key_with_paths_relative_to_where_they_are_named() -
         (["uki=x", "uki=y"], "the image 'uki' is given twice"),
     ],
 )
-def test_image_that_is_named_wrongly_is_told(given: list[str], told: str) -> None:
-    with pytest.raises(InputError, match=re.escape(told)):
+def test_image_that_is_named_wrongly_is_refused(given: list[str], shown: str) -> None:
+    with pytest.raises(InputError, match=re.escape(shown)):
         read({"node_image_image": given}, {}, {}, Path("/project"))

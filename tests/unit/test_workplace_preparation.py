@@ -48,7 +48,7 @@ def test_installers_config_is_read_and_looked_at(bare_host: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "shown"),
     [
         ("ignition: 3", "not JSON: line 1 column 1"),
         ('{"ignition": {"version": "2.2.0"}}', "is of spec 2, which is not supported"),
@@ -56,11 +56,11 @@ def test_installers_config_is_read_and_looked_at(bare_host: Path) -> None:
         ('{"ignition": {"version": "3.2.0"}}', "not a bootstrap config: it has no bootkube"),
     ],
 )
-def test_what_is_no_bootstrap_config_is_told(bare_host: Path, text: str, told: str) -> None:
+def test_config_of_another_kind_is_refused(bare_host: Path, text: str, shown: str) -> None:
     config = bare_host.parent / "bootstrap.ign"
     config.write_text(text)
 
-    with pytest.raises(InputError, match=re.escape(told)) as caught:
+    with pytest.raises(InputError, match=re.escape(shown)) as caught:
         _ = make_preparation(bootstrap_ignition=str(config)).bootstrap_ignition
     assert "bootstrap.ign" in str(caught.value)
 
@@ -99,22 +99,22 @@ def test_live_iso_is_taken_apart_for_the_network_alone(bare_host: Path) -> None:
     ],
     ids=["own images", "own ISO", "installer's own config", "multipath", "stand-ins"],
 )  # fmt: skip
-def test_what_a_scenario_lacks_is_told_before_anything_boots(
+def test_what_a_scenario_lacks_is_reported_before_anything_boots(
     options: dict[str, object], lacking: dict[str, str]
 ) -> None:
     ready = make_preparation(**options)
-    told = {}
+    shown = {}
     for name in Catalogue().names:
         try:
             ready.require_needs(Catalogue().named(name))
         except InputError as exc:
-            told[name] = exc.problem
+            shown[name] = exc.problem
 
-    assert told.keys() == lacking.keys()
-    assert all(lacking[name] in told[name] for name in told)
+    assert shown.keys() == lacking.keys()
+    assert all(lacking[name] in shown[name] for name in shown)
 
 
-def test_live_iso_that_is_none_is_told_before_anything_boots(bare_host: Path) -> None:
+def test_file_that_is_not_a_live_iso_is_refused_before_anything_boots(bare_host: Path) -> None:
     ready = make_preparation(**IMAGES, live_iso=str(bare_host / "none.iso"))
 
     with pytest.raises(InputError, match=r"none\.iso: cannot be read"):
@@ -175,7 +175,7 @@ def test_config_that_is_newer_than_the_validator_is_taken(bare_host: Path) -> No
     assert len(make_preparation(ignition=[str(config)]).extra_ignition) == 1
 
 
-def test_refused_config_is_told_by_its_name(bare_host: Path) -> None:
+def test_refused_config_is_reported_by_its_name(bare_host: Path) -> None:
     validator(bare_host, "error at $.storage")
     config = bare_host.parent / "bad.ign"
     config.write_text('{"ignition": {"version": "3.2.0"}}')

@@ -45,12 +45,12 @@ def test_plain_run_names_images_expectations_and_acceleration() -> None:
     }  # fmt: skip
 
 
-def test_nothing_is_told_before_it_is_known() -> None:
+def test_nothing_is_reported_before_it_is_known() -> None:
     assert provenance(ready(is_checked=False)) == ()
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "shown"),
     [
         ({"hardware": parse("uefi,tpm")}, {"hardware": "uefi,tpm"}),
         ({"images": {"live-iso": "/a.iso"}}, {"live_iso": "/a.iso"}),
@@ -71,7 +71,7 @@ def test_nothing_is_told_before_it_is_known() -> None:
         ({"acquired": {"uki": FAT}}, {"image_uki": "fat.qcow2", "image_uki_sha256": "2" * 64}),
     ],
 )
-def test_what_was_given_beside_is_told(given: dict[str, Any], told: dict[str, str]) -> None:
+def test_what_was_given_beside_is_reported(given: dict[str, Any], shown: dict[str, str]) -> None:
     assert dict(provenance(ready(**given))).items() - dict(provenance(ready())).items() == (
-        told.items()
+        shown.items()
     )
