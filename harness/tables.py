@@ -102,6 +102,8 @@ def _toml(text: str, subject: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
         raise InputError(subject, f"not TOML: {exc}", "Correct that line.") from exc
+    except (ValueError, RecursionError) as exc:  # thousands of digits, or of brackets
+        raise InputError(subject, f"not usable TOML: {exc}", "Correct the value.") from exc
 
 
 def _place(subject: str, key: str, number: int, entry: object) -> str:

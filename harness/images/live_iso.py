@@ -9,7 +9,6 @@ Source: coreos/coreos-installer src/live/embed.rs; ECMA-119 for the directories.
 
 from __future__ import annotations
 
-import json
 import lzma
 import shutil
 import struct
@@ -21,6 +20,7 @@ from typing import BinaryIO
 
 from harness.images import cpio
 from harness.model.errors import InputError, RigError
+from harness.model.foreign import json_value
 
 _SECTOR = 2048
 _DESCRIPTOR_AT = 16 * _SECTOR
@@ -162,7 +162,7 @@ def _written(iso: Path, target: Path) -> Iterator[None]:
 def _area(stream: BinaryIO) -> Area | None:
     root = _root(stream)
     if (info := _find(stream, root, _INFO)) is not None:
-        named = json.loads(_read(stream, info))
+        named = json_value(_read(stream, info))
         if not isinstance(named, dict):
             raise ValueError("igninfo.json is not an object")
         whole = _find(stream, root, str(named.get("file", _DEFAULT)).upper())

@@ -5,7 +5,6 @@ Tests judge those from before and after live-apply; nothing here talks to a gues
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from types import MappingProxyType
 
 from harness.model import os_release, units
 from harness.model.errors import RigError
+from harness.model.foreign import json_value
 from harness.model.nevra import Nevra
 from harness.model.units import UnitState
 
@@ -173,7 +173,7 @@ def _parse_deployments(text: str) -> tuple[Deployment, ...]:
                 is_booted=bool(entry.get("booted")),
                 image_digest=str(entry.get("container-image-reference-digest") or ""),
             )
-            for entry in json.loads(text)["deployments"]
+            for entry in json_value(text)["deployments"]
         )
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         problem = f"unexpected output {text[:200]!r}"

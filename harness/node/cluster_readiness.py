@@ -6,7 +6,6 @@ the administrator's on a bootstrap machine.
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from harness.guest.joining import NODE_KUBECONFIG, OS_ID_LABEL
 from harness.model import os_release
 from harness.model.clock import Deadline, NotYet
 from harness.model.errors import ProductError
+from harness.model.foreign import json_value
 from harness.model.readyz import why_not_ready
 from harness.node.kubelet_answers import KubeletService
 from harness.node.readiness import Level, ask, reach
@@ -50,7 +50,7 @@ def parse_node(text: str) -> NodeObject:
         ValueError: this is not such output.
     """
     try:
-        document = json.loads(text)
+        document = json_value(text)
         metadata = document["metadata"]
         conditions = document.get("status", {}).get("conditions") or ()
         ready: dict[str, object] = next((c for c in conditions if c["type"] == "Ready"), {})

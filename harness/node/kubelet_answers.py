@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from harness.guest.kubelet import UNIT
 from harness.model import units
 from harness.model.errors import RigError
+from harness.model.foreign import json_value
 
 PROPERTIES = (
     "Id", "LoadState", "ActiveState", "SubState", "Result", "NRestarts", "ExecMainStatus",
@@ -96,7 +96,7 @@ def parse_container_states(text: str, pod: str) -> tuple[str, ...]:
 
 
 def _entries(text: str, field: str) -> tuple[dict[str, object], ...]:
-    found = _table(json.loads(text)).get(field) or []
+    found = _table(json_value(text)).get(field) or []
     if not isinstance(found, list):
         raise ValueError(f"{field} is not a list")  # noqa: TRY004 - wrong text, as JSONDecodeError
     return tuple(_table(item) for item in found)

@@ -97,6 +97,8 @@ PACKAGE = '[[package]]\nname = "a"\nlayer = "node"\nsource = "s"\n'
 A = "t.toml, [[package]] number 1 (a)"
 BAD = [
     ("a =", "t.toml", "not TOML"),
+    ("a = " + "[" * 5000, "t.toml", "not usable TOML"),
+    ("a = " + "9" * 5000, "t.toml", "not usable TOML"),
     ("[[pakage]]\n", "t.toml", "unknown field `pakage`"),
     ("title = 3", "t.toml", "Expected `str`, got `int` - at `$.title`"),
     ("package = 3", "t.toml", "Expected `array`, got `int` - at `$.package`"),

@@ -241,6 +241,9 @@ def test_parse_gives_the_document_of_a_supported_version(version: str) -> None:
 BAD: list[tuple[str, str]] = [
     ('{"ignition":\n {"version" "3.2.0"}}', "not JSON: line 2 column 13"),
     ("", "not JSON: line 1 column 1"),
+    ("[" * 5000, "not usable JSON: nested too deeply"),
+    ('{"x": %s}' % ("9" * 5000), "not usable JSON: Exceeds the limit"),
+    ('{"x": "\\ud800"}', "surrogates not allowed"),
     ("[]", "not a JSON object"),
     ("{}", "unsupported ignition.version (none)"),
     ('{"ignition": []}', "unsupported ignition.version (none)"),

@@ -6,7 +6,6 @@ probed it, a raw image could pose as a qcow2 one that names other files of the h
 
 from __future__ import annotations
 
-import json
 import struct
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,6 +15,7 @@ from typing import Any
 from harness import process
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
+from harness.model.foreign import json_value
 
 _HEAD_BYTES = 0x8006
 _SECTOR_BYTES = 512
@@ -116,7 +116,7 @@ def _described(path: Path, subject: str, deadline: Deadline) -> dict[str, Any]:
     done = process.run(argv, deadline, check=False)
     if done.status != 0:
         raise _damaged(subject, done.stderr)
-    parsed: dict[str, Any] = json.loads(done.stdout)
+    parsed: dict[str, Any] = json_value(done.stdout)
     return parsed
 
 

@@ -5,12 +5,12 @@ Source: github.com/coreos/stream-metadata-go, and the installer's data/data/core
 
 from __future__ import annotations
 
-import json
 import platform
 from pathlib import Path
 from typing import Any
 
 from harness.model.errors import InputError
+from harness.model.foreign import json_value
 
 _LIMIT_BYTES = 8 << 20
 
@@ -36,9 +36,9 @@ def _architectures(path: Path) -> Any | None:  # noqa: ANN401
     if path.stat().st_size > _LIMIT_BYTES:
         return None
     try:
-        found = json.loads(path.read_bytes())
+        found = json_value(path.read_bytes())
         return found["architectures"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         return None
 
 

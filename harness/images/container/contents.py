@@ -36,6 +36,7 @@ from harness.model.command import (
     normal,
 )
 from harness.model.errors import DeadlineError, InputError
+from harness.model.foreign import json_value
 
 LOG = logging.getLogger(__name__)
 _FORM = 2  # of the cached result
@@ -207,9 +208,9 @@ def _blobs(layout: Path, digest: str, subject: str) -> tuple[Path, ...]:
     try:
         manifest = _blob(layout, digest)
         if not manifest.exists():
-            index: Any = json.loads((layout / "index.json").read_text())
+            index: Any = json_value((layout / "index.json").read_text())
             manifest = _blob(layout, index["manifests"][0]["digest"])
-        image: Any = json.loads(manifest.read_text())
+        image: Any = json_value(manifest.read_text())
         return tuple(_blob(layout, layer["digest"]) for layer in image["layers"])
     except (OSError, ValueError, KeyError, IndexError, TypeError) as exc:
         problem = f"unreadable manifest: {exc}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +12,7 @@ from harness.images.container.skopeo import Source, inspect_config, inspect_mani
 from harness.model.claims import VERSION, Claims, build_versions, claims_of
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
+from harness.model.foreign import json_value
 
 # Source: openshift/os, Containerfile of the node layer, and `rpm-ostree compose` for ostree.*
 _MARKS = ("io.openshift.metalayer", "containers.bootc", "ostree.")
@@ -102,7 +102,7 @@ def resolve(source: Source, deadline: Deadline) -> NodeImage:
 # `Any` is a manifest or configuration, of which only the fields below are read.
 def _parsed(source: Source, text: str) -> dict[str, Any]:
     try:
-        parsed = json.loads(text)
+        parsed = json_value(text)
     except ValueError as exc:
         raise _malformed(source) from exc
     if not isinstance(parsed, dict) or parsed.get("schemaVersion", 2) != 2:

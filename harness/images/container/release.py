@@ -6,7 +6,6 @@ nothing is unpacked, and member names are compared, never used as paths.
 
 from __future__ import annotations
 
-import json
 import shutil
 import tarfile
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from harness.images.container.skopeo import Source, Target
 from harness.images.container.streams import StreamWish
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
+from harness.model.foreign import json_value
 
 _REFERENCES = "release-manifests/image-references"
 _LIMIT_BYTES = 16 << 20
@@ -103,8 +103,8 @@ def _fetch_references(release: Source, deadline: Deadline, target: Path) -> None
 
 # `Any` is OCI and OpenShift JSON, of which only the fields below are read.
 def _layer_digests(layout: Path) -> list[str]:
-    index: Any = json.loads((layout / "index.json").read_text())
-    manifest: Any = json.loads(_blob(layout, index["manifests"][0]["digest"]).read_text())
+    index: Any = json_value((layout / "index.json").read_text())
+    manifest: Any = json_value(_blob(layout, index["manifests"][0]["digest"]).read_text())
     return [layer["digest"] for layer in manifest["layers"]]
 
 
@@ -141,7 +141,7 @@ def _tags(text: str, subject: str) -> list[tuple[str, str, Mapping[str, str]]]:
     try:
         return [
             (tag["name"], tag["from"]["name"], dict(tag.get("annotations") or {}))
-            for tag in json.loads(text)["spec"]["tags"]
+            for tag in json_value(text)["spec"]["tags"]
             if tag["from"]["kind"] == "DockerImage"
         ]
     except (ValueError, KeyError, TypeError) as exc:

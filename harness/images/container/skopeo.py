@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import subprocess
@@ -24,6 +23,7 @@ from harness.images.container.oci_layout import go_arch
 from harness.images.container.reference import Reference
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, InputError
+from harness.model.foreign import json_value
 
 _FATAL = re.compile(r'level=fatal msg=("(?:[^"\\]|\\.)*")')
 _PREAMBLE = re.compile(r'^(\(\d+/\d+\): )?(Error )?([Pp]arsing image name "[^"]*": )?')
@@ -186,7 +186,7 @@ def decisive_line(stderr: str) -> str:
     fatal = _FATAL.findall(stderr)
     line = fatal[-1] if fatal else "\n".join(stderr.strip().splitlines()[-1:])
     with suppress(ValueError):
-        line = str(json.loads(line))
+        line = str(json_value(line))
     return _PREAMBLE.sub("", line) or "skopeo failed without a message"
 
 

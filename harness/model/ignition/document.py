@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from harness.model.errors import InputError
+from harness.model.foreign import json_value
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Document = dict[str, Json]
@@ -76,12 +77,16 @@ def parse(text: str, name: str) -> Document:
             line or the path of the fault.
     """
     try:
-        document = json.loads(text)
+        document = json_value(text)
     except json.JSONDecodeError as exc:
         raise InputError(
             name, f"not JSON: line {exc.lineno} column {exc.colno}: {exc.msg}",
             "Write JSON; convert a Butane config (YAML) with `butane` first.",
         ) from exc  # fmt: skip
+    except ValueError as exc:
+        raise InputError(
+            name, f"not usable JSON: {exc}", "Check the program that wrote the config."
+        ) from exc
     if not isinstance(document, dict):
         raise InputError(
             name, "not a JSON object", 'Begin with {"ignition": {"version": "3.4.0"}}.'

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import quote, quote_plus
 
+from harness.model.foreign import json_value
 from harness.model.secrets.signs import KEY_BEGIN, KEY_END, SIGNS
 
 _SHORTEST = 6
@@ -85,7 +86,7 @@ def parts_of(text: str) -> Iterator[str]:
 
 def _logins(text: str) -> Iterator[str]:
     try:
-        parsed = json.loads(text)
+        parsed = json_value(text)
     except ValueError:
         return
     yield from _logins_in(parsed)

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 import zlib
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote, unquote, unquote_to_bytes
 
+from harness.model.foreign import json_value
 from harness.model.ignition.document import Document, Json
 from harness.model.secret import Secret
 from harness.model.secrets import kinds
@@ -237,7 +237,7 @@ def _config_in(text: str) -> Json:
     if not text.lstrip().startswith("{") or '"ignition"' not in text:
         return None
     try:
-        found: Json = json.loads(text)
+        found: Json = json_value(text)
     except ValueError:
         return None
     return found
