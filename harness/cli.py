@@ -31,6 +31,7 @@ from harness.standin import build
 from harness.verdict import expectations
 
 _PROBE_S = 60.0
+_A_TEXT = "Name a readable text file."
 _FILE = click.Path(path_type=Path)
 
 
@@ -228,7 +229,7 @@ def _text_of(path: Path) -> str:
     try:
         return path.read_bytes().decode(errors="replace")
     except OSError as exc:
-        raise InputError(str(path), f"cannot be read: {exc.strerror}", "name a text file") from exc
+        raise InputError(str(path), f"cannot be read: {exc.strerror}", _A_TEXT) from exc
 
 
 def _say(line: str) -> None:

@@ -160,7 +160,7 @@ def test_archive_that_fills_the_disk_is_refused(tmp_path: Path) -> None:
 def test_check_ends_at_its_deadline(tmp_path: Path) -> None:
     (tmp_path / "image.tar").write_bytes(tar_of(*OCI))
 
-    with pytest.raises(DeadlineError, match="the check of an image archive"):
+    with pytest.raises(DeadlineError, match="check of an image archive"):
         require_safe(parse(f"oci-archive:{tmp_path}/image.tar"), Deadline.after(0, FakeClock()))
 
 
@@ -198,7 +198,7 @@ def test_skopeo_never_gets_a_hostile_archive(
     (tmp_path / "image.tar").write_bytes(tar_of(HOSTILE["symbolic-link"][0], Member(name="x/y")))
     source = Source(reference=parse(f"oci-archive:{tmp_path}/image.tar"), arch="x86_64")
 
-    with pytest.raises(InputError, match="is not a safe archive"):
+    with pytest.raises(InputError, match="not a safe archive"):
         read(source, Deadline.after(60))
 
     assert not (tmp_path / "called").exists()

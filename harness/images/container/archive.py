@@ -76,12 +76,12 @@ def require_safe(reference: Reference, deadline: Deadline, *, max_bytes: int = M
             for header in _headers(opened(file), max_bytes, deadline):
                 _check(header, kinds)
     except (*DAMAGE, ValueError) as exc:
-        problem = f"is not a safe archive of an image: {exc}"
-        remedy = f"write it again with `skopeo copy IMAGE {reference.transport.prefix}FILE`"
+        problem = f"not a safe archive of an image: {exc}"
+        remedy = f"Write it again with `skopeo copy IMAGE {reference.transport.prefix}FILE`."
         raise InputError(str(reference), problem, remedy) from exc
     except OSError as exc:
         problem = f"cannot be read: {exc.strerror or exc}"
-        raise InputError(str(reference), problem, "check the path") from exc
+        raise InputError(str(reference), problem, "Check the path.") from exc
 
 
 def _require_regular_file(path: Path) -> None:
@@ -169,7 +169,8 @@ def _skip(stream: IO[bytes], size_bytes: int, deadline: Deadline) -> None:
     while size_bytes:
         size_bytes -= len(_exactly(stream, min(size_bytes, _READ_BYTES)))
         if deadline.is_over:
-            raise DeadlineError("the check of an image archive", deadline.limit_s, "not at its end")
+            reason = f"{size_bytes} B of a member are left"
+            raise DeadlineError("check of an image archive", deadline.limit_s, reason)
 
 
 def _padded(size_bytes: int) -> int:

@@ -94,7 +94,7 @@ class Stage:
             raise InputError(
                 f"scenario {self.scenario.name}",
                 f"no {kind.__name__} from the service {name!r}",
-                f"List it before what needs it; running: {', '.join(self._services) or 'none'}.",
+                f"Put it before what needs it; running: {', '.join(self._services) or 'none'}.",
             )  # fmt: skip
         return value
 

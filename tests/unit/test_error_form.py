@@ -1,0 +1,273 @@
+"""Every error that the code raises says where, what is wrong and what to do, in plain English.
+
+The raises are read from the syntax trees. Texts that are put together elsewhere are found by name:
+what is called `remedy` is a remedy, and functions called `faults` yield problem and remedy.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import harness
+from harness.workplace.options import OPTIONS
+
+ROOT = Path(harness.__file__).parent
+FORMS = {
+    "InputError": ("subject", "problem", "remedy"),
+    "RigError": ("subject", "problem", "remedy"),
+    "_PortTakenError": ("subject", "problem", "remedy"),
+    "ProductError": ("subject", "problem"),
+    "SuiteError": ("subject", "problem"),
+    "DeadlineError": ("subject", "limit", "problem"),
+}
+WHOLE = {
+    ("workplace/workplace.py", "judge"),
+    ("watching/watch.py", "stuck"),
+    ("watching/watch.py", "failed"),
+}
+"""Functions whose errors are a finding's text."""
+UNREAD = {"RUN_FOLDER", "exc.remedy", "host.remedy(missing)", "remedy"}
+"""Remedies that another module gives."""
+VERBS = frozenset(
+    re.findall(
+        r"\w+",
+        """Add Begin Check Choose Compare Convert Copy Correct Create Download Flatten Free Install
+        Limit Look Make Name Publish Pull Push Put Remove Rename Report Run Serve Set Start Update
+        Use Wait Write""",
+    )
+)
+PRIVATE = re.compile(
+    r"\b(is no|is none of|none of|told|tells?|telling|insists?|trouble|by now|whoever|lets be|"
+    r"brings? forth|way out|wants|holds?|there is not|is there twice|leave (it|them|that|one)|"
+    r"gave up|what it comes down to)\b"
+)
+ELSEWHERE = {"--src-tls-verify", "--history"}
+HOLE = "\0"
+"""Stands for a value in a text."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """One text of an error; `role` is subject, problem or remedy."""
+
+    place: str
+    role: str
+    text: str
+
+
+class Module:
+    """A module's syntax tree, with the texts that its names can have."""
+
+    def __init__(self, name: str, source: str) -> None:
+        self.name = name
+        self.tree = ast.parse(source)
+        self.functions = {
+            node.name: node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef)
+        }
+
+    def said(self) -> Iterator[Said]:
+        """Yield the texts of all errors."""
+        for scope in (*self.functions.values(), self.tree):
+            for node in _own_nodes(scope):
+                yield from self._of_node(node, scope)
+
+    def raised(self) -> Iterator[tuple[str, ast.Call, ast.AST]]:
+        for scope in (*self.functions.values(), self.tree):
+            for node in _own_nodes(scope):
+                if isinstance(node, ast.Call) and _name(node.func) in FORMS:
+                    yield f"{self.name}:{node.lineno}", node, scope
+
+    def _of_node(self, node: ast.AST, scope: ast.AST) -> Iterator[Said]:
+        place = f"{self.name}:{getattr(node, 'lineno', 0)}"
+        if isinstance(node, ast.Call):
+            roles = FORMS.get(_name(node.func), ())
+            for role, argument in zip(roles, node.args, strict=False):
+                for text in self.texts(argument, scope):
+                    yield Said(place, role, text)
+            for keyword in node.keywords:
+                if (keyword.arg or "").startswith("remedy"):
+                    for text in self.texts(keyword.value, scope):
+                        yield Said(place, "remedy", text)
+        elif isinstance(node, ast.Assign) and isinstance(scope, ast.Module):
+            if any("REMED" in _name(target) for target in node.targets):
+                for text in self.texts(node.value, scope):
+                    yield Said(place, "remedy", text)
+        elif isinstance(node, ast.Yield) and "faults" in getattr(scope, "name", ""):
+            pair = node.value.elts if isinstance(node.value, ast.Tuple) else ()
+            for role, part in zip(("problem", "remedy"), pair, strict=True):
+                for text in self.texts(part, scope):
+                    yield Said(place, role, text)
+
+    def texts(
+        self, node: ast.AST, scope: ast.AST, seen: frozenset[str] = frozenset()
+    ) -> tuple[str, ...]:
+        """Return the texts that an expression can have; none if that is not known here."""
+        match node:
+            case ast.Constant(value=str(text)):
+                return (text,)
+            case ast.JoinedStr(values=parts):
+                texts: tuple[str, ...] = ("",)
+                for part in parts:
+                    added = self.texts(part, scope, seen) or (HOLE,)
+                    texts = tuple(text + end for text in texts for end in added)
+                return texts
+            case ast.IfExp(body=one, orelse=other):
+                return self.texts(one, scope, seen) + self.texts(other, scope, seen)
+            case ast.BoolOp(values=values) | ast.Dict(values=values):
+                return tuple(text for value in values for text in self.texts(value, scope, seen))
+            case ast.Subscript(value=value):
+                return self.texts(value, scope, seen)
+            case ast.Name(id=name) if name not in seen:
+                return tuple(
+                    text
+                    for place in (scope, self.tree)
+                    for value in _assigned(place, name)
+                    for text in self.texts(value, scope, seen | {name})
+                )
+            case ast.Call(func=ast.Name(id=name)) if name in self.functions and name not in seen:
+                function = self.functions[name]
+                return tuple(
+                    text
+                    for inner in _own_nodes(function)
+                    if isinstance(inner, ast.Return) and inner.value is not None
+                    for text in self.texts(inner.value, function, seen | {name})
+                )
+        return ()
+
+
+def _own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of a function or module that are not in a function inside."""
+    for child in ast.iter_child_nodes(scope):
+        yield child
+        if not isinstance(child, ast.FunctionDef):
+            yield from _own_nodes(child)
+
+
+def _name(node: ast.AST) -> str:
+    return str(getattr(node, "id", getattr(node, "attr", "")))
+
+
+def _assigned(scope: ast.AST, name: str) -> Iterator[ast.AST]:
+    for node in _own_nodes(scope):
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                if _name(target) == name:
+                    yield node.value
+                elif isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                    pairs = zip(target.elts, node.value.elts, strict=True)
+                    yield from (value for each, value in pairs if _name(each) == name)
+
+
+def wrong(said: Said) -> list[str]:
+    """Return what is wrong with a text."""
+    found = []
+    if not said.text.strip():
+        found.append("is empty")
+    if match := PRIVATE.search(said.text):
+        found.append(f"has the private word {match[0]!r}")
+    is_phrase = not (re.match(r"[A-Z][a-z]", said.text) or said.text.endswith((".", "!", " ")))
+    if said.role == "problem" and not is_phrase:
+        found.append("is not a phrase without capital and full stop")
+    if said.role == "remedy":
+        found.extend(_wrong_remedy(said.text))
+    return found
+
+
+def _wrong_remedy(text: str) -> Iterator[str]:
+    if text.split(" ")[0].rstrip(".,;") not in VERBS or not text.endswith("."):
+        yield "is not a sentence that begins with a verb"
+    options = set(re.findall(r"(?<![\w=-])--[a-z][a-z0-9-]+", text))
+    for option in options - {f"--{each.name}" for each in OPTIONS} - ELSEWHERE:
+        yield f"names the unknown option {option}"
+    for page in re.findall(r"docs/[\w-]+\.md", text):
+        if not (ROOT.parent / page).is_file():
+            yield f"names the missing page {page}"
+
+
+MODULES = [
+    Module(str(path.relative_to(ROOT)), path.read_text(encoding="utf-8"))
+    for path in sorted(ROOT.rglob("*.py"))
+]
+
+
+def test_each_text_of_an_error_has_its_form() -> None:
+    texts = [said for module in MODULES for said in module.said()]
+
+    assert len(texts) > 400
+    assert [f"{s.place}: {s.role} {s.text!r} {p}" for s in texts for p in wrong(s)] == []
+
+
+def test_each_error_has_all_its_parts() -> None:
+    lacking = [
+        f"{place}: {ast.unparse(call)}"
+        for module in MODULES
+        for place, call, scope in module.raised()
+        if len(call.args) < len(FORMS[_name(call.func)])
+        and (module.name, getattr(scope, "name", "")) not in WHOLE
+    ]
+
+    assert lacking == []
+
+
+def test_remedies_that_are_not_read_here_are_few() -> None:
+    unread = {
+        ast.unparse(call.args[2])
+        for module in MODULES
+        for _, call, scope in module.raised()
+        if len(call.args) > 2
+        and _name(call.func) != "DeadlineError"
+        and not module.texts(call.args[2], scope)
+    }
+
+    assert unread == UNREAD
+
+
+def test_usage_errors_are_errors_of_the_harness() -> None:
+    """Pytest's and click's own errors only pass on a message of the right form."""
+    strange = [
+        f"{module.name}:{node.lineno}: {ast.unparse(node)}"
+        for module in MODULES
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call)
+        and _name(node.func) in {"UsageError", "BadParameter", "ClickException", "_UnusableInput"}
+        and not ast.unparse(node.args[0]).startswith("str(")
+    ]
+
+    assert strange == []
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ("raise InputError(a, 'not a disk', 'name another.')", "begins with a verb"),
+        ("raise InputError(a, 'not a disk', 'Name another')", "begins with a verb"),
+        ("raise InputError(a, 'not a disk', 'Another would do.')", "begins with a verb"),
+        ("raise InputError(a, 'Not a disk', 'Use another.')", "without capital"),
+        ("raise InputError(a, 'not a disk.', 'Use another.')", "without capital"),
+        ("raise InputError(a, f'{b} is no disk', 'Use another.')", "private word 'is no'"),
+        ("raise InputError(a, 'bad', 'Use --nonsense.')", "unknown option --nonsense"),
+        ("raise InputError(a, 'bad', 'Look at docs/no.md.')", "missing page docs/no.md"),
+        ("def f():\n  p, r = 'is told', 'Use it.'\n  raise InputError(a, p, r)", "'told'"),
+        ("raise InputError(a, 'bad', g())\ndef g():\n  return 'nothing'", "begins with a verb"),
+        ("read(remedy='no')", "begins with a verb"),
+        ("_REMEDY = 'no'", "begins with a verb"),
+        ("def faults():\n  yield 'bad', 'no'", "begins with a verb"),
+        ("raise InputError(a, '', 'Use it.')", "is empty"),
+    ],
+)
+def test_a_wrong_form_is_detected(source: str, fault: str) -> None:
+    faults = [problem for said in Module("x.py", source).said() for problem in wrong(said)]
+
+    assert [each for each in faults if fault in each]
+
+
+def test_a_right_form_is_accepted() -> None:
+    source = "raise InputError(a, f'not a disk: {b}', f'Use --bootimage {c}.')"
+
+    assert [wrong(said) for said in Module("x.py", source).said()] == [[], []]
