@@ -35,7 +35,7 @@ def test_write_a_test(project: pytest.Pytester) -> None:
     assert listed == [
         "test_node.py::test_my_unit_runs[ipi_bootstrap]",
         "test_node.py::test_kernel_is_the_bootimages[ipi_bootstrap]",
-        "test_node.py::test_package_comes_with_the_node_layer[ipi_bootstrap-cri-o]",
+        "test_node.py::test_package_comes_with_the_node_layer[ipi_bootstrap-openshift-clients]",
         "test_node.py::test_package_comes_with_the_node_layer[ipi_bootstrap-openshift-kubelet]",
         "test_node.py::test_my_tool_answers[ipi_bootstrap]",
         "test_rows.py::test_package[ipi_bootstrap-node-widget]",
