@@ -1,4 +1,4 @@
-"""The command `node-image`: what needs no pytest. click prints its output."""
+"""The command `node-image`, which runs without pytest. click prints its output."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ _FILE = click.Path(path_type=Path)
 
 
 class _UnusableInput(click.ClickException):
-    """Ends with the exit status of wrong usage; for commands whose status 1 is a result."""
+    """Exits with 2, the status of wrong usage, because status 1 is a result of the command."""
 
     exit_code = 2
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="pytest-node-image", message="%(package)s %(version)s")
-@click.option("-v", "--verbose", is_flag=True, help="Log each action and each program.")
+@click.option("-v", "--verbose", is_flag=True, help="Log each action and each program that runs.")
 def main(*, verbose: bool) -> None:
     """Tools for boot tests of layered OpenShift node images. The tests run with pytest."""
     logging.basicConfig(
@@ -53,7 +53,7 @@ def main(*, verbose: bool) -> None:
 
 @main.command("doctor")
 def examine() -> None:
-    """Check what this host lacks for machines and stand-ins.
+    """List what this host lacks to boot machines and to build stand-ins.
 
     Exit status 0 if it can boot machines and build the stand-in images, 1 if not.
     """
@@ -66,7 +66,7 @@ def examine() -> None:
 
 @main.command()
 def clean() -> None:
-    """Remove what killed runs of this user left. Live runs are not touched."""
+    """Remove what killed runs of this user left behind. Active runs are not changed."""
     with _reported_errors():
         for line in sweep() or ("nothing to remove",):
             click.echo(line)
@@ -103,8 +103,8 @@ def compare_runs(*, old: Path, new: Path, as_json: bool) -> None:
 
     OLD and NEW are folders of runs, or their report.json.
 
-    Exit status 1 if a test of NEW is red that was not red in OLD, new tests included; 0 if none
-    is; 2 if a file cannot be used.
+    Exit status 0 if no test turned red; 1 if a test is red in NEW but not in OLD, including new
+    tests; 2 if a file cannot be used.
     """
     with _reported_errors(_UnusableInput):
         found = compare(document.read(old), document.read(new))
@@ -119,11 +119,11 @@ def compare_runs(*, old: Path, new: Path, as_json: bool) -> None:
 @click.option("--since", metavar="DATE", default="", help="Read the runs since this date (UTC).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def show_history(*, file: Path, scenario: str | None, since: str, as_json: bool) -> None:
-    """Show since when tests are red, and what became slower.
+    """Show since when each test has been red, and which phases became slower.
 
     FILE is what `pytest --history FILE` writes.
 
-    Exit status 0; 2 if the file cannot be used or has no such runs.
+    Exit status 0; 2 if the file cannot be used or has no matching runs.
     """
     with _reported_errors(_UnusableInput):
         past = store.read(file, since)
@@ -143,13 +143,17 @@ def _json(found: object) -> str:
 
 @main.command("lint-ignition")
 @click.argument("files", nargs=-1, required=True, type=_FILE)
-@click.option("--bootimage", metavar="PATH|URL", help="Default: the stand-in's.")
-@click.option("--node-image", metavar="REFERENCE", help="Names the package of a missing program.")
+@click.option(
+    "--bootimage", metavar="PATH|URL", help="Bootimage to compare with. Default: the stand-in."
+)
+@click.option(
+    "--node-image", metavar="REFERENCE", help="Node image whose packages contain what is missing."
+)
 @click.option("--all", "counts_all", is_flag=True, help="Count calls after the node layer as well.")
 def lint_configs(
     files: tuple[Path, ...], bootimage: str | None, node_image: str | None, *, counts_all: bool
 ) -> None:
-    """List what Ignition configs call and the bootimage lacks.
+    """List what Ignition configs use but the bootimage lacks.
 
     Exit status 0 if nothing is missing before the node layer is in place; 1 if something is; 2 if
     a file or image cannot be used.
@@ -170,7 +174,7 @@ def lint_configs(
     "--rules",
     multiple=True,
     type=_FILE,
-    help="Rules that apply first. May be repeated.",
+    help="Your own rules (TOML). They apply before the shipped ones. May be repeated.",
 )
 def diagnose(console: Path, rules: tuple[Path, ...]) -> None:
     """Apply the rules of diagnosis to a recorded console.
@@ -192,7 +196,7 @@ def diagnose(console: Path, rules: tuple[Path, ...]) -> None:
 @main.command()
 @click.argument("folder", type=_FILE)
 def report(folder: Path) -> None:
-    """Write the page and JUnit of a run that was killed.
+    """Write the page and the JUnit file of a killed run.
 
     FOLDER is the folder of the run, such as <artifacts>/last.
     """

@@ -162,5 +162,5 @@ def _pattern(_: type, value: object) -> re.Pattern[str]:
     except re.error as exc:
         raise ValueError(f"Not a regular expression: {exc}") from exc
     if compiled.search("") is not None:
-        raise ValueError("The regular expression matches the empty text, and so everything")
+        raise ValueError("The regular expression matches the empty text, so it matches every line")
     return compiled

@@ -147,7 +147,7 @@ def _check_phase(phase: Phase, chain: list[str], where: str) -> None:
     is_first = phase.name == chain[0]
     edges = {edge for edge, _ in phase.marks}
     if not is_first and Edge.BEGIN not in edges:
-        raise InputError(where, "no mark for its begin", "Add begin, units or stages.")
+        raise InputError(where, "no mark for its start", "Add begin, units or stages.")
     if phase.depth == 0 and (phase.within or phase.aside or edges - {Edge.BEGIN}):
         raise InputError(
             where, "a phase with depth = 0 has only begin, as it ends where the next one begins",

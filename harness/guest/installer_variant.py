@@ -152,7 +152,7 @@ def require_bootstrap(document: Document, subject: str) -> None:
     if any(name.startswith("machine-config-daemon-") for name in units):
         role = _ROLE.search(units.get("kubelet.service", ""))
         whose = f"a {role[1]}" if role else "a machine"
-        problem = f"the config of {whose} that joins a cluster, as its machine-config server serves"
+        problem = f"the config that a machine-config server serves to {whose}"
         raise InputError(subject, problem, remedy)
     raise InputError(subject, f"not a bootstrap config: it has no {_BOOTKUBE}", remedy)
 

@@ -9,7 +9,7 @@ from harness.workplace.options import OPTIONS
 
 def declare(parser: pytest.Parser) -> None:
     """Add every option to pytest's command line and settings."""
-    group = parser.getgroup("node-image", "node image: boot, live-apply and judge")
+    group = parser.getgroup("node-image", "node image: boot, live-apply and check")
     for option in OPTIONS:
         text = f"{option.help} [{option.variable}, {option.setting}]"
         kind: dict[str, str] = {"action": "store_true"}
@@ -17,5 +17,5 @@ def declare(parser: pytest.Parser) -> None:
             action = "append" if option.repeatable else "store"
             kind = {"action": action, "metavar": option.metavar}
         group.addoption(option.flag, dest=option.setting, default=None, help=text, **kind)
-        several = "; separate several by commas or line ends" if option.repeatable else ""
-        parser.addini(option.setting, f"As {option.flag}{several}", type="string", default="")
+        several = "; separate values by commas or line ends" if option.repeatable else ""
+        parser.addini(option.setting, f"Same as {option.flag}{several}", type="string", default="")

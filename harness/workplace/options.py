@@ -1,4 +1,4 @@
-"""The plugin's options: one row each, read into frozen `Settings`. Pure.
+"""The plugin's options: one row each, which are read into frozen `Settings`.
 
 An option `--some-name` is also the environment variable NODE_IMAGE_SOME_NAME and the setting
 node_image_some_name in pyproject.toml, pytest.ini or tox.ini; `places` has their order.
@@ -26,8 +26,8 @@ DEFAULT_CACHE_BYTES = 20 << 30
 OPTIONS = (
     Option(
         name="bootimage", metavar="PATH|URL", path=True,
-        help="Bootimage: a qcow2 or raw disk image, plain or .gz, .xz or .zst. Default, also for "
-        "--node-image: the stand-in images, built at first use.",
+        help="Bootimage: a qcow2 or raw disk image, plain or .gz, .xz or .zst. Without it and "
+        "--node-image the stand-in images are used; the first run builds them.",
     ),
     Option(
         name="bootimage-sha256", metavar="SUM",
@@ -35,13 +35,13 @@ OPTIONS = (
     ),
     Option(
         name="fat-bootimage", metavar="PATH|URL", path=True,
-        help="Bootimage with the node packages inside, for the scenario fat. "
-        "Default with stand-ins: theirs.",
+        help="Bootimage with the node layer inside, for the scenario fat. "
+        "Default with the stand-ins: the stand-in.",
     ),
     Option(
         name="live-iso", metavar="PATH", path=True,
         help="Live ISO of the bootimage's version, for the scenarios that start from live media. "
-        "Default with stand-ins: theirs.",
+        "Default with the stand-ins: the stand-in.",
     ),
     Option(
         name="image", metavar="KEY=PATH|URL", repeatable=True, path=True,
@@ -64,11 +64,12 @@ OPTIONS = (
     ),
     Option(
         name="authfile", metavar="PATH", path=True,
-        help="Pull secret for registries. The guest gets it if it pulls from a remote registry.",
+        help="Pull secret for registries. The guest gets it only if it pulls from a remote one.",
     ),
     Option(
         name="ignition", metavar="PATH", repeatable=True, path=True,
-        help="Ignition config (JSON, 3.0 to 3.6) to merge in. May be repeated.",
+        help="Ignition config (JSON, 3.0 to 3.6) to merge into the machines' configs. May be "
+        "repeated.",
     ),
     Option(
         name="bootstrap-ignition", metavar="PATH", path=True,
@@ -79,7 +80,7 @@ OPTIONS = (
     Option(
         name="expectations", metavar="NAME|PATH", path=True,
         help="Expectation table: a built-in name or a TOML file. "
-        "Default: by the labels of the node image.",
+        "Default: selected by the labels of the node image.",
     ),
     Option(
         name="scenario", metavar="NAME", repeatable=True,
@@ -97,7 +98,7 @@ OPTIONS = (
     ),
     Option(
         name="require-kvm",
-        help="Fail at once if KVM does not work. Default: emulate.",
+        help="Fail at once if KVM does not work. Default: run in emulation.",
     ),
     Option(
         name="timeout-factor", metavar="NUMBER",
@@ -120,8 +121,8 @@ OPTIONS = (
     ),
     Option(
         name="allow", metavar="PATH", path=True,
-        help="Allow-list (TOML) of known problems, each with the link of an issue and an expiry "
-        "date. They are shown as allowed.",
+        help="Allow-list (TOML) of known problems, each with a link to an issue and an expiry "
+        "date. They are reported as allowed.",
     ),
     Option(
         name="rules", metavar="PATH", repeatable=True, path=True,
@@ -130,7 +131,7 @@ OPTIONS = (
     ),
     Option(
         name="history", metavar="PATH", path=True,
-        help="Database to which each run with machines is added, for `node-image history`.",
+        help="SQLite file, for `node-image history`. Each run that boots machines is added to it.",
     ),
     Option(
         name="download-cache-size", metavar="SIZE",
@@ -147,7 +148,7 @@ _BY_NAME = {option.name: option for option in OPTIONS}
 class Settings:
     """The user's options. Without bootimage and node image the stand-ins are used.
 
-    `images` has paths and URLs of other images by their keys, as `fat`.
+    `images` has the paths and URLs of other images by their keys, such as `fat`.
     """
 
     bootimage: str | None
@@ -190,10 +191,10 @@ def read(
     settings: Mapping[str, str],
     settings_folder: Path,
 ) -> Settings:
-    """Return the settings out of the three places, looked up by flag, variable and setting.
+    """Return the options from command line, environment and settings file.
 
     Raises:
-        InputError: a value is malformed, or the images named do not go together.
+        InputError: a value is malformed, or the images do not belong together.
     """
     places = Places(_BY_NAME, command_line, environment, settings, settings_folder)
     found = Settings(
@@ -225,7 +226,7 @@ def read(
 
 
 def _images(places: Places) -> dict[str, str]:
-    """Return the images that were named, by their keys, less the bootimage."""
+    """Return the images by their keys, without the bootimage."""
     found = {
         key: text for key, option in _KEYS.items() if (text := places.text(option)) is not None
     }

@@ -310,7 +310,7 @@ def test_help_groups_and_explains_the_options(project: Project) -> None:
 
     result.stdout.fnmatch_lines(
         [
-            "node image: boot, live-apply and judge:",
+            "node image: boot, live-apply and check:",
             "*--bootimage=PATH|URL*",
             "*--memory-mib=MIB *in MiB*",
             "*node_image_node_image (string):*",

@@ -498,7 +498,7 @@ INNER = '[[phase]]\nname = "b"\ntitle = "B"\ndepth = 1\n'
         (PHASE.replace("0", "2"), "Invalid enum value 2"),
         (INNER + 'units = ["x.service"]', "no phase with depth = 0"),
         (PHASE + PHASE, "the name is used twice"),
-        (PHASE + INNER, "[[phase]] number 2 (b): no mark for its begin"),
+        (PHASE + INNER, "[[phase]] number 2 (b): no mark for its start"),
         (PHASE + 'units = ["x.service"]', "(a): a phase with depth = 0 has only begin"),
         (PHASE + INNER + 'units = ["x.service"]\nwithin = "c"', "unknown phase 'c' in within"),
         (PHASE + 'begin = [{ unit = "x", event = "y z" }]', "event with a unit or program"),

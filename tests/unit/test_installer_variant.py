@@ -202,7 +202,7 @@ OTHERS: Mapping[str, tuple[Document, str]] = {
     ),
     "config of a machine": (
         config(units={"machine-config-daemon-pull.service": "", "kubelet.service": LABEL}),
-        "the config of a worker that joins a cluster",
+        "the config that a machine-config server serves to a worker",
     ),
     "bootstrap config from before live-apply": (
         config(files={}),
