@@ -13,7 +13,7 @@ BIN = "/usr/local/bin"
 MULTI_USER = "node-image-harness-multi-user.service"
 """The unit that reports multi-user.target."""
 
-_REPORTERS = ("node-image-harness-tell", "node-image-harness-failed")
+_REPORTERS = ("node-image-harness-event", "node-image-harness-failed")
 _FAILED = "units/node-image-harness-failed@.service"
 
 

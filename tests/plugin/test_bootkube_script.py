@@ -17,7 +17,7 @@ def in_guest(folder: Path, script: str, curl: str) -> Completed:
     programs = {
         "podman": 'echo "podman $*" >>"$CALLS"; echo "h/${@: -1}@sha256:1"',
         "curl": curl,
-        "node-image-harness-tell": 'echo "$*" >>"$TOLD"',
+        "node-image-harness-event": 'echo "$*" >>"$TOLD"',
         "sleep": "exit 0",
     }
     (folder / "bin").mkdir()

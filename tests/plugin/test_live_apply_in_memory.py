@@ -29,7 +29,7 @@ PROGRAMS = {
     "df": 'echo Used; case "$3" in /run/ephemeral) echo 20;; *) echo 700;; esac',
     "mountpoint": '[ "$2" = {folder} ]',
     "ostree": OSTREE,
-    "node-image-harness-tell": 'echo "$*" >>{folder}/told',
+    "node-image-harness-event": 'echo "$*" >>{folder}/told',
 }
 
 

@@ -114,7 +114,7 @@ class Guest:
         self.theirs.parent.mkdir()
         (folder / "node-image-harness").mkdir()
         (folder / "installed.ign").write_text('{"ours": 1}')
-        self._program("node-image-harness-tell", f'echo "$*" >>{folder}/reported')
+        self._program("node-image-harness-event", f'echo "$*" >>{folder}/reported')
         self._program("node-image-harness-memory", "echo in memory")
         self._program("install-to-disk.sh", f'echo "install" >>{folder}/reported')
         self._program("lsblk", "echo /dev/vda disk; echo /dev/sr0 rom")

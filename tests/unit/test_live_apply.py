@@ -120,7 +120,7 @@ def test_observed_paths_are_a_path_a_line() -> None:
 
 
 def test_events_go_to_the_port_that_the_machine_has() -> None:
-    assert f"/dev/virtio-ports/{EVENTS_PORT}\n" in (GUEST / "node-image-harness-tell").read_text()
+    assert f"/dev/virtio-ports/{EVENTS_PORT}\n" in (GUEST / "node-image-harness-event").read_text()
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
@@ -163,7 +163,7 @@ class Guest:
     def make(cls, folder: Path, answers: dict[str, str]) -> Guest:
         """Return a guest whose programs run the shell lines of `answers`."""
         tell = f'echo "$*" >>{folder}/reported\n'
-        for name, line in (answers | {"node-image-harness-tell": tell}).items():
+        for name, line in (answers | {"node-image-harness-event": tell}).items():
             (folder / name).write_text(f"#!/bin/sh\n{line}\n")
             (folder / name).chmod(0o755)
         return cls(folder=folder)

@@ -150,7 +150,7 @@ def test_host_leads_when_the_rendezvous_is_its_own_address(
     (tmp_path / "rendezvous-host.env").write_text(f"NODE_ZERO_IP={address}\n")
     for name, text in {
         "ip": "echo '2: eth0 inet 10.0.2.15/24 scope global eth0'; echo '2: eth0 inet6 fec0::1/64'",
-        "node-image-harness-tell": f'echo "$*" >>{tmp_path}/reported',
+        "node-image-harness-event": f'echo "$*" >>{tmp_path}/reported',
         "sleep": "true",
     }.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")

@@ -1,6 +1,6 @@
 """What the guest reports of live-apply: lines on the virtio port `machine.EVENTS_PORT`, as text.
 
-Written by `fixtures/guest/node-image-harness-tell`:
+Written by `fixtures/guest/node-image-harness-event`:
 `stage=pull state=progress uptime=31.52 detail=anything to the end of the line`.
 """
 
