@@ -1,8 +1,8 @@
 """Rules of diagnosis as values, read from `fixtures/diagnosis/rules.toml` and checked whole.
 
-A rule says which mark (or silence) shows what, whose fault it is, and what to do about it. What
-rules make of lines is `engine`'s. A project's own rules have the same form and are asked first. How
-to write one is in docs/diagnosis.md.
+A rule gives the cause that a mark (or silence) shows, who is at fault, and what to do. `engine`
+applies rules to lines. A project's own rules have the same form and apply first. docs/diagnosis.md
+explains how to write one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from harness.tables import Tables
 
 DEFAULT = "diagnosis/rules.toml"
 _KEY = "rule"
-# What a text can name besides the groups of its pattern.
+# The fields that cause and advice can use, besides the groups of the pattern.
 _ALWAYS = frozenset({"count", "identifier", "unit", "last", "culprit"})
 _OF_SILENCE = frozenset({"seconds"})
 _OF_TIME = frozenset({"seconds", "span"})
@@ -41,10 +41,10 @@ _Names = tuple[_Text, ...]
 
 
 class Predicate(StrEnum):
-    """What no single line shows.
+    """A condition that no single line shows.
 
-    `SILENCE`: no byte came on any stream for `over_s`. `STALL`: a unit that fits the rule's
-    `speaker` works, and has said nothing new for `over_s`.
+    `SILENCE`: no stream has had a byte for `over_s`. `STALL`: a unit that fits the rule's `speaker`
+    is running, and has written nothing new for `over_s`.
     """
 
     SILENCE = "silence"
@@ -52,23 +52,25 @@ class Predicate(StrEnum):
 
 
 class Rule(Mark, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a line means. It has the fields of a mark, or a `predicate`.
+    """The meaning of a line. A rule has the fields of a mark, or a `predicate`.
 
-    A line belongs to the first rule that fits it. With `any_of` one of these marks has to fit, each
-    built on the rule's own fields. `phases` are names with `*`, none of them meaning all. `over_s`
-    is how long the silence, or the text's group `seconds` or `span`, has to be, for hardware
-    acceleration. `per` names the groups by which one trouble is told from another of the same rule.
+    A line belongs to the first rule that fits it. With `any_of`, one of these marks must fit; each
+    inherits the rule's own fields. `phases` are names with the wildcard `*`; empty means all.
+    `over_s` is the minimum length of the silence, or of the text's group `seconds` or `span`, with
+    hardware acceleration. `per` names the groups by which sightings of a rule are separated.
 
-    A fatal rule is a warning until it has fitted `at_least` times, within `within_s` where that is
-    set, a time that is longer for a slow guest if it `stretches`, or until it has gone on for
-    `or_after_s`, some tries at least, without a pause of half that; the warning is not shown before
-    it has fitted `shown_from` times. Another rule is not shown before `at_least`, and a `harmless`
-    one never: it takes its lines from the rules after it. A text's group `count` counts instead of
-    the lines. A rule with `before_shutdown` leaves lines of a boot that is going down, and one
-    with `unless_started` forgets a unit that starts after all.
-    A fatal sighting waits `grace_s` for one of a higher `rank`. One that `explains` a rule, or
-    rules by their `group`, is fatal, too, as soon as one of these is, and no sooner unless it is
-    fatal `alone`.
+    A fatal rule is a warning until it has fitted `at_least` times. With `within_s` it must fit that
+    often within this time, which is longer for a slow guest if the rule `stretches`. With
+    `or_after_s` it is also fatal after a few fits over this time, without a pause of half of it.
+    The warning is shown after `shown_from` fits. A rule of weight `warning` is shown after
+    `at_least` fits. A `harmless` rule is never shown, and keeps its lines from the rules after it.
+    If the text has a group `count`, its number is used instead of the number of lines. With
+    `before_shutdown`, lines of a boot that is shutting down are ignored. With `unless_started`, a
+    failed unit that starts later is ignored.
+
+    A fatal sighting waits `grace_s` for one of a higher `rank`. A rule that `explains` another
+    rule, or a `group` of rules, becomes fatal as soon as one of these does. If it is not fatal
+    `alone`, it cannot become fatal in another way.
     """
 
     name: _Name
@@ -97,24 +99,24 @@ class Rule(Mark, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def marks(self) -> tuple[Mark, ...]:
-        """The marks of which one has to fit; none if no line shows it."""
+        """The marks of which one must fit; empty for a rule with a predicate."""
         if self.predicate:
             return ()
         return tuple(built_on(mark, self).plain for mark in self.any_of) or (self.plain,)
 
     @property
     def is_fatal(self) -> bool:
-        """Whether it ends the wait when it was seen often enough."""
+        """Whether it ends the wait after enough fits."""
         return self.weight == Weight.FATAL.value
 
     @property
     def is_harmless(self) -> bool:
-        """Whether its lines mean nothing at all."""
+        """Whether its lines are ignored."""
         return self.weight == _HARMLESS
 
     @property
     def names_words(self) -> bool:
-        """Whether its cause names what the unit that failed wrote last."""
+        """Whether its cause contains the last words of the failed unit."""
         return "{last}" in self.cause or "{culprit}" in self.cause
 
     @property
@@ -124,35 +126,35 @@ class Rule(Mark, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def known(self) -> frozenset[str]:
-        """What cause and advice can name in braces."""
+        """The fields that cause and advice can have in braces."""
         return self.groups | _ALWAYS | (_OF_SILENCE if self.predicate else frozenset())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rulebook:
-    """Rules in the order in which a line is held against them, and the named marks beside them."""
+    """Rules in the order in which they are compared with a line, and the named marks."""
 
     rules: tuple[Rule, ...] = ()
     marks: Mapping[str, Mark] = field(default_factory=mark_table.shipped)
 
     @property
     def explainable(self) -> frozenset[str]:
-        """The names that a rule can explain: those of fatal rules and of their groups."""
+        """The names that a rule can explain: the names of fatal rules and of their groups."""
         fatal = [rule for rule in self.rules if rule.is_fatal]
         return frozenset(name for rule in fatal for name in (rule.name, rule.group) if name)
 
 
 @lru_cache(1)
 def shipped() -> Rulebook:
-    """Return the rules that every run has."""
+    """Return the rules of this repository, which every run has."""
     return _read(tables.read(fixture(DEFAULT), _KEY, mark_table.KEY), Rulebook(), Rulebook())
 
 
 def load(paths: Iterable[Path]) -> Rulebook:
-    """Return the rules of files before those that are shipped, of which they may replace some.
+    """Return the rules of files, then the shipped rules that they do not replace.
 
     Raises:
-        InputError: a file cannot be read, or something in it is wrong; the entry is named.
+        InputError: a file cannot be read, or an entry is wrong; the message names the entry.
     """
     own = Rulebook()
     for path in paths:
@@ -165,7 +167,7 @@ def load(paths: Iterable[Path]) -> Rulebook:
 
 
 def parse(text: str, subject: str) -> tuple[Rule, ...]:
-    """Return the rules of a TOML text; `subject` is what an error calls it.
+    """Return the rules of a TOML text; errors call it `subject`.
 
     Raises:
         InputError: it is not TOML, or a rule is malformed.
@@ -175,7 +177,7 @@ def parse(text: str, subject: str) -> tuple[Rule, ...]:
 
 
 def _read(listed: Tables, before: Rulebook, others: Rulebook) -> Rulebook:
-    """Return `before` and what a file adds; its rules may explain those of `others` as well."""
+    """Return `before` with the rules of a file, which may also explain rules of `others`."""
     marks = mark_table.marks_of(listed, before.marks)
     entries = [
         (where, _resolved(entry, marks, where)) for where, entry in listed.entries(_KEY, Rule)
@@ -194,13 +196,13 @@ def _read(listed: Tables, before: Rulebook, others: Rulebook) -> Rulebook:
 
 
 def _resolved(rule: Rule, named: Mapping[str, Mark], where: str) -> Rule:
-    """Return a rule whose marks have the fields of those that they build on."""
+    """Return a rule whose marks have the fields of the marks that they refer to."""
     any_of = tuple(mark_table.resolve(mark, named, where) for mark in rule.any_of)
     return msgspec.structs.replace(mark_table.resolve(rule, named, where), any_of=any_of)
 
 
 def _faults(rule: Rule, explainable: frozenset[str]) -> Iterator[tuple[str, str]]:
-    """Give what is wrong between the fields of a rule, and what to do about each."""
+    """Yield the contradictions between the fields of a rule, each with its remedy."""
     stall = Mark(speaker=rule.speaker) if rule.predicate is Predicate.STALL else Mark()
     if bool(rule.predicate) == (rule.plain != stall or bool(rule.any_of)):
         yield "needs either predicate or the fields of a mark", "Use exactly one of the two."

@@ -1,6 +1,6 @@
-"""What a bootimage has: it is booted bare once, and reports its programs, units and settings.
+"""The programs, units and settings of a bootimage, as the booted system reports them.
 
-What a booted system sees is what counts. The answer is cached by the image's digest.
+The bare image is booted once. The result is cached by the image's digest.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ _MARK = "%%"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """The programs of a bootimage by their paths, and its version, empty if it reports none.
+    """The programs of a bootimage as paths, and its version, which is empty if it reports none.
 
-    `files` are its settings by their paths, `os_release` the fields of that file.
+    `files` are the paths of its settings; `os_release` has the fields of /etc/os-release.
     """
 
     commands: frozenset[str]
@@ -56,17 +56,17 @@ class Inventory:
     os_release: Mapping[str, str] = field(default_factory=dict)
 
     def has(self, command: str) -> bool:
-        """Return whether a name or path leads to a program; False for what cannot be judged."""
+        """Return whether a name or path is a program; False if that is unknown."""
         return any(path in self.commands for path in candidates(command))
 
     def has_file(self, path: str) -> bool:
-        """Return whether there is a file at `path`, or a folder with something in it."""
+        """Return whether `path` is a file, or a folder that is not empty."""
         path = path.rstrip("/")
         return path in self.files or any(file.startswith(f"{path}/") for file in self.files)
 
 
 def known(bootimage: BootImage) -> Inventory | None:
-    """Return what the cache has of a bootimage, None if it was never asked."""
+    """Return the cached inventory of a bootimage, or None if there is none."""
     try:
         kept = json.loads(_kept(bootimage).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -76,11 +76,11 @@ def known(bootimage: BootImage) -> Inventory | None:
 
 
 def take(bootimage: BootImage, rig: Rig) -> Inventory:
-    """Return what a bootimage has. The first time it is booted, which takes most of a minute.
+    """Return the inventory of a bootimage. The first call boots it, which takes about a minute.
 
     Raises:
-        ProductError: it does not boot far enough to report it.
-        RigError: the host cannot start the machine, or the report is cut.
+        ProductError: it does not boot far enough to report its inventory.
+        RigError: the host cannot start the machine, or the report is truncated.
     """
     found = known(bootimage)
     if found is None:
@@ -90,7 +90,7 @@ def take(bootimage: BootImage, rig: Rig) -> Inventory:
 
 
 def keep(bootimage: BootImage, inventory: Inventory) -> None:
-    """Put what a bootimage has into the cache."""
+    """Store the inventory of a bootimage in the cache."""
     path = _kept(bootimage)
     path.parent.mkdir(exist_ok=True)
     kept = {
@@ -104,13 +104,13 @@ def keep(bootimage: BootImage, inventory: Inventory) -> None:
 
 
 def parse(text: str) -> Inventory:
-    """Return the inventory in what `fixtures/guest/inventory` writes, among other lines.
+    """Return the inventory in the output of `fixtures/guest/inventory`; other lines are ignored.
 
     Raises:
         RigError: its end or its programs are missing.
     """
     if _END not in text:
-        problem = f"the list of programs is cut after {text[-200:]!r}"
+        problem = f"the list of programs is truncated after {text[-200:]!r}"
         raise RigError("bootimage", problem, _REMEDY)
     sections: dict[str, list[str]] = {}
     lines: list[str] = []
@@ -133,7 +133,7 @@ def parse(text: str) -> Inventory:
 
 
 def config() -> Config:
-    """Return the Ignition pieces that make a bootimage report what it has."""
+    """Return the Ignition config that makes a bootimage report its inventory."""
     return Config(
         files=(guest_files.program("inventory", _PROGRAM),),
         units=(guest_files.unit(f"units/{_UNIT}", enabled=True),),
@@ -141,13 +141,13 @@ def config() -> Config:
 
 
 def _reported(bootimage: BootImage, rig: Rig) -> str:
-    """Return all that a bare boot writes to the port for events."""
+    """Return everything that a bare boot writes to the event port."""
     evidence = Evidence.begin(rig.evidence, _NAME, rig.redactor)
     spec = MachineSpec(
         name=_NAME, emulator=rig.emulator, acceleration=rig.acceleration,
         base=bootimage.path, base_format=bootimage.format.value,
         ignition=_ignition(evidence), memory_mib=rig.memory_mib or _MEMORY_MIB,
-        cpu_level=CpuLevel.V3,  # for any RHEL: which one it is comes with the report
+        cpu_level=CpuLevel.V3,  # for any RHEL, because the version is not known before the boot
         hardware=rig.hardware,
     )  # fmt: skip
     with machines.watched(rig, spec, evidence) as watch:
@@ -174,12 +174,12 @@ def _whole(watch: Watch) -> str:
     path = watch.machine.port_files[EVENTS_PORT]
     text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     if _END not in text:
-        raise NotYet("the bootimage has not told it")
+        raise NotYet("the bootimage has not reported its programs")
     return text
 
 
 def _kept(bootimage: BootImage) -> Path:
-    """Return where the answer is cached; another version of the guest's program asks again."""
+    """Return the path of the cache entry. Its key includes the text of the guest's program."""
     asked = guest_files.text("inventory")
     key = hashlib.sha256(f"{bootimage.sha256}\n{asked}".encode()).hexdigest()
     return folders.cache_dir() / "inventories" / f"{key}.json"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from harness.model.errors import RigError
 
 QUERY_FORMAT = r"%{NAME}|%{EPOCHNUM}|%{VERSION}|%{RELEASE}|%{ARCH}\n"
-"""For `rpm -qa --qf`. No field contains a bar; EPOCHNUM is 0 where EPOCH is not set."""
+"""For `rpm -qa --qf`. No field contains a bar. EPOCHNUM is 0 if EPOCH is not set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class Nevra:
         """Return the package in a line of `QUERY_FORMAT`.
 
         Raises:
-            RigError: the line has another form.
+            RigError: the line is malformed.
         """
         parts = line.split("|")
         if len(parts) != 5 or not parts[0] or not parts[1].isdecimal():

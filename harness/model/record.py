@@ -1,7 +1,7 @@
-"""The record of a run: plain values, the form of `report.json`.
+"""The record of a run: plain values, in the format of `report.json`.
 
-Scenarios write a `MachineRecord` per machine and the plugin a `RunRecord` per run; all reports read
-them. A new field is optional and has a default; to change or remove one needs another `SCHEMA`.
+Scenarios write a `MachineRecord` for each machine, and the plugin a `RunRecord` for each run. All
+reports read them. A new field needs a default. A changed or removed field needs a new `SCHEMA`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 SCHEMA = 2
-"""The version of the form; readers refuse a newer one."""
+"""The version of the format; readers refuse a newer one."""
 
 
 class Blame(StrEnum):
-    """What is at fault: the images, host and harness, or what the suite brings."""
+    """What is at fault: the images, the host and harness, or the suite's own input."""
 
     PRODUCT = "product"
     RIG = "rig"
@@ -22,7 +22,7 @@ class Blame(StrEnum):
 
 
 class Weight(StrEnum):
-    """What a sighting means for the run: failure, a note, or a note that an allow-list permits."""
+    """The effect of a sighting: failure, warning, or a fault that an allow-list permits."""
 
     FATAL = "fatal"
     WARNING = "warning"
@@ -30,7 +30,7 @@ class Weight(StrEnum):
 
 
 class Outcome(StrEnum):
-    """A test's outcome. `flaky` passed at a rerun; `allowed` failed as an allow-list permits."""
+    """A test's outcome. `flaky`: passed in a rerun; `allowed`: failed as an allow-list permits."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -41,12 +41,12 @@ class Outcome(StrEnum):
 
     @property
     def is_red(self) -> bool:
-        """Whether it makes the run red."""
+        """Whether this outcome makes the run red."""
         return self in (Outcome.FAILED, Outcome.ERROR)
 
 
 class State(StrEnum):
-    """The state of a run or a machine; one that is killed keeps its last state."""
+    """The state of a run or a machine. A killed one keeps its last state."""
 
     RUNNING = "running"
     UP = "up"
@@ -59,8 +59,8 @@ class State(StrEnum):
 class PhaseRecord:
     """One phase of a machine; seconds since power-on, by the host's clock.
 
-    `end_s` is None while it lasts. `boot` counts the machine's boots from 1. `depth` is 0 for the
-    chain of phases that follow each other, 1 for phases within them.
+    `end_s` is None until the phase ends. `boot` counts the machine's boots from 1. `depth` is 0 for
+    phases that follow one another, 1 for phases within them.
     """
 
     name: str
@@ -106,7 +106,7 @@ class Sighting:
 class MissingCommand:
     """A command that was called before live-apply and was missing.
 
-    `package` is its package in the node layer, None if there is none or it is not known.
+    `package` is its package in the node layer; None if there is none or it is unknown.
     """
 
     caller: str
@@ -117,7 +117,7 @@ class MissingCommand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerRecord:
-    """The layer in a snapshot of the node: packages as NEVRA, sorted, and os-release."""
+    """The packages of a snapshot, as sorted NEVRAs, and the fields of its os-release."""
 
     packages: tuple[str, ...] = ()
     os_release: dict[str, str]
@@ -125,11 +125,11 @@ class LayerRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineRecord:
-    """One machine that was started. `folder` has its evidence, relative to the run's.
+    """One machine that was started. `folder` is its evidence, relative to the run's folder.
 
-    `installer` describes the installer's config that it booted, empty for another config.
-    `node_image` is the image that it pulled, empty if nothing says which.
-    `memory_peaks_mib` is the most that a live system kept in memory, by place.
+    `installer` describes the installer's config that it booted; empty for other configs.
+    `node_image` is the image that it pulled; empty if unknown.
+    `memory_peaks_mib` is the peak memory use of a live system's folders, by path.
     """
 
     name: str
@@ -155,7 +155,7 @@ class MachineRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestRecord:
-    """One test. `blame` is None unless it is red or allowed; `attempts` counts its runs."""
+    """One test. `blame` is None unless the test is red or allowed; `attempts` counts its runs."""
 
     __test__ = False  # for pytest: not a test class
 
@@ -173,7 +173,7 @@ class TestRecord:
 class RunRecord:
     """A whole run. `subject` is what was tested (digests, versions), `host` where it ran.
 
-    `started` and `ended` are UTC in ISO 8601; `ended` is empty while it runs or if it was killed.
+    `started` and `ended` are UTC in ISO 8601; `ended` is empty if the run is active or was killed.
     """
 
     schema: int = SCHEMA

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-# Of the run.
+# Files of the run.
 RECORD = "report.json"
 JUNIT = "junit.xml"
 PAGE = "node-image-summary.html"
 """Prow's Spyglass shows files named `*summary.html` inline."""
 PROGRESS = "progress.log"
 
-# Of each machine, in a folder of its own.
+# Files of each machine, which has its own folder.
 MACHINE_RECORD = "machine.json"
 CONSOLE = "console.txt"
 JOURNAL = "journal.export"

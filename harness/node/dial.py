@@ -1,4 +1,4 @@
-"""Open an authenticated SSH connection: one try, and tries until a guest answers."""
+"""Open an authenticated SSH connection, in one attempt or with retries until a guest answers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LOOK_S = 0.5
 _CHEAP_KEX = "curve25519-sha256@libssh.org"
 
 StillAlive = Callable[[], None]
-"""Returns while the guest can still answer, else raises why it cannot."""
+"""Returns while the guest can still answer. Raises the reason if it cannot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class HostKeyError(RigError):
         expected = fingerprint(_key_blob(endpoint.host_key))
         super().__init__(
             str(endpoint),
-            f"presented a host key that is not of this run: expected {expected}, "
+            f"presented a host key of another machine: expected {expected}, "
             f"seen {seen.get_name()} {fingerprint(seen.asbytes())}",
             "Check whether Ignition wrote the host key into the guest, and whether another "
             "machine answers on this port.",
@@ -81,11 +81,11 @@ def told(exc: Exception) -> str:
 def dial_until(
     endpoint: Endpoint, deadline: Deadline, still_alive: StillAlive
 ) -> paramiko.Transport:
-    """Return an authenticated transport, trying until the guest's sshd accepts the login.
+    """Return an authenticated transport; retry until the guest's sshd accepts the login.
 
     Raises:
         HostKeyError: another sshd answered.
-        DeadlineError: no login in time; carries the last reason.
+        DeadlineError: no login in time; the message has the last reason.
     """
 
     def attempt() -> paramiko.Transport:
@@ -102,11 +102,11 @@ def dial(
 ) -> paramiko.Transport:
     """Try once to open an authenticated transport; the caller closes it.
 
-    `still_alive` is called meanwhile, since a dead guest sends no banner.
+    It calls `still_alive` while it waits, because a dead guest sends no banner.
 
     Raises:
         HostKeyError: another sshd answered.
-        NotYet: it did not work; carries the reason.
+        NotYet: the attempt failed; the message has the reason.
     """
     banner_s = _patience_s(deadline)
     try:
@@ -127,14 +127,15 @@ def dial(
 def _patience_s(deadline: Deadline) -> float:
     """Return how long to wait for a banner: a tenth of the time waited so far.
 
-    QEMU's forwarder accepts before the guest has a network, so most tries of a cold boot end here.
-    A short limit finds sshd soon after it is up; a growing one suits a slow guest.
+    QEMU's port forwarding accepts a connection before the guest has a network, so most attempts
+    during a boot time out here. A short limit finds sshd soon after it starts; the growing limit
+    gives a slow guest enough time.
     """
     return _at_most_s((deadline.limit_s - deadline.remaining_s) / 10, deadline)
 
 
 def _at_most_s(wanted_s: float, deadline: Deadline) -> float:
-    """Return a step's limit, which may outlast the deadline by `_MIN_TRY_S`."""
+    """Return a step's limit, which may exceed the deadline by `_MIN_TRY_S`."""
     return max(_MIN_TRY_S, min(wanted_s, deadline.remaining_s))
 
 
@@ -168,9 +169,9 @@ def _log_in(
             transport.auth_publickey(endpoint.user, key, event=ended)
     except (paramiko.SSHException, EOFError, OSError) as exc:
         # Also seen while the guest boots: pam_nologin refuses all users but root.
-        raise NotYet(f"{endpoint.user} is not let in: {told(exc)}") from exc
+        raise NotYet(f"login of {endpoint.user} failed: {told(exc)}") from exc
     if not transport.is_authenticated():
-        raise NotYet(f"{endpoint.user} is not let in: the key alone is not enough, or refused")
+        raise NotYet(f"login of {endpoint.user} failed: the key was refused, or is not sufficient")
     transport.set_keepalive(int(_KEEPALIVE_S))
 
 
@@ -178,7 +179,7 @@ def _log_in(
 def _awaited(
     transport: paramiko.Transport, limit_s: float, still_alive: StillAlive
 ) -> Iterator[threading.Event]:
-    """Wait for what the block starts with the event, calling `still_alive` meanwhile.
+    """Wait until what the block starts sets the event; call `still_alive` while waiting.
 
     Raises:
         paramiko.SSHException, EOFError, OSError: it failed, or took longer than `limit_s`.
@@ -199,6 +200,6 @@ def _key_blob(public_line: str) -> bytes:
 
 
 def _demote(record: logging.LogRecord) -> bool:
-    """Make paramiko's tracebacks of refused tries debug output, or drop them."""
+    """Log paramiko's tracebacks of failed attempts at debug level, or drop them."""
     record.levelno, record.levelname = logging.DEBUG, "DEBUG"
     return LOG.isEnabledFor(logging.DEBUG)

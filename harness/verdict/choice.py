@@ -1,8 +1,8 @@
-"""Which expectation table an image is judged by, and why; pure but for reading shipped tables.
+"""Choose the expectation table for an image, and give the reason.
 
-The labels name the family of the image: its table has [[match]]. The OpenShift version then names
-the table of the family; a version that no table is for gets the nearest older one, and the reason
-says so.
+The labels select the family of the image, whose table has [[match]]. The OpenShift version selects
+the table of the family. If no table has this version, the nearest older one is used, and the reason
+reports that.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ def choose(labels: Mapping[str, str], release: str = "") -> Expectations:
     """Return the expectations of an image by its labels; `release` is its release's version.
 
     Raises:
-        InputError: no table fits, or several do equally well.
+        InputError: no table fits, or several fit equally well.
     """
     tables = [read(name) for name in built_in()]
     family, claims = _family(tables, labels), claims_of(labels, release)
     versions = [table for table in tables if table.ocp]
     members = [table for table in versions if table.extends == family.name]
-    # Of a family without a table for each version, the version is known by those of others.
+    # If the family has no tables for versions, those of other families tell which versions exist.
     nearest = _nearest(members or versions, claims)
     table = nearest if nearest in members else family
     facts = Facts(base=claims.base, ocp=claims.ocp_versions or ((table.ocp,) if table.ocp else ()))
@@ -62,7 +62,7 @@ def _score(table: Table, labels: Mapping[str, str]) -> int:
 
 
 def _nearest(versions: Sequence[Table], claims: Claims) -> Table | None:
-    """Return the table of the newest version up to the claimed one, else the oldest."""
+    """Return the table of the newest version that is not newer than the claim, else the oldest."""
     if not claims.ocp:
         return None
     claimed = numbers(claims.ocp_versions[0])

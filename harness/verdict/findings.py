@@ -1,6 +1,7 @@
-"""Judges two snapshots of a node, before and after the node layer, by one row. Pure.
+"""Compares two snapshots of a node, before and after the node layer, with one row.
 
-`judge` returns None where the row holds, else a finding: expected, observed, and the source.
+`judge` returns None if the row holds, else a finding with what was expected, what was observed, and
+the source of the row.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _ENHANCEMENT_NAMED = r"\g<0> (openshift/enhancements, split-rhcos-into-layers.md
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A row that does not hold for a node, and what was seen instead."""
+    """A row that does not hold for a node, and what was observed instead."""
 
     row: Row
     observed: str
@@ -62,9 +63,9 @@ class Finding:
 
 
 def judge(row: Row, passage: Passage) -> Finding | None:
-    """Return why a row does not hold, or None.
+    """Return the finding if a row does not hold, else None.
 
-    In a bootimage with the node layer inside, the node layer must be there from the start.
+    A bootimage with the node layer inside must have the node layer before live-apply too.
     """
     before, after = passage.before, passage.after
     sides = _sides(row, passage)
@@ -78,7 +79,7 @@ def judge(row: Row, passage: Passage) -> Finding | None:
         if (failure := state.failure_of(section))
     ]
     if failures:
-        observed: str | None = f"unknown, as the snapshot failed: {'; '.join(failures)}"
+        observed: str | None = f"unknown, because the snapshot failed: {'; '.join(failures)}"
     elif isinstance(asked, InvariantRow):
         observed = invariants.broken(asked.name, passage)
     else:
@@ -95,7 +96,7 @@ def _asked(row: Row, way: Way) -> Row:
 
 
 def _filled(row: Row, passage: Passage) -> Row:
-    """Return a row as it reads for the node, with what its image claims."""
+    """Return a row with its placeholders replaced by the claims of the node's image."""
     if not isinstance(row, OsReleaseRow):
         return row
     facts = passage.facts_after
@@ -107,7 +108,7 @@ def _filled(row: Row, passage: Passage) -> Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Side:
-    """The node before or after, and whether a row is asked of it by its bounds."""
+    """The node before or after the node layer; `is_asked` if the bounds of the row include it."""
 
     state: NodeState
     facts: Facts
@@ -142,7 +143,7 @@ def _observe(
 
 
 def _sections_of(row: Row) -> tuple[str, ...]:
-    """Return the sections of the snapshot that a row is judged by."""
+    """Return the sections of the snapshot that a row needs."""
     if isinstance(row, InvariantRow):
         return invariants.SECTIONS[row.name]
     kinds = {PackageRow: "packages", OsReleaseRow: "os-release", UnitRow: "units", FileRow: "paths"}
@@ -152,7 +153,7 @@ def _sections_of(row: Row) -> tuple[str, ...]:
 def _presence(
     layer: Layer, absent: bool, before: _Side, was: str, after: _Side, now: str
 ) -> str | None:
-    """Compare what there was and is, as words, empty for nothing, with what the layer says."""
+    """Compare the texts found before and after, empty if nothing was found, with the layer."""
     holds = not after.is_asked or bool(now) is not absent
     if before.is_asked and layer is Layer.COREOS:
         holds = holds and bool(was) is not absent
@@ -177,7 +178,7 @@ def _os_release(row: OsReleaseRow, before: _Side, after: _Side) -> str | None:
 
 
 def _value_holds(row: OsReleaseRow, value: str | None, facts: Facts) -> bool:
-    """Return whether a value is what the row says, by each OpenShift version that is claimed."""
+    """Return whether a value fits the row for each OpenShift version that the image claims."""
     if row.absent or value is None:
         return row.absent and value is None
     return all(

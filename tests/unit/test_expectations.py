@@ -126,7 +126,7 @@ BAD = [
     (
         '[[os_release]]\nkey = "ID"\nlayer = "node"\nsource = "s"\nequals = "{versoin}"',
         "t.toml, [[os_release]] number 1 (ID)",
-        "{versoin} is not a placeholder; known: {version}, {rhel}, {rhel_major}, {ocp}",
+        "{versoin} is not a placeholder; use one of: {version}, {rhel}, {rhel_major}, {ocp}",
     ),
     (PACKAGE + 'since = { ocp = "4" }', A, "matching regex"),
     (PACKAGE + 'since = { date = "soon" }', A, "Expected `date"),

@@ -247,7 +247,7 @@ def test_silence_of_a_failed_command_is_no_evidence(row: Row, section: str) -> N
     finding = judge(row, Passage(before=BEFORE, after=failed))
 
     assert finding is not None
-    assert f"unknown, as the snapshot failed: {section}: it ended" in finding.observed
+    assert f"unknown, because the snapshot failed: {section}: it ended" in finding.observed
     assert judge(row, Passage(before=BEFORE, after=complained)) is None
 
 

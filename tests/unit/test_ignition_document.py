@@ -248,7 +248,7 @@ BAD: list[tuple[str, str]] = [
     ("{}", "unsupported ignition.version (none)"),
     ('{"ignition": []}', "unsupported ignition.version (none)"),
     ('{"ignition": {"version": 3}}', "unsupported ignition.version (none)"),
-    ('{"ignition": {"version": "2.2.0"}}', "is of spec 2, which is not supported"),
+    ('{"ignition": {"version": "2.2.0"}}', "spec 2 is not supported"),
     (
         '{"ignition": {"version": "3.7.0-experimental"}}',
         "unsupported ignition.version 3.7.0-experimental",
@@ -256,11 +256,11 @@ BAD: list[tuple[str, str]] = [
     ('{"ignition": {"version": "4.0.0"}}', "unsupported ignition.version 4.0.0"),
     (json.dumps(doc(storage=[])), "storage is not an object"),
     (json.dumps(doc(storage={"files": {}})), "storage.files is not a list"),
-    (json.dumps(doc(storage=files({"mode": 1}))), "storage.files[0] has no text at path"),
-    (json.dumps(doc(storage=files({"path": "/a"}, "x"))), "storage.files[1] has no text at path"),
+    (json.dumps(doc(storage=files({"mode": 1}))), "storage.files[0] has no string path"),
+    (json.dumps(doc(storage=files({"path": "/a"}, "x"))), "storage.files[1] has no string path"),
     (
         json.dumps(doc(systemd=units({"name": "a", "dropins": [{"contents": ""}]}))),
-        "systemd.units[0].dropins[0] has no text at name",
+        "systemd.units[0].dropins[0] has no string name",
     ),
     (
         json.dumps(doc(passwd={"users": [{"name": "a", "sshAuthorizedKeys": [1]}]})),

@@ -95,8 +95,8 @@ def test_the_version_is_what_the_image_reports(text: str, version: str) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (REPORT.removesuffix("%%end\n"), "is cut after"),
-        ("", "is cut after"),
+        (REPORT.removesuffix("%%end\n"), "is truncated after"),
+        ("", "is truncated after"),
         ("%%os-release\n%%programs\n%%end\n", "list of programs is empty"),
     ],
 )

@@ -249,7 +249,7 @@ def test_other_host_key_is_an_error_that_says_so(endpoint: Endpoint) -> None:
 def test_refused_key_is_retried_and_reported_at_the_deadline(endpoint: Endpoint) -> None:
     other = replace(endpoint, client_key=make_run_keys().client.private)
 
-    with pytest.raises(DeadlineError, match=r"core is not let in: the key alone is"):
+    with pytest.raises(DeadlineError, match=r"login of core failed: the key was refused"):
         Session.connect(other, Deadline.after(0))
 
 

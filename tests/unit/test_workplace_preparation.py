@@ -51,7 +51,7 @@ def test_installers_config_is_read_and_looked_at(bare_host: Path) -> None:
     ("text", "shown"),
     [
         ("ignition: 3", "not JSON: line 1 column 1"),
-        ('{"ignition": {"version": "2.2.0"}}', "is of spec 2, which is not supported"),
+        ('{"ignition": {"version": "2.2.0"}}', "spec 2 is not supported"),
         (POINTER, "a pointer config of a worker machine that fetches https://api-int"),
         ('{"ignition": {"version": "3.2.0"}}', "not a bootstrap config: it has no bootkube"),
     ],

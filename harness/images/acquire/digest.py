@@ -1,4 +1,4 @@
-"""SHA-256 sums: parse what a user or a `.sha256` file gives, and compute them."""
+"""SHA-256 sums: parse those of a user or a `.sha256` file, and compute them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HEX = re.compile(r"[0-9a-f]{64}")
 
 
 def parse_sha256(text: str) -> Sha256:
-    """Return the sum that `text` gives, with or without `sha256:` in front.
+    """Return the sum in `text`, with or without `sha256:` in front.
 
     Raises:
         InputError: it is not 64 hexadecimal digits.
@@ -28,7 +28,7 @@ def parse_sha256(text: str) -> Sha256:
 
 
 def parse_sums(text: str, name: str) -> Sha256 | None:
-    """Return the sum for the file `name` from a `.sha256` file, or its only sum; None without one.
+    """Return the sum for the file `name` in a `.sha256` file, or the only sum in it, or None.
 
     Source: sha256sum(1), both `SUM  NAME` and the BSD style `SHA256 (NAME) = SUM`.
     """
@@ -52,7 +52,7 @@ def _sum_in(line: str) -> Sha256 | None:
 
 
 def mismatch(subject: str, expected: Sha256, got: Sha256, *, is_compressed: bool) -> InputError:
-    """Return the error for a file with another sum than `expected`."""
+    """Return the error for a file whose sum is not `expected`."""
     remedy = "Correct the sum, or download the file again."
     if is_compressed:  # Stream metadata has both sums, `sha256` and `uncompressed-sha256`.
         remedy = (

@@ -1,6 +1,6 @@
-"""Ignition documents as JSON: read and merged by the rules of the specification.
+"""Read and merge Ignition documents (JSON) by the rules of the specification.
 
-Only what merging touches is checked here; `ignition-validate` checks the fields.
+Only the fields that merging needs are checked here; `ignition-validate` checks all fields.
 
 Source: Ignition "Operator Notes", Config Merging; the keys of each list are those of
 coreos/ignition v2.14.0 config/v3_3/types (`Key`, `IgnoreDuplicates`, `MergedKeys`).
@@ -66,15 +66,15 @@ _ONE_NAMESPACE = {
     "storage": ("directories", "files", "links"),
     "kernelArguments": ("shouldExist", "shouldNotExist"),
 }
-"""Lists that share keys: a child's entry replaces that of the same key in any of a parent's."""
+"""Lists that share keys: a child's entry replaces those of the same key in all these lists."""
 
 
 def parse(text: str, name: str) -> Document:
     """Return the document of an Ignition config; errors call it `name`.
 
     Raises:
-        InputError: it is not JSON, not Ignition 3.0.0 to 3.6.0, or of the wrong shape; has the
-            line or the path of the fault.
+        InputError: it is not JSON, not Ignition 3.0.0 to 3.6.0, or a field has the wrong type. The
+            message has the line or the path of the problem.
     """
     try:
         document = json_value(text)
@@ -100,8 +100,8 @@ def parse(text: str, name: str) -> Document:
 def merge(parent: Document, child: Document) -> Document:
     """Return `parent` merged with `child`; neither is changed.
 
-    Both are as `parse` or `Config.to_document` return them. The child takes precedence, and the
-    result has the higher of the two versions.
+    Both must come from `parse` or `Config.to_document`. The child takes precedence. The result has
+    the higher of the two versions.
     """
     versions = {_version(parent), _version(child)}
     merged = _merge_objects(parent, child, "")
@@ -114,7 +114,7 @@ def _check_version(document: Document, name: str) -> None:
     if version in SUPPORTED:
         return
     if version.startswith("2."):
-        problem = f"ignition.version {version} is of spec 2, which is not supported"
+        problem = f"ignition.version {version}: spec 2 is not supported"
         remedy = "Convert it with `ign-converter`, or write it for spec 3."
     else:
         problem = f"unsupported ignition.version {version or '(none)'}"
@@ -123,7 +123,7 @@ def _check_version(document: Document, name: str) -> None:
 
 
 def _version(document: Document) -> str:
-    # Supported versions have one digit per number, so they sort as text, drafts after the rest.
+    # Supported versions have one digit per number, so they sort as text, experimental ones last.
     version = _object(document, "ignition").get("version")
     return version if isinstance(version, str) else ""
 
@@ -134,7 +134,7 @@ def _object(document: Document, field: str) -> Document:
 
 
 def _shape_problems(value: Json, where: str) -> Iterator[str]:
-    """Yield what cannot be merged, each by its path in the document."""
+    """Yield the problems that prevent merging, each with its path in the document."""
     kind = _kind(where)
     if kind in _OBJECTS and not isinstance(value, dict):
         yield f"{where} is not an object"
@@ -157,7 +157,7 @@ def _list_problems(value: Json, where: str) -> Iterator[str]:
             if not isinstance(item, str):
                 yield f"{spot} is not a string"
         elif key and not (isinstance(item, dict) and isinstance(item.get(key), str)):
-            yield f"{spot} has no text at {key}"
+            yield f"{spot} has no string {key}"
         else:
             yield from _shape_problems(item, spot)
 
@@ -181,7 +181,7 @@ def _merge_objects(parent: Document, child: Document, where: str) -> Document:
 
 
 def _without_replaced(parent: Document, child: Document, where: str) -> Document:
-    """Return a copy of the parent without what the child defines as another kind."""
+    """Return a copy of the parent without entries whose key the child has in another list."""
     kept, fields = dict(parent), _ONE_NAMESPACE.get(where, ())
     for field in set(fields) & set(parent):
         key = _key_of(f"{where}.{field}") or str
@@ -191,11 +191,11 @@ def _without_replaced(parent: Document, child: Document, where: str) -> Document
 
 
 def _merge_lists(parent: list[Json], child: list[Json], where: str) -> list[Json]:
-    """Return the parent's entries, each merged with the child's of its key, then the new ones."""
+    """Return the parent's entries, each merged with the child's of the same key, then new ones."""
     key = _key_of(where)
     if key is None:
         return [*parent, *child]
-    # The last of several equal entries counts, as in Ignition.
+    # If several entries have the same key, the last one counts, as in Ignition.
     news = {key(item): item for item in child}
     merged: list[Json] = []
     for item in parent:
@@ -211,7 +211,7 @@ def _merge_lists(parent: list[Json], child: list[Json], where: str) -> list[Json
 
 
 def _key_of(where: str) -> Callable[[Json], str] | None:
-    """Return the key function of a list, None for a list that is only appended to."""
+    """Return the key function of a list, or None if entries are only appended to the list."""
     field = "name" if where.endswith(".httpHeaders") else _KEYED.get(where)
     if field is not None:
         return lambda item: str(item.get(field)) if isinstance(item, dict) else ""
