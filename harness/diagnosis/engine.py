@@ -140,8 +140,8 @@ class Engine:
                 continue
             if any(trace.lines[-1].at_s > last_byte_s for trace in self._traces[rule.name]):
                 continue
-            told = f"no byte on any stream for {now_s - last_byte_s:.0f} s"
-            line = Line(stream=Stream.HARNESS, at_s=now_s, text=told)
+            text = f"no byte on any stream for {now_s - last_byte_s:.0f} s"
+            line = Line(stream=Stream.HARNESS, at_s=now_s, text=text)
             self._note(rule, line, {"seconds": f"{now_s - last_byte_s:.0f}"}, phase)
 
     def _tick_stalls(self, now_s: float, phase: str) -> bool:
@@ -157,8 +157,8 @@ class Engine:
                     continue
                 if any(trace.key == (work.unit,) for trace in self._traces[rule.name]):
                     continue
-                told = f"nothing new from {work.unit} for {silent_s:.0f} s"
-                line = Line(stream=Stream.HARNESS, at_s=now_s, text=told, boot=work.boot)
+                text = f"nothing new from {work.unit} for {silent_s:.0f} s"
+                line = Line(stream=Stream.HARNESS, at_s=now_s, text=text, boot=work.boot)
                 said = {"unit": work.unit, "seconds": f"{silent_s:.0f}"}
                 self._note(rule, line, said, phase)
         return may_be_silent

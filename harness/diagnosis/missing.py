@@ -163,10 +163,10 @@ def _miss(line: Line) -> _Miss | None:
     for pattern in _BY_SYSTEMD if is_systemd else _BY_OTHERS:
         match = pattern.fullmatch(text)
         if match is not None and _is_program(match["command"], is_systemd=is_systemd):
-            told = match.groupdict()
+            groups = match.groupdict()
             return _Miss(
-                unit=told.get("unit") or line.unit, script=told.get("script") or "",
-                number=told.get("number") or "", command=match["command"], line=line,
+                unit=groups.get("unit") or line.unit, script=groups.get("script") or "",
+                number=groups.get("number") or "", command=match["command"], line=line,
                 is_systemds=is_systemd,
             )  # fmt: skip
     return None

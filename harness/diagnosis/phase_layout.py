@@ -1,6 +1,6 @@
 """Lays out phases from what was seen of them: which began when, and what ended them. Pure.
 
-Streams tell the same thing at slightly different times, so what was seen is put in order first, and
+Streams report one thing at slightly different times, so what was seen is put in order first, and
 nothing is made of an order that turns on less than a second.
 """
 

@@ -48,7 +48,7 @@ class Tracker:
     _clock: GuestClock = field(init=False, default_factory=GuestClock)
     _by_host: list[PhaseRecord] = field(init=False, default_factory=list)
     _spans: list[PhaseRecord] = field(init=False, default_factory=list)
-    _told: set[_State] = field(init=False, default_factory=set)
+    _reported: set[_State] = field(init=False, default_factory=set)
     _next_boots: set[int] = field(init=False, default_factory=set)
     _failed: PhaseRecord | None = field(init=False, default=None)
     _known: tuple[PhaseRecord, ...] = field(init=False, default=())
@@ -66,7 +66,7 @@ class Tracker:
         self._parts = {part for phase in self.phases for part in (*phase.units, *phase.stages)}
         first = next(phase for phase in self.phases if phase.depth == 0)
         self._seen.append((Sight(phase=first, edge=Edge.BEGIN, boot=1, at_s=0.0), None))
-        self._told |= {_state(record) for record in self.records}
+        self._reported |= {_state(record) for record in self.records}
 
     @classmethod
     def load(cls, path: Path | None = None) -> Tracker:
@@ -101,8 +101,8 @@ class Tracker:
             return ()
         for owner in seen:
             self._see(owner, line, boot)
-        news = {state: r for r in self._layout() if (state := _state(r)) not in self._told}
-        self._told |= news.keys()
+        news = {state: r for r in self._layout() if (state := _state(r)) not in self._reported}
+        self._reported |= news.keys()
         return tuple(news.values())
 
     def begin(self, name: str, title: str, at_s: float) -> PhaseRecord:

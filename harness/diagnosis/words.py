@@ -128,10 +128,10 @@ def _said(line: Line) -> str:
 
 
 def _decisive(lines: list[Line], failed: Line) -> tuple[Line, ...]:
-    told = [line for line in lines if not _TRACE.match(line.text) and line is not failed]
-    errors = [line for line in told if _ERROR.search(_said(line))]
+    spoken = [line for line in lines if not _TRACE.match(line.text) and line is not failed]
+    errors = [line for line in spoken if _ERROR.search(_said(line))]
     if not errors:
-        return tuple(told[-1:])
+        return tuple(spoken[-1:])
     # An error of a moment may take two lines: what was wrong, and what failed by it.
     before = [
         line

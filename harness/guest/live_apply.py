@@ -77,11 +77,11 @@ def snapshot_at_boot() -> Config:
 
 
 def reports(overlay_unit: str, watched: Iterable[str]) -> Config:
-    """Tell the host of units that others wrote: when `watched` ones fail, and of multi-user.target.
+    """Report to the host when `watched` units of others fail, and that multi-user.target is there.
 
     The snapshot of before is taken before `overlay_unit`, unless that is empty.
     """
-    tells_failure = "OnFailure=node-image-harness-failed@%n.service\n"
+    on_failure = "OnFailure=node-image-harness-failed@%n.service\n"
     waits = f"Wants={_BEFORE_UNIT}\nAfter={_BEFORE_UNIT}\n"
     return Config(
         files=programs(),
@@ -90,7 +90,7 @@ def reports(overlay_unit: str, watched: Iterable[str]) -> Config:
             failed_unit(),
             multi_user_unit(),
             *(
-                _extended(name, tells_failure + (waits if name == overlay_unit else ""))
+                _extended(name, on_failure + (waits if name == overlay_unit else ""))
                 for name in dict.fromkeys((*watched, *filter(None, (overlay_unit,))))
             ),
         ),

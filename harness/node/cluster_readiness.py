@@ -55,7 +55,7 @@ def parse_node(text: str) -> NodeObject:
         conditions = document.get("status", {}).get("conditions") or ()
         ready: dict[str, object] = next((c for c in conditions if c["type"] == "Ready"), {})
         return NodeObject(
-            name=str(metadata["name"]), ready=str(ready.get("status", "not told")),
+            name=str(metadata["name"]), ready=str(ready.get("status", "unknown")),
             reason=" ".join(str(ready[key]) for key in ("reason", "message") if ready.get(key)),
             labels={str(k): str(v) for k, v in (metadata.get("labels") or {}).items()},
         )  # fmt: skip

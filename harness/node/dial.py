@@ -73,7 +73,7 @@ def fingerprint(blob: bytes) -> str:
     return f"SHA256:{digest}"
 
 
-def told(exc: Exception) -> str:
+def message_of(exc: Exception) -> str:
     """Return an exception's text, or its type's name: paramiko's EOFError has no text."""
     return str(exc) or type(exc).__name__
 
@@ -154,7 +154,7 @@ def _negotiate(
             transport.start_client(event=ended)
         seen = transport.get_remote_server_key()
     except (paramiko.SSHException, EOFError, OSError) as exc:
-        raise NotYet(f"sshd does not answer: {told(exc)}") from exc
+        raise NotYet(f"sshd does not answer: {message_of(exc)}") from exc
     if seen.asbytes() != _key_blob(endpoint.host_key):
         raise HostKeyError(endpoint, seen)
 
@@ -169,7 +169,7 @@ def _log_in(
             transport.auth_publickey(endpoint.user, key, event=ended)
     except (paramiko.SSHException, EOFError, OSError) as exc:
         # Also seen while the guest boots: pam_nologin refuses all users but root.
-        raise NotYet(f"login of {endpoint.user} failed: {told(exc)}") from exc
+        raise NotYet(f"login of {endpoint.user} failed: {message_of(exc)}") from exc
     if not transport.is_authenticated():
         raise NotYet(f"login of {endpoint.user} failed: the key was refused, or is not sufficient")
     transport.set_keepalive(int(_KEEPALIVE_S))

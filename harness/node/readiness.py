@@ -87,7 +87,7 @@ def reach_cri(shell: Shell, deadline: Deadline) -> str:
         fields = parse_cri_version(_crictl(shell, "version", deadline))
         wanted = ("RuntimeName", "RuntimeVersion", "RuntimeApiVersion")
         if missing := [name for name in wanted if not fields.get(name)]:
-            raise NotYet(f"crictl version does not tell {', '.join(missing)}")
+            raise NotYet(f"crictl version does not report {', '.join(missing)}")
         return ", ".join(f"{name} {fields[name]}" for name in wanted)
 
     return reach("the container runtime to answer CRI", check, shell, deadline)

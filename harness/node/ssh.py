@@ -19,14 +19,14 @@ import paramiko
 
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.errors import DeadlineError, RigError
-from harness.node.dial import Endpoint, StillAlive, dial, dial_until, told
+from harness.node.dial import Endpoint, StillAlive, dial, dial_until, message_of
 
 LOG = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 1 << 16
 _LOOK_S = 0.5
 _BOOT_ID_S = 30.0
-_TOLD_CHARS = 2000
+_QUOTED_CHARS = 2000
 _OUTPUT_LIMIT_BYTES = 16 << 20
 
 
@@ -63,7 +63,7 @@ class GuestCommandError(RigError):
     """A guest command that has to succeed failed; `result` has its status and output."""
 
     def __init__(self, endpoint: Endpoint, command: str, result: Result) -> None:
-        output = (result.stderr.strip() or result.stdout.strip())[-_TOLD_CHARS:]
+        output = (result.stderr.strip() or result.stdout.strip())[-_QUOTED_CHARS:]
         super().__init__(
             str(endpoint), f"{command} exited {result.status}: {output}",
             "Look at the journal of the machine in the run's artifacts.",
@@ -180,7 +180,7 @@ class Session:
                 stdout, stderr = self._read_both(channel, command)
                 status = channel.recv_exit_status()
         except (paramiko.SSHException, EOFError, OSError) as exc:
-            status, problem = -1, told(exc)
+            status, problem = -1, message_of(exc)
         if status >= 0:
             return Result(status=status, stdout=_text(stdout), stderr=_text(stderr))
         if deadline.is_over:

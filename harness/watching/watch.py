@@ -74,7 +74,7 @@ class Watch:
         """The titles of the innermost phases that last, as of the last look; for other threads."""
         self._has_stopped = False
         self._others: list[Living] = []
-        self._kept_s = self._told_progress_s = 0.0
+        self._kept_s = self._progress_s = 0.0
         self._started_s = clock.monotonic()
         self._cpu_s = 0.0
 
@@ -194,7 +194,7 @@ class Watch:
             self._tracker.end(name, self.elapsed_s, is_failed=True)
             raise
         else:
-            self._tell_phases(self._tracker.end(name, self.elapsed_s))
+            self._report_phases(self._tracker.end(name, self.elapsed_s))
         finally:
             self.keep()
 
@@ -207,7 +207,7 @@ class Watch:
             name=name, title=title, boot=boot, depth=1, begin_s=begin_s, end_s=self.elapsed_s
         )
         self._tracker.note(record)
-        self._tell_phases(record)
+        self._report_phases(record)
         self.keep()
 
     def finish(self, qemu_peak_bytes: int) -> None:
@@ -241,8 +241,8 @@ class Watch:
         changed = [record for line in lines for record in self._take(line)]
         self._engine.tick(now_s, self._streams.last_byte_s, self._tracker.current.name)
         self.lasting = self._lasting()
-        self._tell_phases(*changed)
-        self._tell_progress(lines)
+        self._report_phases(*changed)
+        self._report_progress(lines)
         if changed or now_s - self._kept_s > _KEEP_EVERY_S:
             self.keep()
         self._cpu_s += process_cpu_s() - began_s
@@ -267,17 +267,17 @@ class Watch:
         found = self._diagnosis.detector.found
         return tuple(replace(one, package=self.package_of(one.command)) for one in found)
 
-    def _tell_phases(self, *changed: PhaseRecord | None) -> None:
+    def _report_phases(self, *changed: PhaseRecord | None) -> None:
         for record in changed:
             if record and record.end_s is not None and not record.is_failed:
                 self.say(f"{record.title} took {record.end_s - record.begin_s:.1f} s")
 
-    def _tell_progress(self, lines: list[Line]) -> None:
+    def _report_progress(self, lines: list[Line]) -> None:
         events = (line for line in lines if line.stream is Stream.EVENTS)
-        told = [line for line in events if _PROGRESS in line.text]
-        if told and self.elapsed_s - self._told_progress_s > _PROGRESS_EVERY_S:
-            self._told_progress_s = self.elapsed_s
-            self.say(told[-1].text.replace(_PROGRESS, ": ", 1))
+        reported = [line for line in events if _PROGRESS in line.text]
+        if reported and self.elapsed_s - self._progress_s > _PROGRESS_EVERY_S:
+            self._progress_s = self.elapsed_s
+            self.say(reported[-1].text.replace(_PROGRESS, ": ", 1))
 
 
 def _rounded(record: PhaseRecord) -> PhaseRecord:

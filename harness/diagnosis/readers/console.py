@@ -47,7 +47,7 @@ class ConsoleReader:
     _has_banner: bool = field(init=False, default=False)
     _uptime_s: float = field(init=False, default=0.0)
     _changed_s: float = field(init=False, default=0.0)
-    _told: str = field(init=False, default="")
+    _prompt: str = field(init=False, default="")
 
     def feed(self, text: str, now_s: float) -> list[Line]:
         """Return the lines that `text` ended; `now_s` is seconds since power-on."""
@@ -60,20 +60,20 @@ class ConsoleReader:
 
     def pending(self, now_s: float) -> Line | None:
         """Return, once, a last line that stands unended for half a second, as a prompt does."""
-        if self._told or now_s - self._changed_s < _PROMPT_AFTER_S:
+        if self._prompt or now_s - self._changed_s < _PROMPT_AFTER_S:
             return None
         parts = _parts(self._assembler.rest)
         if not parts:
             return None
-        self._told = parts[-1]
+        self._prompt = parts[-1]
         return self._line(*_unstamped(parts[-1]), now_s)
 
     def _lines(self, raw: str, now_s: float) -> Iterator[Line]:
-        told, self._told = self._told, ""
+        prompt, self._prompt = self._prompt, ""
         for part in _parts(raw):
             text, uptime_s = _unstamped(part)
             self._count_boot(text, uptime_s, now_s)
-            if part != told and (line := self._line(text, uptime_s, now_s)) is not None:
+            if part != prompt and (line := self._line(text, uptime_s, now_s)) is not None:
                 yield line
 
     def _line(self, text: str, uptime_s: float | None, now_s: float) -> Line | None:

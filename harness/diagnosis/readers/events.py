@@ -63,8 +63,8 @@ class EventReader:
 
     def feed(self, text: str, now_s: float) -> list[Line]:
         """Return a line for each event that `text` ended; `now_s` is seconds since power-on."""
-        told = [_event(line.rstrip("\r")) for line in self._assembler.feed(text)]
-        new = [event for event in told if event is not None]
+        events = [_event(line.rstrip("\r")) for line in self._assembler.feed(text)]
+        new = [event for event in events if event is not None]
         self._events += new
         boots = [self._count_boot(event.uptime_s, now_s) for event in new]
         # All of a burst first: its last event is the youngest, and has the guest's best time.

@@ -101,8 +101,8 @@ class JournalReader:
         if arrived_s is not None:
             self.clock.hear(boot, arrived_s, now_s)
         is_kernel = fields.get("_TRANSPORT") == "kernel"
-        told_s = _seconds(fields.get("_SOURCE_MONOTONIC_TIMESTAMP")) if is_kernel else None
-        return boot, arrived_s if told_s is None else told_s
+        sent_s = _seconds(fields.get("_SOURCE_MONOTONIC_TIMESTAMP")) if is_kernel else None
+        return boot, arrived_s if sent_s is None else sent_s
 
     def _boot(self, boot_id: str) -> int:
         latest = max(self._boots.values(), default=0)
@@ -147,8 +147,8 @@ def text_of(value: object) -> str:
 
 def message(fields: Mapping[str, object]) -> str:
     """Return an entry's message as one clean line of at most `console.LONGEST` characters."""
-    told = (displayed(line).strip() for line in text_of(fields.get("MESSAGE")).splitlines())
-    return " | ".join(line for line in told if line)[:LONGEST]
+    lines = (displayed(line).strip() for line in text_of(fields.get("MESSAGE")).splitlines())
+    return " | ".join(line for line in lines if line)[:LONGEST]
 
 
 def priority(fields: Mapping[str, object]) -> int:
