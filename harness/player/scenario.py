@@ -5,9 +5,11 @@ A scenario never waits, never scales a time and never counts boots; `player.play
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from harness.machine.domain import hardware
 from harness.model.errors import InputError
 from harness.model.way import Way
 from harness.player.given import Given
@@ -21,6 +23,7 @@ BOOTSTRAP_LEVELS = (*STANDALONE_LEVELS, "api-readyz")
 """Levels of readiness of a bootstrap machine, which is not a Node of the cluster that it starts."""
 NODE_LEVELS = (*BOOTSTRAP_LEVELS, "node-ready", "os-id-label")
 """Levels of readiness of a Node. A run without a control plane checks `STANDALONE_LEVELS` only."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _REMEDY = "Correct the scenario; docs/scenarios.md lists the steps."
 
 
@@ -102,8 +105,11 @@ def _problems(scenario: Scenario, steps: tuple[Step, ...]) -> Iterator[str]:
     names = [plan.name for plan in scenario.machines]
     if len(set(names)) < len(names):
         yield f"two machines with one name: {', '.join(names)}"
+    yield from _wrong_names(scenario)
     yield from _wrong_links(scenario)
     yield from _wrong_deliveries(scenario)
+    yield from _wrong_hardware(scenario)
+    yield from _wrong_ways(scenario, steps)
     is_on: set[str] = set()
     logged_in: set[str] = set()
     for step, name in zip(steps, step_names(steps), strict=True):
@@ -124,6 +130,32 @@ def _problems(scenario: Scenario, steps: tuple[Step, ...]) -> Iterator[str]:
     for machine in scenario.judged:
         if machine not in logged_in:
             yield f"no step logs in to the judged machine {machine!r}"
+
+
+def _wrong_names(scenario: Scenario) -> Iterator[str]:
+    # They become names of folders and domains, and parts of test ids.
+    for name in (scenario.name, *(plan.name for plan in scenario.machines)):
+        if not _NAME.fullmatch(name):
+            yield f"name {name!r}: only letters, digits and '_', '-', '.' are allowed"
+
+
+def _wrong_hardware(scenario: Scenario) -> Iterator[str]:
+    for plan in scenario.machines:
+        try:
+            hardware.parse(plan.requires)
+        except InputError as exc:
+            words = "docs/hardware.md lists the words"
+            yield f"machine {plan.name!r}: requires={plan.requires!r}: {exc.problem}; {words}"
+
+
+def _wrong_ways(scenario: Scenario, steps: tuple[Step, ...]) -> Iterator[str]:
+    is_pivot = scenario.way is Way.PIVOT
+    for machine in scenario.judged:
+        own = [step for step in steps if step.machine == machine]
+        if not is_pivot and any(isinstance(step, Reach) and step.phase == "pivot" for step in own):
+            yield f"machine {machine!r} pivots, but the scenario has no way=Way.PIVOT"
+        if is_pivot and not any(isinstance(step, Reboot) for step in own):
+            yield f"way=Way.PIVOT, but no step expects a reboot of machine {machine!r}"
 
 
 def _wrong_deliveries(scenario: Scenario) -> Iterator[str]:

@@ -80,8 +80,8 @@ class Workplace:
         """
         plans: list[MachinePlan] = []
         for scenario in chosen:
-            self.preparation.require_needs(scenario)
             steps = scenario.checked_steps(self.preparation.given)
+            self.preparation.require_needs(scenario)
             require_step(scenario.name, steps, self._settings.until)
             plans += scenario.machines
         self._stack.enter_context(_terminable())

@@ -18,12 +18,14 @@ from harness.model.ignition import Document, parse, render
 from harness.model.node_state import parse as parse_state
 from harness.model.secret import Secret
 from harness.model.secrets.redaction import REMOVED, Redactor, secrets_in
+from harness.model.way import Way
 from harness.player.given import Given
 from harness.player.plan import ByPointer, FromIso, InMedium, MachinePlan, PrivateLink
 from harness.player.playing.machines import cpu_level
 from harness.player.scenario import Scenario
 from harness.player.steps import LogIn, Reach, SwitchOn
 from harness.scenarios.catalogue import Catalogue
+from harness.scenarios.flows.pivoting import pivot_steps
 from harness.watching import evidence as evidence_module
 from harness.watching.evidence import Evidence
 
@@ -67,12 +69,17 @@ PLAN = MachinePlan(name="node", memory_mib=1, config=lambda _: {})
             {"machines": (replace(PLAN, delivery=ByPointer(service="x")),)},
             "unknown service 'x'",
         ),
+        ({"machines": (replace(PLAN, requires="uefl"),)}, "unknown hardware: uefl; docs/hardware"),
+        ({"machines": (replace(PLAN, name="node 0"),)}, "name 'node 0': only letters"),
+        ({"steps": (*STEPS, *pivot_steps("node"))}, "'node' pivots, but the scenario has no way"),
+        ({"way": Way.PIVOT}, "way=Way.PIVOT, but no step expects a reboot of machine 'node'"),
     ],
 )
 def test_scenario_that_makes_no_sense_is_refused(changes: dict[str, Any], problem: str) -> None:
     steps = changes.get("steps", STEPS)
     machines = changes.get("machines", (PLAN,))
-    odd = Scenario(name="odd", title="odd", machines=machines, steps=lambda _: steps)
+    way = changes.get("way", Way.LIVE_APPLY)
+    odd = Scenario(name="odd", title="odd", machines=machines, steps=lambda _: steps, way=way)
 
     with pytest.raises(InputError, match="scenario odd: ") as caught:
         odd.checked_steps(Given())
