@@ -55,9 +55,15 @@ def settings_of(config: pytest.Config) -> options.Settings:
 
 
 def catalogue_of(config: pytest.Config) -> Catalogue:
-    """Return the scenarios of this project: the shipped ones and its own."""
-    added = config.hook.pytest_node_image_scenarios(config=config)
-    return Catalogue(scenario for listed in added for scenario in listed)
+    """Return the scenarios of this project: the shipped ones and its own.
+
+    If its own cannot be used, that is noted, and they are left out.
+    """
+    try:
+        return Catalogue.of_hooks(config.hook.pytest_node_image_scenarios(config=config))
+    except InputError as exc:
+        note_problem(config, exc)
+        return Catalogue()
 
 
 def allow_list_of(config: pytest.Config) -> AllowList:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from harness.model.errors import InputError
 from harness.player.scenario import NODE_LEVELS, Scenario
 
 EVERY_SCENARIO = "all"
+_HOOK = "pytest_node_image_scenarios"
 _DEFINES = re.compile(r"^SCENARIO\b", re.MULTILINE)
 
 
@@ -23,6 +24,22 @@ class Catalogue:
 
     def __init__(self, added: Iterable[Scenario] = ()) -> None:
         self._added = {scenario.name: scenario for scenario in added}
+
+    @classmethod
+    def of_hooks(cls, results: Iterable[object]) -> Catalogue:
+        """Return the catalogue with what the calls of the hook for scenarios returned.
+
+        Raises:
+            InputError: a result is not a list of scenarios, or two have one name.
+        """
+        found: dict[str, Scenario] = {}
+        for result in results:
+            for scenario in _scenarios_in(result):
+                if scenario.name in found:
+                    problem = f"two scenarios are called {scenario.name!r}"
+                    raise InputError(_HOOK, problem, "Rename one, or list it once.")
+                found[scenario.name] = scenario
+        return cls(found.values())
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -72,6 +89,17 @@ class Catalogue:
                 "--bootstrap-ignition", f"not supported by the scenario {', '.join(others)}",
                 f"Remove the option, or run one of: {', '.join(takers)}.",
             )  # fmt: skip
+
+
+def _scenarios_in(result: object) -> Iterator[Scenario]:
+    if isinstance(result, Scenario) or not isinstance(result, Iterable):
+        problem = f"returns {type(result).__name__} instead of a list"
+        raise InputError(_HOOK, problem, "Return a list, such as [SCENARIO].")
+    for one in result:
+        if not isinstance(one, Scenario):
+            problem = f"lists {type(one).__name__} instead of Scenario"
+            raise InputError(_HOOK, problem, "List only values of harness.Scenario.")
+        yield one
 
 
 @cache

@@ -131,6 +131,19 @@ def test_host_that_lacks_a_program_is_reported_with_the_command(project: Project
     assert usage_errors(result)[0].startswith("this host: lacks ")
 
 
+@pytest.mark.parametrize("test", [ROWS, "def test_it(): pass\n"])
+def test_hook_that_returns_no_list_is_reported_once(test: str, project: Project) -> None:
+    project.write(test)
+    hook = "def pytest_node_image_scenarios():\n    return 7\n"
+    project.write(hook, "conftest.py")
+
+    result = project.run_inside("--collect-only", "-q")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (message,) = usage_errors(result)
+    assert message.startswith("pytest_node_image_scenarios: returns int instead of a list. ")
+
+
 def test_collecting_alone_checks_no_images(project: Project) -> None:
     project.write(ROWS)
 

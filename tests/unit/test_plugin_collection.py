@@ -86,5 +86,34 @@ def test_level_that_a_projects_scenario_makes_up_is_reported() -> None:
         catalogue.named("odd")
 
 
+APPLIED = CATALOGUE.named("applied")
+
+
+@pytest.mark.parametrize(
+    ("results", "problem"),
+    [
+        ([APPLIED], "returns Scenario instead of a list"),
+        ([7], "returns int instead of a list"),
+        ([[lambda: APPLIED]], "lists function instead of Scenario"),
+        ([[APPLIED], [APPLIED]], "two scenarios are called 'applied'"),
+    ],
+)
+def test_result_of_the_hook_that_is_not_a_list_of_scenarios_is_refused(
+    results: list[object], problem: str
+) -> None:
+    with pytest.raises(InputError) as refused:
+        Catalogue.of_hooks(results)
+
+    assert refused.value.subject == "pytest_node_image_scenarios"
+    assert refused.value.problem == problem
+
+
+def test_results_of_the_hook_are_added_to_the_shipped_scenarios() -> None:
+    catalogue = Catalogue.of_hooks([[APPLIED], ()])
+
+    assert catalogue.named("applied") is APPLIED
+    assert "ipi_bootstrap" in catalogue.names
+
+
 def test_test_without_parameters_has_no_scenario() -> None:
     assert scenario_of(cast(pytest.Item, SimpleNamespace())) is None
