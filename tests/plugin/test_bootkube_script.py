@@ -17,7 +17,7 @@ def in_guest(folder: Path, script: str, curl: str) -> Completed:
     programs = {
         "podman": 'echo "podman $*" >>"$CALLS"; echo "h/${@: -1}@sha256:1"',
         "curl": curl,
-        "node-image-harness-event": 'echo "$*" >>"$TOLD"',
+        "node-image-harness-event": 'echo "$*" >>"$REPORTED"',
         "sleep": "exit 0",
     }
     (folder / "bin").mkdir()
@@ -37,7 +37,7 @@ def in_guest(folder: Path, script: str, curl: str) -> Completed:
         pod.write_text('{"image": "@IMAGE@"}')
     environment = {
         "PATH": f"{folder}/bin:/usr/bin:/bin", "RELEASE_IMAGE": SPEC, "CONTROL_PLANE_WAIT_S": "0",
-        "CALLS": f"{folder}/calls", "TOLD": f"{folder}/told",
+        "CALLS": f"{folder}/calls", "REPORTED": f"{folder}/reported",
     }  # fmt: skip
     return run(["bash", f"{folder}/bin/{script}"], Deadline.after(10), env=environment, check=False)
 
@@ -57,7 +57,7 @@ def test_bootkube_gives_kubelet_the_images_of_the_release(tmp_path: Path) -> Non
     assert (tmp_path / "opt/openshift/.bootkube.done").exists()
     calls = (tmp_path / "calls").read_text().splitlines()
     assert calls[0] == f"podman run --quiet --rm --net=none {SPEC} image etcd"
-    assert (tmp_path / "told").read_text().splitlines()[-1] == "control-plane done "
+    assert (tmp_path / "reported").read_text().splitlines()[-1] == "control-plane done "
 
 
 def test_bootkube_gives_up_with_the_last_reason(tmp_path: Path) -> None:

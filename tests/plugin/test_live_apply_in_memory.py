@@ -29,7 +29,7 @@ PROGRAMS = {
     "df": 'echo Used; case "$3" in /run/ephemeral) echo 20;; *) echo 700;; esac',
     "mountpoint": '[ "$2" = {folder} ]',
     "ostree": OSTREE,
-    "node-image-harness-event": 'echo "$*" >>{folder}/told',
+    "node-image-harness-event": 'echo "$*" >>{folder}/reported',
 }
 
 
@@ -106,7 +106,7 @@ def test_memory_peak_is_reported_at_the_end(tmp_path: Path) -> None:
 
     pull(tmp_path, "coreos.liveiso=x")
 
-    last = (tmp_path / "told").read_text().splitlines()[-1]
+    last = (tmp_path / "reported").read_text().splitlines()[-1]
     words = "memory peaks: /var/ostreecontainer 900 bytes, /run/ephemeral 20 bytes"
     assert last == f"checkout done {words}"
 

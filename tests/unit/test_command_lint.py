@@ -52,7 +52,7 @@ state() { jq -r .status; }
 while ! crictl ps --output json | state; do
     sleep 1
 done
-/usr/local/bin/tell done
+/usr/local/bin/notify done
 """
 
 
@@ -62,7 +62,7 @@ def written(folder: Path, name: str = "user.ign", **parts: str) -> Path:
         units=(Unit(name="user.service", contents=parts["unit"], enabled=True),),
         files=(
             File(path="/usr/local/bin/user", contents=parts["script"], mode=0o755),
-            File(path="/usr/local/bin/tell", contents="#!/bin/sh\n", mode=0o755),
+            File(path="/usr/local/bin/notify", contents="#!/bin/sh\n", mode=0o755),
         ),
     )
     path = folder / name
@@ -145,16 +145,16 @@ def test_programs_outside_of_the_image_folders_are_not_judged(command: str, tmp_
 def test_each_file_is_judged_for_itself(tmp_path: Path) -> None:
     first = written(tmp_path, "a.ign", unit=APPROVER, script="#!/bin/sh\n")
     second = written(tmp_path, "b.ign", unit=APPROVER, script="#!/bin/sh\n")
-    has_tell = Config(
-        units=(Unit(name="c.service", contents="[Service]\nExecStart=tell\n"),)
+    calls_notify = Config(
+        units=(Unit(name="c.service", contents="[Service]\nExecStart=notify\n"),)
     ).to_document()
     third = tmp_path / "c.ign"
-    third.write_text(render(has_tell))
+    third.write_text(render(calls_notify))
 
     found = judge_readings(read_files([first, second, third]), COREOS, NODE)
 
     assert [(Path(miss.call.origin).name, miss.call.command) for miss in found.missing] == [
-        ("a.ign", "oc"), ("b.ign", "oc"), ("c.ign", "tell"),
+        ("a.ign", "oc"), ("b.ign", "oc"), ("c.ign", "notify"),
     ]  # fmt: skip
     assert "3 calls by 3 callers" in found.render()
 

@@ -73,7 +73,7 @@ def test_entry_is_narrowed_by_its_fields(narrow: str, is_allowed: bool, tmp_path
     assert (entry is not None) == is_allowed
 
 
-def test_entry_allows_on_its_last_day_and_is_told_as_expired_after_it(tmp_path: Path) -> None:
+def test_entry_allows_on_its_last_day_and_is_reported_as_expired_after_it(tmp_path: Path) -> None:
     listed = written(tmp_path, ENTRY)
     last, after = datetime.date(2026, 12, 31), datetime.date(2027, 1, 1)
 
@@ -166,28 +166,28 @@ def test_empty_list_allows_nothing(tmp_path: Path) -> None:
         ("[[allow]]", "[[allow]", "not TOML"),
     ],
 )
-def test_malformed_entry_is_told(old: str, new: str, problem: str, tmp_path: Path) -> None:
+def test_malformed_entry_is_reported(old: str, new: str, problem: str, tmp_path: Path) -> None:
     assert old in ENTRY
 
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as raised:
         written(tmp_path, ENTRY.replace(old, new))
 
-    assert problem in told.value.problem
-    assert told.value.subject.startswith(f"allow-list {tmp_path}/allow.toml")
+    assert problem in raised.value.problem
+    assert raised.value.subject.startswith(f"allow-list {tmp_path}/allow.toml")
 
 
 def test_entry_is_named_by_its_number(tmp_path: Path) -> None:
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as raised:
         written(tmp_path, ENTRY + ENTRY.replace("https", "http"))
 
-    assert "[[allow]] number 2" in told.value.subject
+    assert "[[allow]] number 2" in raised.value.subject
 
 
-def test_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
-    with pytest.raises(InputError) as told:
+def test_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as raised:
         allow.load(tmp_path / "none.toml")
 
-    assert str(told.value) == (
+    assert str(raised.value) == (
         f"allow-list {tmp_path}/none.toml: cannot be read: No such file or directory. "
         "Name a TOML file with --allow, or remove the option."
     )

@@ -90,7 +90,7 @@ STATUS = [
 
 
 @pytest.mark.parametrize(("raw", "job", "unit"), STATUS)
-def test_words_of_systemd_tell_of_jobs_and_units(raw: str, job: Job, unit: str) -> None:
+def test_words_of_systemd_determine_jobs_and_units(raw: str, job: Job, unit: str) -> None:
     line = only(f"{raw}\r\n")
 
     assert (line.job, line.unit) == (job, unit)
@@ -138,19 +138,19 @@ def test_prompt_counts_as_a_line_once_it_stands() -> None:
 
 
 @pytest.mark.parametrize("end", ["\r\n", " \n", "[   83.266647] pull[485]: Target\n"])
-def test_prompt_that_was_told_is_not_told_again_when_it_ends(end: str) -> None:
+def test_prompt_that_was_reported_is_not_reported_again_when_it_ends(end: str) -> None:
     reader = ConsoleReader()
     reader.feed("login: ", 1.0)
-    told = reader.pending(2.0)
+    prompt = reader.pending(2.0)
 
     lines = reader.feed(end, 3.0)
 
-    assert told is not None
+    assert prompt is not None
     assert "login:" not in [line.text for line in lines]
     assert reader.pending(9.0) is None
 
 
-def test_line_that_was_told_half_is_told_whole() -> None:
+def test_line_that_was_reported_half_is_reported_whole() -> None:
     reader = ConsoleReader()
     reader.feed("Kernel pan", 1.0)
     reader.pending(2.0)
@@ -198,7 +198,7 @@ def test_long_lines_are_cut_even_when_they_never_end() -> None:
     assert [line.text for line in after] == ["next"]
 
 
-def test_console_tells_the_clock_when_the_guest_began() -> None:
+def test_console_sets_the_clock_of_the_guest() -> None:
     reader = ConsoleReader()
 
     reader.feed("[   10.000000] a\n", 30.0)

@@ -119,7 +119,7 @@ def test_unit_that_fails_on_console_and_journal_is_one_sighting() -> None:
     ]  # fmt: skip
 
 
-def test_line_that_two_streams_tell_is_quoted_once() -> None:
+def test_line_that_two_streams_report_is_quoted_once() -> None:
     judge = engine()
 
     judge.hear(console("[    2.391204] Kernel panic - not syncing: x", 2.5), "kernel")
@@ -141,7 +141,7 @@ def test_name_that_the_console_shortens_is_the_one_of_the_journal() -> None:
     assert [one.count for one in judge.warnings] == [1]
 
 
-def test_streams_that_tell_of_the_same_loop_are_not_added_up() -> None:
+def test_streams_that_report_the_same_loop_are_not_added_up() -> None:
     judge = engine()
 
     for second in range(29):
@@ -182,10 +182,10 @@ def test_loop_warns_until_it_is_fatal() -> None:
 )
 def test_restarts_are_counted_by_systemd(unit: str, counter: int, weight: Weight | None) -> None:
     judge = engine()
-    told = f"{unit}: Scheduled restart job, restart counter is at {counter}."
+    text = f"{unit}: Scheduled restart job, restart counter is at {counter}."
 
-    judge.hear(journal(f"systemd[{unit}]: {told}"), "kubelet")
-    judge.hear(console(f"[  241.361000] systemd[1]: {told}"), "kubelet")
+    judge.hear(journal(f"systemd[{unit}]: {text}"), "kubelet")
+    judge.hear(console(f"[  241.361000] systemd[1]: {text}"), "kubelet")
 
     assert [(one.weight, one.count) for one in judge.sightings] == (
         [(weight, counter)] if weight else []
@@ -215,25 +215,25 @@ def test_window_is_longer_for_a_slow_guest() -> None:
 
 def test_window_that_does_not_stretch_is_the_same_for_a_slow_guest() -> None:
     scattered, dense = engine(factor=4.0), engine(factor=4.0)
-    told = "[  764.649502] watchdog: BUG: soft lockup - CPU#0 stuck for 79s! [systemd:1]"
+    text = "[  764.649502] watchdog: BUG: soft lockup - CPU#0 stuck for 79s! [systemd:1]"
 
     for number in range(10):
-        scattered.hear(console(told, 10.0 + 14 * number), "services")
-        dense.hear(console(told, 10.0 + 13 * number), "services")
+        scattered.hear(console(text, 10.0 + 14 * number), "services")
+        dense.hear(console(text, 10.0 + 13 * number), "services")
 
     assert scattered.fatal(200.0) is None
     assert dense.fatal(200.0) is not None
 
 
-@pytest.mark.parametrize("told", [
+@pytest.mark.parametrize("text", [
     "reading manifest sha256:25ec in 10.0.2.2:3/node: manifest unknown: manifest unknown",
     "reading manifest sha256:25ec in 10.0.2.2:3/node: unauthorized: authentication required",
     'Get "https://10.0.2.2:3/v2/": dial tcp: lookup registry.invalid: no such host',
 ])  # fmt: skip
-def test_first_failed_pull_ends_nothing_but_explains_a_stage_that_failed(told: str) -> None:
+def test_first_failed_pull_ends_nothing_but_explains_a_stage_that_failed(text: str) -> None:
     judge = engine()
 
-    judge.hear(journal(f"node-image-pull[node-image-pull.service]: error: {told}", 90.0), "x")
+    judge.hear(journal(f"node-image-pull[node-image-pull.service]: error: {text}", 90.0), "x")
     alone = judge.fatal(95.0)
     judge.hear(line(Stream.EVENTS, "pull failed: node-image-pull.service failed", 96.0), "x")
 
@@ -257,7 +257,7 @@ def test_consequence_waits_for_its_cause() -> None:
     assert seen.rule == "ignition-config-invalid"
 
 
-def test_consequence_is_told_when_no_cause_comes() -> None:
+def test_consequence_is_reported_when_no_cause_comes() -> None:
     judge = engine()
 
     judge.hear(console("Press Enter for maintenance", 20.0), "initramfs")
@@ -293,7 +293,7 @@ def test_config_that_ignition_prints_is_no_context_for_its_failure() -> None:
     ]  # fmt: skip
 
 
-def test_of_equal_rank_the_first_is_told() -> None:
+def test_of_equal_rank_the_first_is_reported() -> None:
     judge = engine()
 
     judge.hear(console("[   55.313370] sd 0:0:0:0: rejecting I/O to offline device", 55.0), "x")
@@ -321,33 +321,33 @@ def test_loop_below_its_count_explains_what_it_led_to() -> None:
 
 
 def test_rule_of_a_phase_is_silent_in_others() -> None:
-    told = "[ TIME ] Timed out waiting for device dev-vdb.device - /dev/vdb."
+    text = "[ TIME ] Timed out waiting for device dev-vdb.device - /dev/vdb."
     early, late = engine(), engine()
 
-    early.hear(console(told), "ignition-disks")
-    late.hear(console(told), "services")
+    early.hear(console(text), "ignition-disks")
+    late.hear(console(text), "services")
 
     assert [one.rule for one in early.sightings] == ["initramfs-device-timeout"]
     assert [one.rule for one in late.sightings] == ["device-timeout"]
 
 
 def test_full_disk_is_fatal_only_while_live_apply_goes_on() -> None:
-    told = "journald[systemd-journald.service]: Failed to write entry: No space left on device"
+    text = "journald[systemd-journald.service]: Failed to write entry: No space left on device"
     during, after = engine(), engine()
 
-    during.hear(journal(told), "overlay-checkout")
-    after.hear(journal(told), "kubelet")
+    during.hear(journal(text), "overlay-checkout")
+    after.hear(journal(text), "kubelet")
 
     assert during.fatal(10.0) is not None
     assert [one.rule for one in after.warnings] == ["disk-full"]
 
 
 def test_time_in_a_line_is_held_against_a_slow_guest() -> None:
-    told = "[***   ] Job ignition-files.service/start running (1min 40s / no limit)"
+    text = "[***   ] Job ignition-files.service/start running (1min 40s / no limit)"
     quick, slow = engine(factor=1.0), engine(factor=4.0)
 
-    quick.hear(console(told), "ignition-files")
-    slow.hear(console(told), "ignition-files")
+    quick.hear(console(text), "ignition-files")
+    slow.hear(console(text), "ignition-files")
 
     assert [one.rule for one in quick.warnings] == ["job-stalls"]
     assert slow.warnings == ()
@@ -501,8 +501,8 @@ def test_line_that_makes_a_loop_fatal_is_among_those_shown() -> None:
 def test_text_of_a_guest_stays_one_line_of_decent_length_in_the_cause() -> None:
     judge = only(a_rule())
 
-    told = "odd a\tb\x07" + "c" * 500 + ": {unit} is the cause."
-    judge.hear(replace(console("x"), text=told), "x")
+    text = "odd a\tb\x07" + "c" * 500 + ": {unit} is the cause."
+    judge.hear(replace(console("x"), text=text), "x")
 
     (seen,) = judge.sightings
     assert seen.cause.startswith("there was a b ccc")
@@ -518,7 +518,7 @@ def test_group_that_took_no_part_leaves_no_colon() -> None:
     assert [one.cause for one in judge.sightings] == ["dracut refuses to continue"]
 
 
-def test_troubles_without_end_are_gathered() -> None:
+def test_problems_without_end_are_gathered() -> None:
     judge = engine()
 
     for number in range(220):
@@ -558,7 +558,7 @@ def test_allowed_line_does_not_cover_another_of_the_same_rule() -> None:
     assert judge.warnings[0].cause == "SELinux denied crio the permission read on a file"
 
 
-def test_trouble_that_is_not_allowed_ends_the_boot_after_one_that_is() -> None:
+def test_problem_that_is_not_allowed_ends_the_boot_after_one_that_is() -> None:
     judge = engine(allow=allowed("sysrq"))
 
     judge.hear(

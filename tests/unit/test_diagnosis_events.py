@@ -51,7 +51,7 @@ def test_control_characters_of_the_guest_do_not_reach_a_terminal() -> None:
     assert event.detail == "[31mred"
 
 
-def test_reader_tells_each_event_when_its_line_is_whole() -> None:
+def test_reader_reports_each_event_when_its_line_is_whole() -> None:
     reader = EventReader()
     text = "stage=pull state=progress uptime=41.20 detail=received 15 MB\n"
 

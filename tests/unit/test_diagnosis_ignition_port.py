@@ -11,15 +11,15 @@ from harness.diagnosis.readers.ignition_port import IgnitionReader
 
 
 def entry(message: object, priority: str = "3", who: str = "ignition", **fields: str) -> str:
-    told = {"MESSAGE": message, "PRIORITY": priority, "SYSLOG_IDENTIFIER": who}
-    return json.dumps(told | fields) + "\n"
+    standard = {"MESSAGE": message, "PRIORITY": priority, "SYSLOG_IDENTIFIER": who}
+    return json.dumps(standard | fields) + "\n"
 
 
 def errors(text: str) -> list[str]:
     return [line.text for line in IgnitionReader().feed(text, 30.0)]
 
 
-def test_silent_port_tells_nothing() -> None:
+def test_silent_port_reports_nothing() -> None:
     assert IgnitionReader().feed("", 1.0) == []
 
 
@@ -50,7 +50,7 @@ def test_level_that_ignition_prints_counts_as_priority() -> None:
     assert [(line.text, line.priority) for line in lines] == [("Ignition failed: x", 2)]
 
 
-def test_recorded_failure_is_told_with_its_times() -> None:
+def test_recorded_failure_is_reported_with_its_times() -> None:
     reader = IgnitionReader()
     reader.clock.hear(1, 20.0, 28.0)
 

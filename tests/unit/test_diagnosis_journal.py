@@ -86,7 +86,7 @@ def test_unit_spoken_of_comes_before_the_one_that_speaks(
         ({"SYSLOG_IDENTIFIER": "cat", "MESSAGE": FAILURE}, Job.NONE),
     ],
 )
-def test_message_id_and_result_tell_the_job(fields: dict[str, object], job: Job) -> None:
+def test_message_id_and_result_determine_the_job(fields: dict[str, object], job: Job) -> None:
     assert only(with_fields(fields)).job is job
 
 

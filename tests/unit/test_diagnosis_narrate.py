@@ -23,7 +23,7 @@ MISSING = MissingCommand(
 )  # fmt: skip
 
 
-def told(sighting: Sighting = PANIC, warnings: int = 0, missing: int = 0) -> str:
+def narrated(sighting: Sighting = PANIC, warnings: int = 0, missing: int = 0) -> str:
     return narrate(
         sighting, elapsed_s=42.3, title_of_phase="initramfs", evidence="/evidence/one",
         warnings=(WARNING,) * warnings, missing=(MISSING,) * missing,
@@ -31,7 +31,7 @@ def told(sighting: Sighting = PANIC, warnings: int = 0, missing: int = 0) -> str
 
 
 def test_headline_says_who_where_when_and_why() -> None:
-    headline = told().splitlines()[0]
+    headline = narrated().splitlines()[0]
 
     assert headline == (
         "PRODUCT failed in initramfs after 42 s: the kernel panicked: Attempted to kill init!"
@@ -39,7 +39,7 @@ def test_headline_says_who_where_when_and_why() -> None:
 
 
 def test_whole_text_has_lines_advice_rule_and_evidence() -> None:
-    assert told(warnings=1, missing=1).splitlines()[1:] == [
+    assert narrated(warnings=1, missing=1).splitlines()[1:] == [
         "   40.9 s console | systemd[1]: Freezing execution",
         "   41.2 s console | Kernel panic - not syncing: x",
         "  advice: See the trace before it.",
@@ -51,17 +51,17 @@ def test_whole_text_has_lines_advice_rule_and_evidence() -> None:
 
 
 def test_rig_and_test_are_named_as_such() -> None:
-    assert told(replace(PANIC, blame=Blame.RIG)).startswith("RIG failed in")
-    assert told(replace(PANIC, blame=Blame.TEST)).startswith("TEST failed in")
+    assert narrated(replace(PANIC, blame=Blame.RIG)).startswith("RIG failed in")
+    assert narrated(replace(PANIC, blame=Blame.TEST)).startswith("TEST failed in")
 
 
 def test_loop_says_how_often() -> None:
-    text = told(replace(PANIC, count=6))
+    text = narrated(replace(PANIC, count=6))
 
     assert "  seen 6 times, first after 41.2 s" in text.splitlines()
 
 
-def test_command_without_a_known_package_is_told_without_one() -> None:
+def test_command_without_a_known_package_is_reported_without_one() -> None:
     text = narrate(
         PANIC, elapsed_s=1.0, title_of_phase="kernel", evidence="e",
         missing=(replace(MISSING, package=None),),
@@ -82,7 +82,7 @@ def test_text_stays_short_whatever_was_seen() -> None:
     line = QuotedLine(stream="journal", at_s=1.0, text="x" * 4000)
     much = replace(PANIC, lines=(line,) * 40, count=7)
 
-    text = told(much, warnings=30, missing=30)
+    text = narrated(much, warnings=30, missing=30)
 
     assert len(text.splitlines()) < 25
     assert max(len(one) for one in text.splitlines()) < 220
@@ -93,7 +93,7 @@ def test_text_stays_short_whatever_was_seen() -> None:
 def test_decisive_lines_are_the_last_to_go() -> None:
     lines = tuple(QuotedLine(stream="console", at_s=n, text=f"line {n}") for n in range(12))
 
-    text = told(replace(PANIC, lines=lines))
+    text = narrated(replace(PANIC, lines=lines))
 
     assert "line 11" in text
     assert "line 3" not in text
@@ -102,7 +102,7 @@ def test_decisive_lines_are_the_last_to_go() -> None:
 def test_words_with_line_ends_stay_in_their_line() -> None:
     gone = QuotedLine(stream="harness", at_s=9.0, text="QEMU ended by itself\n  qemu: killed")
 
-    text = told(replace(PANIC, lines=(gone,)))
+    text = narrated(replace(PANIC, lines=(gone,)))
 
     assert "    9.0 s harness | QEMU ended by itself qemu: killed" in text.splitlines()
 
@@ -113,7 +113,7 @@ def test_streams_stand_in_a_column() -> None:
         QuotedLine(stream="ignition", at_s=100.25, text="b"),
     )
 
-    text = told(replace(PANIC, lines=lines))
+    text = narrated(replace(PANIC, lines=lines))
 
     assert text.splitlines()[1:3] == ["    1.0 s console  | a", "  100.2 s ignition | b"]
 
@@ -139,7 +139,7 @@ def test_wait_that_ran_out_shows_the_last_lines_of_each_stream() -> None:
     assert len(text.splitlines()) < 25
 
 
-def test_wait_that_ran_out_in_silence_is_told_without_lines() -> None:
+def test_wait_that_ran_out_in_silence_is_reported_without_lines() -> None:
     text = narrate_stuck(
         "no SSH", elapsed_s=9.0, title_of_phase="firmware", last_lines=(), evidence="e"
     )

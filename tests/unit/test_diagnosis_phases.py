@@ -41,10 +41,12 @@ def event(text: str, at_s: float, boot: int = 1) -> Line:
 
 
 def feed(tracker: Tracker, *lines: Line) -> list[str]:
-    """Feed lines; return what is told of it."""
-    told = [record for line in lines for record in tracker.feed(line, INDEX.hits(line))]
-    states = ["failed" if r.is_failed else "begins" if r.end_s is None else "ends" for r in told]
-    return [f"{record.name} {state}" for record, state in zip(told, states, strict=True)]
+    """Feed lines; return what the tracker reports."""
+    reported = [record for line in lines for record in tracker.feed(line, INDEX.hits(line))]
+    states = [
+        "failed" if r.is_failed else "begins" if r.end_s is None else "ends" for r in reported
+    ]
+    return [f"{record.name} {state}" for record, state in zip(reported, states, strict=True)]
 
 
 def test_machine_begins_in_its_firmware() -> None:
@@ -97,17 +99,17 @@ def test_late_journal_corrects_what_the_console_showed() -> None:
     assert seen["kubelet"] == (195.8, 208.4)
 
 
-def test_each_phase_is_told_once_as_it_begins_and_ends() -> None:
+def test_each_phase_is_reported_once_as_it_begins_and_ends() -> None:
     replay = Replay().play(
         console=console("good"), journal=journal("good", OPENED_S), events=events("good")
     )
 
-    told = [(r.name, r.end_s is None) for r in replay.reported]
-    assert len(told) == len(set(told))
-    assert [name for name, begins in told if begins][:3] == [
+    reported = [(r.name, r.end_s is None) for r in replay.reported]
+    assert len(reported) == len(set(reported))
+    assert [name for name, begins in reported if begins][:3] == [
         "kernel", "initramfs", "ignition-fetch-offline"
     ]  # fmt: skip
-    assert told[-2:] == [("services", False), ("multi-user", True)]
+    assert reported[-2:] == [("services", False), ("multi-user", True)]
 
 
 def test_chain_is_without_gaps() -> None:
@@ -144,10 +146,10 @@ def test_pull_that_gives_up_fails_by_any_stream(by: str) -> None:
     assert "overlay-apply" not in times(replay.tracker.records)
 
 
-def test_installers_own_units_tell_the_overlay() -> None:
+def test_installers_own_units_report_the_overlay() -> None:
     tracker = Tracker.load()
 
-    told = feed(
+    reported = feed(
         tracker,
         job("node-image-pull.service", Job.STARTING, 50.0),
         say("Pulling quay.example/node@sha256:1", 51.0),
@@ -157,7 +159,7 @@ def test_installers_own_units_tell_the_overlay() -> None:
         say("Node image overlay complete; switching back to multi-user.target", 105.0),
     )
 
-    assert told == [
+    assert reported == [
         "overlay-pull begins", "overlay-pull ends", "overlay-checkout begins",
         "overlay-checkout ends", "overlay-apply begins", "overlay-apply ends",
     ]  # fmt: skip
@@ -167,7 +169,7 @@ def test_installers_own_units_tell_the_overlay() -> None:
 def test_installers_with_other_texts_are_known_by_their_units(unit: str) -> None:
     tracker = Tracker.load()
 
-    told = feed(
+    reported = feed(
         tracker,
         job("node-image-pull.service", Job.STARTING, 50.0),
         say("Here it comes", 51.0),
@@ -176,20 +178,20 @@ def test_installers_with_other_texts_are_known_by_their_units(unit: str) -> None
         job(unit, Job.STARTED, 105.0),
     )
 
-    assert told == [
+    assert reported == [
         "overlay-pull begins", "overlay-pull ends", "overlay-apply begins", "overlay-apply ends",
     ]  # fmt: skip
 
 
-def test_checkout_is_told_by_the_guests_events_as_well() -> None:
+def test_checkout_is_reported_by_the_guests_events_as_well() -> None:
     tracker = Tracker.load()
-    told = [
+    timed = [
         (50.0, "pull started"), (51.0, "pull progress: received 1 MB"), (90.00, "pull done"),
         (90.02, "checkout started"), (90.1, "checkout progress: checking out; 3 changed paths"),
         (97.0, "checkout done"), (97.5, "overlay started"), (99.0, "overlay failed: x"),
     ]  # fmt: skip
 
-    states = feed(tracker, *(Line(stream=Stream.EVENTS, text=text, at_s=s) for s, text in told))
+    states = feed(tracker, *(Line(stream=Stream.EVENTS, text=text, at_s=s) for s, text in timed))
 
     assert states == [
         "overlay-pull begins", "overlay-pull ends", "overlay-checkout begins",
@@ -238,9 +240,9 @@ Booting `Red Hat Enterprise Linux CoreOS 9.6'
 
 def test_reboot_begins_the_chain_again() -> None:
     # As on CoreOS: descriptions without names, and arguments of the kernel that need a reboot.
-    told_at = [1.0, 1.0, 8.0, 9.5, 11.1, 11.2, 11.3, 11.4, 12.0, 12.01, 13.0, 15.0, 15.0, 20.0,
+    times = [1.0, 1.0, 8.0, 9.5, 11.1, 11.2, 11.3, 11.4, 12.0, 12.01, 13.0, 15.0, 15.0, 20.0,
                21.5, 23.1, 23.2, 25.0, 26.0, 40.0]  # fmt: skip
-    pieces = zip(told_at, COREOS.splitlines(keepends=True), strict=True)
+    pieces = zip(times, COREOS.splitlines(keepends=True), strict=True)
 
     tracker = Replay().play(console=pieces).tracker
 
@@ -274,9 +276,9 @@ def test_chain_does_not_go_back() -> None:
     tracker = Tracker.load()
     feed(tracker, say("Run /init as init process", 10.0))
 
-    told = feed(tracker, say("Linux version 5", 30.0), say("GRUB loading", 31.0))
+    reported = feed(tracker, say("Linux version 5", 30.0), say("GRUB loading", 31.0))
 
-    assert told == []
+    assert reported == []
     assert tracker.current.name == "initramfs"
 
 
@@ -295,7 +297,7 @@ def test_words_of_the_initramfs_do_not_begin_the_services() -> None:
     late = feed(tracker, say("Switching root.", 20.0), say(words, 21.0))
     stale = feed(tracker, say(words, 11.5))
 
-    assert [told for told in early if "services" in told] == []
+    assert [text for text in early if "services" in text] == []
     assert late[-1] == "services begins"
     assert stale == []
 
@@ -304,7 +306,7 @@ def test_unit_that_is_restarted_is_lasting_again() -> None:
     tracker = Tracker.load()
     kubelet = "kubelet.service"
 
-    told = feed(
+    reported = feed(
         tracker,
         job(kubelet, Job.STARTING, 100.0), job(kubelet, Job.FAILED, 101.0),
         job(kubelet, Job.STARTING, 111.0),
@@ -316,7 +318,7 @@ def test_unit_that_is_restarted_is_lasting_again() -> None:
         job(kubelet, Job.STARTED, 124.0), job(kubelet, Job.FAILED, 150.0),
     )  # fmt: skip
 
-    assert told == ["kubelet begins", "kubelet failed"]
+    assert reported == ["kubelet begins", "kubelet failed"]
     assert (again.name, again.begin_s, again.is_failed) == ("kubelet", 100.0, False)
     assert more == ["kubelet ends"]
     assert tracker.current.name == "firmware"
@@ -367,11 +369,11 @@ def test_host_drives_phases_of_its_own() -> None:
 
     begun = tracker.begin("ready-healthz", "healthz answers", 50.0)
     during = tracker.current
-    told = feed(tracker, say("Linux version 5", 51.0))
+    reported = feed(tracker, say("Linux version 5", 51.0))
     ended = tracker.end("ready-healthz", 52.5)
 
     assert during == begun
-    assert told == ["firmware ends", "kernel begins"]
+    assert reported == ["firmware ends", "kernel begins"]
     assert ended is not None
     assert (ended.title, ended.begin_s, ended.end_s) == ("healthz answers", 50.0, 52.5)
     assert (ended.depth, ended.boot) == (1, 1)
@@ -422,11 +424,11 @@ def test_what_goes_on_aside_is_recorded_and_never_where_the_machine_is() -> None
     tracker = Tracker.load()
     feed(tracker, job("multi-user.target", Job.STARTED, 40.0))
 
-    told = feed(tracker, event("install started", 41.0))
+    reported = feed(tracker, event("install started", 41.0))
     during = (tracker.current.name, tracker.phase_at(42.0))
     more = feed(tracker, event("install failed: no disk", 43.0))
 
-    assert told == ["install begins"]
+    assert reported == ["install begins"]
     assert more == ["install failed"]
     assert during == ("multi-user", "multi-user")
     assert tracker.current.name == "multi-user"
@@ -524,7 +526,7 @@ INNER = '[[phase]]\nname = "b"\ntitle = "B"\ndepth = 1\n'
         ),
     ],
 )
-def test_faults_of_a_table_are_told_with_their_place(text: str, problem: str) -> None:
+def test_faults_of_a_table_are_reported_with_their_place(text: str, problem: str) -> None:
     with pytest.raises(InputError) as caught:
         phase_table.parse(text, "mine.toml")
 

@@ -105,7 +105,7 @@ def test_good_run_has_nothing_fatal_and_no_warnings() -> None:
 
 
 @pytest.mark.parametrize("factor", [0.25, 1.0, 4.0])
-def test_boot_whose_troubles_end_well_has_nothing_fatal(factor: float) -> None:
+def test_boot_whose_problems_end_well_has_nothing_fatal(factor: float) -> None:
     judge = engine(factor=factor)
 
     phases = watch(judge, healthy())
@@ -188,12 +188,12 @@ def test_rule_is_read_with_its_defaults() -> None:
         ("explains = ['two']", "two in explains is not a fatal rule"),
     ],
 )
-def test_malformed_rule_is_told_with_its_name(added: str, problem: str) -> None:
-    with pytest.raises(InputError) as told:
+def test_malformed_rule_is_reported_with_its_name(added: str, problem: str) -> None:
+    with pytest.raises(InputError) as raised:
         rules.parse(A_RULE + added, "rules x")
 
-    assert problem in told.value.problem
-    assert "one" in told.value.subject
+    assert problem in raised.value.problem
+    assert "one" in raised.value.subject
 
 
 @pytest.mark.parametrize(
@@ -215,13 +215,13 @@ def test_malformed_rule_is_told_with_its_name(added: str, problem: str) -> None:
         ("[[rule]]", "x =", "not TOML"),
     ],
 )
-def test_malformed_field_is_told(old: str, new: str, problem: str) -> None:
+def test_malformed_field_is_reported(old: str, new: str, problem: str) -> None:
     assert old in A_RULE
 
-    with pytest.raises(InputError, match="rules x") as told:
+    with pytest.raises(InputError, match="rules x") as raised:
         rules.parse(A_RULE.replace(old, new), "rules x")
 
-    assert problem in told.value.problem
+    assert problem in raised.value.problem
 
 
 def test_two_rules_of_one_name_are_refused() -> None:
@@ -229,7 +229,7 @@ def test_two_rules_of_one_name_are_refused() -> None:
         rules.parse(A_RULE * 2, "rules x")
 
 
-def test_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_file_that_is_not_there_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         rules.load([tmp_path / "none.toml"])
 
@@ -302,13 +302,13 @@ def test_rules_of_several_files_are_asked_in_their_order(tmp_path: Path) -> None
 def test_error_in_own_rules_names_file_and_entry(
     text: str, where: str, problem: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as raised:
         rules.load([own(tmp_path, text)])
 
-    assert told.value.subject.startswith(f"rules {tmp_path / 'own.toml'}")
-    assert where in told.value.subject
-    assert problem in told.value.problem
-    assert told.value.remedy
+    assert raised.value.subject.startswith(f"rules {tmp_path / 'own.toml'}")
+    assert where in raised.value.subject
+    assert problem in raised.value.problem
+    assert raised.value.remedy
 
 
 def test_rule_that_two_own_files_have_is_refused(tmp_path: Path) -> None:

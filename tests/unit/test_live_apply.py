@@ -162,8 +162,8 @@ class Guest:
     @classmethod
     def make(cls, folder: Path, answers: dict[str, str]) -> Guest:
         """Return a guest whose programs run the shell lines of `answers`."""
-        tell = f'echo "$*" >>{folder}/reported\n'
-        for name, line in (answers | {"node-image-harness-event": tell}).items():
+        report = f'echo "$*" >>{folder}/reported\n'
+        for name, line in (answers | {"node-image-harness-event": report}).items():
             (folder / name).write_text(f"#!/bin/sh\n{line}\n")
             (folder / name).chmod(0o755)
         return cls(folder=folder)

@@ -135,9 +135,9 @@ def test_one_record_for_each_unit_script_and_command() -> None:
     other_unit = journal(f"{SCRIPT}: line 3: oc: command not found", unit="other.service")
     detector = Detector(lambda _: None)
 
-    told = [detector.feed(line, PHASE) for line in (first, again, other_command, other_unit)]
+    reported = [detector.feed(line, PHASE) for line in (first, again, other_command, other_unit)]
 
-    assert [miss is not None for miss in told] == [True, False, True, True]
+    assert [miss is not None for miss in reported] == [True, False, True, True]
     assert [(miss.caller, miss.command) for miss in detector.found] == [
         (f"user.service: {SCRIPT} line 3", "oc"),
         (f"user.service: {SCRIPT} line 3", "crictl"),
@@ -161,7 +161,7 @@ def test_calls_after_the_overlay_was_laid_do_not_count(sign: Line) -> None:
     assert [miss.command for miss in found(before, sign, after)] == ["oc"]
 
 
-def test_a_stream_that_tells_late_of_the_overlay_takes_calls_back() -> None:
+def test_a_stream_that_reports_the_overlay_late_takes_calls_back() -> None:
     before, after = (journal(f"sh: 1: {name}: not found", at_s=at_s) for name, at_s in
                      (("oc", 49.0), ("crictl", 51.0)))  # fmt: skip
 
@@ -207,7 +207,7 @@ def test_the_console_fills_in_where_there_is_no_journal() -> None:
 
 
 @pytest.mark.parametrize("console_first", [True, False])
-def test_what_console_and_journal_tell_counts_once_with_the_unit(*, console_first: bool) -> None:
+def test_what_console_and_journal_report_counts_once_with_the_unit(*, console_first: bool) -> None:
     lines = [console("sh: 1: oc: not found", identifier="sh"), journal("sh: 1: oc: not found")]
 
     [miss] = found(*(lines if console_first else reversed(lines)))
@@ -239,7 +239,7 @@ def test_recorded_journal_of_calls_on_a_real_bootimage() -> None:
         ("three.service: /usr/local/bin/user-script line 7", "oc"),
         ("three.service: /usr/local/bin/user-script line 9", "/usr/bin/crictl"),
         ("three.service: /usr/local/bin/user-script line 17", "/usr/bin/containerd"),
-        # `cat </usr/bin/nofile`: a redirection from a folder of programs is told in the same words.
+        # `cat </usr/bin/nofile`: a redirection from a folder of programs has the same message.
         ("three.service: /usr/local/bin/user-script line 10", "/usr/bin/nofile"),
         ("three.service: user-script by env", "kubelet"),
         ("three.service: user-script by timeout", "kubectl"),

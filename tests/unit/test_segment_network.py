@@ -32,10 +32,10 @@ def test_gateway_knows_its_card_and_the_other_machine_by_their_addresses() -> No
 
     assert f"mac-address={MAC}\n" in text(config, ".nmconnection")
     assert file(config, ".nmconnection").mode == 0o600, "NetworkManager reads no other"
-    told = text(config, "dnsmasq.conf").splitlines()
-    assert f"dhcp-host={OTHER},192.168.126.10,node-0" in told
-    assert f"address=/{API_INT_NAME}/{GATEWAY}" in told
-    assert f"listen-address={GATEWAY}" in told, "nothing answers on the network of the host"
+    lines = text(config, "dnsmasq.conf").splitlines()
+    assert f"dhcp-host={OTHER},192.168.126.10,node-0" in lines
+    assert f"address=/{API_INT_NAME}/{GATEWAY}" in lines
+    assert f"listen-address={GATEWAY}" in lines, "nothing answers on the network of the host"
 
 
 def test_gateway_serves_from_the_overlay_on_and_survives_the_isolate() -> None:
