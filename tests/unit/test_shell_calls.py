@@ -279,4 +279,4 @@ def test_calls_of_the_pull_script_are_those_that_it_makes() -> None:
     text = folders.fixture("guest/node-image-pull").read_text(encoding="utf-8")
 
     assert {"ostree", "rpm-ostree", "jq", "nm-online", "grep", "sed"} <= set(commands(text))
-    assert not {"tell", "say", "pull", "report", "printf"} & set(commands(text))
+    assert not {"event", "say", "pull", "report", "printf"} & set(commands(text))
