@@ -94,11 +94,11 @@ class Catalogue:
 def _scenarios_in(result: object) -> Iterator[Scenario]:
     if isinstance(result, Scenario) or not isinstance(result, Iterable):
         problem = f"returns {type(result).__name__} instead of a list"
-        raise InputError(_HOOK, problem, "Return a list, such as [SCENARIO].")
+        raise InputError(_HOOK, problem, "Make it return a list, such as [SCENARIO].")
     for one in result:
         if not isinstance(one, Scenario):
             problem = f"lists {type(one).__name__} instead of Scenario"
-            raise InputError(_HOOK, problem, "List only values of harness.Scenario.")
+            raise InputError(_HOOK, problem, "Use only values of harness.Scenario.")
         yield one
 
 
