@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     )
     from harness.scenarios.flows.bootstrap import live_apply_steps
     from harness.scenarios.flows.pivoting import pivot_steps
+    from harness.scenarios.flows.web_server import web_server
     from harness.verdict.rows import (
         FileRow,
         InvariantRow,
@@ -146,6 +147,7 @@ _PLACES = {
     ),
     "scenarios.flows.bootstrap": ("live_apply_steps",),
     "scenarios.flows.pivoting": ("pivot_steps",),
+    "scenarios.flows.web_server": ("web_server",),
     "verdict.rows": (
         "FileRow", "InvariantRow", "OsReleaseRow", "PackageRow", "Row", "UnitRow",
     ),
@@ -235,4 +237,5 @@ __all__ = [
     "serve",
     "step_names",
     "wait_for",
+    "web_server",
 ]

@@ -36,7 +36,7 @@ TOPICS: Mapping[str, str] = {
     "Ignition": """
         Document Config File Directory Link Unit Dropin User Secret live_apply pivot Limits
     """,
-    "A web server for guests": "serve WebServer Request Answer refusal",
+    "A web server for guests": "serve WebServer Request Answer refusal web_server",
 }
 """Every public name, under the heading where the reference has it."""
 

@@ -23,6 +23,7 @@ NAMES = """
     Row Running Scenario Secret Service Session Settings Site Step SuiteError SwitchOn Unit UnitRow
     UnitState User Watch Way WebServer
     live_apply live_apply_steps pivot pivot_steps play refusal serve step_names wait_for
+    web_server
 """
 HEAVY = ("libvirt", "paramiko", "httpx", "msgspec", "cryptography", "testinfra", "dataclasses")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -14,7 +15,7 @@ from playing import ANSWERS, Guest, Host
 from recordings import recordings_of
 from scenario_fakes import make_inputs
 
-from harness import ProductError, play
+from harness import ByPointer, ProductError, play, web_server
 from harness.diagnosis.replay import replay
 from harness.diagnosis.rules import load
 
@@ -68,6 +69,19 @@ def test_scenario_of_the_guide_is_red_without_its_unit(
         play(widget.SCENARIO, host.rig, make_inputs()),
     ):
         pass
+
+
+def test_config_of_the_guide_comes_by_its_web_server(tmp_path: Path, widget: ModuleType) -> None:
+    plan = replace(widget.SCENARIO.machines[0], delivery=ByPointer(service="web-server"))
+    services = (web_server(widget.NODE, is_secure=True),)
+    served = replace(widget.SCENARIO, machines=(plan,), services=services)
+    host = make_host(tmp_path, "active")
+
+    with play(served, host.rig, make_inputs()):
+        pointer = host.specs["widget_node"].ignition
+
+    assert pointer is not None
+    assert '"source": "https://10.0.2.2:' in pointer
 
 
 @pytest.mark.usefixtures("widget")

@@ -22,7 +22,10 @@ _PATH = "/bootstrap.ign"
 
 
 def web_server(machine: str, *, is_secure: bool) -> Service:
-    """Return the service that serves the config of `machine`, by HTTPS if `is_secure`."""
+    """Return the service `web-server`, which serves the config of `machine` and yields its pointer.
+
+    With `is_secure` it speaks HTTPS, and the pointer has its CA.
+    """
     return Service(name=_SERVER, run=partial(_serve, machine, is_secure))
 
 
