@@ -1,8 +1,8 @@
-"""Marks: what a line of any stream must show to mean something, and the one index of them all.
+"""Marks, which describe a line of a stream, and the index that finds them.
 
-Phases are intervals between marks (`phases`), rules are verdicts over marks (`engine`). Every line
-is asked once, by the index; what a hit means is for those to say whose mark it is. Marks that have
-a name, so that several tables can use them, are `mark_table`'s.
+Phases are intervals between marks (`phases`). Rules are verdicts on lines that fit marks
+(`engine`). The index compares every line once with all marks; phases and rules decide what a hit
+means. `mark_table` has the marks with a name, which several tables can use.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from harness.diagnosis.readers import systemd_words
 
 USUAL_STREAMS = frozenset({Stream.CONSOLE, Stream.JOURNAL, Stream.IGNITION})
 _EVENTS = frozenset({Stream.EVENTS})
-# A guest may name any number of programs and units: so many combinations are remembered.
+# A guest may name any number of programs and units, so the number of cached ones is limited.
 _MOST_VOICES = 2048
 _KERNEL = "kernel"
 IGNITION = "ignition"
-# They log other people's commands, whose words are no sign of anything.
+# These programs log commands of others; the text of a command is not a message.
 _QUOTING = ("sudo",)
-# What the emergency shell shows of the journal: `Nov 23 13:50:00 host ignition[678]: text`.
+# How the emergency shell prints the journal: `Nov 23 13:50:00 host ignition[678]: text`.
 _DATED = re.compile(r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d (?:\S+ )?([\w.@()-]+)\[\d+\]: ")
-# Ignition puts its level before what it prints where it does not reach the journal's socket.
+# Ignition prints the level before the message if it cannot reach the journal's socket.
 _LEVEL = re.compile(r"(?:DEBUG|INFO|NOTICE|WARNING|ERROR|CRITICAL|ALERT|EMERGENCY) *: ")
 _ESCAPED_OR_CLASS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]")
 _GROUP = re.compile(r"\([^()]*\)")
@@ -38,16 +38,18 @@ _Search = Callable[[str], re.Match[str] | None]
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a line must show: all that is given, and at least one thing that identifies it.
+    """What a line must contain. All given fields must fit, and one of them must identify the line.
 
-    `of` is a named mark whose fields it takes over where it has none. `identifier` and `unit` have
-    to fit the whole of the program that spoke and of the unit spoken of; `speaker` the one or the
-    other, but not what systemd says of the unit: the journal names a unit's lines after the program
-    that it runs, which may be a wrapper or a shell. `job` is systemd's word on the unit,
-    `described` its description, all that is left of a long name on a console. `event` is
-    `stage state`, as the guest reports. `text` is searched for, and `also` has to be in the text,
-    too. `streams` are console, journal and Ignition's port if none are given, for an `event` those
-    of events.
+    `of` is a named mark; its fields apply where this mark has none. `identifier` must fit the whole
+    name of the program that wrote the line, `unit` the whole name of the unit that wrote the line
+    or that systemd writes about. `speaker` must fit the program or the unit that wrote the line.
+    systemd's lines about the unit do not fit it. It is needed because the journal labels a unit's
+    lines with the program's name, which may be a wrapper or a shell.
+
+    `job` is what systemd reports of the unit. `described` is the unit's description; for a unit
+    with a long name, a console shows only this. `event` is `stage state`, as the guest reports it.
+    `text` is searched for in the message, which must contain `also` too. The default of `streams`
+    is console, journal and Ignition's port; for an `event`, the stream of events.
     """
 
     of: str = ""
@@ -63,7 +65,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     @property
     def plain(self) -> Mark:
-        """The mark alone, without what a phase or rule adds to it."""
+        """The mark alone, without the fields that a phase or rule adds."""
         return Mark(**{name: getattr(self, name) for name in Mark.__struct_fields__})
 
     @property
@@ -73,7 +75,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     @property
     def identifies(self) -> bool:
-        """Whether it says enough to be looked for; one that does not is for others to build on."""
+        """Whether it identifies a line; if not, only other marks can use it as their base."""
         return bool(self.event or self.text or (self.job and (self.unit or self.described)))
 
 
@@ -81,8 +83,8 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Hit:
     """A mark that a line showed, in `boot` at `at_s` seconds since power-on.
 
-    `groups` are those of the text by name, empty where one took no part, and always `unit` and
-    `identifier`.
+    `groups` has the groups of the text by name, empty if a group did not match, and always `unit`
+    and `identifier`.
     """
 
     mark: Mark
@@ -102,7 +104,7 @@ def built_on(mark: _Marked, base: Mark) -> _Marked:
 
 
 def faults(mark: Mark) -> Iterator[tuple[str, str]]:
-    """Give what is wrong between the fields of a mark, and what to do about each."""
+    """Yield the contradictions between the fields of a mark, each with its remedy."""
     about_unit = bool(mark.unit or mark.described)
     if mark.event and (about_unit or mark.identifier or mark.speaker):
         yield "has event with a unit or program", "Remove unit, described, identifier and speaker."
@@ -120,7 +122,7 @@ def faults(mark: Mark) -> Iterator[tuple[str, str]]:
 
 
 class Index:
-    """Finds the marks that a line shows, without asking every mark of every line."""
+    """Finds the marks that a line fits, without comparing every line with every mark."""
 
     def __init__(self, marks: Iterable[Mark]) -> None:
         self._probes = tuple((mark, _search(mark)) for mark in dict.fromkeys(marks))
@@ -129,7 +131,7 @@ class Index:
         self._candidates = lru_cache(_MOST_VOICES)(self._fitting)
 
     def hits(self, line: Line) -> tuple[Hit, ...]:
-        """Return the marks that `line` shows, in the order in which the index got them."""
+        """Return the marks that `line` fits, in the order in which they were added."""
         identifier, text = spoken(line)
         if identifier in _QUOTING:
             return ()
@@ -151,7 +153,7 @@ class Index:
     def _fitting(
         self, stream: Stream, identifier: str, about: str, job: Job
     ) -> tuple[tuple[Mark, _Search], ...]:
-        # What systemd says of a unit is not what the unit says.
+        # A line of systemd about a unit is not a line of the unit.
         who = (identifier,) if systemd_words.is_systemd(identifier) else (identifier, about)
         speaks = {speaker: any(map(speaker.fullmatch, who)) for speaker in self._speakers}
         return tuple(
@@ -168,7 +170,7 @@ class Index:
 
 
 def spoken(line: Line) -> tuple[str, str]:
-    """Return who said what in a line, the same for a message that comes by several streams."""
+    """Return the program and the message of a line, equal for all streams of one message."""
     identifier, text = line.identifier, line.text
     if line.stream is Stream.CONSOLE and not identifier:
         if line.uptime_s is not None:
@@ -181,7 +183,7 @@ def spoken(line: Line) -> tuple[str, str]:
 
 
 def is_repeated(line: Line) -> bool:
-    """Return whether a line quotes the journal on the console, when it is long over."""
+    """Return whether a console line is a later quotation of the journal."""
     return (
         line.stream is Stream.CONSOLE
         and not line.identifier
@@ -198,7 +200,7 @@ _ANYTHING = re.compile("")
 
 
 def _search(mark: Mark) -> _Search:
-    """Return what finds the mark's text: at the begin alone where it can be nowhere else."""
+    """Return the function that finds the mark's text; it is faster for an anchored pattern."""
     pattern = mark.text or _ANYTHING
     return pattern.match if mark.text is None or _is_anchored(pattern.pattern) else pattern.search
 

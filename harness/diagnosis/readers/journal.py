@@ -216,7 +216,7 @@ def _job(fields: Mapping[str, object], text: str) -> Job:
 
 
 def _seconds(value: object) -> float | None:
-    """Return seconds of a field in microseconds, None if it is no number."""
+    """Return seconds of a field in microseconds, None if it is not a number."""
     number = _number(value)
     return None if number is None else number / _SECOND_US
 
