@@ -1,8 +1,8 @@
 """CoreOS live ISOs: find the place for an Ignition config, and copy an ISO with one in it.
 
-The config is the file `config.ign` of an xz-compressed cpio archive. That lies in a file of fixed
-size in the ISO, which the boot loader passes to the kernel as a second initramfs.
-`coreos/igninfo.json` names that file; older ISOs have its place in their first 32 KiB.
+The config is the file `config.ign` of an xz-compressed cpio archive. The archive is in a file of
+fixed size in the ISO, which the boot loader passes to the kernel as a second initramfs.
+`coreos/igninfo.json` names this file. Older ISOs have its offset in their first 32 KiB.
 
 Source: coreos/coreos-installer src/live/embed.rs; ECMA-119 for the directories.
 """
@@ -44,7 +44,7 @@ def require_live_iso(iso: Path) -> None:
     """Require that the file at `iso` is a live ISO with room for an Ignition config.
 
     Raises:
-        InputError: it is not, or cannot be read.
+        InputError: it is not such an ISO, or cannot be read.
     """
     with _opened(iso) as stream:
         ignition_area(stream, iso)
@@ -53,7 +53,7 @@ def require_live_iso(iso: Path) -> None:
 def with_ignition(iso: Path, config: str, target: Path) -> Path:
     """Copy a live ISO to `target`, embed the text of an Ignition config there, return `target`.
 
-    The copy is private, since configs have secrets. It replaces a config that the ISO has.
+    Only the user can read the copy, because configs have secrets. An existing config is replaced.
 
     Raises:
         InputError: not an ISO, no place for a config, or the config is too large for it.
@@ -102,7 +102,7 @@ def extract(iso: Path, path: str, target: Path) -> Path:
 
 
 def pack(config: str) -> bytes:
-    """Return a config as an initramfs to append to that of a live system, padded to four bytes."""
+    """Return a config as an initramfs, padded to four bytes, to append to a live system's."""
     archive = cpio.archive([("config.ign", config.encode())])
     # The kernel supports no other check. Source: Documentation/staging/xz.rst of Linux.
     packed = lzma.compress(archive, check=lzma.CHECK_CRC32)
@@ -123,12 +123,14 @@ def ignition_area(stream: BinaryIO, iso: Path) -> Area:
         raise InputError(str(iso), "no area for an Ignition config", _REMEDY)
     stream.seek(0, 2)
     if found.offset + found.size > stream.tell():
-        raise InputError(str(iso), "its area for an Ignition config is past its end", _REMEDY)
+        raise InputError(
+            str(iso), "the area for an Ignition config is beyond the end of the file", _REMEDY
+        )
     return found
 
 
 def mark_ignition_area(iso: Path) -> None:
-    """Write into an ISO's first sectors where its `images/ignition.img` lies, as in older ISOs.
+    """Write the offset of `images/ignition.img` into the ISO's first sectors, as in older ISOs.
 
     Raises:
         InputError: the ISO has no such file.

@@ -81,7 +81,7 @@ def test_area_is_found_by_info_and_by_header(image: bytes, area: Area) -> None:
     [
         (iso(None), "no area for an Ignition config"),
         (iso({"file": "images/none.img"}), r"the missing file images/none.img"),
-        (iso({"file": "images/ignition.img", "length": 1 << 30}), "past its end"),
+        (iso({"file": "images/ignition.img", "length": 1 << 30}), "beyond the end"),
         (bytes(40000), "no volume descriptor"),
         (b"short", "no volume descriptor"),
         (iso({"offset": None}), "has offset None, not a number of bytes"),

@@ -1,8 +1,9 @@
 """A cache of files by digest, shared by concurrent processes.
 
-Each key has a folder with a `lock` that is never removed, the finished `content`, and what an
-interrupted maker left for the next one. A maker locks the key exclusively. A reader shares the lock
-until the cache closes. Above the cap, the least recently used keys without a lock are evicted.
+Each key has a folder with a `lock` that is never removed, the finished `content`, and the files
+that an interrupted maker left for the next one. A maker locks the key exclusively. A reader shares
+the lock until the cache closes. Above the cap, the least recently used keys without a lock are
+evicted.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Cache:
     def get_or_make(self, key: str, make: Callable[[Path], None], deadline: Deadline) -> Path:
         """Return the content of `key`, made once by `make(path)`.
 
-        `make` may leave siblings of `path`, from which the next try continues.
+        `make` may leave files beside `path`; the next attempt continues from them.
 
         Raises:
             InputError: the folder cannot be written, or is full.

@@ -1,8 +1,8 @@
-"""Checks archives of container images before skopeo reads them.
+"""Check archives of container images before skopeo reads them.
 
 skopeo 1.9 follows a symbolic link that it has just unpacked, so an archive can write any file of
-the host as the user who runs it. Only what the two formats need passes. This reader is stricter
-than Go's archive/tar, which skopeo uses: it refuses what could mean something else there.
+the host as the user who runs it. This reader accepts only what the two formats need. It is
+stricter than Go's archive/tar, which skopeo uses, and refuses what that could read differently.
 
 Sources: POSIX.1-2017, pax, "ustar Interchange Format"; OCI image specification 1.0,
 image-layout.md; containers/image, docker/internal/tarfile, for the links of `docker save`.
@@ -63,8 +63,8 @@ def require_safe(reference: Reference, deadline: Deadline, *, max_bytes: int = M
     It reads the whole archive, decompressed, which takes about a second per GiB.
 
     Raises:
-        InputError: it cannot be read, or has something else.
-        DeadlineError: the time is over.
+        InputError: it cannot be read, or has other members.
+        DeadlineError: the deadline has passed.
     """
     kinds = _KINDS.get(reference.transport)
     if kinds is None:

@@ -16,7 +16,7 @@ from harness.model.errors import InputError
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
-# An image made from an ostree commit has each file here by checksum, before its other names.
+# Images made from an ostree commit have each file here, named by checksum, before its path.
 _OBJECTS = "/sysroot/ostree/"
 _MAX_LINKS = 40  # as Linux follows
 _MAX_NODES = 2_000_000
@@ -25,7 +25,7 @@ _MAX_PATH = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberPlace:
-    """Where the content of a file is: the number of its layer, and the member with it."""
+    """The place of a file's content: the number of the layer, and the member in its archive."""
 
     layer: int
     member: str
@@ -54,7 +54,7 @@ class Tree:
         """Apply the next layer; a `MemberPlace` calls it `number`.
 
         Raises:
-            InputError: it has more files than any real image.
+            InputError: the layer has implausibly many files.
         """
         layer = _Layer(number=number, wanted=self._wanted)
         for member in members:
@@ -66,12 +66,12 @@ class Tree:
         self._nodes = kept | layer.nodes
 
     def place(self, path: str) -> MemberPlace | None:
-        """Return where the content of a file is; only known for programs and for `wanted` paths."""
+        """Return the place of a file's content; known only for programs and `wanted` paths."""
         node = self._nodes.get(self.real(path) or "")
         return node.place if isinstance(node, _File) else None
 
     def programs(self, folder: str) -> Iterator[tuple[str, str]]:
-        """Yield each program below `folder`: its path there, and the same with links followed."""
+        """Yield the path of each program below `folder`, and this path with links followed."""
         below = f"{self.real(folder)}/"
         for path in self._nodes:
             if path.startswith(below) and (real := self.real(path)):
@@ -103,7 +103,7 @@ class Tree:
 
 @dataclass(slots=True, kw_only=True)
 class _Layer:
-    """One layer: what it adds, and what it hides of those below it."""
+    """One layer: what it adds, and what it hides in the layers below."""
 
     number: int
     wanted: tuple[str, ...]
@@ -127,7 +127,7 @@ class _Layer:
             self._add(path, member)
 
     def hides(self, path: str) -> bool:
-        """Return whether a path of a layer below is removed or replaced."""
+        """Return whether this layer removes or replaces a path of a lower layer."""
         if path in self.names:
             return True
         folder = path

@@ -1,4 +1,4 @@
-"""Node images: the image of a reference, pinned by digest, with its labels and layers."""
+"""Read a node image by its reference: digest, labels and layers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STAND_IN = "io.node-image.stand-in"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerBlob:
-    """One layer blob as the manifest lists it, with the size of its transfer."""
+    """One layer in the manifest: digest and transfer size."""
 
     digest: str
     size_bytes: int
@@ -32,7 +32,7 @@ class LayerBlob:
 class NodeImage:
     """One image for one architecture; a registry reference is pinned to `digest`.
 
-    `list_digest` is that of the list from which it was chosen, empty without one.
+    `list_digest` is the digest of the list that it was chosen from; empty without a list.
     """
 
     reference: Reference
@@ -43,7 +43,7 @@ class NodeImage:
 
     @property
     def size_bytes(self) -> int:
-        """The size of a first pull."""
+        """The number of bytes that a first pull transfers."""
         return sum(layer.size_bytes for layer in self.layers)
 
     @property
@@ -58,7 +58,7 @@ class NodeImage:
 
     @property
     def claims(self) -> Claims:
-        """What the image says of itself by its labels."""
+        """The claims of the image's labels."""
         return claims_of(self.labels)
 
     @property
@@ -67,7 +67,7 @@ class NodeImage:
         return build_versions(self.labels)
 
     def why_not_node_image(self) -> str | None:
-        """Return why this looks like another kind of image, None if it does not."""
+        """Return the reason why this is not a node image, or None if it looks like one."""
         if _RELEASE in self.labels:
             return "it is a release image: name it with --release-image"
         if "machine-os" in self.build_versions:
@@ -78,7 +78,7 @@ class NodeImage:
 
 
 def resolve(source: Source, deadline: Deadline) -> NodeImage:
-    """Return the image of `source`; of a list, the one for its architecture.
+    """Return the image of `source`. From a list, choose the one for its architecture.
 
     Raises:
         InputError: it cannot be read, or is not for that architecture.
@@ -126,7 +126,7 @@ def _choose(source: Source, index: Mapping[str, Any]) -> Source:
         problem = f"no image for {source.arch}, only for {', '.join(sorted(platforms))}"
         raise InputError(subject, problem, f"Use an image for {source.arch}.")
     if source.reference.transport is not Transport.DOCKER:
-        # skopeo has no notation for one image out of a local list.
+        # skopeo has no syntax for one image of a local list.
         command = f"skopeo --override-arch={source.go_arch} copy {subject} oci:ONE"
         remedy = f"Run `{command}`, and use oci:ONE."
         raise InputError(subject, "a local list of images for several architectures", remedy)

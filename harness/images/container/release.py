@@ -1,7 +1,7 @@
 """Release images: find the node image among the images of a release.
 
-Their list is a file in the release image. Its layers are fetched once and searched as streams:
-nothing is unpacked, and member names are compared, never used as paths.
+The list of images is a file in the release image. The layers are fetched once and searched as
+streams. Nothing is unpacked, and member names are never used as paths of the host.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _VERSION = "io.openshift.release"
 class Released:
     """The node image that a release names; `version` is the release's, empty if it has none.
 
-    `reason` says why this stream.
+    `reason` says why this stream was chosen.
     """
 
     reference: Reference
@@ -49,7 +49,7 @@ def node_image_of(release: Source, wish: StreamWish, cache: Cache, deadline: Dea
     Raises:
         InputError: the release cannot be read, is not a release image, or does not name one node
             image that fits `wish`.
-        DeadlineError: the time is over.
+        DeadlineError: the deadline has passed.
     """
     image = node_image.resolve(release, deadline)
     pinned = replace(release, reference=image.reference, size_bytes=image.size_bytes)
