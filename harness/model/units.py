@@ -13,8 +13,8 @@ from harness.model.errors import RigError
 class UnitState:
     """One unit at one moment, in systemd's words.
 
-    `result`, `restarts` and `exec_main_status` are known of services that run, start or failed; for
-    other units they are empty and 0.
+    `result`, `restarts` and `exec_main_status` are known only for services that are running,
+    starting or failed; for other units they are empty or 0.
     """
 
     name: str

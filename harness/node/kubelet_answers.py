@@ -1,4 +1,4 @@
-"""Parsers for what a guest's tools print of kubelet and its pods."""
+"""Parsers for the output of a guest's tools about kubelet and its pods."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ PROPERTIES = (
     "Id", "LoadState", "ActiveState", "SubState", "Result", "NRestarts", "ExecMainStatus",
     "Type", "MainPID",
 )  # fmt: skip
-"""What to ask `systemctl show --property=` for."""
+"""The properties for `systemctl show --property=`."""
 
 _MAX_RESTARTS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KubeletService:
-    """kubelet.service at one moment: its unit state, how it says it is ready, and its process."""
+    """kubelet.service at one moment: its unit state, its `Type=`, and its main process."""
 
     unit: units.UnitState
     kind: str
@@ -28,14 +28,14 @@ class KubeletService:
 
     @property
     def is_running(self) -> bool:
-        """Whether kubelet reported to systemd that it is ready, and runs."""
+        """Whether kubelet is running and has reported to systemd that it is ready."""
         return (self.unit.active, self.unit.sub) == ("active", "running")
 
     @property
     def dead_end(self) -> str | None:
-        """Why kubelet cannot become ready any more, or None.
+        """The reason why kubelet can no longer become ready, or None.
 
-        With `Restart=always` it never becomes `failed`: the count of restarts shows a crash loop.
+        With `Restart=always` it never becomes `failed`; the number of restarts shows a crash loop.
         """
         if self.unit.load != "loaded" or self.unit.is_failed:
             return str(self.unit)
@@ -47,7 +47,7 @@ class KubeletService:
 
 
 def parse_service(text: str) -> KubeletService:
-    """Return the service from what `systemctl show` prints for it.
+    """Return the service from the output of `systemctl show`.
 
     Raises:
         RigError: this is not the output of `systemctl show kubelet.service`.

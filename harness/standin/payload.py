@@ -1,7 +1,7 @@
 """The release's own images: etcd from Debian's package, the API server compiled from source.
 
-Each has only the files that its program needs. The trees stay beside the images: the host runs the
-same programs for nodes that join a cluster.
+Each image has only the files that its program needs. The file trees are kept beside the images,
+because the host runs the same programs for nodes that join a cluster.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from harness.model.clock import Deadline
 from harness.standin import oci
 from harness.standin.rootfs import Debian
 
-# All that `ldd` names for Debian's etcd: its path, and the file in Debian's tree, whose own links
-# are absolute and would lead to the host.
+# The libraries that `ldd` lists for Debian's etcd: the path, and the file in Debian's tree. The
+# tree's own links are absolute, so following them would lead to files of the host.
 _LIBRARIES = {
     "lib64/ld-linux-x86-64.so.2": "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
     "lib/x86_64-linux-gnu/libc.so.6": "usr/lib/x86_64-linux-gnu/libc.so.6",

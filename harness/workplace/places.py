@@ -1,4 +1,4 @@
-"""Reads options from command line, environment and settings file, in that order. Pure."""
+"""Read options from command line, environment and settings file, in this order."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Places:
         self._folder = settings_folder
 
     def given(self, name: str) -> tuple[str, str | None]:
-        """Return the place where an option was given and its text, None if it was not given."""
+        """Return the place and the text of an option; the text is None if it was not given."""
         option = self._options[name]
         value = self._command_line.get(option.setting)
         if value:
@@ -84,7 +84,7 @@ class Places:
     def texts(self, name: str) -> tuple[str, ...]:
         """Return each text of an option that takes several.
 
-        A path may hold a comma, and needs none on the command line: there the option is repeated.
+        On the command line the option is repeated instead, so a path there may contain a comma.
         """
         option = self._options[name]
         listed = self._command_line.get(option.setting)
@@ -131,7 +131,7 @@ class Places:
         return int(text)
 
     def size_bytes(self, name: str) -> int | None:
-        """Return a size that was given with its unit, in bytes."""
+        """Return a size in bytes from a number with a unit."""
         where, text = self.given(name)
         if text is None:
             return None

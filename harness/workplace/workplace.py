@@ -1,7 +1,7 @@
 """What one pytest process opens for its machines: one run, one connection, one registry.
 
-Everything is opened on first use and closed together, the machines first. Under xdist every worker
-has its own.
+Everything is opened on first use and closed together, the machines first. Under xdist each worker
+has its own workplace.
 """
 
 from __future__ import annotations
@@ -70,12 +70,12 @@ class Workplace:
         self._nodes = Nodes(self._play)
 
     def check(self, chosen: Iterable[Scenario]) -> None:
-        """Check all inputs; a download or build that this starts is ended orderly by SIGTERM.
+        """Check all inputs. SIGTERM ends a download or build that this starts, with its clean-up.
 
-        `chosen` are the scenarios that will be asked for.
+        `chosen` are the scenarios that tests will use.
 
         Raises:
-            InputError: something that the user named cannot be used, or the host lacks something.
+            InputError: an input of the user cannot be used, or the host lacks a program.
             RigError: something could not be fetched or built.
         """
         plans: list[MachinePlan] = []
@@ -89,7 +89,7 @@ class Workplace:
 
     @cached_property
     def rig(self) -> Rig:
-        """The run of this process, connected to libvirt; opening it removes what dead runs left."""
+        """The run of this process, connected to libvirt; it first removes what killed runs left."""
         ready = self.preparation
         artifacts = self._artifacts
         self._stack.enter_context(_terminable())
@@ -119,7 +119,7 @@ class Workplace:
 
     @cached_property
     def inputs(self) -> Inputs:
-        """The images, served to the guests, and everything else that is under test."""
+        """Everything that is tested, including the images, which are served to the guests."""
         with self._report.awaiting("serving the images to the guests"):
             return self._inputs()
 
@@ -147,17 +147,17 @@ class Workplace:
         )
 
     def nodes(self, scenario: Scenario, asker: str = "") -> AbstractContextManager[AppliedNodes]:
-        """Context manager that yields the nodes of `scenario`, brought up unless they are up.
+        """Context manager that yields the nodes of `scenario`, and boots them if they are not up.
 
         A scenario that failed is not brought up again for another `asker`.
 
         Raises:
-            InputError: it lacks what it needs.
+            InputError: the scenario lacks an image or a service.
         """
         return self._nodes.of(scenario, asker)
 
     def end_state(self, scenario: Scenario) -> NodeState:
-        """Return the state in which a node ended that came up in this process, or comes up now.
+        """Return the end state of a scenario's node; boot it if this process has not done so.
 
         Raises:
             InputError: the scenario has several nodes.
@@ -169,14 +169,14 @@ class Workplace:
         return self._nodes.why_dead(scenario, self._artifacts.path)
 
     def judge(self, row: Row, node: AppliedNode) -> None:
-        """Return if `row` holds for `node`, which is up.
+        """Check that `row` holds for `node`, which is up.
 
         Raises:
-            ProductError: it does not; has the finding.
+            ProductError: the row does not hold; the message is the finding.
         """
         image = self.preparation.node_image
         if isinstance(row, InvariantRow) and row.name is Invariant.NO_ADDITIONAL_REBOOTS:
-            # Reads what came since the snapshots: a reboot may be among it.
+            # Reads the lines since the snapshots, which may show a reboot.
             node.watch.check_alive()
         passage = Passage(
             before=node.before, after=node.after, boots=node.watch.boots,
@@ -190,7 +190,7 @@ class Workplace:
             raise ProductError(finding.render())
 
     def _aliases(self) -> Iterator[str]:
-        """Give the digests by which the node image may be known besides its own."""
+        """Yield the other digests that the node image may have."""
         if listed := self.preparation.node_image.list_digest:
             yield listed
         if "inputs" in vars(self):
@@ -198,13 +198,13 @@ class Workplace:
             yield self.inputs.pull_spec.partition("@")[2]
 
     def facts(self) -> tuple[tuple[str, str], ...]:
-        """Return what is under test and where its evidence is, as name and value."""
+        """Return what is tested and where the evidence is, as names and values."""
         opened = "rig" in vars(self)
         where = (("evidence", str(self.rig.evidence)),) if opened else ()
         return (*provenance(self.preparation), *where)
 
     def close(self) -> None:
-        """Close all that was opened; closing twice is fine."""
+        """Close everything that was opened. It may be called twice."""
         with ExitStack() as closing:
             closing.callback(self.preparation.close)
             closing.callback(self._stack.close)
@@ -212,9 +212,9 @@ class Workplace:
                 self._nodes.take_down_unused()
 
     def _usual_s(self, scenario: str) -> float | None:
-        """Return how long a scenario usually takes here, None if the history does not know.
+        """Return how long a scenario usually takes, or None if it is not in the history.
 
-        The history was checked when the run began; only progress uses it.
+        The history file was checked at the start. Only progress lines use the result.
         """
         path, acceleration = self._settings.history, str(self.preparation.acceleration.kind)
         try:
@@ -233,7 +233,7 @@ class Workplace:
     def _push_node_image(self, registry: Registry) -> str:
         image = self.preparation.node_image
         self._report(f"serving {image.reference} ({image.size_bytes >> 20} MiB) to the guests")
-        # By digest: a tag may have moved since the image was looked at.
+        # By digest, because the tag may refer to another image now.
         source = replace(
             self.preparation.node_source, reference=image.reference, size_bytes=image.size_bytes
         )
@@ -258,7 +258,7 @@ class Workplace:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Unwind at SIGTERM as at Ctrl-C, unless SIGTERM has another handler."""
+    """Handle SIGTERM like Ctrl-C, unless it already has another handler."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt("SIGTERM")
