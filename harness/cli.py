@@ -83,7 +83,7 @@ def tables() -> None:
 
 @main.command("scenarios")
 def list_scenarios() -> None:
-    """List the scenarios, their needs and their steps.
+    """List the scenarios of the harness, their needs and their steps.
 
     `pytest --until` takes the name of a step.
     """
