@@ -53,7 +53,7 @@ def main(*, verbose: bool) -> None:
 
 @main.command("doctor")
 def examine() -> None:
-    """List what this host lacks to boot machines and to build stand-ins.
+    """List what this host lacks for boots and builds.
 
     Exit status 0 if it can boot machines and build the stand-in images, 1 if not.
     """
@@ -83,7 +83,7 @@ def tables() -> None:
 
 @main.command("scenarios")
 def list_scenarios() -> None:
-    """List the scenarios of the harness, their needs and their steps.
+    """List the harness's scenarios, their needs and steps.
 
     `pytest --until` takes the name of a step.
     """
@@ -119,7 +119,7 @@ def compare_runs(*, old: Path, new: Path, as_json: bool) -> None:
 @click.option("--since", metavar="DATE", default="", help="Read the runs since this date (UTC).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def show_history(*, file: Path, scenario: str | None, since: str, as_json: bool) -> None:
-    """Show since when each test has been red, and which phases became slower.
+    """Show since when tests are red, and which phases are slower.
 
     FILE is what `pytest --history FILE` writes.
 

@@ -40,8 +40,8 @@ def is_running(pid: int) -> bool:
 @pytest.mark.parametrize(
     ("etcd", "apiserver", "message"),
     [
-        ("echo no such key >&2; exit 3", WAITS, "etcd ended with status 3: no such key"),
-        (WAITS, "echo unknown flag; exit 1", "kube-apiserver ended with status 1: unknown flag"),
+        ("echo no such key >&2; exit 3", WAITS, "etcd: ended with status 3: no such key"),
+        (WAITS, "echo unknown flag; exit 1", "kube-apiserver: ended with status 1: unknown flag"),
     ],
 )
 def test_a_program_that_ends_is_reported_with_its_log(
@@ -63,7 +63,9 @@ def test_one_that_never_answers_ends_with_the_deadline(tmp_path: Path) -> None:
     payload = payload_of(tmp_path / "payload", apiserver=waits)
 
     with (
-        pytest.raises(DeadlineError, match=r"to be ready(.|\n)*kube-apiserver: etcd is away"),
+        pytest.raises(
+            DeadlineError, match=r"timed out after 1 s(.|\n)*kube-apiserver: etcd is away"
+        ),
         hosted(tmp_path / "plane", payload, make_pki(), Deadline.after(1)),
     ):
         pass
@@ -77,7 +79,7 @@ def test_ports_that_others_take_are_given_up_after_some_tries(tmp_path: Path) ->
     payload = payload_of(tmp_path / "payload", etcd=taken)
 
     with (
-        pytest.raises(RigError, match="no free ports for the control plane after 5 tries"),
+        pytest.raises(RigError, match="control plane: no free ports after 5 tries"),
         hosted(tmp_path / "plane", payload, make_pki(), Deadline.after(30)),
     ):
         pass

@@ -127,10 +127,10 @@ def test_of_a_list_the_image_for_the_architecture_is_taken_and_pinned(
 
 
 def test_the_registrys_refusals_become_one_error(served: Registry, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="check the name and the tag"):
+    with pytest.raises(InputError, match="Check the name and the tag"):
         node_image.resolve(here(served, f"{served.address_in_guest}/none:x"), soon())
     untrusted = parse(f"docker://127.0.0.1:{served.port}/none:x")
-    with pytest.raises(InputError, match="trust the registry's CA"):
+    with pytest.raises(InputError, match="Add the registry's CA"):
         node_image.resolve(Source(reference=untrusted, arch="x86_64"), soon())
 
 
