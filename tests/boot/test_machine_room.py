@@ -159,7 +159,7 @@ def test_missing_driver_is_one_error_with_the_way_out(place: Place) -> None:
     ended = process.run(command, Deadline.after(START_S), check=False, env=env)
 
     assert "InputError" in ended.stderr
-    assert "install libvirt's QEMU driver" in ended.stderr
+    assert "Install libvirt's QEMU driver" in ended.stderr
 
 
 def test_machine_ends_with_a_clean_owner(place: Place) -> None:
