@@ -53,9 +53,9 @@ def cache_path() -> Path:
 
 
 def runs_dir() -> Path:
-    """Return the folder of all runs' private folders, of this user and mode 0700.
+    """Return the folder, of mode 0700, that contains the private folders of this user's runs.
 
-    Its path is short: libvirt has unix sockets below it, whose paths end at 108 bytes.
+    Its path is short: libvirt has unix sockets below it, whose paths are limited to 108 bytes.
 
     Raises:
         InputError: it cannot be made.

@@ -68,7 +68,7 @@ def serve(
 ) -> Iterator[WebServer]:
     """Context manager that serves `routes`, by path, on a free port of the loopback.
 
-    A mapping may grow while it is served. On leaving, open connections are closed.
+    Routes may be added to the mapping while it is served. On leaving, open connections are closed.
 
     Raises:
         RigError: the certificate cannot be used.

@@ -141,7 +141,7 @@ class Tracker:
         return self._failed
 
     def has_reached(self, name: str, boot: int) -> bool:
-        """Return whether a phase of the chain has begun in `boot`, or an inner one ended well."""
+        """Return whether a phase of depth 0 began in `boot`, or one of depth 1 ended well."""
         seen = [one for one in self.records if (one.name, one.boot) == (name, boot)]
         return any(not one.depth or self.ended(name, boot) is not None for one in seen)
 

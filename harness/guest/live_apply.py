@@ -42,7 +42,7 @@ _BY_GENERATOR = ("node-image-overlay.target", "node-image-finish.service")
 
 
 def live_apply(pull_spec: str, limits: Limits) -> Config:
-    """Return the pieces that overlay `pull_spec` at boot if the bootimage lacks the node layer."""
+    """Return the config that overlays `pull_spec` at boot if the bootimage lacks the node layer."""
     return Config(
         files=(
             program(_GENERATOR, f"/etc/systemd/system-generators/{_GENERATOR}"),

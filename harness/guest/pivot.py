@@ -26,7 +26,7 @@ _BEFORE_UNIT = "node-image-harness-before-pivot.service"
 
 
 def pivot(pull_spec: str, limits: Limits) -> Config:
-    """Return the pieces that rebase to the node image `pull_spec` at the first boot, and reboot."""
+    """Return the config that rebases to the node image `pull_spec` at first boot, and reboots."""
     return Config(
         files=(
             File(path=ENCAPSULATED, contents=_machine_config(pull_spec), overwrite=True),

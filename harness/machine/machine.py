@@ -71,7 +71,7 @@ class MachineSpec:
 
 
 class Machine:
-    """A machine that was started. It may stop by itself, and is destroyed with its context."""
+    """A machine that was started. It may stop by itself. It is destroyed when its context ends."""
 
     def __init__(
         self, domain: Domain, folder: Path, running: RunningDomain, qemu_log: Path | None
@@ -107,7 +107,7 @@ class Machine:
         return self._running.is_running()
 
     def why_stopped(self) -> str | None:
-        """Return why it stopped, after a crash with QEMU's last lines; None while it runs."""
+        """Return why it stopped, with QEMU's last lines after a crash; None while it runs."""
         reason = self._running.stop_reason()
         if reason in (None, POWERED_OFF, DESTROYED) or self._qemu_log is None:
             return reason

@@ -81,7 +81,7 @@ class Deadline:
 
 
 class NotYet(Exception):
-    """Why a check did not succeed yet, raised by the check of `wait_for`."""
+    """Raised by a check of `wait_for` that has not succeeded yet; its text gives the reason."""
 
 
 def wait_for(goal: str, check: Callable[[], T], deadline: Deadline, tick_s: float = 0.25) -> T:
@@ -91,7 +91,7 @@ def wait_for(goal: str, check: Callable[[], T], deadline: Deadline, tick_s: floa
 
     Raises:
         DeadlineError: the deadline passed; has the last `NotYet` text.
-        Exception: what else `check` raises, at once.
+        Exception: `check` raised another error; it is not repeated.
     """
     while True:
         last_try = deadline.is_over

@@ -6,9 +6,9 @@ turns a `RigError` into a pytest error and the others into a failure; `cli.py` p
     HarnessError
     ├── RigError               the host, a download, the harness itself: pytest *error*
     │   ├── InputError         what the user named cannot be used
-    │   └── DeadlineError      a wait of the rig ran out; has the last reason for waiting
+    │   └── DeadlineError      a wait of the rig timed out; has the reason of the last try
     ├── ProductError           the image under test misbehaved: pytest *failure*
-    └── SuiteError             what the suite brought, as its Ignition, is wrong: pytest *failure*
+    └── SuiteError             the suite's own input, such as Ignition, is wrong: pytest *failure*
 
 A message reads `bootimage.qcow2: not a disk image. Use a qcow2 image.`: where, what is wrong, what
 to do. The problem is a phrase without a full stop, the remedy a sentence that begins with a verb.
@@ -23,7 +23,8 @@ class HarnessError(Exception):
     """Base of all errors that need no traceback.
 
     `subject` names where the problem is, `problem` what is wrong, `remedy` what to do. A `subject`
-    alone is a whole text, such as a finding's. `sighting` is the diagnosis if a rule made one.
+    without a problem is the whole message, as for a finding. `sighting` is the diagnosis if a rule
+    made one.
     """
 
     blame = Blame.RIG
@@ -56,7 +57,7 @@ class RigError(HarnessError):
 
 
 class InputError(RigError):
-    """What the user named cannot be used."""
+    """An input that the user named cannot be used."""
 
     def __init__(self, subject: str, problem: str, remedy: str) -> None:
         super().__init__(subject, problem, remedy)
@@ -79,7 +80,7 @@ class ProductError(HarnessError):
 
 
 class SuiteError(HarnessError):
-    """What the suite itself brought is at fault: its Ignition config, its units, its limits."""
+    """The suite's own input is at fault: its Ignition config, its units, its limits."""
 
     blame = Blame.TEST
 

@@ -53,7 +53,7 @@ class NodeState:
     """A snapshot of a node. `problems` are errors of the commands that took it.
 
     `existing_paths` are those of the observed paths that exist, with links followed. `mounts` is in
-    the order of mounting: the last one of a mount point is visible.
+    the order of mounting: of several at one mount point, the last is visible.
     """
 
     boot_id: str
@@ -79,7 +79,7 @@ class NodeState:
         return next((found for found in self.deployments if found.is_booted), None)
 
     def failure_of(self, section: str) -> str | None:
-        """Return how the command of a section failed, so that its output is not evidence."""
+        """Return how the command of a section failed; its output is then not evidence."""
         start, end = f"{section}: ", re.compile(r" ended with status \d+$")
         return next((t for t in self.problems if t.startswith(start) and end.search(t)), None)
 

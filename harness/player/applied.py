@@ -74,7 +74,7 @@ class AppliedNodes(dict[str, AppliedNode]):
 
     @property
     def only(self) -> AppliedNode:
-        """The node of a scenario that judges one.
+        """The node of a scenario with one judged machine.
 
         Raises:
             InputError: there are several.

@@ -9,7 +9,7 @@ from harness.player.plan import FAT, LIVE_ISO
 
 
 class Need(StrEnum):
-    """One thing that a scenario needs, in words. Images are needed by their keys."""
+    """What a scenario needs besides images, in words."""
 
     RELEASE = "release to make a control plane of"
     """The installer's own config brings one."""

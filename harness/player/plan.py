@@ -36,7 +36,7 @@ class FromDisk:
 class FromIso:
     """The machine boots a copy of the live ISO `image`, with its config inside; its disk is blank.
 
-    A blank disk that becomes bootable is booted before the medium.
+    As soon as the disk is bootable, the machine boots it instead of the medium.
     """
 
     image: str = LIVE_ISO
@@ -56,7 +56,7 @@ Medium = FromDisk | FromIso | FromNetwork
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ByFirmware:
-    """The machine gets its whole config by fw_cfg, or by what its architecture has instead."""
+    """The machine gets its whole config by fw_cfg, or by its architecture's equivalent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +112,9 @@ class Service:
     """What runs beside the machines: a server, a control plane, or data that they share.
 
     `run` is entered before the first machine is switched on, after the services listed before it,
-    and left when all machines are gone. `site.service(name)` returns what it yields. If that has
-    `check_alive`, every wait for a machine calls it; files in its `logs` are kept as evidence.
+    and left when all machines are gone. `site.service(name, type)` returns what it yields.
+    If that has `check_alive`, every wait for a machine calls it. Files in its `logs` are kept as
+    evidence.
     """
 
     name: str

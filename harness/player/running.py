@@ -13,7 +13,7 @@ from harness.watching.watch import Watch
 
 @dataclass(slots=True, kw_only=True)
 class Running:
-    """A machine that was switched on; `boot` is the boot that its scenario expects it in."""
+    """A machine that was switched on; `boot` is the number of the boot that a step expects."""
 
     name: str
     machine: Machine

@@ -74,14 +74,14 @@ class Scenario:
         raise InputError(f"machine {machine!r}", problem, f"Use one of: {known}.")
 
     def record_name(self, machine: str) -> str:
-        """Return what reports call a machine: the only one that is judged has the scenario's name.
+        """Return a machine's name in reports: the scenario's if no other machine is judged.
 
-        The others add their own.
+        Any other machine has the scenario's name and its own.
         """
         return self.name if self.judged == (machine,) else f"{self.name}_{machine}"
 
     def reboots(self, machine: str, given: Given | None = None) -> int:
-        """Return how often a machine may reboot: as often as a bootimage with the node layer."""
+        """Return how often a machine may reboot: as often as with a fat bootimage."""
         steps = self.steps(given or Given())
         return sum(isinstance(step, Reboot) and step.machine == machine for step in steps)
 

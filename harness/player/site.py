@@ -53,7 +53,7 @@ class Site(Protocol):
         """Return a machine's config: access, `pieces`, then the user's own on top."""
 
     def nested(self, *pieces: Config) -> Document:
-        """Return a config that another one carries, checked here as it is not checked later.
+        """Return a config that another config contains. It is checked here, but not later.
 
         Raises:
             InputError: `ignition-validate` refuses it.

@@ -40,7 +40,7 @@ class LogIn:
 class Reach:
     """Wait until the machine has reached `phase` in the boot that the scenario expects.
 
-    An inner phase is reached when it has ended well, a phase of the chain when it has begun.
+    A phase of depth 0 is reached when it begins, one of depth 1 when it ends without a failure.
     """
 
     machine: str

@@ -58,9 +58,10 @@ def load(path: Path | None = None) -> tuple[Allowance, ...]:
 def compare(
     thin: NodeState, fat: NodeState, allowances: tuple[Allowance, ...]
 ) -> tuple[Difference, ...]:
-    """Return all differences of two end states, those that may not be first.
+    """Return all differences of two end states; those that are not allowed come first.
 
-    A section whose command failed on either side is one that may not be: it is no evidence.
+    If the command of a section failed on either side, its output is not evidence. The section then
+    counts as a difference that is not allowed.
     """
     was, now = _sections(thin), _sections(fat)
     failures = {section: _failures(section, thin, fat) for section in was}
@@ -101,7 +102,7 @@ def _sections(state: NodeState) -> Mapping[str, Mapping[str, str]]:
         "kernel": {"release": state.kernel},
         "os-release": state.os_release,
         "packages": {name: ", ".join(map(str, found)) for name, found in state.packages.items()},
-        # One that is loaded and does nothing is as good as absent.
+        # A unit that is loaded but inactive counts as absent.
         "units": {
             name: unit.active
             for name, unit in state.units.items()

@@ -50,7 +50,7 @@ class Invariant(StrEnum):
 
 
 class PackageRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An RPM package is installed, or with `absent` is not; `*` in its name matches any text."""
+    """An RPM package is installed or, with `absent`, is not; `*` in its name matches any text."""
 
     test_kind: ClassVar[str] = "package"
 
@@ -63,7 +63,7 @@ class PackageRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     @property
     def id(self) -> str:
-        """The row's part of the test id, without what a shell would expand."""
+        """The row's part of the test id, without characters that a shell expands."""
         return f"{self.layer}-{self.name.replace('*', '')}"
 
     @property
@@ -75,7 +75,7 @@ class PackageRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class OsReleaseRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A field of /etc/os-release has one value, fits a regular expression, or is absent.
 
-    Both may have `placeholders`, which the image's own claims fill.
+    `equals` and `matches` may have `placeholders`, which the image's own claims fill.
     """
 
     test_kind: ClassVar[str] = "os_release"
@@ -110,7 +110,9 @@ class OsReleaseRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class UnitRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A systemd unit is in a state in the node; one of the node layer was not active before.
+    """A systemd unit has the given state in the node.
+
+    A unit of the node layer must also not be active in the bootimage.
 
     The state of a CoreOS layer's unit in the bootimage is not judged: the first snapshot may be
     taken while it starts.
@@ -143,7 +145,7 @@ class UnitRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class FileRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A path exists, with links followed, or with `present = false` does not."""
+    """A path exists (links are followed); with `present = false` it does not exist."""
 
     test_kind: ClassVar[str] = "file"
 
@@ -156,7 +158,7 @@ class FileRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     @property
     def id(self) -> str:
-        """The row's part of the test id: the path without slashes, which `-k` cannot take."""
+        """The row's part of the test id: the path without slashes, which `-k` does not accept."""
         return f"{self.layer}-{self.path.strip('/').replace('/', '-')}"
 
     @property
@@ -166,7 +168,7 @@ class FileRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class InvariantRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One of the invariants holds on the way to the node layer."""
+    """One of the invariants holds while the node gets its node layer."""
 
     test_kind: ClassVar[str] = "invariant"
 

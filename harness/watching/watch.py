@@ -98,7 +98,7 @@ class Watch:
         return tuple(name for name, boot in self._streams.boot_ids.items() if boot < number)
 
     def has_reached(self, phase: str, boot: int) -> bool:
-        """Return whether a phase of the chain has begun in `boot`, or an inner one ended well."""
+        """Return whether a phase of depth 0 began in `boot`, or one of depth 1 ended well."""
         return self._tracker.has_reached(phase, boot)
 
     def hits(self, name: str) -> tuple[Hit, ...]:
@@ -186,7 +186,7 @@ class Watch:
 
     @contextmanager
     def phase(self, name: str, title: str) -> Iterator[None]:
-        """Record the block as a phase of the machine, as a level of readiness is one."""
+        """Record the block as a phase of the machine, as is done for levels of readiness."""
         self._tracker.begin(name, title, self.elapsed_s)
         try:
             yield

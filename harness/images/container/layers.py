@@ -16,7 +16,8 @@ from harness.model.errors import InputError
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
-# Images made from an ostree commit have each file here, named by checksum, before its path.
+# Images made from an ostree commit have each file here first, named by its checksum, and then a
+# hard link to it at its path.
 _OBJECTS = "/sysroot/ostree/"
 _MAX_LINKS = 40  # as Linux follows
 _MAX_NODES = 2_000_000
@@ -51,7 +52,7 @@ class Tree:
         self._nodes: dict[str, _Node] = {}
 
     def apply(self, number: int, members: Iterable[tarfile.TarInfo]) -> None:
-        """Apply the next layer; a `MemberPlace` calls it `number`.
+        """Apply the next layer; `number` identifies it in a `MemberPlace`.
 
         Raises:
             InputError: the layer has implausibly many files.

@@ -138,7 +138,7 @@ class User:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """A whole config; keeps the order of the pieces."""
+    """A config, or a part of one. Its entries keep their order."""
 
     files: tuple[File, ...] = ()
     directories: tuple[Directory, ...] = ()

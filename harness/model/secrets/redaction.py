@@ -1,12 +1,16 @@
 """Removes secrets from all that a run shows or keeps.
 
-They are found by value, in each form that logs give them, and by the signs in `signs`. Neither
-finds everything. Not found are unknown secrets without a sign, such as a password alone on a line;
-known ones that are compressed, encrypted, hashed, shorter than six characters, ordinary words or
-short numbers, split, wrapped over lines, or written as numbers (as the journal does with bytes that
-are not text); the rest of a value after a quote that its log did not escape; lines of an unknown
-private key without a BEGIN line, or more than a hundred lines after it. So read evidence before you
-publish it.
+They are found by value, in each form in which logs write them, and by the patterns in `signs`.
+Neither finds everything. Not found are:
+
+- unknown secrets without a sign, such as a password alone on a line;
+- known ones that are compressed, encrypted, hashed, shorter than six characters, ordinary words or
+  short numbers, split, wrapped over lines, or written as numbers (as the journal does with bytes
+  that are not text);
+- the rest of a value after a quote that its log did not escape;
+- lines of an unknown private key without a BEGIN line, or more than a hundred lines after it.
+
+So read evidence before you publish it.
 """
 
 from __future__ import annotations
@@ -233,7 +237,7 @@ def _secrets_in_contents(contents: str, *, is_hidden: bool) -> Iterator[str]:
 
 
 def _config_in(text: str) -> Json:
-    """Return the config in a file, for another machine or a later boot, None if none."""
+    """Return the config that a file contains, for another machine or a later boot, if any."""
     if not text.lstrip().startswith("{") or '"ignition"' not in text:
         return None
     try:
@@ -258,7 +262,7 @@ def _clean(value: Json) -> Json:
 
 
 def _blank(value: Json) -> Json:
-    """Return the replacement of a secret field, of its type and with its names."""
+    """Return the replacement of a secret field; it keeps the type and the names of fields."""
     if isinstance(value, list):
         texts = [REMOVED] if any(isinstance(item, str) for item in value) else []  # keys once each
         return [*texts, *(_blank(item) for item in value if not isinstance(item, str))]
@@ -271,7 +275,7 @@ def _blank(value: Json) -> Json:
 
 
 def _parsable(text: str) -> str:
-    """Return `text`; in a URL without its login, percent-encode `REMOVED`."""
+    """Return `text`; if it is a URL whose login was removed, percent-encode `REMOVED` in it."""
     found = _URL_OF_NO_LOGIN.fullmatch(text)
     return f"{found[1]}{quote(REMOVED)}{found[2]}" if found else text
 
@@ -294,7 +298,7 @@ def _is_plain(node: Mapping[str, Json]) -> bool:
 
 
 def _contents(resource: Json) -> str | None:
-    """Return the text of a file's contents; None for what lies elsewhere."""
+    """Return the text of a file's contents; None if they are not in a data URL."""
     source = resource.get("source") if isinstance(resource, dict) else None
     if not isinstance(source, str) or not source.startswith("data:"):
         return None
@@ -320,7 +324,7 @@ def _decoded(data_url: str, *, is_packed: bool = False) -> str:
 
 
 def _opened(packed: bytes) -> bytes:
-    """Raises `zlib.error` where it is not gzip's, or opens to more than the limit."""
+    """Return the decompressed data. Raises `zlib.error` if it is not gzip or exceeds the limit."""
     gzip = zlib.decompressobj(wbits=31)
     opened = gzip.decompress(packed, _OPENED_LIMIT)
     if not gzip.eof:
@@ -329,7 +333,7 @@ def _opened(packed: bytes) -> bytes:
 
 
 def _emptied(found: re.Match[str]) -> str:
-    """Return a sign without its last group, or without all of it if it has none."""
+    """Return a match with its last group replaced by `REMOVED`, or all of it without a group."""
     begin, end = found.span(found.lastindex or 0)
     text, start = found[0], found.start()
     return f"{text[: begin - start]}{REMOVED}{text[end - start :]}"

@@ -67,7 +67,7 @@ class Stage:
         return whole((*self.access, *pieces), self.inputs.extra_ignition)
 
     def nested(self, *pieces: Config) -> Document:
-        """Return a config that another one carries, checked here as it is not checked later.
+        """Return a config that another config contains. It is checked here, but not later.
 
         Raises:
             InputError: `ignition-validate` refuses it.
