@@ -29,7 +29,7 @@ from harness.diagnosis.line import Line, Stream
 from harness.model.errors import InputError
 
 _KEY = "allow"
-# As `uname -m` says them; the machines' room has the same, and lies above this one's ken.
+# As `uname -m` prints them. The room `machine`, which must not be imported here, has the same list.
 _Arch = Literal["x86_64", "aarch64", "ppc64le", "s390x"]
 _Text = Annotated[str, msgspec.Meta(pattern=r"\S")]
 _Link = Annotated[str, msgspec.Meta(pattern=r"^https://[^\s/]+/\S+$")]

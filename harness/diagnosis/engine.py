@@ -145,7 +145,7 @@ class Engine:
             self._note(rule, line, {"seconds": f"{now_s - last_byte_s:.0f}"}, phase)
 
     def _tick_stalls(self, now_s: float, phase: str) -> bool:
-        """Note units that do not go on; return whether one works that may be silent for a while."""
+        """Note stalled units; return whether a unit is running that may be silent for a while."""
         may_be_silent = False
         if self._boot in self._down_s:
             return False
@@ -229,7 +229,7 @@ class Engine:
         return started_s >= hit.at_s
 
     def _is_too_late(self, rule: Rule, hit: Hit) -> bool:
-        """Return whether a boot was going down already, and `rule` leaves what that brings."""
+        """Return whether the boot was already shutting down, and `rule` ignores such lines."""
         return rule.before_shutdown and hit.at_s >= self._down_s.get(hit.boot, math.inf)
 
     def _is_in(self, rule: Rule, phase: str) -> bool:

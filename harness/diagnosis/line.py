@@ -43,9 +43,9 @@ class Line:
     """A line, clean of escape sequences.
 
     `at_s` is seconds since power-on by the host's clock; for the journal, which arrives late, it is
-    estimated from the guest's. `boot` counts the machine's boots from 1. The rest is the journal's:
-    `unit` is the unit that spoke or that systemd speaks of, `identifier` the program, `priority` as
-    in syslog (0 worst, 7 debug), `uptime_s` the guest's own clock.
+    estimated from the guest's. `boot` counts the machine's boots from 1. The other fields are the
+    journal's: `unit` is the unit that wrote the line or that systemd writes about, `identifier` the
+    program, `priority` as in syslog (0 worst, 7 debug), `uptime_s` the guest's own clock.
     """
 
     stream: Stream

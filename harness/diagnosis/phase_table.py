@@ -4,7 +4,7 @@ The shipped one is `fixtures/diagnosis/phases.toml`. A `[[phase]]` has
 
     name, title      what it is called in records and to people
     depth            0: one of the chain, in which each ends where the next begins; 1: lies within
-    aside            of depth 1: it goes on beside others; no line or failure is said to be in it
+    aside            of depth 1: it runs beside others; no line or failure is attributed to it
     within           of depth 1: the phase of the chain that it cannot outlast
     units            of depth 1: begins when systemd starts one of these, ends when it has
     described        the units' descriptions: all that is left of long names on a console

@@ -124,7 +124,7 @@ class Tracker:
     def note(self, record: PhaseRecord) -> None:
         """Add what the host saw go well, such as a login.
 
-        It is recorded alone: no line or failure is said to be in it.
+        It is only recorded: no line or failure is attributed to it.
         """
         self._spans.append(record)
 
@@ -156,7 +156,7 @@ class Tracker:
 
     @property
     def current(self) -> PhaseRecord:
-        """The innermost phase that lasts; one that failed is current until another begins."""
+        """The innermost running phase; a failed one is current until another begins."""
         if self._failed is not None:
             return self._failed
         # Asked for every line, and only a mark changes it; `records` corrects times meanwhile.

@@ -1,4 +1,4 @@
-"""Units that work without a word: a pull that hangs while the rest of the machine goes on talking.
+"""Units that run but write nothing: a pull that hangs while other units still write.
 
 A unit works from where systemd starts it, or from its first line, to where systemd says that it has
 started (as a oneshot does when it is done), failed or stopped. The harness's own units have a

@@ -57,7 +57,7 @@ _KUBELET_CONFIG = {
     "serializeImagePulls": False,
     "volumePluginDir": _VOLUME_PLUGINS,
 }
-# Without an API nothing authorizes callers of kubelet, hence the loopback only.
+# Without an API nothing authorizes callers of kubelet, so it listens only on the loopback.
 _WITHOUT_API: Mapping[str, object] = {
     "address": "127.0.0.1",
     "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},

@@ -34,7 +34,7 @@ def require_valid(
 ) -> None:
     """Return if `ignition-validate` accepts the config, or cannot judge it on this host.
 
-    `folder` is private; the config lies there for the moment. `subject` is what an error calls it.
+    `folder` is private; the config is there only during the check. Errors name it `subject`.
 
     Raises:
         InputError: it finds a fault; carries what it printed.

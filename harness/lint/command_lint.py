@@ -1,4 +1,4 @@
-"""What Ignition configs call that a bootimage lacks, and what the node layer brings of it."""
+"""Finds what Ignition configs call but a bootimage lacks, and what of it the node layer has."""
 
 from __future__ import annotations
 

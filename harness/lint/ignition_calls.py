@@ -52,11 +52,11 @@ class Reading:
     unread: tuple[str, ...]
 
     def delivers(self, command: str) -> bool:
-        """Return whether the config itself brings the program."""
+        """Return whether the config itself contains the program."""
         return command in self.delivered or bool({*candidates(command)} & self.delivered)
 
     def has_folder(self, path: str) -> bool:
-        """Return whether the config brings a folder or something in it."""
+        """Return whether the config contains a folder or something in it."""
         return any(f"{one}/".startswith(path) for one in self.folders)
 
 
@@ -70,7 +70,7 @@ class _Script:
 
 
 def read(document: Document, origin: str) -> Reading:
-    """Return what a config calls, with the configs that it holds, and what it delivers.
+    """Return what a config and the configs inside it call, and what it delivers.
 
     Raises:
         InputError: a file's contents cannot be decoded.

@@ -1,4 +1,4 @@
-"""Which calls of a config its bootimage cannot answer, and what the node layer brings of them."""
+"""Finds the calls of a config that its bootimage lacks, and those that the node layer has."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ class _Fields:
     def compared(self) -> Iterator[Want]:
         """Yield the fields of which an old value is expected.
 
-        The values are those of the whole script: one that the bootimage answers excuses the others.
+        The values are those of the whole script: if the bootimage fits one, the others are ignored.
         """
         for field, line in self._lines.items():
             name = f"{field}={'|'.join(self._values[field])}"

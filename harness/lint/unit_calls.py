@@ -149,7 +149,7 @@ def _is_os_release(setting: _Setting) -> bool:
 
 
 def _settings(unit: UnitText) -> Iterator[_Setting]:
-    """Yield the settings of a file; one that goes on over lines has the number of its first."""
+    """Yield the settings of a file; one of several lines has the number of its first line."""
     begun, first = "", 0
     for number, raw in enumerate(unit.text.splitlines(), start=1):
         line = raw.strip()

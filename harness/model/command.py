@@ -51,5 +51,5 @@ def same_command(one: str, other: str) -> bool:
 
 
 def is_layer_file(path: str) -> bool:
-    """Return whether a path, in its normal spelling, lies below one of `FILE_FOLDERS`."""
+    """Return whether a normalized path is below one of `FILE_FOLDERS`."""
     return path.startswith(tuple(f"{folder}/" for folder in FILE_FOLDERS))

@@ -48,6 +48,6 @@ def _is_deep(value: object) -> bool:
 
 
 def _items(value: object) -> Iterator[object]:
-    """Yield what a container holds that may hold more."""
+    """Yield the values of a container that may themselves be containers."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return (item for item in inner if isinstance(item, dict | list))

@@ -58,7 +58,7 @@ class Inputs:
     that guests reach. Both are None unless the images are stand-ins.
     `pull_spec` and `pause_image` are names by digest as the guest reaches them, without transport.
     `bootstrap_ignition` is the installer's own config, booted unchanged.
-    `package_of` names the node layer's package that brings a command, None if none does. It may
+    `package_of` returns the node layer's package that contains a command, None if none does. It may
     fetch the image; `known_package_of` does not, and returns None then.
     """
 

@@ -12,7 +12,7 @@ class Need(StrEnum):
     """What a scenario needs besides images, in words."""
 
     RELEASE = "release to make a control plane of"
-    """The installer's own config brings one."""
+    """The installer's own config names one."""
     SINGLE_PATH = "disk with a single path"
     """The installer's own config names its disk itself."""
 

@@ -271,7 +271,7 @@ def _asked(rig: Rig, running: Running, step: Check) -> None:
 
 
 def _image_taken(running: Running, after: NodeState) -> str:
-    """Return the image that a node said to pull, else the digest of what it booted."""
+    """Return the image that a node reported to pull, else the digest of what it booted."""
     seen = running.watch.hits(_TAKEN)
     booted = after.booted.image_digest if after.booted else ""
     return seen[-1].groups["image"] if seen else booted

@@ -1,1 +1,1 @@
-"""Records a run while it goes on: its folder, its tests, its files."""
+"""Records a run while it is running: its folder, its tests, its files."""

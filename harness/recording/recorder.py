@@ -1,4 +1,4 @@
-"""Writes report.json, junit.xml and the page while a run goes on.
+"""Writes report.json, junit.xml and the page while a run is running.
 
 The process that sees all tests records: xdist's controller, or the only process. Its own thread
 writes while machines boot, so that a killed run leaves what it had, and shows the progress of the
@@ -72,7 +72,7 @@ class Recorder:
         return self._files.problem
 
     def begin(self) -> None:
-        """Lock the folder, write the first report, and go on writing; once."""
+        """Lock the folder, write the first report, and keep it up to date. Call it once."""
         if self._begun:
             return
         self._begun = utc_now()

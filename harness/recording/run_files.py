@@ -107,7 +107,7 @@ def rebuild(folder: Path) -> RunRecord:
     own it is made from the records of its machines.
 
     Raises:
-        InputError: the folder holds no run, or the run still goes on.
+        InputError: the folder contains no run, or the run is still running.
     """
     from harness.report import document
 

@@ -197,7 +197,7 @@ def _test_change(name: str, old: TestRecord | None, new: TestRecord | None) -> T
 def _layers(
     old: RunRecord, new: RunRecord, which: str
 ) -> tuple[LayerRecord | None, LayerRecord | None]:
-    """Return the layers of one machine on both sides if there is such, else of any on each."""
+    """Return the layers of a machine that both sides have, else of any machine of each side."""
     before, after = _layers_of(old, which), _layers_of(new, which)
     common = [name for name in before if name in after]
     if common:

@@ -73,7 +73,7 @@ def schema() -> dict[str, object]:
 
 
 def schema_text() -> str:
-    """Return `schema` as `docs/report.schema.json` holds it."""
+    """Return `schema` as `docs/report.schema.json` contains it."""
     return json.dumps(schema(), indent=2) + "\n"
 
 

@@ -78,7 +78,7 @@ def render(record: RunRecord, excerpts: Mapping[str, tuple[str, ...]]) -> str:
 
 
 def console_excerpt(console_text: str, at_line_text: str) -> tuple[str, ...]:
-    """Return the lines of a console around the first that holds `at_line_text`, else its last.
+    """Return the console's lines around the first one with `at_line_text`, else its last lines.
 
     Lines are quoted with their speaker in front, which the console writes in another way: without
     the whole, what follows the speaker is looked for. Of what systemd redraws, the last is kept.

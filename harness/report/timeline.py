@@ -20,7 +20,7 @@ _WEIGHTS = (Weight.FATAL, Weight.WARNING, Weight.ALLOWED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A phase and its bar, in percent of the timeline; one that lasts goes on to `end_s`."""
+    """A phase and its bar, in percent of the timeline; a running phase ends at `end_s`."""
 
     phase: PhaseRecord
     end_s: float
@@ -79,7 +79,7 @@ def of(machine: MachineRecord) -> Timeline:
 
 
 def _last_s(machine: MachineRecord) -> float:
-    """Return where the timeline ends: with the last event, or now while a phase goes on.
+    """Return where the timeline ends: with the last event, or now while a phase is running.
 
     The phase that a machine which is up stays in gets a little room, however long tests use it.
     """

@@ -1,4 +1,4 @@
-"""IPI cluster in small: a bootstrap machine and the control-plane machine that it brings up.
+"""A small IPI cluster: a bootstrap machine and the control-plane machine that it brings up.
 
 They share a private segment, on which the bootstrap machine is gateway, DHCP and name server. The
 other machine fetches its config from the bootstrap machine, pivots, and joins its API; it is the

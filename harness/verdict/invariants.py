@@ -35,7 +35,7 @@ _WAITS = frozenset(
 
 
 def broken(name: Invariant, passage: Passage) -> str | None:
-    """Return what was seen instead of the invariant, or None where it holds."""
+    """Return what was observed if the invariant does not hold, None if it does."""
     return _CHECKS[name](passage)
 
 

@@ -1,4 +1,4 @@
-"""For which images a row holds: bounds by OpenShift, by RHEL, and by the day of the build."""
+"""The images to which a row applies: bounds by OpenShift, by RHEL, and by the day of the build."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Bounded(Protocol):
 
 
 def is_within(row: Bounded, facts: Facts) -> bool | None:
-    """Return whether a row holds for an image; None where too little is known of the image."""
+    """Return whether a row applies to an image; None if too little is known of the image."""
     answers = set(_answers(row, facts))
     return False if False in answers else None if None in answers else True
 

@@ -45,7 +45,7 @@ class Living(Protocol):
 class Watch:
     """One machine watched from its start; `report` gets a line for each phase that passed.
 
-    `package_of` names the node layer's package that brings a command, at once.
+    `package_of` returns the node layer's package that contains a command, without waiting.
     """
 
     def __init__(

@@ -72,7 +72,7 @@ class NamedImages:
         """Return a disk image, verified and unpacked.
 
         Raises:
-            InputError: there is none of this key, or it cannot be used.
+            InputError: no image has this key, or it cannot be used.
         """
         if key not in self._disks:
             named = self._named(key) or self._stand_ins_disk(key)
@@ -86,7 +86,7 @@ class NamedImages:
         """Return a live ISO.
 
         Raises:
-            InputError: there is none of this key.
+            InputError: no image has this key.
         """
         if (named := self._named(key)) is not None:
             if is_url(named):
@@ -101,7 +101,7 @@ class NamedImages:
         """Return a live ISO with its parts for the network; they are put in `folder`.
 
         Raises:
-            InputError: there is none of this key, or it is not a live ISO.
+            InputError: no image has this key, or it is not a live ISO.
         """
         iso = self.iso(key)
         return self._stand_in().live if self._named(key) is None else LiveMedia.of_iso(iso, folder)

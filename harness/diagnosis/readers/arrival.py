@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Assembler:
-    """Puts pieces of text together to lines; one that has no end after `longest` is cut there."""
+    """Joins pieces of text to lines. A line longer than `longest` is cut there."""
 
     longest: int
     rest: str = field(init=False, default="")

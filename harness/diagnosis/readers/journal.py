@@ -35,7 +35,7 @@ _JOBS = {
 }
 _RESULTS = {"": None, "done": None, "skipped": None, "dependency": Job.DEPENDENCY}
 """The jobs of results other than that none was started; None leaves it to the message."""
-# systemd 252 logs a unit whose condition was not met with the id of one that started.
+# systemd 252 logs a unit whose condition was not met with the message id of a started unit.
 _SKIPPED = " was skipped because "
 _SECOND_US = 1_000_000
 _LOWEST_PRIORITY = 7

@@ -102,7 +102,7 @@ class ProgressLines:
 
 
 def is_systemd(identifier: str) -> bool:
-    """Return whether systemd itself speaks: PID 1, or what it forks to run a command."""
+    """Return whether systemd itself wrote it: PID 1, or its child before it runs a command."""
     return identifier == "systemd" or identifier in _EXECUTORS or identifier.startswith("(")
 
 

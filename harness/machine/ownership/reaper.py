@@ -34,7 +34,7 @@ def watch(folder: Path, pipe: int, clock: Clock = SYSTEM_CLOCK) -> bool:
 
 
 def main(folder: Path) -> None:
-    """Watch `folder` in a process of its own that ignores the signals that end the owner."""
+    """Watch `folder` in a separate process, which ignores the signals that end the owner."""
     # The owner waits for this process and ends it; the child stays.
     if os.fork():
         return

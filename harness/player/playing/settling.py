@@ -17,4 +17,4 @@ def _no_jobs(running: Running, deadline: Deadline) -> None:
 
 
 SETTLE = Check(machine="", name="settle", act=_no_jobs, or_go_on=True)
-"""It goes on without success: a unit that restarts over and over is judged later."""
+"""It continues without success: a unit that restarts again and again is judged later."""
