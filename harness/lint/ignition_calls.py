@@ -40,7 +40,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What a config calls, and what it delivers or makes; `unread` says what else may call.
+    """What a config calls, and what it delivers or makes; `unread` lists what was not read.
 
     `folders` are paths whose folders are there.
     """

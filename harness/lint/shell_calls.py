@@ -61,7 +61,7 @@ class Library:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShellScript:
-    """What a script calls that it neither defines nor asks for.
+    """What a script calls but neither defines nor tests for.
 
     `library` is what it defines. `sources` are the scripts that it reads in: a path, a name where
     the folder is expanded, or nothing where all is. `unread` are lines with a syntax error.

@@ -52,7 +52,7 @@ class UnitCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitCalls:
-    """What a unit calls, and what it asks for before that (`probed`).
+    """What a unit calls, and what it tests for first (`probed`).
 
     `made` are the files that it writes, `folders` those of which it makes the folders, `started`
     the units that it starts, `words` all words of its command lines, `relations` its dependencies

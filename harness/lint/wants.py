@@ -1,4 +1,4 @@
-"""What a command line wants beside its programs: units by systemctl, and files.
+"""What a command line needs besides its programs: units by systemctl, and files.
 
 Sources: systemctl(1), UNIT COMMANDS and UNIT FILE COMMANDS; the manuals of the programs named.
 """
@@ -73,7 +73,7 @@ class Want:
 
 @dataclass(slots=True)
 class Wants:
-    """What command lines want, what they ask for first, what they make, and units they start.
+    """What command lines need, test for first and create, and the units that they start.
 
     `folders` are paths of which they make the folders, too.
     """

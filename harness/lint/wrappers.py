@@ -1,4 +1,4 @@
-"""What a command line calls beside its first word: `sudo -u core env A=b oc` calls three programs.
+"""What a command line calls besides its first word: `sudo -u core env A=b oc` calls three programs.
 
 Words are static text, or None where a variable or another expansion stands. Sources: the manual of
 each program in the table, and bash(1), SHELL BUILTIN COMMANDS.

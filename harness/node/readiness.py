@@ -119,7 +119,7 @@ def reach_static_pod(shell: Shell, deadline: Deadline) -> str:
 
 
 class Opener(Protocol):
-    """What can log in once more: a `Session`, or a fake."""
+    """A connection that can log in again: a `Session`, or a fake."""
 
     def fresh(self, deadline: Deadline) -> AbstractContextManager[Shell]:
         """Open another connection."""

@@ -1,1 +1,1 @@
-"""What a run leaves for machines and people: report.json, JUnit, a page to read, comparisons."""
+"""The output of a run for programs and people: report.json, JUnit, the page, comparisons."""

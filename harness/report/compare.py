@@ -72,7 +72,7 @@ class TestChanges:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerChanges:
-    """How a layer differs; None in the place of a layer that a side did not come to see."""
+    """How a layer differs; None for a layer of which a side has no snapshot."""
 
     packages: PackageChanges
     os_release: tuple[FieldChange, ...]
@@ -89,7 +89,7 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseTimes:
-    """What a phase took; None on a side where it did not end well, where `*_end` says how.
+    """The seconds of a phase; None on a side where it did not end well; `*_end` says how it ended.
 
     `ratio` is new to old, None where one of them is missing or the old one is 0.
     """

@@ -1,4 +1,4 @@
-"""What a node is judged by: its states before and after the node layer, and how it came there."""
+"""The input of a verdict: a node's states before and after the node layer, and its way there."""
 
 from __future__ import annotations
 

@@ -27,11 +27,11 @@ class Layer(StrEnum):
     COREOS = "coreos"
     NODE = "node"
     EITHER = "either"
-    """It is in the node; whether the bootimage has it, too, is not judged."""
+    """It is in the node; it may also be in the bootimage."""
 
 
 class Invariant(StrEnum):
-    """What must or must not happen on the way to the node layer, whatever is in the image."""
+    """What must or must not happen while a node gets its node layer, whatever the image has."""
 
     BOOT_ID_UNCHANGED = "boot-id-unchanged"
     KERNEL_UNCHANGED = "kernel-unchanged"

@@ -39,11 +39,11 @@ class Bounded(Protocol):
 
     @property
     def since(self) -> Bound | None:
-        """Where it begins to hold: every field that is given is reached."""
+        """The lower bound: a row applies once every given field is reached."""
 
     @property
     def until(self) -> Bound | None:
-        """Where it stops to hold: one field that is given is reached."""
+        """The upper bound: a row no longer applies once one given field is reached."""
 
 
 def is_within(row: Bounded, facts: Facts) -> bool | None:

@@ -48,7 +48,7 @@ class Reference:
 
     @property
     def is_remote(self) -> bool:
-        """Whether a guest can pull it; not so from a registry on the host's loopback."""
+        """Whether a guest can pull it; it cannot from a registry on the host's loopback."""
         host = self.rest.partition("/")[0]
         return self.transport is Transport.DOCKER and not _LOOPBACK_HOST.fullmatch(host)
 

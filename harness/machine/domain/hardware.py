@@ -37,7 +37,7 @@ class Hardware:
 
     @property
     def needs_uefi(self) -> bool:
-        """Whether a PC's BIOS cannot start it: BIOS only reads sectors of 512 bytes."""
+        """Whether BIOS cannot boot it, because BIOS reads only sectors of 512 bytes."""
         return self.secure_boot or self.sector_bytes != SECTOR_BYTES
 
 

@@ -1,4 +1,4 @@
-"""What a history keeps of runs: plain values. `store.py` keeps them, `trends.py` judges them."""
+"""The values that a history keeps of runs. `store.py` stores them, `trends.py` compares them."""
 
 from __future__ import annotations
 

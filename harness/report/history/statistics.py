@@ -26,7 +26,7 @@ class Judgement(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
-    """What a change must reach, all of it, to count.
+    """The thresholds of a change; it counts if it reaches all of them.
 
     `least_runs` earlier values; `least_z` in the modified z-score, 3.5 after Iglewicz and Hoaglin;
     `least_change` relative to the median, since of very even times a meaningless change stands out

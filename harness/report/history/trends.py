@@ -16,7 +16,7 @@ from harness.report.history.past import History, PastPhase, PastRun, PastTest, R
 from harness.report.history.statistics import Decision, decide
 
 _LATEST = 30
-"""How many earlier runs a phase is held to: after a lasting change, some weeks of nights."""
+"""The number of earlier runs that a phase is compared with; a few weeks of nightly runs."""
 
 _GREEN = (Outcome.PASSED, Outcome.FLAKY)
 _SAYS_NOTHING = (Outcome.SKIPPED, Outcome.ERROR)
