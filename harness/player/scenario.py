@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from harness.machine.domain import hardware
-from harness.model.errors import InputError
+from harness.model.errors import HarnessError, InputError
 from harness.model.way import Way
 from harness.player.given import Given
 from harness.player.needs import Need
@@ -91,9 +91,16 @@ class Scenario:
         Raises:
             InputError: they contradict themselves or the scenario.
         """
-        steps = self.steps(given)
+        subject = f"scenario {self.name}"
+        try:
+            steps = tuple(self.steps(given))
+        except HarnessError:
+            raise
+        except Exception as exc:  # code of a project
+            problem = f"its steps end with {type(exc).__name__}: {exc}"
+            raise InputError(subject, problem, _REMEDY) from exc
         for problem in _problems(self, steps):
-            raise InputError(f"scenario {self.name}", problem, _REMEDY)
+            raise InputError(subject, problem, _REMEDY)
         return steps
 
 
@@ -109,7 +116,6 @@ def _problems(scenario: Scenario, steps: tuple[Step, ...]) -> Iterator[str]:
     yield from _wrong_links(scenario)
     yield from _wrong_deliveries(scenario)
     yield from _wrong_hardware(scenario)
-    yield from _wrong_ways(scenario, steps)
     is_on: set[str] = set()
     logged_in: set[str] = set()
     for step, name in zip(steps, step_names(steps), strict=True):
@@ -130,6 +136,7 @@ def _problems(scenario: Scenario, steps: tuple[Step, ...]) -> Iterator[str]:
     for machine in scenario.judged:
         if machine not in logged_in:
             yield f"no step logs in to the judged machine {machine!r}"
+    yield from _wrong_ways(scenario, steps)
 
 
 def _wrong_names(scenario: Scenario) -> Iterator[str]:

@@ -23,7 +23,7 @@ from harness.player.given import Given
 from harness.player.plan import ByPointer, FromIso, InMedium, MachinePlan, PrivateLink
 from harness.player.playing.machines import cpu_level
 from harness.player.scenario import Scenario
-from harness.player.steps import LogIn, Reach, SwitchOn
+from harness.player.steps import LogIn, Reach, Reboot, SwitchOn
 from harness.scenarios.catalogue import Catalogue
 from harness.scenarios.flows.pivoting import pivot_steps
 from harness.watching import evidence as evidence_module
@@ -85,6 +85,30 @@ def test_scenario_that_makes_no_sense_is_refused(changes: dict[str, Any], proble
         odd.checked_steps(Given())
 
     assert problem in caught.value.problem
+
+
+def test_typo_in_a_machines_name_is_reported_before_what_follows_from_it() -> None:
+    wrong = Reboot(machine="nod")
+    odd = Scenario(
+        name="odd", title="odd", machines=(PLAN,), steps=lambda _: (*STEPS, wrong), way=Way.PIVOT
+    )
+
+    with pytest.raises(InputError, match="unknown machine 'nod'"):
+        odd.checked_steps(Given())
+
+
+@pytest.mark.parametrize(
+    ("steps", "problem"),
+    [
+        pytest.param(lambda given: given.nonsense, "AttributeError: 'Given' object", id="raises"),
+        pytest.param(lambda _: None, "TypeError: 'NoneType' object", id="returns nothing"),
+    ],
+)
+def test_steps_that_fail_are_an_error_of_the_scenario(steps: Any, problem: str) -> None:
+    odd = Scenario(name="odd", title="odd", machines=(PLAN,), steps=steps)
+
+    with pytest.raises(InputError, match=f"scenario odd: its steps end with {problem}"):
+        odd.checked_steps(Given())
 
 
 # --- the config
