@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,9 @@ def test_typo_in_a_machines_name_is_reported_before_what_follows_from_it() -> No
         pytest.param(lambda _: None, "TypeError: 'NoneType' object", id="returns nothing"),
     ],
 )
-def test_steps_that_fail_are_an_error_of_the_scenario(steps: Any, problem: str) -> None:
+def test_steps_that_fail_are_an_error_of_the_scenario(
+    steps: Callable[[Given], Any], problem: str
+) -> None:
     odd = Scenario(name="odd", title="odd", machines=(PLAN,), steps=steps)
 
     with pytest.raises(InputError, match=f"scenario odd: its steps end with {problem}"):
