@@ -18,7 +18,8 @@ from harness.model.ignition import Document, render
 from harness.model.node_state import NodeState
 from harness.model.record import LayerRecord, MachineRecord
 from harness.model.run_folder import MACHINE_RECORD
-from harness.model.secrets.redaction import LineRedactor, Redactor, secrets_in
+from harness.model.secrets.config import redacted, secrets_in
+from harness.model.secrets.redaction import LineRedactor, Redactor
 
 LOG = logging.getLogger(__name__)
 _SIZE_LIMIT_BYTES = 64 << 20
@@ -105,7 +106,7 @@ class Evidence:
         for secret in secrets_in(document):
             self.redactor.add(secret)
         # Not by `keep_text`, which redacts every data URL, public ones too.
-        self._write(name, render(self.redactor.config(document)))
+        self._write(name, render(redacted(document, self.redactor)))
 
     def keep_domain(self, machine: Machine) -> None:
         """Keep the domain's XML."""

@@ -17,13 +17,8 @@ from harness.lint.ignition_calls import read
 from harness.model.ignition import File, parse, render
 from harness.model.ignition.document import Document
 from harness.model.secret import Secret
-from harness.model.secrets.redaction import (
-    REMOVED,
-    LineRedactor,
-    Redactor,
-    secrets_in,
-    without_secrets,
-)
+from harness.model.secrets.config import redacted, secrets_in, without_secrets
+from harness.model.secrets.redaction import REMOVED, LineRedactor, Redactor
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJub2RlIn0.c2lnbmF0dXJlLW9m-aXQ_"
 CRYPT = "$6$rounds=5000$saltsalt$aBcD./0123456789aBcDeFgHiJkLmNoPqRsTuVwXyZ"
@@ -544,7 +539,7 @@ def test_files_with_a_secret_in_them_lose_it_even_if_everybody_may_read_them() -
     document = config_with(PUBLIC, PRIVATE, careless, known)
     document["systemd"] = {"units": [unit]}
 
-    clean = knowing("s3cr3t-0f-m1ne").config(document)
+    clean = redacted(document, knowing("s3cr3t-0f-m1ne"))
 
     assert contents_by_path(clean) == {
         "/etc/public.conf": PUBLIC.to_json()["contents"],
@@ -559,7 +554,7 @@ def test_data_with_a_secret_goes_wherever_a_config_has_it() -> None:
     url = data_url("and s3cr3t-0f-m1ne in it")
     document: Document = {"kernelArguments": {"shouldExist": [url]}}
 
-    assert url not in render(knowing("s3cr3t-0f-m1ne").config(document))
+    assert url not in render(redacted(document, knowing("s3cr3t-0f-m1ne")))
 
 
 def test_config_without_its_secrets_is_still_a_config() -> None:
@@ -573,7 +568,7 @@ def test_config_without_its_secrets_is_still_a_config() -> None:
     luks: Document = {"name": "x", "keyFile": {"source": "data:,k3y"}, "clevis": {"tpm2": True}}
     document["storage"] = {"files": [packed_file], "luks": [luks]}
 
-    clean = Redactor().config(document)
+    clean = redacted(document, Redactor())
 
     assert parse(render(clean), "x") == clean
     users = [{"name": "core", "passwordHash": REMOVED, "sshAuthorizedKeys": [REMOVED]}]
@@ -599,7 +594,7 @@ def test_removed_script_calls_nothing() -> None:
     text = "#!/bin/sh\noc login --token=sha256~0123456789abcdefghijklmn\n"
     script = File(path="/usr/local/bin/x", contents=Secret(text), mode=0o700)
 
-    assert read(Redactor().config(config_with(script)), "x").calls == ()
+    assert read(redacted(config_with(script), Redactor()), "x").calls == ()
 
 
 UNIT = "[Service]\nExecStart=/usr/local/bin/x\n"
@@ -645,7 +640,7 @@ def test_private_file_stays_where_its_kind_is_plain_and_nothing_in_it_looks_secr
     document = config_with()
     document["storage"] = {"files": [{"path": path, "mode": 0o600, "contents": contents}]}
 
-    kept = contents_by_path(Redactor().config(document))[path]
+    kept = contents_by_path(redacted(document, Redactor()))[path]
 
     assert kept == (contents if is_kept else GONE)
 
@@ -654,7 +649,7 @@ def test_private_file_stays_where_its_kind_is_plain_and_nothing_in_it_looks_secr
 def test_secret_of_a_cluster_goes_from_public_files_too(text: str) -> None:
     document = config_with(File(path="/m/secret", contents=text))
 
-    assert contents_by_path(Redactor().config(document)) == {"/m/secret": GONE}
+    assert contents_by_path(redacted(document, Redactor())) == {"/m/secret": GONE}
     assert knowing(*secrets_in(document))(f"data {HASH}") == f"data {REMOVED}"
 
 
@@ -664,7 +659,7 @@ def test_contents_that_open_without_end_are_not_opened_and_go() -> None:
     document = config_with()
     document["storage"] = {"files": [{"path": "/x", "mode": 0o700, "contents": contents}]}
 
-    assert contents_by_path(Redactor().config(document)) == {"/x": GONE}
+    assert contents_by_path(redacted(document, Redactor())) == {"/x": GONE}
 
 
 def test_secrets_of_a_config_are_given_to_be_known() -> None:

@@ -18,7 +18,8 @@ from harness.model.errors import InputError
 from harness.model.ignition import Document, parse, render
 from harness.model.node_state import parse as parse_state
 from harness.model.secret import Secret
-from harness.model.secrets.redaction import REMOVED, Redactor, secrets_in
+from harness.model.secrets.config import secrets_in
+from harness.model.secrets.redaction import REMOVED, Redactor
 from harness.model.way import Way
 from harness.player.given import Given
 from harness.player.plan import ByPointer, FromIso, InMedium, MachinePlan, PrivateLink
