@@ -653,11 +653,20 @@ def test_secret_of_a_cluster_goes_from_public_files_too(text: str) -> None:
     assert knowing(*secrets_in(document))(f"data {HASH}") == f"data {REMOVED}"
 
 
-def test_contents_that_open_without_end_are_not_opened_and_go() -> None:
-    packed = base64.b64encode(gzip.compress(b"#!/bin/sh\n" + bytes(20 << 20))).decode()
-    contents: Document = {"source": f"data:;base64,{packed}", "compression": "gzip"}
+@pytest.mark.parametrize("mode", [0o700, 0o644], ids=oct)
+@pytest.mark.parametrize(
+    "packed",
+    [
+        pytest.param(gzip.compress(b"#!/bin/sh\n" + bytes(20 << 20)), id="without end"),
+        pytest.param(gzip.compress(b"#!/bin/sh\n")[:-4], id="cut off"),
+        pytest.param(b"not gzip", id="something else"),
+    ],
+)
+def test_packed_contents_that_cannot_be_read_go(packed: bytes, mode: int) -> None:
+    source = f"data:;base64,{base64.b64encode(packed).decode()}"
+    contents: Document = {"source": source, "compression": "gzip"}
     document = config_with()
-    document["storage"] = {"files": [{"path": "/x", "mode": 0o700, "contents": contents}]}
+    document["storage"] = {"files": [{"path": "/x", "mode": mode, "contents": contents}]}
 
     assert contents_by_path(redacted(document, Redactor())) == {"/x": GONE}
 

@@ -63,10 +63,12 @@ def _without(value: Json, redactor: Redactor) -> Json:
 
 
 def _is_secret(value: Json, redactor: Redactor, *, is_packed: bool = False) -> bool:
-    """Return whether this is a data URL with a secret."""
+    """Return whether this is a data URL with a secret, or packed data that cannot be read."""
     if not isinstance(value, str) or not value.startswith("data:"):
         return False
     contents = _decoded(value, is_packed=is_packed)
+    if is_packed and contents == value.partition(",")[2]:
+        return True
     return kinds.is_confidential(contents) or redactor(contents) != contents
 
 
