@@ -9,15 +9,15 @@ from __future__ import annotations
 import datetime
 import math
 import re
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from operator import itemgetter
 
 from harness.diagnosis import words
 from harness.diagnosis.allow import AllowEntry, AllowList
+from harness.diagnosis.context import Context
 from harness.diagnosis.line import Job, Line, Stream
-from harness.diagnosis.mark import IGNITION, Hit, Mark, spoken
+from harness.diagnosis.mark import Hit, Mark, spoken
 from harness.diagnosis.readers.systemd_words import is_systemd
 from harness.diagnosis.rules import Predicate, Rule, Rulebook
 from harness.diagnosis.stalls import Stalls
@@ -25,16 +25,9 @@ from harness.diagnosis.trace import Trace, same
 from harness.diagnosis.words import Words
 from harness.model.record import Sighting, Weight
 
-_CONTEXT_LINES = 4
 _MOST_STARTED = 2048
 _SHUTDOWN = "shutdown"  # names of marks that show that a boot goes down begin so
 _MOST_TRACES = 200  # of one rule, since a guest may log any number of faults
-# No context for anything: what systemd redraws while it waits, jobs that go as they should, and the
-# config that a failing Ignition prints, line by line.
-_WAITING = ("Job ", "A start job is running", "A stop job is running")
-_CONFIG = re.compile(r'\s*(?:["{}\]]|\[\s*$)')
-_ROUTINE = (Job.STARTING, Job.STARTED, Job.STOPPING, Job.STOPPED)
-_JOURNALS = (Stream.JOURNAL, Stream.IGNITION)
 _SPAN_S = {"d": 86400.0, "h": 3600.0, "min": 60.0, "s": 1.0}
 _SPAN = re.compile(r"(\d+)(d|h|min|s)\b")
 
@@ -79,7 +72,7 @@ class Engine:
         self._boot = 1
         self._words = Words()
         self._traces: dict[str, list[Trace]] = {rule.name: [] for rule in rulebook.rules}
-        self._before: dict[tuple[Stream, str], deque[Line]] = {}
+        self._context = Context()
         self._in_phase: dict[tuple[str, str], bool] = {}
         self._now_s = 0.0
 
@@ -105,7 +98,7 @@ class Engine:
             self._forget(line)
         if hits:
             self._judge(line, phase, hits, place or phase)
-        self._remember(line, identifier)
+        self._context.remember(line, identifier)
 
     def _forget(self, started: Line) -> None:
         """Forget that a unit failed which has started after all."""
@@ -246,7 +239,7 @@ class Engine:
         named = {**said, "last": last}
         trace = self._trace(rule, entry, tuple(named.get(name, "") for name in rule.per))
         if not trace.lines:
-            before = self._before.get(_voice(line, said.get("identifier", "")), ())
+            before = self._context.before(line, said.get("identifier", ""))
             trace.begin(phase, before if rule.is_fatal else ())
         window_s = rule.within_s * (self._factor if rule.stretches else 1.0)
         after_s = rule.or_after_s * max(1.0, self._factor)
@@ -272,15 +265,6 @@ class Engine:
         unit = culprit or failed.unit
         return self._words.last(unit, failed) if unit else ()
 
-    def _remember(self, line: Line, identifier: str) -> None:
-        """Keep a line as context, with those of its voice and with all of its stream."""
-        if line.job in _ROUTINE or line.text.startswith(_WAITING):
-            return
-        if identifier == IGNITION and _CONFIG.match(line.text):
-            return
-        for voice in {_voice(line, identifier), _voice(line, "")}:
-            self._before.setdefault(voice, deque(maxlen=_CONTEXT_LINES)).append(line)
-
     def _trace(self, rule: Rule, entry: AllowEntry | None, key: tuple[str, ...]) -> Trace:
         tracker = entry.tracker if entry else None
         traces = self._traces[rule.name]
@@ -290,14 +274,6 @@ class Engine:
             return known or alike[-1]
         traces.append(Trace(rule=rule, tracker=tracker, key=key))
         return traces[-1]
-
-
-def _voice(line: Line, identifier: str) -> tuple[Stream, str]:
-    """Return who wrote a line: in the journal a unit, else a program.
-
-    What systemd says of a unit belongs to what the unit says. A console's plain text is nobody's.
-    """
-    return line.stream, (line.unit or identifier) if line.stream in _JOURNALS else identifier
 
 
 def _lasts_s(said: Mapping[str, str]) -> float:
