@@ -37,7 +37,7 @@ def read(path: Path) -> RunRecord:
     """Return the run that `write` wrote to `path`, or to the `report.json` in the folder `path`.
 
     Raises:
-        InputError: the file is missing, is no such record, or its schema is newer than ours; says
+        InputError: the file is missing, is not such a record, or has a newer schema; says
             where in the document the problem is.
     """
     if path.is_dir():
@@ -57,7 +57,7 @@ def read_machine(path: Path) -> MachineRecord:
     """Return the machine that a run wrote, as `harness.watching.evidence` does.
 
     Raises:
-        InputError: the file is missing or is no such record; says where the problem is.
+        InputError: the file is missing or is not such a record; says where the problem is.
     """
     return _decoded(path, _content(path, "name a file that a run has left"), MachineRecord)
 

@@ -28,7 +28,7 @@ def choose(labels: Mapping[str, str], release: str = "") -> Expectations:
     family, claims = _family(tables, labels), claims_of(labels, release)
     versions = [table for table in tables if table.ocp]
     members = [table for table in versions if table.extends == family.name]
-    # If the family has no tables for versions, those of other families tell which versions exist.
+    # If the family has no tables for versions, those of other families show which versions exist.
     nearest = _nearest(members or versions, claims)
     table = nearest if nearest in members else family
     facts = Facts(base=claims.base, ocp=claims.ocp_versions or ((table.ocp,) if table.ocp else ()))
