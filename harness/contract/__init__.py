@@ -1,0 +1,1 @@
+"""What images contain, learnt from the images alone: no machine boots."""
