@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 
 from harness.model.errors import InputError
 
@@ -79,7 +79,7 @@ def parse(text: str) -> Version:
     parts = found.groupdict() if found else {}
     try:
         return Version(
-            text=text, built=datetime.strptime(parts["date"], "%Y%m%d").replace(tzinfo=UTC).date(),
+            text=text, built=date.fromisoformat(parts["date"]),
             ocp=parts.get("ocp") or _dotted(parts.get("joined_ocp")),
             rhel=parts.get("rhel") or _dotted(parts.get("joined_rhel")),
         )  # fmt: skip
