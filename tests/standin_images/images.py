@@ -1,0 +1,143 @@
+"""The stand-in images themselves: each function writes one, and returns its reference."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from standin_images.layers import Entry, file, folder, packed, squashed
+from standin_images.layouts import Image, write_oci, write_v2s2
+from standin_images.recipe import (
+    STAND_IN,
+    Recipe,
+    arch,
+    base_layers,
+    driver_toolkit_layers,
+    extensions_layers,
+    labels_layer,
+    meta_layer,
+    node_layer,
+)
+
+Layers = Sequence[Iterable[Entry]]
+_REGISTRY = "registry.stand-in.example/release"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandIns:
+    """References of the images of one stream."""
+
+    base: str
+    node: str
+    extensions: str
+    driver_toolkit: str
+
+    @property
+    def options(self) -> list[str]:
+        """The options of pytest that name them."""
+        return [
+            f"--node-image={self.node}", f"--base-image={self.base}",
+            f"--extensions={self.extensions}", f"--driver-toolkit={self.driver_toolkit}",
+        ]  # fmt: skip
+
+
+def write_all(place: Path, recipe: Recipe | None = None) -> StandIns:
+    """Write base, node, extensions and driver toolkit of one stream below `place`."""
+    recipe = recipe or Recipe.usual()
+    return StandIns(
+        base=write_base(place / "base-stand-in", recipe),
+        node=write_node(place / "node-stand-in", recipe),
+        extensions=write_extensions(place / "extensions-stand-in", recipe),
+        driver_toolkit=write_driver_toolkit(place / "driver-toolkit-stand-in", recipe),
+    )
+
+
+def write_base(place: Path, recipe: Recipe, *, keeps_objects: bool = True) -> str:
+    layers = base_layers(recipe, keeps_objects=keeps_objects)
+    return write_oci(image_of(layers, recipe.base_labels), place)
+
+
+def node_layers(recipe: Recipe) -> list[list[Entry]]:
+    """Return the layers of a node image as openshift/os builds it today."""
+    base = base_layers(recipe)
+    return [*base, node_layer(recipe), labels_layer(recipe), meta_layer(recipe)]
+
+
+def write_node(
+    place: Path, recipe: Recipe, layers: Layers | None = None, *, is_v2s2: bool = False
+) -> str:
+    """Write a node image, by default of the usual layers."""
+    image = image_of(layers or node_layers(recipe), recipe.node_labels)
+    if is_v2s2:
+        return write_v2s2(image, place)
+    named = {"ostree.components": '["bash"]', "org.opencontainers.image.base.digest": "sha256:0"}
+    return write_oci(replace(image, annotations=named), place)
+
+
+def misplaced_layers(recipe: Recipe) -> Layers:
+    """Return the layers of openshift/os#1919: meta.json is not the last."""
+    *below, labels, meta = node_layers(recipe)
+    return [*below, meta, labels]
+
+
+def stale_layers(recipe: Recipe) -> Layers:
+    """Return layers whose meta.json lists the packages of the base."""
+    return [*node_layers(recipe)[:-1], meta_layer(recipe, recipe.base_packages)]
+
+
+def rewritten_layers(recipe: Recipe) -> Layers:
+    """Return layers with one more after the metadata, as a rewritten Containerfile makes it."""
+    return [*node_layers(recipe), [folder("root"), file("root/buildinfo", "stand-in\n")]]
+
+
+def write_twin(place: Path, recipe: Recipe, layers: Layers | None = None) -> str:
+    """Write a legacy image of one layer that has what the layered one has."""
+    whole = squashed(layers or node_layers(recipe))
+    return write_oci(image_of([whole], recipe.base_labels), place)
+
+
+def write_extensions(place: Path, recipe: Recipe, labels: Mapping[str, str] | None = None) -> str:
+    named = {"io.openshift.os.extensions": "true", "io.openshift.os.streamclass": recipe.stream}
+    image = image_of(
+        extensions_layers(recipe), STAND_IN | dict(named if labels is None else labels)
+    )
+    return write_oci(image, place)
+
+
+def write_driver_toolkit(place: Path, recipe: Recipe) -> str:
+    labels = {**STAND_IN, "io.openshift.os.streamclass": recipe.stream}
+    return write_oci(image_of(driver_toolkit_layers(recipe), labels), place)
+
+
+def write_release(place: Path, version: str, streams: Mapping[str, Recipe]) -> str:
+    """Write a release image; `streams` has the recipe of each stream by the end of its tags.
+
+    That is empty for the first stream, and `-10` for `rhel-coreos-10`. Its pull specs lead nowhere.
+    """
+    tags = [tag for end, recipe in streams.items() for tag in _tags(end, recipe)]
+    listed = {"kind": "ImageStream", "spec": {"tags": tags}}
+    layer = [folder("release-manifests"),
+             file("release-manifests/image-references", json.dumps(listed))]  # fmt: skip
+    labels = {**STAND_IN, "io.openshift.release": version}
+    return write_oci(image_of([[folder("etc")], layer], labels), place)
+
+
+def _tags(end: str, recipe: Recipe) -> list[dict[str, object]]:
+    shown = ("io.openshift.build.versions", "io.openshift.build.version-display-names",
+             "io.openshift.os.streamclass")  # fmt: skip
+    annotations = {key: recipe.node_labels[key] for key in shown}
+    named = {
+        f"rhel-coreos{end}": annotations, f"rhel-coreos{end}-extensions": {},
+        f"driver-toolkit{end}": {},
+    }  # fmt: skip
+    return [
+        {"name": tag, "annotations": found,
+         "from": {"kind": "DockerImage", "name": f"{_REGISTRY}@sha256:{number:064x}"}}
+        for number, (tag, found) in enumerate(named.items(), start=len(end))
+    ]  # fmt: skip
+
+
+def image_of(layers: Layers, labels: Mapping[str, str]) -> Image:
+    return Image(layers=[packed(one) for one in layers], labels=labels, arch=arch())

@@ -1,0 +1,83 @@
+"""Writes images: an OCI layout, or a folder with what a Docker v2s2 push leaves in a registry."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.images.container.oci_layout import MANIFEST, write_blob, write_index
+
+TAG = "stand-in"
+_OCI = "application/vnd.oci.image"
+_DOCKER = "application/vnd.docker"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image to write: uncompressed layers, labels, and annotations of the manifest."""
+
+    layers: Sequence[bytes]
+    labels: Mapping[str, str]
+    arch: str
+    created_by: Sequence[str] = ()
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def config(self) -> bytes:
+        made_by = self.created_by or ["stand-in"] * len(self.layers)
+        return _json(
+            {
+                "architecture": self.arch, "os": "linux", "config": {"Labels": dict(self.labels)},
+                "rootfs": {"type": "layers", "diff_ids": [_digest(one) for one in self.layers]},
+                "history": [{"created_by": text} for text in made_by],
+            }
+        )  # fmt: skip
+
+
+def write_oci(image: Image, folder: Path) -> str:
+    """Write an OCI layout of one image, and return its reference."""
+    layers = [write_blob(folder, f"{_OCI}.layer.v1.tar+gzip", _packed(one)) for one in image.layers]
+    manifest = {
+        "schemaVersion": 2, "mediaType": MANIFEST,
+        "config": write_blob(folder, f"{_OCI}.config.v1+json", image.config), "layers": layers,
+        "annotations": dict(image.annotations),
+    }  # fmt: skip
+    write_index(folder, TAG, write_blob(folder, MANIFEST, _json(manifest)))
+    return f"oci:{folder}:{TAG}"
+
+
+def write_v2s2(image: Image, folder: Path) -> str:
+    """Write the image as Docker schema 2, which has no annotations, and return its reference."""
+    folder.mkdir(parents=True)
+    layers = [_put(folder, f"{_DOCKER}.image.rootfs.diff.tar.gzip", _packed(one))
+              for one in image.layers]  # fmt: skip
+    manifest = {
+        "schemaVersion": 2, "mediaType": f"{_DOCKER}.distribution.manifest.v2+json",
+        "config": _put(folder, f"{_DOCKER}.container.image.v1+json", image.config),
+        "layers": layers,
+    }  # fmt: skip
+    (folder / "manifest.json").write_bytes(_json(manifest))
+    (folder / "version").write_text("Directory Transport Version: 1.1\n")
+    return f"dir:{folder}"
+
+
+def _put(folder: Path, media_type: str, blob: bytes) -> dict[str, object]:
+    digest = _digest(blob)
+    (folder / digest.removeprefix("sha256:")).write_bytes(blob)
+    return {"mediaType": media_type, "digest": digest, "size": len(blob)}
+
+
+def _packed(layer: bytes) -> bytes:
+    return gzip.compress(layer, compresslevel=1, mtime=0)
+
+
+def _digest(blob: bytes) -> str:
+    return f"sha256:{hashlib.sha256(blob).hexdigest()}"
+
+
+def _json(value: Mapping[str, object]) -> bytes:
+    return json.dumps(value, sort_keys=True).encode()
