@@ -123,7 +123,7 @@ def test_damaged_layers_are_refused_with_the_images_name(
 ) -> None:
     write_layout(tmp_path, [layer])
 
-    with pytest.raises(InputError, match=f"oci:x: {problem}"):
+    with pytest.raises(InputError, match=f"oci:x, layer 1 of 1: {problem}"):
         read(tmp_path)
 
 

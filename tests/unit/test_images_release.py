@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from images_fakes import tar_of, write_layout
+from images_fakes import deadline, tar_of, write_layout
 
 from harness.images.container.release import parse_references, read_references
 from harness.images.container.streams import StreamWish
@@ -18,7 +18,7 @@ NAME = "release-manifests/image-references"
 
 def found(folder: Path, *layers: bytes) -> str:
     write_layout(folder, layers)
-    return read_references(folder, "docker://q/release")
+    return read_references(folder, "docker://q/release", deadline())
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"spec": {"tags": [{"name": "x"}]}}'])

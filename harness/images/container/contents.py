@@ -20,8 +20,8 @@ from typing import IO, Any, cast
 
 from harness import process
 from harness.images.acquire.cache import Cache
-from harness.images.acquire.compression import DAMAGE, opened
 from harness.images.container import skopeo
+from harness.images.container.layer_stream import members
 from harness.images.container.layers import MemberPlace, Tree, path_of
 from harness.images.container.node_image import NodeImage
 from harness.images.container.reference import Reference, Transport
@@ -35,7 +35,7 @@ from harness.model.command import (
     is_program_path,
     normal,
 )
-from harness.model.errors import DeadlineError, InputError
+from harness.model.errors import InputError
 from harness.model.foreign import json_value
 
 LOG = logging.getLogger(__name__)
@@ -91,21 +91,14 @@ class _Layers:
 
     def members(self, number: int) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
         """Yield a layer's members; a file's content can be read until the next one."""
+        subject = f"{self.subject}, layer {number + 1} of {len(self.blobs)}"
         try:
-            with (
-                self.blobs[number].open("rb") as packed,
-                tarfile.open(fileobj=cast("Any", opened(packed)), mode="r|") as layer,
-            ):
-                while (member := layer.next()) is not None:
-                    if self.deadline.is_over:
-                        limit_s = self.deadline.limit_s
-                        goal = f"reading {self.subject}"
-                        raise DeadlineError(goal, limit_s, "not all of its layers are read")
-                    yield member, layer
-                    cast("Any", layer).members = []  # else they pile up
-        except (*DAMAGE, OSError, tarfile.TarError) as exc:
-            problem = f"unreadable layer: {exc}"
-            raise InputError(self.subject, problem, "Pull or push the image again.") from exc
+            packed = self.blobs[number].open("rb")
+        except OSError as exc:
+            problem = f"unreadable layer: {exc.strerror}"
+            raise InputError(subject, problem, "Pull or push the image again.") from exc
+        with packed:
+            yield from members(packed, subject, self.deadline)
 
     def extract(self, place: MemberPlace, target: Path) -> None:
         """Write the content of one file to `target`."""
@@ -118,7 +111,7 @@ class _Layers:
             try:
                 with target.open("wb") as out:
                     shutil.copyfileobj(cast("IO[bytes]", layer.extractfile(member)), out)
-            except (*DAMAGE, OSError) as exc:
+            except OSError as exc:
                 problem = f"the rpm database cannot be unpacked to {target.parent}: {exc}"
                 remedy = "Free disk space, or set TMPDIR to another folder."
                 raise InputError(self.subject, problem, remedy) from exc

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from harness.images.acquire.cache import Cache
-from harness.images.acquire.compression import DAMAGE, opened
 from harness.images.container import node_image, skopeo, streams
+from harness.images.container.layer_stream import members
 from harness.images.container.reference import Reference, Transport, parse
 from harness.images.container.skopeo import Source, Target
 from harness.images.container.streams import StreamWish
@@ -75,14 +75,15 @@ def parse_references(text: str, subject: str, wish: StreamWish) -> Released:
     return Released(reference=parse(f"docker://{image.spec}"), stream=str(image), reason=reason)
 
 
-def read_references(layout: Path, subject: str) -> str:
+def read_references(layout: Path, subject: str, deadline: Deadline) -> str:
     """Return the text of `image-references` from an OCI layout with one image.
 
     Raises:
         InputError: no layer has it, or a layer cannot be read.
+        DeadlineError: the deadline has passed.
     """
     for digest in reversed(_layer_digests(layout)):
-        text = _search(_blob(layout, digest), subject)
+        text = _search(_blob(layout, digest), f"{subject}, layer {digest}", deadline)
         if text is not None:
             return text
     problem = f"not a release image: it has no {_REFERENCES}"
@@ -96,7 +97,7 @@ def _fetch_references(release: Source, deadline: Deadline, target: Path) -> None
     local = Reference(transport=Transport.OCI, rest=f"{layout}:release")
     try:
         skopeo.copy(release, Target(reference=local, folder=layout), deadline)
-        target.write_text(read_references(layout, str(release.reference)))
+        target.write_text(read_references(layout, str(release.reference), deadline))
     finally:
         shutil.rmtree(layout, ignore_errors=True)
 
@@ -113,18 +114,11 @@ def _blob(layout: Path, digest: str) -> Path:
     return layout / "blobs" / algorithm / Path(name).name
 
 
-def _search(blob: Path, subject: str) -> str | None:
-    try:
-        with (
-            blob.open("rb") as packed,
-            tarfile.open(fileobj=cast("Any", opened(packed)), mode="r|") as layer,
-        ):
-            for member in layer:
-                if member.name.removeprefix("./") == _REFERENCES and member.isreg():
-                    return _text(layer, member, subject)
-    except (*DAMAGE, tarfile.TarError) as exc:
-        problem = f"unreadable layer: {exc}"
-        raise InputError(subject, problem, "Pull or push the image again.") from exc
+def _search(blob: Path, subject: str, deadline: Deadline) -> str | None:
+    with blob.open("rb") as packed:
+        for member, layer in members(packed, subject, deadline):
+            if member.name.removeprefix("./") == _REFERENCES and member.isreg():
+                return _text(layer, member, subject)
     return None
 
 
