@@ -6,7 +6,7 @@ import re
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,18 +28,29 @@ from harness.model.foreign import json_value
 _FATAL = re.compile(r'level=fatal msg=("(?:[^"\\]|\\.)*")')
 _PREAMBLE = re.compile(r'^(\(\d+/\d+\): )?(Error )?([Pp]arsing image name "[^"]*": )?')
 _LOGIN = "Log in to that registry, and name the file of credentials with --authfile."
-_REMEDIES = (
-    (("unauthorized", "authentication required", "denied", "401", "403"), _LOGIN),
-    (("manifest unknown", "name unknown", "not found", "no descriptor found"),
-     "Check the name and the tag or digest of the image."),
-    (("no such file or directory",), "Check the path."),
-    (("invalid reference format",), "Check the spelling of the reference."),
-    (("x509", "certificate"), "Add the registry's CA to /etc/containers/certs.d on this host."),
-    (("server gave http response to https client",),
-     "Serve the registry by HTTPS, or copy the image with `skopeo copy --src-tls-verify=false` "
-     "to an oci: folder and name that."),
-    (("no such host", "connection refused", "timeout", "unreachable"),
-     "Check the registry's name, the network and the proxy settings."),
+# Numbers of statuses are words of their own: digests contain any digits.
+_REMEDIES = tuple(
+    (re.compile(signs), remedy)
+    for signs, remedy in (
+        (r"unauthorized|authentication required|denied|\b40[13]\b", _LOGIN),
+        (r"too ?many ?requests|\b429\b", "Wait, or log in: registries limit anonymous pulls."),
+        (r"manifest unknown|name unknown|no descriptor found|no image found|not found|\b404\b",
+         "Check the name, the tag or digest and the architecture of the image."),
+        (r"legacy manifest|unsupported manifest|unsupported image",
+         "Name an image for containers, and push it with a current tool."),
+        (r"corrupted blob|bytes in blob|unexpected eof|connection reset",
+         "Try again; if it stays, push the image again."),
+        (r"\b50\d\b|internal server error|bad gateway|unavailable|gateway timeout",
+         "Try again: the registry failed."),
+        (r"no such file or directory", "Check the path."),
+        (r"invalid reference format", "Check the spelling of the reference."),
+        (r"x509|certificate", "Add the registry's CA to /etc/containers/certs.d on this host."),
+        (r"server gave http response to https client",
+         "Serve the registry by HTTPS, or copy the image with `skopeo copy --src-tls-verify=false` "
+         "to an oci: folder and name that."),
+        (r"no such host|connection refused|timeout|unreachable",
+         "Check the registry's name, the network and the proxy settings."),
+    )
 )  # fmt: skip
 
 
@@ -130,7 +141,7 @@ def copy(source: Source, target: Target, deadline: Deadline, tick_s: float = 1.0
     ):
         words += [f"--digestfile={digest.name}", str(source.reference), str(target.reference)]
         update = _updates(source, target, progress)
-        _require_success(source, _run(_argv(source, words), deadline, update, tick_s))
+        _require_success(source, _run(argv(source, words), deadline, update, tick_s))
         return digest.read().strip()
 
 
@@ -144,10 +155,10 @@ def _updates(source: Source, target: Target, progress: TransferProgress) -> Call
 
 
 def _run(
-    argv: list[str], deadline: Deadline, update: Callable[[], None], tick_s: float
+    words: list[str], deadline: Deadline, update: Callable[[], None], tick_s: float
 ) -> tuple[int, str]:
     """Run skopeo, with an `update` per tick and at the end; return its status and stderr."""
-    with process.start(argv) as child:
+    with process.start(words) as child:
         while True:
             try:
                 _, stderr = child.communicate(timeout=min(tick_s, deadline.remaining_s))
@@ -155,7 +166,7 @@ def _run(
                 update()
                 if deadline.is_over:
                     raise DeadlineError(
-                        shlex.join(argv), deadline.limit_s, "still running",
+                        shlex.join(words), deadline.limit_s, "still running",
                         "Check the network and the registry.",
                     ) from exc  # fmt: skip
             else:
@@ -165,20 +176,25 @@ def _run(
 
 def _skopeo(source: Source, words: list[str], deadline: Deadline) -> str:
     archive.require_safe(source.reference, deadline)
-    done = process.run(_argv(source, words), deadline, check=False)
+    done = process.run(argv(source, words), deadline, check=False)
     _require_success(source, (done.status, done.stderr))
     return done.stdout
 
 
-def _argv(source: Source, words: list[str]) -> list[str]:
+def argv(source: Source, words: Sequence[str]) -> list[str]:
+    """Return the command line for skopeo with `words`, for the architecture of `source`."""
     return ["skopeo", f"--override-arch={source.go_arch}", "--override-os=linux", *words]
 
 
 def _require_success(source: Source, ended: tuple[int, str]) -> None:
     status, stderr = ended
     if status != 0:
-        problem = decisive_line(stderr)
-        raise InputError(str(source.reference), problem, _remedy(problem))
+        raise refusal(source, decisive_line(stderr))
+
+
+def refusal(source: Source, problem: str) -> InputError:
+    """Return the error for an image that skopeo cannot read, with a remedy for `problem`."""
+    return InputError(str(source.reference), problem, _remedy(problem))
 
 
 def decisive_line(stderr: str) -> str:
@@ -193,6 +209,6 @@ def decisive_line(stderr: str) -> str:
 def _remedy(problem: str) -> str:
     low = problem.lower()
     for signs, remedy in _REMEDIES:
-        if any(sign in low for sign in signs):
+        if signs.search(low):
             return remedy
     return "Run `skopeo inspect` with the same reference to see more."
