@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.model.errors import InputError
-from harness.model.version import numbers, openshift_version, parse, parsed
+from harness.model.version import Scheme, numbers, openshift_version, parse, parsed
 
 SCHEMES = [
     ("9.6.20250203-0", None, "9.6", date(2025, 2, 3)),
@@ -74,3 +76,82 @@ def test_openshift_version_of_a_release(text: str, ocp: str | None) -> None:
 
 def test_numbers_order_versions() -> None:
     assert numbers("4.9") < numbers("4.18") < numbers("5.0")
+
+
+@pytest.mark.parametrize(
+    ("text", "scheme"),
+    [
+        ("9.6.20250203-0", Scheme.RHEL), ("10.0.20251103-dev0", Scheme.RHEL),
+        ("418.94.202410090804-0", Scheme.JOINED), ("43.82.202102081639.0", Scheme.JOINED),
+        ("4.21-9.6-202602041851-node-image", Scheme.TAG),
+        ("4.21.9.6.202602041851-0", Scheme.BUILD_ID),
+        ("9.20240920.0", Scheme.EARLY_STREAM), ("44.20260720.1.1", Scheme.FEDORA),
+    ],
+)  # fmt: skip
+def test_scheme_is_recognised(text: str, scheme: Scheme) -> None:
+    assert parse(text).scheme is scheme
+
+
+def test_joined_rhel_10_has_two_digits() -> None:
+    assert parse("419.101.202503121539-0").rhel == "10.1"
+    assert parse("419.10.202503121539-0").rhel == "10"
+
+
+def test_openshift_version_is_an_error_where_it_cannot_be_derived() -> None:
+    assert parse("418.94.202410090804-0").openshift == "4.18"
+    with pytest.raises(InputError, match="without an OpenShift part"):
+        _ = parse("9.8.20260403-0").openshift
+
+
+@pytest.mark.parametrize(
+    "text", ["9.6.202502032560-0", "9.6.\u0662\u0660250203-0", "9.6.20250203-0\n"]
+)
+def test_times_and_digits_are_real(text: str) -> None:
+    assert parsed(text) is None
+
+
+DAYS = st.dates(date(2019, 1, 1), date(2099, 12, 31))
+OCP = st.tuples(st.integers(3, 9), st.integers(0, 99))
+RHEL_MINOR = st.tuples(st.sampled_from([8, 9, 10, 11]), st.integers(0, 19))
+CLOCKS = st.times().map(lambda at: at.replace(second=0, microsecond=0))
+BUILDS = st.integers(0, 99)
+
+
+def dotted(pair: tuple[int, int]) -> str:
+    return f"{pair[0]}.{pair[1]}"
+
+
+@given(RHEL_MINOR, DAYS, st.none() | CLOCKS, st.sampled_from(["", "dev", "wip"]), BUILDS)
+def test_rhel_versions_round_trip(
+    rhel: tuple[int, int], day: date, at: time | None, kind: str, build: int
+) -> None:
+    clock = f"{at:%H%M}" if at else ""
+
+    version = parse(f"{dotted(rhel)}.{day:%Y%m%d}{clock}-{kind}{build}")
+
+    assert (version.rhel, version.built, version.at) == (dotted(rhel), day, at)
+    assert (version.build, version.ocp) == (f"{kind}{build}", None)
+
+
+@given(OCP, RHEL_MINOR, DAYS, CLOCKS, BUILDS, st.sampled_from("-."))
+def test_versions_with_openshift_round_trip(
+    ocp: tuple[int, int], rhel: tuple[int, int], day: date, at: time, build: int, dot: str
+) -> None:
+    stamp = f"{day:%Y%m%d}{at:%H%M}"
+    joined = f"{ocp[0]}{ocp[1]}.{rhel[0]}{rhel[1]}"
+    if rhel[0] < 10 or rhel[1] < 10:  # three digits at most
+        version = parse(f"{joined}.{stamp}{dot}{build}")
+        assert (version.scheme, version.build) == (Scheme.JOINED, str(build))
+        assert (version.ocp, version.rhel) == (dotted(ocp), dotted(rhel))
+    tag = parse(f"{dotted(ocp)}-{dotted(rhel)}-{stamp}-node-image")
+    built = parse(f"{dotted(ocp)}.{dotted(rhel)}.{stamp}-{build}")
+    for found in (tag, built):
+        assert (found.ocp, found.rhel) == (dotted(ocp), dotted(rhel))
+        assert (found.built, found.at) == (day, at)
+
+
+@given(st.text(max_size=40) | st.text("0123456789.-devnoima", max_size=40))
+def test_any_text_is_a_version_or_an_error(text: str) -> None:
+    found = parsed(text)
+
+    assert found is None or (str(found) == text and text.isascii())

@@ -1,0 +1,92 @@
+"""Versions of one scheme have an order, others have none; Semantic Versioning differs."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.model.errors import InputError
+from harness.model.version import Scheme, Version, parse
+from harness.model.version_order import (
+    compare,
+    order_key,
+    semver_disagrees,
+    semver_key,
+    sorted_by_order,
+)
+
+ORDERED = [
+    ["9.4.202409090849-0", "9.6.20250203-0", "9.6.20250203-1", "9.6.20250203-10",
+     "9.6.20260327-0", "9.8.20260403-0", "10.0.20251103-dev0", "10.0.20251103-dev2",
+     "10.0.20251103-dev10", "10.0.20251103-wip1", "10.0.20251103-0", "10.2.20260405-0"],
+    ["43.82.202102081639.0", "49.84.202109102026-0", "413.86.202212021619-0",
+     "413.92.202302130811-0", "418.94.202410090804-0", "419.94.202412101440-0"],
+    ["4.9-8.4-202109102026", "4.21-9.6-202602041851-node-image", "4.21.9.6.202602041851-1",
+     "4.21-10.2-202601041851-node-image", "5.1.10.2.202609041851-0"],
+    ["39.20231101.3.0", "44.20260707.3.1", "44.20260720.1.1", "44.20260720.2.0"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("texts", ORDERED, ids=lambda texts: str(texts[0]))
+def test_versions_of_one_scheme_are_ordered(texts: list[str]) -> None:
+    for older, newer in pairwise(map(parse, texts)):
+        assert (compare(older, newer), compare(newer, older)) == (-1, 1)
+    (found,) = sorted_by_order(map(parse, reversed(texts))).values()
+    assert [version.text for version in found] == texts
+
+
+def test_tag_and_the_build_id_made_of_it_are_equal() -> None:
+    assert compare(parse("4.21-9.6-202602041851-node-image"), parse("4.21.9.6.202602041851-0")) == 0
+
+
+@pytest.mark.parametrize("other", ["418.94.202410090804-0", "44.20260720.1.1", "9.20240920.0"])
+def test_schemes_without_a_common_order_are_refused(other: str) -> None:
+    with pytest.raises(InputError, match="have no order"):
+        compare(parse("9.6.20250203-0"), parse(other))
+    assert len(sorted_by_order(map(parse, ["9.6.20250203-0", other]))) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "is_semver"),
+    [
+        ("9.6.20250203-0", True), ("10.0.20251103-dev0", True), ("418.94.202410090804-0", True),
+        ("43.82.202102081639.0", False), ("4.21-9.6-202602041851-node-image", False),
+        ("4.21.9.6.202602041851-0", False), ("9.20240920.0", True), ("44.20260720.1.1", False),
+        ("9.06.20250203-0", False), ("9.6.20250203-00", False),
+    ],
+)  # fmt: skip
+def test_some_are_semantic_versions(text: str, is_semver: bool) -> None:
+    assert (semver_key(parse(text)) is not None) is is_semver
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "disagrees"),
+    [
+        ("10.0.20251103-dev0", "10.0.20251103-0", True),
+        ("10.0.20251103-dev10", "10.0.20251103-dev2", True),
+        ("9.6.20250203-9", "9.6.20250203-10", False),
+        ("9.4.202409090849-0", "9.4.20250203-0", True),
+        ("44.20260720.1.1", "44.20260720.2.0", False),
+    ],
+)
+def test_semantic_versioning_may_disagree(one: str, other: str, disagrees: bool) -> None:
+    assert semver_disagrees(parse(one), parse(other)) is disagrees
+
+
+NODE = st.from_regex(
+    r"\A(4|5)\.([0-9]|1[0-9])(-(9\.[46]|10\.2)-20260[12]0[12]1851(-node-image)?"
+    r"|\.(9\.[46]|10\.2)\.20260[12]0[12]1851-(dev)?[0-9])\Z"
+).map(parse)
+
+
+@given(NODE, NODE, NODE)
+def test_the_order_is_total(a: Version, b: Version, c: Version) -> None:
+    assert {a.scheme, b.scheme, c.scheme} <= {Scheme.TAG, Scheme.BUILD_ID}
+
+    assert compare(a, b) == -compare(b, a)
+    if compare(a, b) <= 0 and compare(b, c) <= 0:
+        assert compare(a, c) <= 0
+    assert (compare(a, b) == 0) is (order_key(a) == order_key(b))
