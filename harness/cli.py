@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from harness import doctor
+from harness import contract_cli, doctor
 from harness.folders import cache_dir
 from harness.machine import acceleration
 from harness.machine.domain.emulator import find_emulator
@@ -260,3 +260,6 @@ def _reported_errors(kind: type[click.ClickException] = click.ClickException) ->
         yield
     except HarnessError as exc:
         raise kind(str(exc)) from exc
+
+
+contract_cli.register(main)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import click
 
+from harness.commands import version
+
 
 def register(main: click.Group) -> None:
     """Add the commands to `node-image`."""
+    main.add_command(version.explain)

@@ -1,0 +1,1 @@
+"""The commands of `node-image` that compare images, versions and streams."""

@@ -1,0 +1,38 @@
+"""The JSON of the contract's commands has a schema in the docs, and each document keeps to it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from goldens import Golden
+from jsonschema import Draft202012Validator
+
+from harness.contract import document, version_document
+from harness.contract.document import Document, json_text
+from harness.contract.version_document import Versions
+from harness.model.version import parse
+
+SCHEMA = Path(__file__).parents[2] / "docs" / "contract.schema.json"
+KINDS = (Versions,)
+EXAMPLES = (
+    version_document.document(
+        [parse("9.6.20250203-0"), parse("44.20260720.1.1"), parse("418.94.202410090804-0")]
+    ),
+)
+
+
+def test_schema_in_docs_is_up_to_date(golden: Golden) -> None:
+    golden(SCHEMA, document.schema_text(*KINDS))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: type(example).__name__)
+def test_documents_keep_to_the_schema(example: Document) -> None:
+    validator = Draft202012Validator(json.loads(SCHEMA.read_text()))
+    found = json.loads(json_text(example))
+
+    assert found["schema"] == document.SCHEMA
+    assert list(validator.iter_errors(found)) == []
+    assert list(validator.iter_errors({**found, "schema": 2}))
+    assert list(validator.iter_errors({**found, "command": "other"}))
