@@ -252,3 +252,13 @@ def test_link_with_a_size_has_no_content() -> None:
     layer = header("link", tarfile.SYMTYPE, b"1000", "target") + header("next") + END
 
     assert names(layer) == ["link", "next"]
+
+
+def test_extended_attributes_keep_their_bytes() -> None:
+    capability = b"\x01\0\0\x02\0\x20\0\0" + bytes(12)
+    layer = pax((b"SCHILY.xattr.security.capability", capability)) + header() + END
+
+    ((member, _),) = members(io.BytesIO(layer), SUBJECT, deadline())
+
+    text = member.pax_headers["SCHILY.xattr.security.capability"]
+    assert text.encode("utf-8", "surrogateescape") == capability

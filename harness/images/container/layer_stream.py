@@ -33,6 +33,7 @@ _WITHOUT_CONTENT = (
 _EXTENSIONS = (
     tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
 )  # fmt: skip
+_XATTR = b"SCHILY.xattr."
 # What tarfile and the decompressors raise for damaged or hostile bytes.
 _FAULTS = (
     *DAMAGE, OSError, OverflowError, RecursionError, ValueError, struct.error, tarfile.TarError,
@@ -201,7 +202,9 @@ def _records(content: bytes) -> dict[str, str]:
             raise _damaged("an extended header has a malformed record")
         if key.startswith(b"GNU.sparse"):
             raise _damaged("a sparse file")
-        records[_text(key)] = _text(value[:-1])
+        # Extended attributes are bytes, and may have zero bytes: file capabilities do.
+        is_bytes = key.startswith(_XATTR)
+        records[_text(key)] = _decoded(value[:-1]) if is_bytes else _text(value[:-1])
         at = end
     return records
 
@@ -216,7 +219,11 @@ def _number(records: Mapping[str, str], key: str, default: int) -> int:
 
 
 def _text(field: bytes) -> str:
-    return field.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+    return _decoded(field.partition(b"\0")[0])
+
+
+def _decoded(field: bytes) -> str:
+    return field.decode("utf-8", "surrogateescape")
 
 
 def _padded(size_bytes: int) -> int:
