@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from installer_bootstrap import NEWER, OLDER, POD, Age, bootstrap_ign, single_node_ign
+from installer_bootstrap import INSTALLERS, POD, Installer, bootstrap_ign, single_node_ign
 
 from harness.cluster.release_payload import ReleasePayload
 from harness.model.clock import Deadline, NotYet, wait_for
@@ -41,15 +41,15 @@ def with_single_node(given: Inputs, release: ReleasePayload, disk: str) -> Input
     return replace(given, bootstrap_ignition=document)
 
 
-@pytest.mark.parametrize("age", [NEWER, OLDER], ids=["newer", "older"])
+@pytest.mark.parametrize("installer", INSTALLERS, ids=lambda installer: installer.release)
 def test_installers_config_makes_a_node(
-    age: Age,
+    installer: Installer,
     node_image_rig: Rig,
     node_image_inputs: Inputs,
     release: ReleasePayload,
     guest_deadline: Callable[[float], Deadline],
 ) -> None:
-    inputs = replace(node_image_inputs, bootstrap_ignition=bootstrap_ign(release, age))
+    inputs = replace(node_image_inputs, bootstrap_ignition=bootstrap_ign(release, installer))
 
     with play(Catalogue().named("ipi_bootstrap"), node_image_rig, inputs) as nodes:
         node = nodes.only
@@ -62,7 +62,9 @@ def test_installers_config_makes_a_node(
     assert not found, "\n".join(finding.render() for finding in found)
     record = _record(node_image_rig, "ipi_bootstrap")
     assert release.release_pull_spec in record["installer"]
-    assert ("KillMode=none" in record["installer"]) is age.is_newer
+    assert ("KillMode=none" in record["installer"]) is installer.is_finish_spared
+    assert ("sshd restarted" in record["installer"]) is installer.restarts_sshd
+    assert installer.live in record["installer"]
     assert [one["rule"] for one in record["sightings"]] == []
     assert "missing" not in record["installer"]
     assert {"overlay-pull", "overlay-apply", "login"} <= _ended(record)

@@ -3,14 +3,15 @@
 The single node's is `bootstrap_ign` and what brings it to its disk, where the config of the disk
 comes of a machine-config server as it would of the cluster's.
 
-The newer one is as of installer 4.20, the older one as of the first releases that had live-apply.
-
-Source: openshift/installer pkg/asset/ignition/bootstrap/common.go
+Each installer has the texts of its release. Source: openshift/installer
+pkg/asset/ignition/bootstrap/common.go and data/data/bootstrap on the branches release-4.18,
+release-4.19, release-4.21 and main (4.22).
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from string import Template
 
@@ -30,61 +31,92 @@ POD = "bootstrap-pod"
 """The static pod that bootkube passes to kubelet."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Age:
-    """The differences between installers."""
+_ETCD = '.containers[] | select(.metadata.name == "etcd")'
 
-    is_newer: bool
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installer:
+    """The differences between the installers of releases.
+
+    `is_finish_spared`: the isolate does not kill the unit that asks for it. `live` is where a live
+    system keeps the node image.
+    """
+
+    release: str
+    has_live_apply: bool = True
+    is_finish_spared: bool = False
+    restarts_sshd: bool = False
+    has_pause_flag: bool = False
+    live: str = "/var/ostreecontainer"
+
+    @property
+    def tmpfs_unit(self) -> str:
+        """The name of the mount of `live`, as systemd escapes it."""
+        return self.live.removeprefix("/").replace("-", r"\x2d").replace("/", "-") + ".mount"
 
     def words(self, release: str) -> dict[str, str]:
         """Return the values for the templates."""
-        new = self.is_newer
         flag = ' \\\n    --pod-infra-container-image="$MACHINE_CONFIG_INFRA_IMAGE"'
         return {
-            "release": release, "pod": POD,
-            "live": "/var/ostreecontainer" if new else "/var/ostree-container",
-            "after": " var-ostreecontainer.mount" if new else "",
-            "wants": "Wants=var-ostreecontainer.mount\n" if new else "",
-            "finished": "Node image overlay complete; going on" if new else "All is in place",
-            "kill_mode": "KillMode=none" if new else "",
-            "on": "Currently on CoreOS version" if new else "This system is",
+            "release": release, "pod": POD, "live": self.live,
+            "after": f" {self.tmpfs_unit}", "wants": f"Wants={self.tmpfs_unit}\n",
+            "finished": "Node image overlay complete; switching back to multi-user.target",
+            "kill_mode": "KillMode=none" if self.is_finish_spared else "",
+            "on": "Currently on CoreOS version",
             "target": "Target node image is",
-            "checking_out": "Checking out node image content" if new else "Now the checkout",
-            "overlaying": "Overlaying node image content" if new else "Now the mounts",
-            "sshd": "systemctl --no-block try-restart sshd.service" if new else "",
-            "pause_flag": "" if new else flag,
-            "pause_step": "" if new else "ExecStartPre=/usr/local/bin/kubelet-pause-image.sh",
+            "checking_out": "Checking out node image content",
+            "overlaying": "Overlaying node image content",
+            "sshd": "systemctl --no-block try-restart sshd.service" if self.restarts_sshd else "",
+            "pause_flag": flag if self.has_pause_flag else "",
+            "pause_step": (
+                "ExecStartPre=/usr/local/bin/kubelet-pause-image.sh" if self.has_pause_flag else ""
+            ),
         }  # fmt: skip
 
 
-NEWER = Age(is_newer=True)
-OLDER = Age(is_newer=False)
+INSTALLER_4_18 = Installer(release="4.18", has_live_apply=False, has_pause_flag=True)
+INSTALLER_4_19 = Installer(release="4.19", has_pause_flag=True, live="/var/ostree-container")
+INSTALLER_4_21 = Installer(release="4.21")
+NEWEST = Installer(release="main", is_finish_spared=True, restarts_sshd=True)
+INSTALLERS = (INSTALLER_4_19, INSTALLER_4_21, NEWEST)
+"""Those that live-apply; the older one is refused."""
 
 
-def bootstrap_ign(release: ReleasePayload, age: Age = NEWER) -> Document:
+def bootstrap_ign(release: ReleasePayload, installer: Installer = NEWEST) -> Document:
     """Return a bootstrap config that pulls `release`."""
-    words = age.words(release.release_pull_spec)
-    tmpfs = {"var-ostreecontainer.mount": texts.TMPFS} if age.is_newer else {}
-    pause = {} if age.is_newer else {"kubelet-pause-image.sh": texts.PAUSE_SCRIPT}
+    words = installer.words(release.release_pull_spec)
+    pause = {"kubelet-pause-image.sh": texts.PAUSE_SCRIPT} if installer.has_pause_flag else {}
+    scripts = {**_SCRIPTS, **pause, **(_LIVE_SCRIPTS if installer.has_live_apply else {})}
     return Config(
         files=(
-            _file("/etc/systemd/system-generators/node-image-overlay-generator", texts.GENERATOR),
             *(
                 _file(f"/usr/local/bin/{name}", _filled(text, words))
-                for name, text in {**_SCRIPTS, **pause}.items()
+                for name, text in scripts.items()
             ),
-            *(
-                _file(f"/etc/systemd/system/{name}", _filled(text, words), _PRIVATE)
-                for name, text in {**_PLAIN_UNITS, **tmpfs}.items()
-            ),
+            *(_live_apply(installer, words) if installer.has_live_apply else ()),
             _file("/root/.docker/config.json", '{"auths": {}}\n', _PRIVATE),
             _file("/opt/openshift/manifests/cluster-config.yaml", "kind: ConfigMap\n", 0o644),
+            *(
+                _file(f"/opt/openshift/tls/journal-gatewayd.{kind}", "none\n", _PRIVATE)
+                for kind in ("crt", "key")
+            ),
         ),
         units=tuple(
-            Unit(name=name, contents=_filled(text, words), enabled="[Install]" in text or None)
+            Unit(
+                name=name, contents=_filled(text, words) if text else None,
+                enabled=True if name in _ENABLED else None,
+            )
             for name, text in _UNITS.items()
         ),
     ).to_document()  # fmt: skip
+
+
+def _live_apply(installer: Installer, words: dict[str, str]) -> Iterator[File]:
+    """Yield the generator, and the units that the installer writes as plain files."""
+    generator = "/etc/systemd/system-generators/node-image-overlay-generator"
+    yield _file(generator, texts.GENERATOR)
+    for name, text in {**_PLAIN_UNITS, installer.tmpfs_unit: texts.TMPFS}.items():
+        yield _file(f"/etc/systemd/system/{name}", _filled(text, words), _PRIVATE)
 
 
 def single_node_ign(
@@ -93,7 +125,7 @@ def single_node_ign(
     """Return a config of a single node that installs itself to `disk`, and pivots there."""
     certificate = issue((LOOPBACK,), ("localhost",))
     served = machine_config_server({"master": _master(node_image, pause_image)}, certificate)
-    words = {"pod": POD, "disk": disk}
+    words = {"pod": POD, "disk": disk, "etcd": _ETCD}
     in_place = Config(
         files=(
             *(
@@ -132,11 +164,16 @@ _PLAIN_UNITS = {
     "node-image-overlay.service": texts.OVERLAY_UNIT,
     "node-image-finish.service": texts.FINISH_UNIT,
 }
+_LIVE_SCRIPTS = {
+    "node-image-pull.sh": texts.PULL_SCRIPT,
+    "node-image-overlay.sh": texts.OVERLAY_SCRIPT,
+}
 _SCRIPTS = {
     "release-image.sh": texts.RELEASE_LIBRARY,
     "release-image-download.sh": texts.RELEASE_SCRIPT,
-    "node-image-pull.sh": texts.PULL_SCRIPT,
-    "node-image-overlay.sh": texts.OVERLAY_SCRIPT,
+    "bootstrap-service-record.sh": texts.RECORD_LIBRARY,
+    "approve-csr.sh": texts.APPROVE_SCRIPT,
+    "report-progress.sh": texts.PROGRESS_SCRIPT,
     "crio-configure.sh": texts.CRIO_SCRIPT,
     "kubelet.sh": texts.KUBELET_SCRIPT,
     "bootkube.sh": texts.BOOTKUBE_SCRIPT,
@@ -151,7 +188,18 @@ _UNITS = {
     "crio-configure.service": texts.CRIO_UNIT,
     "kubelet.service": texts.KUBELET_UNIT,
     "bootkube.service": texts.BOOTKUBE_UNIT,
+    "approve-csr.service": texts.APPROVE_UNIT,
+    "progress.service": texts.PROGRESS_UNIT,
+    "chown-gatewayd-key.service": texts.CHOWN_UNIT,
+    "systemd-journal-gatewayd.socket": "",
 }
+# bootkube and crio-configure are wanted by others. Source: common.go, enabledServices.
+_ENABLED = frozenset(
+    {
+        *("kubelet.service", "approve-csr.service", "progress.service"),
+        *("chown-gatewayd-key.service", "systemd-journal-gatewayd.socket"),
+    }
+)
 
 
 def _filled(text: str, words: dict[str, str]) -> str:

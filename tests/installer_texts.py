@@ -54,11 +54,13 @@ $kill_mode
 """
 TMPFS = """\
 [Unit]
+Requires=run-ephemeral.mount
+After=run-ephemeral.mount
 ConditionPathExists=/run/ostree-live
 
 [Mount]
 What=tmpfs
-Where=/var/ostreecontainer
+Where=$live
 Type=tmpfs
 Options=size=5G
 """
@@ -103,6 +105,7 @@ repo=/ostree/repo
 checkout=$$repo/tmp/node-image
 links=(--require-hardlinks)
 if [[ -e /run/ostree-live ]]; then
+    echo 'In live environment; creating temporary repo to pull node image'
     repo=$live/repo
     checkout=$live/checkout
     links=()
@@ -111,6 +114,7 @@ if [[ -e /run/ostree-live ]]; then
 else
     mount -o remount,rw /sysroot
 fi
+echo "Pulling $$image"
 until ostree container image pull --authfile /root/.docker/config.json "$$repo" \\
         "ostree-unverified-image:docker://$$image"; do
     echo 'Failed to fetch release image; retrying...'
@@ -123,6 +127,10 @@ kept=$$(ostree admin config-diff | cut --fields=5 --delimiter=' ' | sed 's,^,/us
 echo "$checking_out"
 ostree checkout --repo "$$repo" "$${links[@]}" --skip-list=<(echo "$$kept") \\
     coreos/node-image "$$checkout"
+if grep --quiet coreos.liveiso= /proc/cmdline; then
+    echo 'Deleting temporary repo'
+    rm --recursive --force "$$repo"
+fi
 """
 OVERLAY_SCRIPT = """\
 #!/bin/bash
@@ -163,6 +171,73 @@ RemainAfterExit=true
 
 [Install]
 RequiredBy=crio.service
+"""
+RECORD_LIBRARY = """\
+# Sourced: units say what they do. Only bash knows a nameref.
+record() {
+    local -n said=$$1
+    echo "stage: $$said"
+}
+stage=start
+record stage
+"""
+CHOWN_UNIT = """\
+[Unit]
+Description=Change ownership of journal-gatewayd.key
+Before=systemd-journal-gatewayd.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh -c ". /usr/local/bin/bootstrap-service-record.sh; \
+getent passwd systemd-journal-gateway &>/dev/null || useradd -r systemd-journal-gateway; \
+chown systemd-journal-gateway: /opt/openshift/tls/journal-gatewayd.{crt,key}"
+
+[Install]
+WantedBy=multi-user.target
+"""
+APPROVE_SCRIPT = """\
+#!/usr/bin/env bash
+echo 'Approving all CSR requests until bootstrapping is complete...'
+until [ -f /opt/openshift/.bootkube.done ]; do
+    sleep 5
+done
+"""
+APPROVE_UNIT = """\
+[Unit]
+Description=Approve CSRs during bootstrap phase
+Wants=bootkube.service
+After=bootkube.service
+
+[Service]
+ExecStart=/usr/local/bin/approve-csr.sh /opt/openshift/auth/kubeconfig
+Restart=on-failure
+RestartSec=5s
+
+[Install]
+WantedBy=multi-user.target
+"""
+PROGRESS_SCRIPT = """\
+#!/usr/bin/env bash
+echo 'Waiting for bootstrap to complete...'
+until [ -f /opt/openshift/.bootkube.done ]; do
+    sleep 5
+done
+echo 'Reporting install progress...'
+"""
+PROGRESS_UNIT = """\
+[Unit]
+Description=Report the completion of the cluster bootstrap process
+Wants=bootkube.service
+After=bootkube.service
+
+[Service]
+ExecStart=/usr/local/bin/report-progress.sh /opt/openshift/auth/kubeconfig bootstrap-complete
+Restart=on-failure
+RestartSec=5s
+
+[Install]
+WantedBy=multi-user.target
 """
 PAUSE_SCRIPT = """\
 #!/usr/bin/env bash
@@ -236,9 +311,6 @@ WorkingDirectory=/opt/openshift
 ExecStart=/usr/local/bin/bootkube.sh
 Restart=on-failure
 RestartSec=5s
-
-[Install]
-WantedBy=multi-user.target
 """
 IN_PLACE_BOOTKUBE_SCRIPT = """\
 #!/usr/bin/env bash
@@ -253,7 +325,7 @@ cat >/etc/kubernetes/manifests/etcd-member-pod.yaml <<END
  "spec": {"hostNetwork": true, "automountServiceAccountToken": false,
   "containers": [{"name": "etcd", "image": "$$image", "imagePullPolicy": "IfNotPresent"}]}}
 END
-until crictl ps | grep etcd; do
+until crictl ps --state running -o json | jq --exit-status '$etcd' >/dev/null; do
     echo 'No pod yet. Retrying in 5 seconds...'
     sleep 5
 done
@@ -267,7 +339,7 @@ set -euoE pipefail
 if [ ! -f stop-etcd.done ]; then
     echo 'Stop etcd static pod by moving the manifest'
     mv /etc/kubernetes/manifests/etcd-member-pod.yaml /etc/kubernetes
-    until ! crictl ps | grep etcd; do
+    until ! crictl ps --state running -o json | jq --exit-status '$etcd' >/dev/null; do
         echo 'Waiting for etcd to go down'
         sleep 5
     done
