@@ -4,6 +4,7 @@ import gzip
 import io
 import lzma
 import os
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,6 +52,30 @@ def test_several_streams_in_one_file_are_read_to_the_last(kind: str, tmp_path: P
     pack = PACKERS[kind]
 
     assert unpacked(tmp_path, pack(DISK) + pack(b"tail")).read_bytes() == DISK + b"tail"
+
+
+def test_padding_with_zeros_is_accepted_at_the_end(tmp_path: Path) -> None:
+    assert unpacked(tmp_path, PACKERS["xz"](DISK) + bytes(8)).read_bytes() == DISK
+    assert unpacked(tmp_path, PACKERS["gzip"](DISK) + bytes(70_000)).read_bytes() == DISK
+
+
+def test_anything_else_after_the_end_is_refused(kind: str, tmp_path: Path) -> None:
+    for garbage in (b"garbage", bytes(99_999) + b"garbage", PACKERS[kind](DISK)[:9]):
+        with pytest.raises(InputError, match="damaged or truncated compressed data"):
+            unpacked(tmp_path, PACKERS[kind](DISK) + garbage)
+
+
+def test_xz_that_needs_gigabytes_of_memory_is_refused(tmp_path: Path) -> None:
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0}]
+    packed = bytearray(lzma.compress(DISK, filters=filters))
+    # The dictionary of 4 GiB less a byte, and the sum of the header. Source: xz-file-format 5.3.1
+    size = (packed[12] + 1) * 4
+    at = packed.index(b"\x21\x01", 12) + 2
+    packed[at] = 40
+    packed[12 + size - 4 : 12 + size] = zlib.crc32(packed[12 : 12 + size - 4]).to_bytes(4, "little")
+
+    with pytest.raises(InputError, match="Memory usage limit exceeded"):
+        unpacked(tmp_path, bytes(packed))
 
 
 @pytest.mark.parametrize("cut", [1, 5, 60_000])

@@ -7,6 +7,7 @@ import io
 import lzma
 import tarfile
 from collections.abc import Callable
+from typing import IO, cast
 
 import pytest
 import zstandard
@@ -56,6 +57,16 @@ def pax(*records: tuple[bytes, bytes]) -> bytes:
     return part(tarfile.XHDTYPE, b"".join(record(*one) for one in records))
 
 
+class Pipe:
+    """Can be read, but not sought in."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = io.BytesIO(content)
+
+    def read(self, size: int) -> bytes:
+        return self._content.read(min(size, 1000))
+
+
 class Counted(io.BytesIO):
     """Counts what is read of it."""
 
@@ -93,7 +104,8 @@ def test_members_and_contents_are_read(pack: Callable[[bytes], bytes], form: int
         tar.addfile(link)
 
     found = {}
-    for member, layer in members(io.BytesIO(pack(packed.getvalue())), SUBJECT, deadline()):
+    stream = cast("IO[bytes]", Pipe(pack(packed.getvalue())))
+    for member, layer in members(stream, SUBJECT, deadline()):
         file = layer.extractfile(member)
         found[member.name] = member.linkname if file is None else file.read()
 
@@ -136,12 +148,16 @@ def test_link_is_not_followed_through_the_layer() -> None:
         pax((b"size", b"1e3")) + header(),
         pax((b"size", "٣".encode())) + header(),
         pax((b"uid", b"9" * 5000)) + header(),
+        pax((b"mtime", b"9" * 400)) + header(),
         header(size=BASE_256),
         header(size=MINUS_BASE_256),
         header(size=b"-1"),
         header(size=b"777777777777"),
     ],
-    ids=["pax", "pax-minus", "pax-float", "pax-arabic", "uid", "base-256", "minus", "octal", "big"],
+    ids=[
+        "pax", "pax-minus", "pax-float", "pax-arabic", "uid", "mtime", "base-256", "minus",
+        "octal", "big",
+    ],
 )  # fmt: skip
 def test_implausible_size_is_refused(layer: bytes) -> None:
     assert "implausible" in problem_of(layer + END)
@@ -196,6 +212,7 @@ def test_global_header_is_ignored_as_on_the_node() -> None:
         (header(kind=b"Z"), "unknown kind b'Z'"),
         (pax((b"GNU.sparse.major", b"1")) + header(), "a sparse file"),
         (pax((b"GNU.sparse.map", b"1" * 9000)) + header(), "a sparse file"),
+        (pax((b"path", b"a\0b")) + header(), "a path with a zero byte"),
     ],
 )
 def test_kind_that_no_layer_needs_is_refused(layer: bytes, problem: str) -> None:
@@ -211,7 +228,7 @@ def test_kind_that_no_layer_needs_is_refused(layer: bytes, problem: str) -> None
         (bytes(BLOCK) + header("hidden") + END, "a member follows a zero block"),
         (part(b"0", b"a" * 5000)[:2000], "it is truncated"),
         (gzip.compress(part(b"0", bytes(5000)))[:-9], "unreadable layer"),
-        (gzip.compress(part(b"0", bytes(5000)))[:-8] + bytes(8), "CRC check failed"),
+        (gzip.compress(part(b"0", bytes(5000)))[:-8] + bytes(8), "incorrect data check"),
         (lzma.compress(part(b"0", bytes(5000)))[:-9], "unreadable layer"),
         (zstandard.compress(part(b"0", bytes(5000)))[:-3], "unreadable layer"),
         (b"\x1f\x8b" + b"\xff" * 600, "unreadable layer"),
@@ -262,3 +279,17 @@ def test_extended_attributes_keep_their_bytes() -> None:
 
     text = member.pax_headers["SCHILY.xattr.security.capability"]
     assert text.encode("utf-8", "surrogateescape") == capability
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, zstandard.compress])
+def test_deadline_ends_frames_without_content(pack: Callable[[bytes], bytes]) -> None:
+    with pytest.raises(DeadlineError, match="a layer is being decompressed"):
+        names(pack(b"") * 60_000, Deadline.after(60, RunningClock()))
+
+
+def test_time_of_an_extended_header_is_used() -> None:
+    layer = pax((b"mtime", b"1700000000.5")) + header() + END
+
+    ((member, _),) = members(io.BytesIO(layer), SUBJECT, deadline())
+
+    assert member.mtime == 1700000000.5

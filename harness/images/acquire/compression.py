@@ -1,14 +1,18 @@
-"""Compressed files: gzip, xz and zstd, detected by their first bytes and not by their names."""
+"""Compressed files: gzip, xz and zstd, detected by their first bytes and not by their names.
+
+The readers of Python's library take whatever follows an xz stream for its end, allocate as much as
+a header asks for, and read names in gzip headers byte by byte. So the decompressors are used here.
+"""
 
 from __future__ import annotations
 
-import gzip
 import io
 import lzma
 import zlib
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, BinaryIO, Protocol, cast
 
 import zstandard
 
@@ -18,11 +22,16 @@ from harness.model.errors import DeadlineError, InputError
 
 # Small pieces bound the memory: a zstd block of 4 bytes can stand for 128 KiB of zeros.
 _ZSTD_PIECE_BYTES = 4096
+_PIECE_BYTES = 1 << 16
+_BUFFER_BYTES = 1 << 17
+# Of xz; its strongest preset, 9, needs 65 MiB.
+_MAX_MEMORY_BYTES = 256 << 20
+_GZIP_WINDOW = 31  # zlib.h, inflateInit2: the largest window, with header and checksum of gzip
 _READ_BYTES = 1 << 20
 _HOLE_BYTES = 1 << 16
 _ZEROS = bytes(_HOLE_BYTES)
 
-DAMAGE = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zstandard.ZstdError)
+DAMAGE = (EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError)
 """What reading a damaged or truncated stream raises."""
 
 
@@ -39,27 +48,28 @@ _MAGIC = {
     Compression.XZ: b"\xfd7zXZ\x00",
     Compression.ZSTD: b"\x28\xb5\x2f\xfd",
 }
+_MAGIC_BYTES = max(map(len, _MAGIC.values()))
 
 
 def compression_of(file: BinaryIO) -> Compression | None:
     """Return the compression of `file`, None for a plain one; rewinds it."""
     file.seek(0)
-    head = file.read(max(map(len, _MAGIC.values())))
+    head = file.read(_MAGIC_BYTES)
     file.seek(0)
     return next((kind for kind, magic in _MAGIC.items() if head.startswith(magic)), None)
 
 
 def opened(file: BinaryIO) -> IO[bytes]:
-    """Return `file` decompressed, or itself when it is plain; reading raises one of `DAMAGE`."""
-    match compression_of(file):
-        case Compression.GZIP:
-            return cast("IO[bytes]", gzip.GzipFile(fileobj=file))
-        case Compression.XZ:
-            return lzma.LZMAFile(file)
-        case Compression.ZSTD:
-            return io.BufferedReader(_ZstdFile(file))
-        case None:
-            return file
+    """Return what follows in `file` decompressed, or as it is; reading raises one of `DAMAGE`.
+
+    `file` needs no more than `read`, such as a pipe.
+    """
+    head = file.read(_MAGIC_BYTES)
+    packed = _Begun(head, file)
+    kind = next((kind for kind, magic in _MAGIC.items() if head.startswith(magic)), None)
+    if kind is None:
+        return cast("IO[bytes]", packed)
+    return io.BufferedReader(_Frames(packed, *_FRAMES[kind]), _BUFFER_BYTES)
 
 
 def decompress(
@@ -108,12 +118,86 @@ def _write_sparse(out: BinaryIO, block: bytes) -> None:
             out.write(piece)
 
 
-class _ZstdFile(io.RawIOBase):
-    """Reads every frame of a zstd file. python-zstandard's own readers accept a truncated one."""
+class _Begun:
+    """A file of which `head` has been read."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, head: bytes, file: BinaryIO) -> None:
+        self._head = head
         self._file = file
-        self._frame = _new_frame()
+
+    def read(self, size_bytes: int) -> bytes:
+        if not self._head:
+            return self._file.read(size_bytes)
+        block, self._head = self._head[:size_bytes], self._head[size_bytes:]
+        left_bytes = size_bytes - len(block)
+        return block + self._file.read(left_bytes) if left_bytes else block
+
+
+class _Frame(Protocol):
+    """One compressed stream; a file may have several, one after the other."""
+
+    @property
+    def eof(self) -> bool:
+        """Whether its end was reached."""
+
+    def feed(self, packed: bytes, size_bytes: int) -> tuple[bytes, bytes]:
+        """Return up to so many bytes decompressed, if it can be limited, and the unread rest."""
+
+
+class _Gzip:
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(_GZIP_WINDOW)
+
+    @property
+    def eof(self) -> bool:
+        return self._member.eof
+
+    def feed(self, packed: bytes, size_bytes: int) -> tuple[bytes, bytes]:
+        plain = self._member.decompress(packed, size_bytes)
+        return plain, self._member.unused_data or self._member.unconsumed_tail
+
+
+class _Xz:
+    def __init__(self) -> None:
+        self._stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MAX_MEMORY_BYTES)
+
+    @property
+    def eof(self) -> bool:
+        return self._stream.eof
+
+    def feed(self, packed: bytes, size_bytes: int) -> tuple[bytes, bytes]:
+        return self._stream.decompress(packed, size_bytes), self._stream.unused_data
+
+
+class _Zstd:
+    def __init__(self) -> None:
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+
+    @property
+    def eof(self) -> bool:
+        return self._frame.eof
+
+    def feed(self, packed: bytes, size_bytes: int) -> tuple[bytes, bytes]:
+        return self._frame.decompress(packed), self._frame.unused_data if self.eof else b""
+
+
+_FRAMES: dict[Compression, tuple[Callable[[], _Frame], int]] = {
+    Compression.GZIP: (_Gzip, _PIECE_BYTES),
+    Compression.XZ: (_Xz, _PIECE_BYTES),
+    Compression.ZSTD: (_Zstd, _ZSTD_PIECE_BYTES),
+}
+"""The decompressor of each compression, and how many bytes it gets at a time."""
+
+
+class _Frames(io.RawIOBase):
+    """Reads all frames of a file. Zeros may follow a frame, as padding; nothing else may."""
+
+    def __init__(self, file: _Begun, make: Callable[[], _Frame], piece_bytes: int) -> None:
+        self._file = file
+        self._make = make
+        self._piece_bytes = piece_bytes
+        self._frame = make()
+        self._packed = b""
         self._plain = memoryview(b"")
 
     def readable(self) -> bool:
@@ -121,23 +205,25 @@ class _ZstdFile(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         while not self._plain:
-            packed = self._frame.unused_data if self._frame.eof else b""
-            packed = packed or self._file.read(_ZSTD_PIECE_BYTES)
-            if not packed:
-                return self._end()
-            if self._frame.eof:
-                self._frame = _new_frame()
-            self._plain = memoryview(self._frame.decompress(packed))
+            if self._frame.eof and not self._begin_next():
+                return 0
+            plain, self._packed = self._frame.feed(self._packed, len(buffer))
+            self._plain = memoryview(plain)
+            if not plain and not self._packed and not self._frame.eof:
+                self._packed = self._file.read(self._piece_bytes)
+                if not self._packed:
+                    raise EOFError("no end-of-stream marker before the end of the file")
         count = min(len(buffer), len(self._plain))
         buffer[:count] = self._plain[:count]
         self._plain = self._plain[count:]
         return count
 
-    def _end(self) -> int:
-        if not self._frame.eof:
-            raise EOFError("the last zstd frame has no end")
-        return 0
-
-
-def _new_frame() -> zstandard.ZstdDecompressionObj:
-    return zstandard.ZstdDecompressor().decompressobj()
+    def _begin_next(self) -> bool:
+        """Begin the next frame, and return whether there is one."""
+        while not (packed := self._packed.lstrip(b"\0")):
+            self._packed = self._file.read(self._piece_bytes)
+            if not self._packed:
+                return False
+        self._packed = packed
+        self._frame = self._make()
+        return True

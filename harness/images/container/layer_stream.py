@@ -9,6 +9,7 @@ image specification 1.0, layer.md.
 
 from __future__ import annotations
 
+import re
 import struct
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,7 @@ _MAX_EXTENSION_BYTES = 1 << 20
 _MAX_EXTENSIONS = 8
 _READ_BYTES = 1 << 20
 _MAX_DIGITS = 12
+_TIME = re.compile(rf"-?[0-9]{{1,{_MAX_DIGITS}}}(\.[0-9]{{0,99}})?")
 
 _FILES = (tarfile.REGTYPE, tarfile.AREGTYPE)
 _WITHOUT_CONTENT = (
@@ -33,7 +35,6 @@ _WITHOUT_CONTENT = (
 _EXTENSIONS = (
     tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
 )  # fmt: skip
-_XATTR = b"SCHILY.xattr."
 # What tarfile and the decompressors raise for damaged or hostile bytes.
 _FAULTS = (
     *DAMAGE, OSError, OverflowError, RecursionError, ValueError, struct.error, tarfile.TarError,
@@ -45,15 +46,17 @@ def members(
 ) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
     """Yield the members of the layer in `packed`, which may be compressed.
 
-    A file's content can be read by `extractfile` until the next member is asked for. `subject`
-    names the image and the layer in errors, also in those of reading a content.
+    `packed` needs no more than `read`. A file's content can be read by `extractfile` until the next
+    member is asked for. `subject` names the image and the layer in errors, also in those of reading
+    a content. A member's `pax_headers` have values with surrogates for what is not UTF-8.
 
     Raises:
         InputError: the layer is damaged, truncated, or says implausible things.
         DeadlineError: the deadline has passed.
     """
     try:
-        stream = _Bounded(opened(cast("BinaryIO", packed)), subject, deadline)
+        timed = cast("BinaryIO", _Timed(packed, subject, deadline))
+        stream = _Bounded(opened(timed), subject, deadline)
         with _Archive(
             fileobj=cast("Any", stream), mode="r", tarinfo=_Member, encoding="utf-8"
         ) as layer:
@@ -67,6 +70,21 @@ def members(
 def _unreadable(subject: str, reason: object) -> InputError:
     problem = f"unreadable layer: {reason or type(reason).__name__}"
     return InputError(subject, problem, "Pull or push the image again.")
+
+
+class _Timed:
+    """What the decompressor reads. Empty frames can follow each other without a byte of content."""
+
+    def __init__(self, packed: IO[bytes], subject: str, deadline: Deadline) -> None:
+        self._packed = packed
+        self._subject = subject
+        self._deadline = deadline
+
+    def read(self, size_bytes: int) -> bytes:
+        if self._deadline.is_over:
+            reason = "a layer is being decompressed"
+            raise DeadlineError(f"reading {self._subject}", self._deadline.limit_s, reason)
+        return self._packed.read(size_bytes)
 
 
 class _Bounded:
@@ -171,14 +189,15 @@ class _Member(tarfile.TarInfo):
         """Apply extended headers, and require a kind and a size that a layer can have."""
         records = _records(extensions.get(tarfile.XHDTYPE, b""))
         self.pax_headers = records
-        self.name = records.get("path") or self.name
-        self.linkname = records.get("linkpath") or self.linkname
-        self.name = _text(extensions.get(tarfile.GNUTYPE_LONGNAME, b"")) or self.name
-        self.linkname = _text(extensions.get(tarfile.GNUTYPE_LONGLINK, b"")) or self.linkname
+        long_name = _text(extensions.get(tarfile.GNUTYPE_LONGNAME, b"").partition(b"\0")[0])
+        long_target = _text(extensions.get(tarfile.GNUTYPE_LONGLINK, b"").partition(b"\0")[0])
+        self.name = long_name or records.get("path") or self.name
+        self.linkname = long_target or records.get("linkpath") or self.linkname
         if self.isdir():
             self.name = self.name.rstrip("/")
         self.uid = _number(records, "uid", self.uid)
         self.gid = _number(records, "gid", self.gid)
+        self.mtime = _time(records, self.mtime)
         if self.type in _WITHOUT_CONTENT:
             self.size = 0  # whatever the header says; as Go's archive/tar does
         elif self.type in _FILES:
@@ -202,9 +221,9 @@ def _records(content: bytes) -> dict[str, str]:
             raise _damaged("an extended header has a malformed record")
         if key.startswith(b"GNU.sparse"):
             raise _damaged("a sparse file")
-        # Extended attributes are bytes, and may have zero bytes: file capabilities do.
-        is_bytes = key.startswith(_XATTR)
-        records[_text(key)] = _decoded(value[:-1]) if is_bytes else _text(value[:-1])
+        if key in (b"path", b"linkpath") and b"\0" in value:
+            raise _damaged(f"an extended header has a {_text(key)} with a zero byte")
+        records[_text(key)] = _text(value[:-1])
         at = end
     return records
 
@@ -218,11 +237,16 @@ def _number(records: Mapping[str, str], key: str, default: int) -> int:
     return int(text)
 
 
+def _time(records: Mapping[str, str], default: float) -> float:
+    text = records.get("mtime", "")
+    if not text:
+        return default
+    if not _TIME.fullmatch(text):
+        raise _damaged(f"an extended header has the implausible mtime {text[:40]!r}")
+    return float(text)
+
+
 def _text(field: bytes) -> str:
-    return _decoded(field.partition(b"\0")[0])
-
-
-def _decoded(field: bytes) -> str:
     return field.decode("utf-8", "surrogateescape")
 
 
