@@ -1,7 +1,7 @@
 """The programs and links that result from applying an image's layers in order.
 
 Only names and modes are kept. Member names are compared, never used as paths of the host, and
-contents are not read here. Source: OCI image specification 1.0, layer.md (whiteouts).
+contents are not read here.
 """
 
 from __future__ import annotations
@@ -10,18 +10,14 @@ import posixpath
 import tarfile
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from harness.model.errors import InputError
+from harness.images.container.overlay import MAX_PATH, Changes, Folder, Overlay
 
-_WHITEOUT = ".wh."
-_OPAQUE = ".wh..wh..opq"
 # Images made from an ostree commit have each file here first, named by its checksum, and then a
 # hard link to it at its path.
 _OBJECTS = "/sysroot/ostree/"
 _MAX_LINKS = 40  # as Linux follows
-_MAX_NODES = 2_000_000
-_MAX_PATH = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +44,9 @@ class Tree:
     """
 
     def __init__(self, wanted: Collection[str] = ()) -> None:
-        self._wanted = tuple(wanted)
-        self._nodes: dict[str, _Node] = {}
+        self._wanted_paths = {path for path in wanted if not path.endswith("/")}
+        self._wanted_folders = tuple(path for path in wanted if path.endswith("/"))
+        self._nodes: Overlay[_Node] = Overlay()
 
     def apply(self, number: int, members: Iterable[tarfile.TarInfo]) -> None:
         """Apply the next layer; `number` identifies it in a `MemberPlace`.
@@ -57,32 +54,40 @@ class Tree:
         Raises:
             InputError: the layer has implausibly many files.
         """
-        layer = _Layer(number=number, wanted=self._wanted)
+        changes: Changes[_Node] = Changes()
+        links: dict[str, str] = {}  # that are objects
         for member in members:
-            layer.take(member)
-            if len(layer.names) > _MAX_NODES:
-                problem = f"a layer with more than {_MAX_NODES} files"
-                raise InputError("the image", problem, "Check how the image was built.")
-        kept = {path: node for path, node in self._nodes.items() if not layer.hides(path)}
-        self._nodes = kept | layer.nodes
+            path = path_of(member)
+            if path is None or changes.hide(path):
+                continue
+            if member.isdir():
+                changes.add(path, None, is_folder=True)
+                continue
+            node = self._node(path, member, number, links)
+            if path.startswith(_OBJECTS):
+                links.update({path: node} if isinstance(node, str) else {})
+                node = None
+            changes.add(path, node)
+        self._nodes.apply(changes)
 
     def place(self, path: str) -> MemberPlace | None:
         """Return the place of a file's content; known only for programs and `wanted` paths."""
-        node = self._nodes.get(self.real(path) or "")
+        node = self._nodes.at(self.real(path) or "")
         return node.place if isinstance(node, _File) else None
 
     def programs(self, folder: str) -> Iterator[tuple[str, str]]:
         """Yield the path of each program below `folder`, and this path with links followed."""
-        below = f"{self.real(folder)}/"
-        for path in self._nodes:
-            if path.startswith(below) and (real := self.real(path)):
-                node = self._nodes.get(real)
+        start = self.real(folder) or ""
+        for path in self.files(start):
+            if real := self.real(path):
+                node = self._nodes.at(real)
                 if isinstance(node, _File) and node.is_program:
-                    yield f"{folder}/{path.removeprefix(below)}", real
+                    yield f"{folder}{path.removeprefix(start)}", real
 
     def files(self, folder: str) -> Iterator[str]:
         """Yield each file and link below `folder` that is kept."""
-        return (path for path in self._nodes if path.startswith(f"{folder}/"))
+        below = self._nodes.below(folder)
+        return (path for path, node in below if not isinstance(node, Folder))
 
     def real(self, path: str) -> str | None:
         """Return `path` with all links followed, None if they form a loop."""
@@ -90,7 +95,7 @@ class Tree:
         while parts:
             part = parts.popleft()
             ahead = posixpath.normpath(posixpath.join(here, part))
-            target = self._nodes.get(ahead)
+            target = self._nodes.at(ahead)
             if not isinstance(target, str):
                 here = ahead
                 continue
@@ -101,72 +106,23 @@ class Tree:
             parts.extendleft(reversed(target.split("/")))
         return here
 
-
-@dataclass(slots=True, kw_only=True)
-class _Layer:
-    """One layer: what it adds, and what it hides in the layers below."""
-
-    number: int
-    wanted: tuple[str, ...]
-    nodes: dict[str, _Node] = field(default_factory=dict)
-    names: set[str] = field(default_factory=set)
-    closed: set[str] = field(default_factory=set)
-    objects: dict[str, str] = field(default_factory=dict)
-
-    def take(self, member: tarfile.TarInfo) -> None:
-        path = path_of(member)
-        if path is None:
-            return
-        folder, name = posixpath.split(path)
-        if name == _OPAQUE:
-            self.closed.add(folder)
-        elif name.startswith(_WHITEOUT):
-            hidden = posixpath.join(folder, name.removeprefix(_WHITEOUT))
-            self.names.add(hidden)
-            self.closed.add(hidden)
-        else:
-            self._add(path, member)
-
-    def hides(self, path: str) -> bool:
-        """Return whether this layer removes or replaces a path of a lower layer."""
-        if path in self.names:
-            return True
-        folder = path
-        while (folder := posixpath.dirname(folder)) != "/":
-            if folder in self.closed:
-                return True
-        return "/" in self.closed
-
-    def _add(self, path: str, member: tarfile.TarInfo) -> None:
-        self.names.add(path)
-        self.nodes.pop(path, None)
-        if member.isdir():
-            return
-        self.closed.add(path)
-        node = self._node(path, member)
-        if path.startswith(_OBJECTS):
-            if isinstance(node, str):
-                self.objects[path] = node
-        elif node is not None:
-            self.nodes[path] = node
-
-    def _node(self, path: str, member: tarfile.TarInfo) -> _Node | None:
+    def _node(
+        self, path: str, member: tarfile.TarInfo, number: int, links: dict[str, str]
+    ) -> _Node | None:
         if member.issym():
             return member.linkname
         if not (member.isreg() or member.islnk()):
             return None
         source = clean(member.linkname) if member.islnk() else path
-        if source in self.objects:
-            return self.objects[source]  # a second name of a symbolic link
+        if source in links:
+            return links[source]  # a second name of a symbolic link
         is_program = bool(member.mode & 0o111)
         if source is None or not (is_program or self._is_wanted(path)):
             return None
-        return _File(place=MemberPlace(layer=self.number, member=source), is_program=is_program)
+        return _File(place=MemberPlace(layer=number, member=source), is_program=is_program)
 
     def _is_wanted(self, path: str) -> bool:
-        return any(
-            path.startswith(one) if one.endswith("/") else path == one for one in self.wanted
-        )
+        return path in self._wanted_paths or path.startswith(self._wanted_folders)
 
 
 def path_of(member: tarfile.TarInfo) -> str | None:
@@ -176,5 +132,5 @@ def path_of(member: tarfile.TarInfo) -> str | None:
 
 def clean(name: str) -> str | None:
     """Return a name in a layer as a path from the root, None for an implausible one."""
-    is_odd = len(name) > _MAX_PATH or not name.isprintable() or ".." in name.split("/")
+    is_odd = len(name) > MAX_PATH or not name.isprintable() or ".." in name.split("/")
     return None if is_odd else posixpath.normpath("/" + name.lstrip("/"))
