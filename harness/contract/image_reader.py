@@ -6,6 +6,7 @@ A folder of the transport `oci:` is read in place. skopeo's proxy reads all othe
 from __future__ import annotations
 
 import hashlib
+import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from harness.contract.access import Access
 from harness.contract.inspection import ImageLayer
 from harness.images.container import image_proxy
 from harness.images.container.blob_stream import Descriptor
+from harness.images.container.layer_stream import members
 from harness.images.container.manifest import (
     Config,
     Listed,
@@ -30,6 +32,7 @@ from harness.model.clock import Deadline
 from harness.model.errors import InputError
 
 _MAX_CONFIG_BYTES = 16 << 20
+_READ_BYTES = 1 << 20
 
 Fetch = Callable[[Descriptor], IO[bytes]]
 
@@ -67,6 +70,24 @@ class ImageReader:
             problem = f"its manifest names no blob {digest}"
             raise InputError(self.subject, problem, "Check the digest.")
         return self._fetch(self._blobs[digest])
+
+
+def layer_members(
+    reader: ImageReader, number: int, deadline: Deadline
+) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
+    """Yield the members of a layer; the last one is followed by a check of digest and size.
+
+    A file's content can be read until the next member. Whoever stops before the end closes it.
+
+    Raises:
+        InputError: it is damaged, or not what the manifest names.
+        DeadlineError: the time is over.
+    """
+    name = f"{reader.subject}, layer {number + 1} of {len(reader.layers)}"
+    with reader.blob(reader.layers[number].digest) as packed:
+        yield from members(packed, name, deadline)
+        while packed.read(_READ_BYTES):  # what follows the archive's end
+            pass
 
 
 @contextmanager

@@ -7,7 +7,7 @@ blobs, and `squashed` all files of an image.
 from __future__ import annotations
 
 from harness.contract.access import Access
-from harness.contract.image_reader import ImageReader, open_image
+from harness.contract.image_reader import ImageReader, layer_members, open_image
 from harness.contract.inspection import Depth, Inspection
 from harness.contract.tree import Tree
 from harness.model.clock import Deadline
@@ -39,4 +39,7 @@ def squashed(reader: ImageReader, deadline: Deadline) -> Tree:
         InputError: a layer cannot be read.
         DeadlineError: the time is over.
     """
-    raise NotImplementedError
+    tree = Tree()
+    for number in range(len(reader.layers)):
+        tree.apply(number, layer_members(reader, number, deadline))
+    return tree

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import hashlib
+import posixpath
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import IO, cast
+
+from harness.images.container.overlay import MAX_PATH, Changes, Folder, Overlay
+from harness.model.escapes import printable
 
 NO_XATTRS: Mapping[str, str] = MappingProxyType({})
+_XATTR = "SCHILY.xattr."  # Source: star(5), and archive/tar of Go, which writes the layers
+_READ_BYTES = 1 << 20
+_MAX_PROBLEMS = 100
+_MAX_SHOWN = 200
 
 
 class EntryType(StrEnum):
@@ -19,6 +30,16 @@ class EntryType(StrEnum):
     CHARACTER_DEVICE = "character device"
     BLOCK_DEVICE = "block device"
     FIFO = "FIFO"
+    DANGLING_LINK = "hard link to nothing"
+    """The layer has no file of the name that it links to."""
+
+
+_TYPES = {
+    tarfile.REGTYPE: EntryType.FILE, tarfile.AREGTYPE: EntryType.FILE,
+    tarfile.DIRTYPE: EntryType.FOLDER, tarfile.SYMTYPE: EntryType.SYMLINK,
+    tarfile.CHRTYPE: EntryType.CHARACTER_DEVICE, tarfile.BLKTYPE: EntryType.BLOCK_DEVICE,
+    tarfile.FIFOTYPE: EntryType.FIFO, tarfile.LNKTYPE: EntryType.DANGLING_LINK,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +60,7 @@ class Entry:
     digest: str = ""
     target: str = ""
     device: tuple[int, int] | None = None
-    xattrs: Mapping[str, str] = NO_XATTRS
+    xattrs: Mapping[str, str] = field(default_factory=lambda: NO_XATTRS)
     layer: int = 0
 
     @property
@@ -51,18 +72,113 @@ class Entry:
 class Tree:
     """All paths of a squashed image, each with its `Entry`, in the order of their names.
 
-    `problems` names what the archives have and a file system cannot, such as names with `..`.
+    A folder that no layer describes, but that one has files in, has no entry.
     """
 
-    problems: tuple[str, ...] = ()
+    def __init__(self) -> None:
+        self._overlay: Overlay[Entry] = Overlay(self._report_replaced)
+        self._problems: list[str] = []
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What the archives have and a file system cannot, such as names with `..`."""
+        more = len(self._problems) - _MAX_PROBLEMS
+        rest = (f"and {more} more",) if more > 0 else ()
+        return (*self._problems[:_MAX_PROBLEMS], *rest)
+
+    def apply(
+        self, number: int, members: Iterable[tuple[tarfile.TarInfo, tarfile.TarFile]]
+    ) -> None:
+        """Apply the next layer, with the number that its entries have.
+
+        Raises:
+            InputError: it cannot be read, or has implausibly many files.
+        """
+        changes: Changes[Entry] = Changes()
+        for member, layer in members:
+            path = self._path(member.name)
+            if changes.hide(path):
+                continue
+            entry = self._linked(changes, member) if member.islnk() else None
+            entry = entry or _entry(member, layer, number)
+            changes.add(path, entry, is_folder=entry.type is EntryType.FOLDER)
+        self._overlay.apply(changes)
+        self._problems += (printable(one) for one in changes.odd)
 
     def get(self, path: str) -> Entry | None:
         """Return the entry at an absolute path, None if there is none. Links are not followed."""
-        raise NotImplementedError
+        found = self._overlay.at(path)
+        return found.node if isinstance(found, Folder) else found
 
     def entries(self) -> Iterator[tuple[str, Entry]]:
-        """Yield each absolute path and its entry, sorted by path components."""
-        raise NotImplementedError
+        """Yield each absolute path below the root and its entry, sorted by path components."""
+        for path, found in self._overlay.below("/"):
+            entry = found.node if isinstance(found, Folder) else found
+            if entry is not None:
+                yield path, entry
 
     def __len__(self) -> int:
-        raise NotImplementedError
+        return sum(1 for _ in self.entries())
+
+    def _path(self, name: str) -> str:
+        path = posixpath.normpath("/" + name.lstrip("/"))
+        if ".." in name.split("/"):
+            self._problems.append(f"the name {_shown(name)} leads upwards; taken as {_shown(path)}")
+        elif not name.isprintable():
+            self._problems.append(f"the name {_shown(name)} has unprintable characters")
+        elif len(name) > MAX_PATH:
+            self._problems.append(f"the name {_shown(name)}... has {len(name)} characters")
+        return path
+
+    def _linked(self, changes: Changes[Entry], member: tarfile.TarInfo) -> Entry | None:
+        target = posixpath.normpath("/" + member.linkname.lstrip("/"))
+        entry = changes.nodes.get(target) or self.get(target)
+        if entry is None or entry.type is EntryType.FOLDER:
+            name, to = _shown(member.name), _shown(member.linkname)
+            self._problems.append(f"the hard link {name} names {to}, which is not a file")
+            return None
+        return entry
+
+    def _report_replaced(self, path: str, entry: Entry) -> None:
+        problem = f"{_shown(path)}, a {entry.type}, has files below it; taken as a folder"
+        self._problems.append(problem)
+
+
+def _entry(member: tarfile.TarInfo, layer: tarfile.TarFile, number: int) -> Entry:
+    kind = _TYPES[member.type]
+    is_device = kind in (EntryType.CHARACTER_DEVICE, EntryType.BLOCK_DEVICE)
+    has_target = kind in (EntryType.SYMLINK, EntryType.DANGLING_LINK)
+    return Entry(
+        type=kind, mode=member.mode & 0o7777, uid=member.uid, gid=member.gid,
+        mtime_s=int(member.mtime), size_bytes=member.size,
+        digest=_digest(member, layer) if kind is EntryType.FILE else "",
+        target=member.linkname if has_target else "",
+        device=(member.devmajor, member.devminor) if is_device else None,
+        xattrs=_xattrs(member), layer=number,
+    )  # fmt: skip
+
+
+def _digest(member: tarfile.TarInfo, layer: tarfile.TarFile) -> str:
+    if not member.size:
+        return _EMPTY
+    content = cast("IO[bytes]", layer.extractfile(member))
+    found = hashlib.sha256()
+    while block := content.read(_READ_BYTES):
+        found.update(block)
+    return found.hexdigest()
+
+
+_EMPTY = hashlib.sha256().hexdigest()
+
+
+def _xattrs(member: tarfile.TarInfo) -> Mapping[str, str]:
+    found = {
+        name.removeprefix(_XATTR): value.encode("utf-8", "surrogateescape").hex()
+        for name, value in member.pax_headers.items()
+        if name.startswith(_XATTR)
+    }
+    return found or NO_XATTRS
+
+
+def _shown(name: str) -> str:
+    return repr(name[:_MAX_SHOWN])
