@@ -38,6 +38,7 @@ from harness.plugin.state import (
     recorder_of,
     settings_of,
     share_place,
+    start_recorder,
     workplace_if_any,
     workplace_of,
 )
@@ -214,7 +215,7 @@ def pytest_report_teststatus(
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Record the tests, in the process that sees all of them."""
-    if (recorder := recorder_of(session.config)) is not None:
+    if (recorder := start_recorder(session.config)) is not None:
         from harness.plugin.recording import Recording
 
         session.config.pluginmanager.register(Recording(recorder))
@@ -248,7 +249,7 @@ def pytest_terminal_summary(
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - xdist's
-    """Give every worker the same folder for the run."""
+    """Give every worker the same folder for the run, and a way for its progress lines."""
     share_place(node.config, node.workerinput)
 
 

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.model.errors import HarnessError, InputError
-from harness.plugin.terminal import Terminal
+from harness.plugin import progress
 from harness.recording.artifacts import Artifacts, Place, Tested, choose
-from harness.recording.progress import Follower, ProgressLog, ProgressReporter
 from harness.recording.recorder import Recorder, Ways
 from harness.scenarios.catalogue import Catalogue
 from harness.workplace import options
@@ -119,8 +118,9 @@ def is_worker(config: pytest.Config) -> bool:
 
 
 def share_place(config: pytest.Config, workerinput: dict[str, object]) -> None:
-    """Pass the session's folder to a worker."""
+    """Pass the session's folder to a worker, and the way of its progress lines."""
     workerinput[_PLACE_KEY] = artifacts_of(config).place.to_worker()
+    progress.share_relay(config, workerinput)
 
 
 def artifacts_of(config: pytest.Config) -> Artifacts:
@@ -162,6 +162,14 @@ def recorder_of(config: pytest.Config) -> Recorder | None:
     return config.stash[_RECORDER]
 
 
+def start_recorder(config: pytest.Config) -> Recorder | None:
+    """Return the recorder, which shows what workers report from now on; None in a worker."""
+    recorder = recorder_of(config)
+    if recorder is not None and progress.has_workers(config):
+        recorder.start()
+    return recorder
+
+
 def workplace_of(config: pytest.Config) -> Workplace:
     """Return the workplace of this process, made on first use; nothing in it is open yet.
 
@@ -173,9 +181,10 @@ def workplace_of(config: pytest.Config) -> Workplace:
     if _WORKPLACE not in config.stash:
         from harness.workplace.workplace import Workplace
 
+        artifacts = artifacts_of(config)
         config.stash[_WORKPLACE] = Workplace(
-            settings_of(config), _reporter(config), artifacts_of(config), allow_list_of(config),
-            rulebook_of(config),
+            settings_of(config), progress.reporter(config, artifacts), artifacts,
+            allow_list_of(config), rulebook_of(config),
         )  # fmt: skip
     return config.stash[_WORKPLACE]
 
@@ -225,7 +234,9 @@ def check_once(config: pytest.Config) -> None:
 
 def _begin_run(config: pytest.Config) -> None:
     """Keep what is under test, and record from now on."""
-    artifacts_of(config).keep_tested(_tested(config))
+    artifacts = artifacts_of(config)
+    artifacts.keep_tested(_tested(config))
+    progress.log_of(config, artifacts.path).flush()
     if (recorder := recorder_of(config)) is not None:
         recorder.begin()
 
@@ -240,24 +251,10 @@ def _tested(config: pytest.Config) -> Tested:
     return Tested(subject=dict(provenance(ready)), host=host(ready))
 
 
-def _reporter(config: pytest.Config) -> ProgressReporter:
-    artifacts = artifacts_of(config)
-    outlets = (Terminal(config), ProgressLog(artifacts.path).append)
-    return ProgressReporter(outlets, artifacts.place.begun_s, lambda line: artifacts.redactor(line))
-
-
 def _ways(config: pytest.Config, artifacts: Artifacts) -> Ways:
     def notes() -> tuple[str, ...]:
         expired = allow_list_of(config).expired(artifacts.today)
         return tuple(f"an entry of the allow-list has expired: {entry}" for entry in expired)
 
-    follower, terminal = Follower(artifacts.path), Terminal(config)
-
-    def follow() -> None:
-        for line in follower.new_lines():
-            terminal(line)
-
-    history = settings_of(config).history
-    if not config.pluginmanager.hasplugin("dsession"):
-        return Ways(history=history, notes=notes)
-    return Ways(history=history, notes=notes, follow=follow)
+    follow = progress.follower(config, artifacts.path)
+    return Ways(history=settings_of(config).history, notes=notes, follow=follow)

@@ -1,8 +1,8 @@
 """The folder of a pytest session: its first process chooses it, the first to need it makes it.
 
 Under xdist the controller chooses it and the workers put their machines' folders in it. It also
-passes to the controller what only the workers see: see `Tested` and `progress`. Every process that
-uses the folder has a lock on it, so that no other run removes it.
+passes to the controller what only the workers see: see `Tested`. Every process that uses the folder
+has a lock on it, so that no other run removes it.
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
 """Progress lines: on pytest's terminal with the seconds since the start, and in `progress.log`.
 
-An xdist worker has no terminal: it only writes the log, which the controller follows.
+An xdist worker has no terminal: its lines go to a temporary file, which the controller follows.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from harness.model.clock import SYSTEM_CLOCK, Clock
@@ -18,36 +19,39 @@ _KEPT_BACK = 200
 
 
 class ProgressLog:
-    """Adds lines to `progress.log`, as other processes do. Lines wait until its folder exists."""
+    """Adds lines to `progress.log`, from any thread. They wait until its folder exists."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._waiting = deque[str](maxlen=_KEPT_BACK)
+        self._lock = threading.Lock()
 
     def append(self, line: str) -> None:
         """Add one line; an error is only logged."""
         self._waiting.append(line)
-        if not self._folder.is_dir():
-            return
-        text = "".join(f"{waiting}\n" for waiting in self._waiting)
-        self._waiting.clear()
-        try:
-            # One write in append mode, so that lines of several processes do not mix.
-            with (self._folder / PROGRESS).open("ab", buffering=0) as file:
-                file.write(text.encode(errors="replace"))
-        except OSError as exc:
-            LOG.warning("progress is not written down: %s", exc)
+        self.flush()
+
+    def flush(self) -> None:
+        """Write the lines that wait, if there is a folder now."""
+        with self._lock:
+            if self._waiting and self._folder.is_dir():
+                _append(self._folder / PROGRESS, self._waiting)
+                self._waiting.clear()
 
 
-class Follower:
-    """Returns the new lines of `progress.log`, which need not exist yet."""
+class Relay:
+    """The file by which workers pass lines to the controller, from before a run's folder exists."""
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / PROGRESS
+    def __init__(self, path: Path) -> None:
+        self._path = path
         self._at = 0
 
+    def append(self, line: str) -> None:
+        """Add one line, in a worker; an error is only logged."""
+        _append(self._path, (line,))
+
     def new_lines(self) -> tuple[str, ...]:
-        """Return the whole lines that were added since the last call."""
+        """Return the whole lines that were added since the last call, in the controller."""
         try:
             with self._path.open("rb") as file:
                 file.seek(self._at)
@@ -83,3 +87,12 @@ class ProgressReporter:
         LOG.info("%s", stamped)
         for write in self._outlets:
             write(stamped)
+
+
+def _append(path: Path, lines: Iterable[str]) -> None:
+    try:
+        # One write in append mode, so that lines of several processes do not mix.
+        with path.open("ab", buffering=0) as file:
+            file.write("".join(f"{line}\n" for line in lines).encode(errors="replace"))
+    except OSError as exc:
+        LOG.warning("progress is not written down: %s", exc)

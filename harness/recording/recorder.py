@@ -45,7 +45,7 @@ class Ways:
 
 
 class Recorder:
-    """Collects pytest's reports, and writes from `begin` on."""
+    """Collects pytest's reports; follows from `start` on, and writes from `begin` on."""
 
     def __init__(self, artifacts: Artifacts, ways: Ways) -> None:
         self._artifacts = artifacts
@@ -58,6 +58,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._files = RunFiles(artifacts.path, ways.write, ways.clock)
         self._host: dict[str, str] = {}
+        self._may_write = threading.Event()
         self._is_over = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -71,6 +72,14 @@ class Recorder:
         """The first problem of the recording, empty if there is none."""
         return self._files.problem
 
+    def start(self) -> None:
+        """Follow from now on, before there is anything to record; later calls do nothing."""
+        if self._thread is None:
+            self._thread = threading.Thread(
+                target=self._work, name="node-image-recorder", daemon=True
+            )
+            self._thread.start()
+
     def begin(self) -> None:
         """Lock the folder, write the first report, and keep it up to date. Call it once."""
         if self._begun:
@@ -83,8 +92,8 @@ class Recorder:
             self._ledger.add(report)
         self._early.clear()
         self._write()
-        self._thread = threading.Thread(target=self._work, name="node-image-recorder", daemon=True)
-        self._thread.start()
+        self._may_write.set()  # Only now: the thread and this one never write at once.
+        self.start()
 
     def look(self) -> None:
         """Begin if another process has made the run's folder."""
@@ -126,9 +135,11 @@ class Recorder:
 
     def finish(self, exit_code: int) -> None:
         """Write the last report, and end the thread; nothing in a run without a report."""
-        if not self._begun or self._is_over.is_set():
+        if self._is_over.is_set():
             return
         self.close()
+        if not self._begun:
+            return
         state = State.INTERRUPTED if exit_code in _ENDED_BY_FORCE else State.FINISHED
         self._ending = _Ending(state=state, ended=utc_now(), exit_code=exit_code)
         self._write()
@@ -173,7 +184,7 @@ class Recorder:
     def tick(self) -> None:
         """Show and write what is new; called by the thread."""
         self._follow()
-        if self._files.is_due():
+        if self._may_write.is_set() and self._files.is_due():
             self._write()
 
     def _work(self) -> None:

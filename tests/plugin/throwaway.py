@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -186,6 +188,14 @@ class Project:
     def run(self, *options: str) -> pytest.RunResult:
         """Run its tests in a process of their own: libvirt allows one run per process."""
         return self._pytester.runpytest_subprocess("-p", "no:cacheprovider", *options)
+
+    def start(self, *options: str) -> subprocess.Popen[bytes]:
+        """Start its tests as `run` does; the caller reads the output, which is a pipe."""
+        argv = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options)
+        child: subprocess.Popen[bytes] = self._pytester.popen(
+            argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        return child
 
     def run_inside(self, *options: str) -> pytest.RunResult:
         """Run its tests in this process, which is faster; only where no run is begun."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from machine_fakes import FakeClock
 
 from harness.model.run_folder import PROGRESS
-from harness.recording.progress import Follower, ProgressLog, ProgressReporter
+from harness.recording.progress import ProgressLog, ProgressReporter, Relay
 
 
 def test_line_has_the_seconds_since_the_session_began_and_no_secret() -> None:
@@ -42,18 +42,31 @@ def test_log_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
     assert list((tmp_path / PROGRESS).iterdir()) == []
 
 
-def test_follower_gives_whole_lines_once(tmp_path: Path) -> None:
-    follower, log = Follower(tmp_path), ProgressLog(tmp_path)
-    assert follower.new_lines() == ()
+def test_waiting_lines_are_written_when_the_folder_is_made(tmp_path: Path) -> None:
+    log = ProgressLog(tmp_path / "run")
+    log.append("the last one")
+    log.flush()
+    (tmp_path / "run").mkdir()
 
-    log.append("one")
-    log.append("two of caf\udce9")
-    assert follower.new_lines() == ("one", "two of caf?")
+    log.flush()
+    log.flush()
 
-    with (tmp_path / PROGRESS).open("a") as file:
+    assert (tmp_path / "run" / PROGRESS).read_text() == "the last one\n"
+
+
+def test_relay_gives_whole_lines_once(tmp_path: Path) -> None:
+    path = tmp_path / "relay"
+    worker, controller = Relay(path), Relay(path)
+    assert controller.new_lines() == ()
+
+    worker.append("one")
+    worker.append("two of caf\udce9")
+    assert controller.new_lines() == ("one", "two of caf?")
+
+    with path.open("a") as file:
         file.write("a line that is not")
-    assert follower.new_lines() == ()
-    with (tmp_path / PROGRESS).open("a") as file:
+    assert controller.new_lines() == ()
+    with path.open("a") as file:
         file.write(" over\n")
-    assert follower.new_lines() == ("a line that is not over",)
-    assert follower.new_lines() == ()
+    assert controller.new_lines() == ("a line that is not over",)
+    assert controller.new_lines() == ()

@@ -81,6 +81,16 @@ def test_run_without_machines_leaves_nothing(desk: Desk) -> None:
     assert desk.written == []
 
 
+def test_workers_are_followed_before_there_is_anything_to_record(desk: Desk) -> None:
+    desk.recorder.start()
+    desk.turn(9.0)
+    desk.recorder.finish(0)
+
+    assert desk.followed == 2, "at the turn, and what came last"
+    assert desk.written == []
+    assert not desk.artifacts.is_made
+
+
 def test_first_report_says_that_the_run_goes_on(desk: Desk) -> None:
     desk.recorder.begin()
     desk.recorder.begin()
