@@ -78,7 +78,8 @@ def tables() -> None:
     with _reported_errors():
         for name in expectations.built_in():
             found = expectations.load(name)
-            click.echo(f"{name:20} {len(found.rows):4} rows  {found.title}")
+            rows = len(found.rows) + len(found.contract)
+            click.echo(f"{name:20} {rows:4} rows  {found.title}")
 
 
 @main.command("scenarios")

@@ -12,6 +12,8 @@ The shipped tables are in `fixtures/expectations`; `choice` picks one for an ima
                               does not count
     [[package]] [[os_release]] [[unit]] [[file]] [[invariant]]
                               rows; their fields are those of the row classes in `rows`
+    [[contract]] [[known_delta]]
+                              what images are judged by without a boot, as in `contract_rows`
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ import msgspec
 from harness import tables
 from harness.folders import fixture
 from harness.model.errors import InputError
+from harness.verdict.contract_rows import ContractRow, KnownDelta
 from harness.verdict.rows import (
     FileRow,
     InvariantRow,
@@ -39,7 +42,8 @@ from harness.verdict.rows import (
 )
 from harness.verdict.scope import Facts, is_within
 
-_KINDS = [row.test_kind for row in get_args(Row)]
+_TableRow = Row | ContractRow | KnownDelta
+_KINDS = [row.test_kind for row in get_args(_TableRow)]
 
 
 class Drop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,6 +68,8 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     unit: tuple[UnitRow, ...] = ()
     file: tuple[FileRow, ...] = ()
     invariant: tuple[InvariantRow, ...] = ()
+    contract: tuple[ContractRow, ...] = ()
+    known_delta: tuple[KnownDelta, ...] = ()
 
     def __post_init__(self) -> None:
         for match in self.match:
@@ -71,8 +77,11 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
                 require_pattern(pattern)
 
     @property
-    def rows(self) -> tuple[Row, ...]:
-        return (*self.package, *self.os_release, *self.unit, *self.file, *self.invariant)
+    def rows(self) -> tuple[_TableRow, ...]:
+        of_nodes: tuple[Row, ...] = (
+            *self.package, *self.os_release, *self.unit, *self.file, *self.invariant,
+        )  # fmt: skip
+        return (*of_nodes, *self.contract, *self.known_delta)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +94,7 @@ class Table:
     ocp: str | None = None
     rhel: tuple[str, ...] = ()
     matches: tuple[Mapping[str, str], ...]
-    rows: tuple[Row, ...]
+    rows: tuple[_TableRow, ...]
     drops: tuple[Drop, ...] = ()
 
 
@@ -93,12 +102,15 @@ class Table:
 class Expectations:
     """A table with all that it extends, for one image; `reason` says why this table.
 
+    `rows` are about nodes; `contract` is about images, and `known_deltas` is what it permits.
     `ocp` has the OpenShift versions that the image claims, or the one that the table is for.
     """
 
     name: str
     title: str
     rows: tuple[Row, ...]
+    contract: tuple[ContractRow, ...] = ()
+    known_deltas: tuple[KnownDelta, ...] = ()
     ocp: tuple[str, ...] = ()
     reason: str = ""
 
@@ -124,7 +136,7 @@ def load(name_or_path: str | os.PathLike[str], facts: Facts | None = None) -> Ex
     """
     table = read(name_or_path)
     lineage = _lineage(table)
-    rows: dict[tuple[str, str], Row] = {}
+    rows: dict[tuple[str, str], _TableRow] = {}
     for ancestor in lineage:
         for drop in ancestor.drops:
             _drop(drop, rows, ancestor.name)
@@ -132,8 +144,13 @@ def load(name_or_path: str | os.PathLike[str], facts: Facts | None = None) -> Ex
     if not rows:
         raise InputError(f"expectations {table.name}", "no rows", "Add a row, such as [[package]].")
     facts = facts or Facts(ocp=tuple(each.ocp for each in reversed(lineage) if each.ocp)[:1])
-    kept = tuple(row for row in rows.values() if is_within(row, facts) is not False)
-    return Expectations(name=table.name, title=table.title, rows=kept, ocp=facts.ocp)
+    kept = [row for row in rows.values() if is_within(row, facts) is not False]
+    return Expectations(
+        name=table.name, title=table.title, ocp=facts.ocp,
+        rows=tuple(row for row in kept if isinstance(row, Row)),
+        contract=tuple(row for row in kept if isinstance(row, ContractRow)),
+        known_deltas=tuple(row for row in kept if isinstance(row, KnownDelta)),
+    )  # fmt: skip
 
 
 def read(name_or_path: str | os.PathLike[str]) -> Table:
@@ -170,7 +187,7 @@ def parse(text: str, name: str) -> Table:
     )
 
 
-def _drop(drop: Drop, rows: dict[tuple[str, str], Row], name: str) -> None:
+def _drop(drop: Drop, rows: dict[tuple[str, str], _TableRow], name: str) -> None:
     if rows.pop((drop.kind, drop.id), None) is not None:
         return
     known = [row_id for kind, row_id in rows if kind == drop.kind] or _KINDS

@@ -16,6 +16,7 @@ from msgspec import structs
 from harness.model.node_state import NodeState
 from harness.model.way import Way
 from harness.verdict import invariants, placeholders
+from harness.verdict.contract_rows import ContractRow
 from harness.verdict.passage import Passage
 from harness.verdict.rows import (
     FileRow,
@@ -35,9 +36,9 @@ _ENHANCEMENT_NAMED = r"\g<0> (openshift/enhancements, split-rhcos-into-layers.md
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A row that does not hold for a node, and what was observed instead."""
+    """A row that does not hold for a node or for images, and what was observed instead."""
 
-    row: Row
+    row: Row | ContractRow
     observed: str
     notes: tuple[str, ...] = ()
 
