@@ -23,6 +23,8 @@ from harness.images.acquire.url import is_url, shown_url
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 
+_MAX_SUMS_BYTES = 1 << 16  # of a `.sha256` file
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootImage:
@@ -130,7 +132,9 @@ def _sidecar_sum(path: Path) -> Sha256 | None:
     sidecar = path.with_name(f"{path.name}.sha256")
     if not sidecar.is_file():
         return None
-    digest = parse_sums(sidecar.read_text(errors="replace"), path.name)
+    with sidecar.open("rb") as file:
+        text = file.read(_MAX_SUMS_BYTES).decode(errors="replace")
+    digest = parse_sums(text, path.name)
     if digest is None:
         remedy = f"Write the sum of {path.name} into it, or remove it."
         raise InputError(str(sidecar), "no sha256 sum in this file", remedy)

@@ -46,7 +46,7 @@ def test_a_release_names_what_was_pushed_before_it(tmp_path: Path) -> None:
     release = push_release(registry, Payload(folder=tmp_path), IMAGES, Deadline.after(1))
 
     layout = Path(pushed["release"].reference.rest.removesuffix(":latest"))
-    named = stream(read_references(layout, "r", Deadline.after(60)))
+    named = stream(read_references(layout, None, "r", Deadline.after(60)))
     assert release.release_pull_spec == "10.0.2.2:5/release@sha256:0"
     assert named == release.images
     assert named["rhel-coreos"] == IMAGES["rhel-coreos"]

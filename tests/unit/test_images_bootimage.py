@@ -114,6 +114,15 @@ def test_a_local_file_is_verified_by_option_or_sidecar(
     assert "no sha256 sum in this file" in refused(path, cache).problem
 
 
+def test_only_the_beginning_of_a_sidecar_is_read(tmp_path: Path, cache: Cache) -> None:
+    path, sidecar = tmp_path / "disk", tmp_path / "disk.sha256"
+    path.write_bytes(mbr())
+    sidecar.write_text(f"{sum_of(mbr())}  disk\n")
+    os.truncate(sidecar, 1 << 40)
+
+    assert acquire(str(path), None, cache, deadline()).sha256 == sum_of(mbr())
+
+
 def test_a_url_is_verified_by_its_sidecar_and_fetched_once(cache: Cache) -> None:
     body = gzip.compress(mbr())
     files = {"/disk.gz": body, "/disk.gz.sha256": f"{sum_of(body)}  disk.gz\n".encode()}

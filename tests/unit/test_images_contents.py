@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
-import json
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -75,7 +76,7 @@ def layer_of(*programs: str) -> bytes:
 
 
 def read(folder: Path, limit: Deadline | None = None) -> Contents:
-    return read_layout(folder, f"sha256:{'0' * 64}", "oci:x", limit or deadline())
+    return read_layout(folder, None, "oci:x", limit or deadline())
 
 
 def test_layers_are_read_compressed_or_plain_and_applied_in_order(tmp_path: Path) -> None:
@@ -127,19 +128,8 @@ def test_damaged_layers_are_refused_with_the_images_name(
         read(tmp_path)
 
 
-def test_a_layer_named_by_a_path_is_refused(tmp_path: Path) -> None:
-    written = write_layout(tmp_path, [layer_of("usr/bin/oc")])
-    path = tmp_path / "blobs/sha256" / written["digest"].removeprefix("sha256:")
-    manifest = json.loads(path.read_text())
-    manifest["layers"][0]["digest"] = "sha256:../../../etc/passwd"
-    path.write_text(json.dumps(manifest))
-
-    with pytest.raises(InputError, match="unreadable manifest"):
-        read(tmp_path)
-
-
 def test_folder_other_than_a_layout_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="unreadable manifest"):
+    with pytest.raises(InputError, match=r"oci:x: index\.json cannot be read: No such file"):
         read(tmp_path)
 
 
@@ -165,3 +155,30 @@ def test_an_image_is_read_once(tmp_path: Path) -> None:
         again = contents_of(image, source, cache, limit)
 
     assert first == again == Contents(files={"/usr/bin/oc": None})
+
+
+@pytest.mark.parametrize("changed", [b"", layer_of("usr/bin/other")])
+def test_nothing_is_kept_under_a_digest_that_was_not_checked(
+    changed: bytes, tmp_path: Path
+) -> None:
+    layout = tmp_path / "layout"
+    written = write_layout(layout, [layer_of("usr/bin/oc")])
+    good = write_layout(tmp_path / "good", [layer_of("usr/bin/oc")])
+    reference = Reference(transport=Transport.OCI, rest=f"{layout}:t")
+    image = NodeImage(reference=reference, digest=written["digest"], labels={}, layers=())
+    source = Source(reference=reference, arch="x86_64")
+    layer = blob_of(layout, hashlib.sha256(layer_of("usr/bin/oc")).hexdigest())
+    layer.write_bytes(changed)
+
+    with Cache(tmp_path / "cache") as cache:
+        with pytest.raises(InputError, match=f"the blob sha256:{layer.name} "):
+            contents_of(image, source, cache, deadline())
+        shutil.copytree(tmp_path / "good", layout, dirs_exist_ok=True)
+        found = contents_of(image, source, cache, Deadline.after(60))
+
+    assert good == written
+    assert found == Contents(files={"/usr/bin/oc": None})
+
+
+def blob_of(layout: Path, digest: str) -> Path:
+    return layout / "blobs/sha256" / digest

@@ -18,7 +18,7 @@ NAME = "release-manifests/image-references"
 
 def found(folder: Path, *layers: bytes) -> str:
     write_layout(folder, layers)
-    return read_references(folder, "docker://q/release", deadline())
+    return read_references(folder, None, "docker://q/release", deadline())
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"spec": {"tags": [{"name": "x"}]}}'])
@@ -64,3 +64,12 @@ def test_damaged_layer_is_an_error(tmp_path: Path) -> None:
 def test_an_implausibly_large_list_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="implausible"):
         found(tmp_path, tar_of({NAME: bytes((16 << 20) + 1)}))
+
+
+def test_list_from_a_damaged_layer_is_not_used(tmp_path: Path) -> None:
+    write_layout(tmp_path, [tar_of({NAME: b"good"})])
+    for blob in (tmp_path / "blobs/sha256").iterdir():
+        blob.write_bytes(blob.read_bytes().replace(b"good", b"evil"))
+
+    with pytest.raises(InputError, match=r"the blob sha256:.* has the digest"):
+        read_references(tmp_path, None, "docker://q/release", deadline())

@@ -1,4 +1,4 @@
-"""Check archives of container images before skopeo reads them.
+"""Check archives and folders of container images before skopeo reads them.
 
 skopeo 1.9 follows a symbolic link that it has just unpacked, so an archive can write any file of
 the host as the user who runs it. This reader accepts only what the two formats need. It is
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from harness.images.acquire.compression import DAMAGE, opened
+from harness.images.container import layout_image
 from harness.images.container.reference import Reference, Transport
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, InputError
@@ -58,14 +59,16 @@ class _Header:
 
 
 def require_safe(reference: Reference, deadline: Deadline, *, max_bytes: int = MAX_BYTES) -> None:
-    """Require that an archive has only members that its format needs; other references pass.
+    """Require that an archive has only members that its format needs, and a folder only files.
 
-    It reads the whole archive, decompressed, which takes about a second per GiB.
+    It reads the whole archive, decompressed, which takes about a second per GiB. References
+    elsewhere pass.
 
     Raises:
         InputError: it cannot be read, or has other members.
         DeadlineError: the deadline has passed.
     """
+    layout_image.require_files(reference)
     kinds = _KINDS.get(reference.transport)
     if kinds is None:
         return

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import shutil
-import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, Any, cast
+from typing import IO, cast
 
 from harness import process
 from harness.images.acquire.cache import Cache
 from harness.images.container import skopeo
-from harness.images.container.layer_stream import members
 from harness.images.container.layers import MemberPlace, Tree, path_of
+from harness.images.container.layout_image import LayoutImage, image_in
 from harness.images.container.node_image import NodeImage
 from harness.images.container.reference import Reference, Transport
 from harness.images.container.skopeo import Source, Target
@@ -36,7 +34,6 @@ from harness.model.command import (
     normal,
 )
 from harness.model.errors import InputError
-from harness.model.foreign import json_value
 
 LOG = logging.getLogger(__name__)
 _FORM = 2  # of the cached result
@@ -50,7 +47,6 @@ _WANTED = (
 )
 _MAX_DATABASE_BYTES = 1 << 30
 _OWNERS_FORMAT = r"[%{FILENAMES}\t%{=NAME}\n]"
-_DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,43 +77,6 @@ class Contents:
         return found[1] if found else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Layers:
-    """The layers of one image, and the deadline for reading them."""
-
-    blobs: tuple[Path, ...]
-    subject: str
-    deadline: Deadline
-
-    def members(self, number: int) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
-        """Yield a layer's members; a file's content can be read until the next one."""
-        subject = f"{self.subject}, layer {number + 1} of {len(self.blobs)}"
-        try:
-            packed = self.blobs[number].open("rb")
-        except OSError as exc:
-            problem = f"unreadable layer: {exc.strerror}"
-            raise InputError(subject, problem, "Pull or push the image again.") from exc
-        with packed:
-            yield from members(packed, subject, self.deadline)
-
-    def extract(self, place: MemberPlace, target: Path) -> None:
-        """Write the content of one file to `target`."""
-        for member, layer in self.members(place.layer):
-            if path_of(member) != place.member or not member.isreg():
-                continue
-            if member.size > _MAX_DATABASE_BYTES:
-                problem = f"implausible rpm database of {member.size} bytes"
-                raise InputError(self.subject, problem, "Check how the image was built.")
-            try:
-                with target.open("wb") as out:
-                    shutil.copyfileobj(cast("IO[bytes]", layer.extractfile(member)), out)
-            except OSError as exc:
-                problem = f"the rpm database cannot be unpacked to {target.parent}: {exc}"
-                remedy = "Free disk space, or set TMPDIR to another folder."
-                raise InputError(self.subject, problem, remedy) from exc
-            return
-
-
 def contents_of(image: NodeImage, source: Source, cache: Cache, deadline: Deadline) -> Contents:
     """Return the contents of `image`; `source` has the credentials to read it.
 
@@ -129,30 +88,33 @@ def contents_of(image: NodeImage, source: Source, cache: Cache, deadline: Deadli
     key = f"{image.digest.removeprefix('sha256:')}-contents-{_FORM}"
     source = replace(source, reference=image.reference, size_bytes=image.size_bytes)
 
+    # Elsewhere the copy has a manifest of its own, whose blobs skopeo verified as it copied.
+    digest = image.digest if source.reference.transport.keeps_digests else None
+
     def make(target: Path) -> None:
         with _layout(source, target.with_name("layout"), deadline) as layout:
-            found = read_layout(layout, image.digest, str(source.reference), deadline)
+            found = read_layout(layout, digest, str(source.reference), deadline)
         target.write_text(json.dumps(asdict(found)), encoding="utf-8")
 
     kept = cache.get_or_make(key, make, deadline)
     return Contents(**json.loads(kept.read_text(encoding="utf-8")))
 
 
-def read_layout(layout: Path, digest: str, subject: str, deadline: Deadline) -> Contents:
+def read_layout(layout: Path, digest: str | None, subject: str, deadline: Deadline) -> Contents:
     """Return the contents of an image in an OCI layout; errors call it `subject`.
 
-    `digest` is that of its manifest. Without such a blob, the layout's only image is read.
+    `digest` is that of its manifest; for None, the layout's only image is read.
 
     Raises:
-        InputError: a layer cannot be read.
+        InputError: a blob cannot be read, or has another digest.
         DeadlineError: the time is over.
     """
-    layers = _Layers(blobs=_blobs(layout, digest, subject), subject=subject, deadline=deadline)
+    image = image_in(layout, digest, subject, deadline)
     tree = Tree(_WANTED)
-    for number in range(len(layers.blobs)):
-        LOG.info("reading layer %d of %d of %s", number + 1, len(layers.blobs), subject)
-        tree.apply(number, (member for member, _ in layers.members(number)))
-    owners = _owners(tree, layers)
+    for number in range(len(image.layers)):
+        LOG.info("reading layer %d of %d of %s", number + 1, len(image.layers), subject)
+        tree.apply(number, (member for member, _ in image.members(number)))
+    owners = _owners(tree, image)
     programs = {
         path: owners.get(path) or owners.get(real)
         for folder in FOLDERS
@@ -196,37 +158,34 @@ def _layout(source: Source, copy: Path, deadline: Deadline) -> Iterator[Path]:
         shutil.rmtree(copy, ignore_errors=True)
 
 
-# `Any` is OCI's JSON, of which only the fields below are read.
-def _blobs(layout: Path, digest: str, subject: str) -> tuple[Path, ...]:
-    try:
-        manifest = _blob(layout, digest)
-        if not manifest.exists():
-            index: Any = json_value((layout / "index.json").read_text())
-            manifest = _blob(layout, index["manifests"][0]["digest"])
-        image: Any = json_value(manifest.read_text())
-        return tuple(_blob(layout, layer["digest"]) for layer in image["layers"])
-    except (OSError, ValueError, KeyError, IndexError, TypeError) as exc:
-        problem = f"unreadable manifest: {exc}"
-        raise InputError(subject, problem, "Check the image with `skopeo inspect`.") from exc
-
-
-def _blob(layout: Path, digest: str) -> Path:
-    match = _DIGEST.fullmatch(digest)
-    if match is None:
-        raise ValueError(f"not a digest: {digest!r}")
-    return layout / "blobs" / "sha256" / match[1]
-
-
-def _owners(tree: Tree, layers: _Layers) -> dict[str, str]:
+def _owners(tree: Tree, image: LayoutImage) -> dict[str, str]:
     path = next((path for path in _DATABASES if tree.place(path)), None)
     if path is None:
-        LOG.warning("%s has no rpm database: packages stay unknown", layers.subject)
+        LOG.warning("%s has no rpm database: packages stay unknown", image.subject)
         return {}
     with TemporaryDirectory(prefix="node-image-rpmdb-") as folder:
         for suffix in ("", _LOG_SUFFIX):
             if place := tree.place(path + suffix):
-                layers.extract(place, Path(folder) / f"rpmdb.sqlite{suffix}")
-        return parse_owners(_query_owners(folder, layers.deadline))
+                _extract(image, place, Path(folder) / f"rpmdb.sqlite{suffix}")
+        return parse_owners(_query_owners(folder, image.deadline))
+
+
+def _extract(image: LayoutImage, place: MemberPlace, target: Path) -> None:
+    """Write the content of one file to `target`; its layer was verified when it was applied."""
+    for member, layer in image.members(place.layer):
+        if path_of(member) != place.member or not member.isreg():
+            continue
+        if member.size > _MAX_DATABASE_BYTES:
+            problem = f"implausible rpm database of {member.size} bytes"
+            raise InputError(image.subject, problem, "Check how the image was built.")
+        try:
+            with target.open("wb") as out:
+                shutil.copyfileobj(cast("IO[bytes]", layer.extractfile(member)), out)
+        except OSError as exc:
+            problem = f"the rpm database cannot be unpacked to {target.parent}: {exc}"
+            remedy = "Free disk space, or set TMPDIR to another folder."
+            raise InputError(image.subject, problem, remedy) from exc
+        return
 
 
 def _query_owners(folder: str, deadline: Deadline) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from harness.images.container.layout_image import require_listed
 from harness.images.container.reference import Reference, Transport
 from harness.images.container.skopeo import Source, inspect_config, inspect_manifest
 from harness.model.claims import VERSION, Claims, build_versions, claims_of
@@ -84,6 +85,7 @@ def resolve(source: Source, deadline: Deadline) -> NodeImage:
         InputError: it cannot be read, or is not for that architecture.
     """
     text = inspect_manifest(source, deadline)
+    require_listed(source.reference, _digest(text))
     manifest = _parsed(source, text)
     listed = ""
     if "manifests" in manifest:

@@ -12,11 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from harness.images.acquire.cache import Cache
 from harness.images.container import node_image, skopeo, streams
-from harness.images.container.layer_stream import members
+from harness.images.container.layout_image import LayoutImage, image_in
 from harness.images.container.reference import Reference, Transport, parse
 from harness.images.container.skopeo import Source, Target
 from harness.images.container.streams import StreamWish
@@ -54,8 +53,11 @@ def node_image_of(release: Source, wish: StreamWish, cache: Cache, deadline: Dea
     image = node_image.resolve(release, deadline)
     pinned = replace(release, reference=image.reference, size_bytes=image.size_bytes)
     key = f"{image.digest.removeprefix('sha256:')}-image-references"
-    path = cache.get_or_make(key, partial(_fetch_references, pinned, deadline), deadline)
-    found = parse_references(path.read_text(), str(release.reference), wish)
+    # Elsewhere the copy has a manifest of its own, whose blobs skopeo verified as it copied.
+    digest = image.digest if pinned.reference.transport.keeps_digests else None
+    fetch = partial(_fetch_references, pinned, digest, deadline)
+    text = cache.get_or_make(key, fetch, deadline).read_text(encoding="utf-8")
+    found = parse_references(text, str(release.reference), wish)
     return replace(found, version=image.labels.get(_VERSION, ""))
 
 
@@ -75,15 +77,18 @@ def parse_references(text: str, subject: str, wish: StreamWish) -> Released:
     return Released(reference=parse(f"docker://{image.spec}"), stream=str(image), reason=reason)
 
 
-def read_references(layout: Path, subject: str, deadline: Deadline) -> str:
-    """Return the text of `image-references` from an OCI layout with one image.
+def read_references(layout: Path, digest: str | None, subject: str, deadline: Deadline) -> str:
+    """Return the text of `image-references` from an OCI layout.
+
+    `digest` is that of the release's manifest; for None, the layout's only image is read.
 
     Raises:
-        InputError: no layer has it, or a layer cannot be read.
+        InputError: no layer has it, or a blob cannot be read or has another digest.
         DeadlineError: the deadline has passed.
     """
-    for digest in reversed(_layer_digests(layout)):
-        text = _search(_blob(layout, digest), f"{subject}, layer {digest}", deadline)
+    image = image_in(layout, digest, subject, deadline)
+    for number in reversed(range(len(image.layers))):
+        text = _search(image, number)
         if text is not None:
             return text
     problem = f"not a release image: it has no {_REFERENCES}"
@@ -91,35 +96,26 @@ def read_references(layout: Path, subject: str, deadline: Deadline) -> str:
     raise InputError(subject, problem, remedy)
 
 
-def _fetch_references(release: Source, deadline: Deadline, target: Path) -> None:
+def _fetch_references(
+    release: Source, digest: str | None, deadline: Deadline, target: Path
+) -> None:
     layout = target.with_name("layout")
     shutil.rmtree(layout, ignore_errors=True)
     local = Reference(transport=Transport.OCI, rest=f"{layout}:release")
     try:
         skopeo.copy(release, Target(reference=local, folder=layout), deadline)
-        target.write_text(read_references(layout, str(release.reference), deadline))
+        found = read_references(layout, digest, str(release.reference), deadline)
+        target.write_text(found, encoding="utf-8")
     finally:
         shutil.rmtree(layout, ignore_errors=True)
 
 
-# `Any` is OCI and OpenShift JSON, of which only the fields below are read.
-def _layer_digests(layout: Path) -> list[str]:
-    index: Any = json_value((layout / "index.json").read_text())
-    manifest: Any = json_value(_blob(layout, index["manifests"][0]["digest"]).read_text())
-    return [layer["digest"] for layer in manifest["layers"]]
-
-
-def _blob(layout: Path, digest: str) -> Path:
-    algorithm, _, name = digest.partition(":")
-    return layout / "blobs" / algorithm / Path(name).name
-
-
-def _search(blob: Path, subject: str, deadline: Deadline) -> str | None:
-    with blob.open("rb") as packed:
-        for member, layer in members(packed, subject, deadline):
-            if member.name.removeprefix("./") == _REFERENCES and member.isreg():
-                return _text(layer, member, subject)
-    return None
+def _search(image: LayoutImage, number: int) -> str | None:
+    text = None
+    for member, layer in image.members(number):  # to the end, which verifies the layer
+        if member.name.removeprefix("./") == _REFERENCES and member.isreg():
+            text = _text(layer, member, image.subject)
+    return text
 
 
 def _text(layer: tarfile.TarFile, member: tarfile.TarInfo, subject: str) -> str:
