@@ -1,4 +1,6 @@
-"""Commands that were called before live-apply and were not there: hidden dependencies of a guest.
+"""What was called before live-apply and was not there: hidden dependencies of a guest.
+
+These are commands, and units that somebody asks systemd for.
 
 Known by what whoever called them says: systemd, shells, and programs that run others. A message is
 one only if it is the whole line, since logs like to quote. Which package would have brought a
@@ -16,7 +18,7 @@ from dataclasses import dataclass, field
 from harness.diagnosis.line import Line, Stream
 from harness.diagnosis.phases import Moment
 from harness.diagnosis.readers import systemd_words
-from harness.model.record import MissingCommand
+from harness.model.record import Missing, MissingCommand, MissingUnit
 
 _MAX_FOUND = 200
 OVERLAY = "overlay-apply"
@@ -68,6 +70,18 @@ _BY_OTHERS = tuple(
         rf"Failed to find executable {_COMMAND}: {_GONE}",  # systemd-run
     )
 )
+# A job for a unit that no file defines, as systemctl and systemd report it. Who stops or disables a
+# missing unit has what he wants. Sources: systemd (252) src/systemctl/systemctl-start-unit.c and
+# systemctl-enable.c, src/core/transaction.c, timer.c, path.c, socket.c and unit.c.
+_UNIT_NAME = r"(?P<command>[\w:@\\.-]+\.(?:service|socket|target|timer|mount|path))"
+_BY_JOBS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"Failed to (?!stop|kill|clean)[a-z-]+ \S+: Unit {_UNIT_NAME} not found\.?",
+        rf"{_UNIT}(?:Failed to|Cannot) [^:]*\bjob\b[^:]*: Unit {_UNIT_NAME} not found\.?",
+        rf"Failed to (?:re)?enable unit: Unit (?:file )?{_UNIT_NAME} does not exist\.?",
+    )
+)
 # A script of bash in the hands of another shell lacks no program.
 _OF_BASH = frozenset(
     {
@@ -89,6 +103,7 @@ class _Miss:
     command: str
     line: Line
     is_systemds: bool
+    is_unit: bool = False
 
     @property
     def caller(self) -> str:
@@ -101,15 +116,16 @@ class _Miss:
             where = "" if self.is_systemds else who
         return ": ".join(part for part in (self.unit, where) if part)
 
-    def record(self) -> MissingCommand:
-        return MissingCommand(
-            caller=self.caller, command=self.command, package=None, line=self.line.quoted()
-        )
+    def record(self) -> Missing:
+        line = self.line.quoted()
+        if self.is_unit:
+            return MissingUnit(caller=self.caller, unit=self.command, package=None, line=line)
+        return MissingCommand(caller=self.caller, command=self.command, package=None, line=line)
 
 
 @dataclass(slots=True)
 class Detector:
-    """Collects the missing commands of one machine, over its reboots.
+    """Collects the missing commands and units of one machine, over its reboots.
 
     `overlaid` says when the node image was over /usr in a boot, None for not yet. One counts once
     for each unit, script and command. The console fills in where there is no journal; what both
@@ -120,11 +136,11 @@ class Detector:
     _misses: list[_Miss] = field(init=False, default_factory=list)
 
     @property
-    def found(self) -> tuple[MissingCommand, ...]:
+    def found(self) -> tuple[Missing, ...]:
         """What was found so far. A late line about the overlay may remove some."""
         return tuple(miss.record() for miss in self._misses if self._is_before(miss.line))
 
-    def feed(self, line: Line, phase: str) -> MissingCommand | None:
+    def feed(self, line: Line, phase: str) -> Missing | None:
         """Take a line into account, seen in `phase`; return what it shows, the first time."""
         if phase.startswith(_TOO_EARLY) or line.stream not in _STREAMS:
             return None
@@ -157,19 +173,30 @@ class Detector:
 
 def _miss(line: Line) -> _Miss | None:
     text = line.text
-    if not (_GONE in text or "not found" in text) or line.unit.startswith(_NOT_JUDGED):
+    if line.unit.startswith(_NOT_JUDGED):
+        return None
+    if not any(words in text for words in (_GONE, "not found", "does not exist")):
         return None
     is_systemd = systemd_words.is_systemd(line.identifier)
     for pattern in _BY_SYSTEMD if is_systemd else _BY_OTHERS:
         match = pattern.fullmatch(text)
         if match is not None and _is_program(match["command"], is_systemd=is_systemd):
-            groups = match.groupdict()
-            return _Miss(
-                unit=groups.get("unit") or line.unit, script=groups.get("script") or "",
-                number=groups.get("number") or "", command=match["command"], line=line,
-                is_systemds=is_systemd,
-            )  # fmt: skip
+            return _miss_of(match, line, is_systemds=is_systemd)
+    for pattern in _BY_JOBS:
+        if (match := pattern.fullmatch(text)) is not None:
+            return _miss_of(match, line, is_systemds=is_systemd, is_unit=True)
     return None
+
+
+def _miss_of(
+    match: re.Match[str], line: Line, *, is_systemds: bool, is_unit: bool = False
+) -> _Miss:
+    groups = match.groupdict()
+    return _Miss(
+        unit=groups.get("unit") or line.unit, script=groups.get("script") or "",
+        number=groups.get("number") or "", command=match["command"], line=line,
+        is_systemds=is_systemds, is_unit=is_unit,
+    )  # fmt: skip
 
 
 def _is_program(command: str, *, is_systemd: bool) -> bool:

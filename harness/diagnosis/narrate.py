@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.diagnosis.trace import shortened
-from harness.model.record import MissingCommand, QuotedLine, Sighting
+from harness.model.record import Missing, QuotedLine, Sighting
 
 _MOST_LINES = 8
 _MOST_PER_STREAM = 4
@@ -26,7 +26,7 @@ def narrate(
     title_of_phase: str,
     evidence: str,
     warnings: Sequence[Sighting] = (),
-    missing: Sequence[MissingCommand] = (),
+    missing: Sequence[Missing] = (),
 ) -> str:
     """Return why the boot ended in `sighting`; `elapsed_s` is since power-on.
 
@@ -53,7 +53,7 @@ def narrate_stuck(
     last_lines: Sequence[QuotedLine],
     evidence: str,
     warnings: Sequence[Sighting] = (),
-    missing: Sequence[MissingCommand] = (),
+    missing: Sequence[Missing] = (),
     half_counted: Sequence[Sighting] = (),
 ) -> str:
     """Return the text for a wait that ran out before a rule ended it.
@@ -70,6 +70,13 @@ def narrate_stuck(
             *_rest(evidence, [one for one in warnings if one not in half_counted], missing),
         )
     )
+
+
+def narrate_failed(
+    problem: str, *, elapsed_s: float, evidence: str, missing: Sequence[Missing] = ()
+) -> str:
+    """Return the text for a fault that a caller detected; `problem` is its sentence."""
+    return "\n".join((f"{problem} (after {elapsed_s:.0f} s)", *_rest(evidence, (), missing)))
 
 
 def summary(sighting: Sighting) -> Iterator[str]:
@@ -120,12 +127,10 @@ def _often(sighting: Sighting) -> Iterator[str]:
         yield f"  seen {sighting.count} times, first after {sighting.at_s:.1f} s"
 
 
-def _rest(
-    evidence: str, warnings: Sequence[Sighting], missing: Sequence[MissingCommand]
-) -> Iterator[str]:
-    for command in missing[:_MOST_MISSING]:
-        brought_by = f"; {command.package} brings it" if command.package else ""
-        yield f"  missing: {command.caller} called {command.command}{brought_by}"
+def _rest(evidence: str, warnings: Sequence[Sighting], missing: Sequence[Missing]) -> Iterator[str]:
+    for one in missing[:_MOST_MISSING]:
+        brought_by = f"; {one.package} brings it" if one.package else ""
+        yield f"  missing: {one}{brought_by}"
     yield from _more(len(missing) - _MOST_MISSING, "missing")
     for warning in warnings[:_MOST_WARNINGS]:
         allowed = f" (allowed: {warning.allowed_by})" if warning.allowed_by else ""

@@ -13,7 +13,6 @@ from harness.lint.os_questions import is_answered
 from harness.lint.wants import Kind
 from harness.model.command import candidates, is_program_path, normal
 
-_UNIT_FOLDERS = ("/usr/lib/systemd/system", "/etc/systemd/system")
 # Folders of the node layer's packages; a node image need not ship each file that a user expects.
 _OWNED = {
     "/etc/crio/": "cri-o",
@@ -67,9 +66,7 @@ def _unit(
     name = call.command
     if name in reading.units or name in inventory.units:
         return None
-    paths = (f"{folder}/{name}" for folder in _UNIT_FOLDERS)
-    found = (contents.below(path) for path in paths) if contents else iter(())
-    path, package = next((one for one in found if one), (None, None))
+    path, package = (contents.unit(name) if contents else None) or (None, None)
     return Missing(call=call, path=path, package=package)
 
 

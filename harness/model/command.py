@@ -16,6 +16,11 @@ FILE_FOLDERS = (
 )  # fmt: skip
 """Where the node layer keeps units and settings that others may use; with all subfolders."""
 
+UNIT_FOLDERS = ("/usr/lib/systemd/system", "/etc/systemd/system")
+"""Where an image keeps systemd's units."""
+# Source: systemd.unit(5), the types of units that somebody starts by name.
+_UNIT_TYPES = (".service", ".socket", ".target", ".timer", ".mount", ".path", ".slice", ".swap")
+
 # Source: systemd, src/basic/path-util.h (DEFAULT_PATH), which is also sudo's in Fedora and RHEL.
 _SEARCH_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin")
 # Source: https://systemd.io/THE_CASE_FOR_THE_USR_MERGE
@@ -43,6 +48,11 @@ def is_program_path(path: str) -> bool:
     """Return whether a `normal` path is where images keep programs."""
     folder = posixpath.dirname(path)
     return folder in FOLDERS or path.startswith("/usr/libexec/")
+
+
+def is_unit(name: str) -> bool:
+    """Return whether `name` is the name of a unit of systemd."""
+    return name.endswith(_UNIT_TYPES) and "/" not in name
 
 
 def same_command(one: str, other: str) -> bool:

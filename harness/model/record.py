@@ -114,6 +114,38 @@ class MissingCommand:
     package: str | None
     line: QuotedLine
 
+    @property
+    def what(self) -> str:
+        """What was missing."""
+        return self.command
+
+    def __str__(self) -> str:
+        return f"{self.caller} called {self.command}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingUnit:
+    """A unit that was to be started or enabled before live-apply and was missing.
+
+    `package` is its package in the node layer; None if there is none or it is unknown.
+    """
+
+    caller: str
+    unit: str
+    package: str | None
+    line: QuotedLine
+
+    @property
+    def what(self) -> str:
+        """What was missing."""
+        return self.unit
+
+    def __str__(self) -> str:
+        return f"{self.caller} asked for {self.unit}"
+
+
+Missing = MissingCommand | MissingUnit
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerRecord:
@@ -142,6 +174,7 @@ class MachineRecord:
     phases: tuple[PhaseRecord, ...] = ()
     sightings: tuple[Sighting, ...] = ()
     missing_commands: tuple[MissingCommand, ...] = ()
+    missing_units: tuple[MissingUnit, ...] = ()
     before: LayerRecord | None = None
     after: LayerRecord | None = None
     installer: str = ""
@@ -151,6 +184,11 @@ class MachineRecord:
     evidence_bytes: int = 0
     evidence_cpu_s: float = 0.0
     artifacts: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> tuple[Missing, ...]:
+        """What was called before live-apply and was missing: commands, then units."""
+        return (*self.missing_commands, *self.missing_units)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.model.escapes import printable
-from harness.model.record import MissingCommand, Outcome, RunRecord, Weight
+from harness.model.record import Missing, Outcome, RunRecord, Weight
 from harness.model.run_folder import PAGE, RECORD
 from harness.report.conclusion import Seen, seen
 
@@ -48,7 +48,7 @@ def section(record: RunRecord, folder: Path) -> Iterator[Entry]:
         elif test.outcome is Outcome.FLAKY:
             yield Entry(title="flaky", text=f"{test.id} passed at attempt {test.attempts}")
     for machine in record.machines:
-        for missing in machine.missing_commands:
+        for missing in machine.missing:
             yield Entry(title="missing", text=f"{machine.name}: {_missing(missing)}")
     for note in record.notes:
         yield Entry(title="note", text=note)
@@ -71,8 +71,6 @@ def _sighting(found: Seen) -> str:
     return f"{found.machine.name}, {found.phase}: {found.sighting.cause}{times}"
 
 
-def _missing(found: MissingCommand) -> str:
+def _missing(found: Missing) -> str:
     package = f"{found.package} brings it" if found.package else "no package is known to bring it"
-    return (
-        f"{found.caller} called {found.command} before live-apply, when it was not there; {package}"
-    )
+    return f"{found} before live-apply, when it was not there; {package}"

@@ -15,7 +15,9 @@ from harness.model.record import (
     Blame,
     LayerRecord,
     MachineRecord,
+    Missing,
     MissingCommand,
+    MissingUnit,
     Outcome,
     PhaseRecord,
     RunRecord,
@@ -115,11 +117,11 @@ class NewSighting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewMissingCommand:
-    """A command that was missed on the new side alone."""
+class NewMissing:
+    """A command or a unit that was missed on the new side alone."""
 
     machine: str
-    missing: MissingCommand
+    missing: Missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +137,8 @@ class Comparison:
     bootimage: LayerChanges | None
     phases: tuple[PhaseTimes, ...]
     sightings: tuple[NewSighting, ...]
-    missing_commands: tuple[NewMissingCommand, ...]
+    missing_commands: tuple[NewMissing, ...]
+    missing_units: tuple[NewMissing, ...]
 
     @property
     def is_worse(self) -> bool:
@@ -154,7 +157,8 @@ def compare(old: RunRecord, new: RunRecord) -> Comparison:
         bootimage=_layer_changes(*_layers(old, new, "before")),
         phases=tuple(_phase_times(old, new)),
         sightings=tuple(_new_sightings(old, new)),
-        missing_commands=tuple(_new_missing(old, new)),
+        missing_commands=tuple(_new_missing(old, new, MissingCommand)),
+        missing_units=tuple(_new_missing(old, new, MissingUnit)),
     )
 
 
@@ -259,13 +263,13 @@ def _new_sightings(old: RunRecord, new: RunRecord) -> Iterator[NewSighting]:
                 yield NewSighting(machine=machine.name, sighting=sighting)
 
 
-def _new_missing(old: RunRecord, new: RunRecord) -> Iterator[NewMissingCommand]:
-    known = {_missed(m, missing) for m in old.machines for missing in m.missing_commands}
+def _new_missing(old: RunRecord, new: RunRecord, kind: type[Missing]) -> Iterator[NewMissing]:
+    known = {_missed(m, missing) for m in old.machines for missing in m.missing}
     for machine in new.machines:
-        for missing in machine.missing_commands:
-            if _missed(machine, missing) not in known:
-                yield NewMissingCommand(machine=machine.name, missing=missing)
+        for missing in machine.missing:
+            if isinstance(missing, kind) and _missed(machine, missing) not in known:
+                yield NewMissing(machine=machine.name, missing=missing)
 
 
-def _missed(machine: MachineRecord, missing: MissingCommand) -> tuple[str, str, str]:
-    return machine.name, missing.caller, missing.command
+def _missed(machine: MachineRecord, missing: Missing) -> tuple[str, str]:
+    return machine.name, str(missing)

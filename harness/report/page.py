@@ -68,7 +68,7 @@ def render(record: RunRecord, excerpts: Mapping[str, tuple[str, ...]]) -> str:
         fatal=conclusion.seen(record, Weight.FATAL),
         warnings=conclusion.seen(record, Weight.WARNING),
         allowed=conclusion.seen(record, Weight.ALLOWED),
-        missing=[(m, missing) for m in record.machines for missing in m.missing_commands],
+        missing=[(m, missing) for m in record.machines for missing in m.missing],
         notable=[group for group in alike if not group.first.outcome.is_red],
         passed=[test for test in record.tests if test.outcome is Outcome.PASSED],
         layers=tuple(_layers(record)),

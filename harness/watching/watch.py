@@ -16,12 +16,20 @@ from harness.diagnosis.diagnosis import Diagnosis
 from harness.diagnosis.engine import Engine
 from harness.diagnosis.line import Line, Stream
 from harness.diagnosis.mark import Hit
-from harness.diagnosis.narrate import narrate, narrate_stuck
+from harness.diagnosis.narrate import narrate, narrate_failed, narrate_stuck
 from harness.diagnosis.readers.events import Event
 from harness.machine.machine import Machine
 from harness.model.clock import SYSTEM_CLOCK, Clock, Deadline, process_cpu_s
 from harness.model.errors import HarnessError, ProductError, blamed
-from harness.model.record import MachineRecord, MissingCommand, PhaseRecord, QuotedLine, State
+from harness.model.record import (
+    MachineRecord,
+    Missing,
+    MissingCommand,
+    MissingUnit,
+    PhaseRecord,
+    QuotedLine,
+    State,
+)
 from harness.watching.evidence import Evidence
 from harness.watching.streams import Streams
 
@@ -45,7 +53,8 @@ class Living(Protocol):
 class Watch:
     """One machine watched from its start; `report` gets a line for each phase that passed.
 
-    `package_of` returns the node layer's package that contains a command, without waiting.
+    `package_of` returns the node layer's package that contains a command or a unit, without
+    waiting.
     """
 
     def __init__(
@@ -112,14 +121,15 @@ class Watch:
     @property
     def record(self) -> MachineRecord:
         """The report of the machine so far."""
-        phases = self._tracker.records
+        phases, found = self._tracker.records, self._missing()
         return replace(
             self._record,
             elapsed_s=round(self.elapsed_s, 1),
             boots=self.boots,
             phases=tuple(map(_rounded, phases)),
             sightings=self._engine.sightings,
-            missing_commands=self._missing(),
+            missing_commands=tuple(one for one in found if isinstance(one, MissingCommand)),
+            missing_units=tuple(one for one in found if isinstance(one, MissingUnit)),
             evidence_bytes=self._evidence.size_bytes,
             evidence_cpu_s=round(self._cpu_s, 3),
             artifacts=self._evidence.names,
@@ -181,7 +191,10 @@ class Watch:
     def failed(self, problem: str) -> ProductError:
         """Return the error for a fault of the product that the caller detected."""
         self.note(state=State.FAILED)
-        text = f"{problem} (after {self.elapsed_s:.0f} s)\n  evidence: {self._evidence.folder}"
+        text = narrate_failed(
+            problem, elapsed_s=self.elapsed_s, evidence=str(self._evidence.folder),
+            missing=self._missing(),
+        )  # fmt: skip
         return ProductError(self._evidence.redactor(text))
 
     @contextmanager
@@ -263,9 +276,9 @@ class Watch:
     def _last_lines(self) -> list[QuotedLine]:
         return [line.quoted() for lines in self._last.values() for line in lines]
 
-    def _missing(self) -> tuple[MissingCommand, ...]:
+    def _missing(self) -> tuple[Missing, ...]:
         found = self._diagnosis.detector.found
-        return tuple(replace(one, package=self.package_of(one.command)) for one in found)
+        return tuple(replace(one, package=self.package_of(one.what)) for one in found)
 
     def _report_phases(self, *changed: PhaseRecord | None) -> None:
         for record in changed:

@@ -5,6 +5,7 @@ import hashlib
 import io
 import shutil
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,13 @@ def test_a_command_is_looked_up_by_name_or_path(
 ) -> None:
     assert CONTENTS.which(command) == expected
     assert CONTENTS.package_of(command) == (expected[1] if expected else None)
+
+
+def test_a_unit_is_looked_up_where_images_keep_units() -> None:
+    contents = replace(CONTENTS, others={"/usr/lib/systemd/system/crio.service": "cri-o"})
+
+    assert contents.package_of("crio.service") == "cri-o"
+    assert contents.package_of("kubelet.service") is None
 
 
 def test_owners_are_read_from_what_rpm_prints() -> None:

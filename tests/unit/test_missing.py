@@ -5,18 +5,18 @@ from diagnosis_missing import console, event, journal, laid
 from diagnosis_replay import INDEX
 
 from harness import folders
-from harness.diagnosis.line import Line, Stream
+from harness.diagnosis.line import Job, Line, Stream
 from harness.diagnosis.missing import OVERLAY, Detector
 from harness.diagnosis.phases import Tracker
 from harness.diagnosis.readers.journal import JournalReader
-from harness.model.record import MissingCommand
+from harness.model.record import Missing, MissingUnit
 
 GONE = "No such file or directory"
 SCRIPT = "/usr/local/bin/user.sh"
 PHASE = "services"
 
 
-def found(*lines: Line, phase: str = PHASE) -> tuple[MissingCommand, ...]:
+def found(*lines: Line, phase: str = PHASE) -> tuple[Missing, ...]:
     tracker = Tracker.load()
     detector = Detector(lambda boot: tracker.ended(OVERLAY, boot))
     for line in lines:
@@ -38,7 +38,7 @@ def found(*lines: Line, phase: str = PHASE) -> tuple[MissingCommand, ...]:
 def test_systemd_names_the_unit_and_the_program(text: str, command: str) -> None:
     [miss] = found(journal(text, unit="a.service", identifier="(oc)"))
 
-    assert (miss.caller, miss.command, miss.package) == ("a.service", command, None)
+    assert (miss.caller, miss.what, miss.package) == ("a.service", command, None)
     assert miss.line.text == f"(oc): {text}"
 
 
@@ -72,7 +72,87 @@ def test_shells_and_programs_that_run_others_name_the_script(
 ) -> None:
     [miss] = found(journal(text))
 
-    assert (miss.caller, miss.command) == (f"user.service: {caller}", command)
+    assert (miss.caller, miss.what) == (f"user.service: {caller}", command)
+
+
+@pytest.mark.parametrize(
+    ("text", "identifier", "caller"),
+    [
+        ("Failed to start {}: Unit {} not found.", "systemctl", "user.service: systemctl"),
+        ("Failed to restart other.service: Unit {} not found.", "x.sh", "user.service: x.sh"),
+        ("Failed to try-restart {}: Unit {} not found.", "x.sh", "user.service: x.sh"),
+        ("Failed to enable unit: Unit file {} does not exist.", "x.sh", "user.service: x.sh"),
+        ("Failed to enable unit: Unit {} does not exist", "x.sh", "user.service: x.sh"),
+        (
+            "warm.timer: Failed to queue unit startup job: Unit {} not found.",
+            "systemd",
+            "warm.timer",
+        ),
+        (
+            "warm.service: Failed to schedule start job: Unit {} not found.",
+            "systemd",
+            "warm.service",
+        ),
+        (
+            "a.socket: Failed to queue service startup job (Maybe the service file is missing or "
+            "not a non-template unit?): Unit {} not found.",
+            "systemd",
+            "a.socket",
+        ),
+        (
+            "a.service: Failed to enqueue OnFailure= job, ignoring: Unit {} not found.",
+            "systemd",
+            "a.service",
+        ),
+        (
+            "a.service: Cannot add dependency job, ignoring: Unit {} not found.",
+            "systemd",
+            "a.service",
+        ),
+        (
+            "Cannot add dependency job for unit a.service, ignoring: Unit {} not found.",
+            "systemd",
+            "user.service",
+        ),
+    ],
+)
+@pytest.mark.parametrize("unit", ["kubelet.service", "crio.socket", r"var-x\x2dy.mount"])
+def test_unit_that_no_file_defines_is_missing(
+    text: str, identifier: str, caller: str, unit: str
+) -> None:
+    [miss] = found(journal(text.replace("{}", unit), identifier=identifier))
+
+    assert isinstance(miss, MissingUnit)
+    assert (miss.caller, miss.unit) == (caller, unit)
+    assert str(miss) == f"{caller} asked for {unit}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Failed to stop kubelet.service: Unit kubelet.service not found.",
+        "Failed to stop kubelet.service: Unit kubelet.service not loaded.",
+        "Failed to disable unit: Unit file kubelet.service does not exist.",
+        "Failed to start kubelet.service: Unit kubelet.service is masked.",
+        "Unit kubelet.service could not be found.",  # systemctl status: a question
+        "the log says: Failed to start kubelet.service: Unit kubelet.service not found.",
+        "Failed to start kubelet: Unit kubelet not found in the cluster.",
+    ],
+)
+def test_units_that_nobody_needs_started_are_not_missing(text: str) -> None:
+    assert not found(journal(text, identifier="systemctl"))
+
+
+def test_unit_that_is_asked_for_after_the_overlay_is_not_missing() -> None:
+    overlaid = laid(20.0, unit="node-image-overlay.service")
+    finish = Line(
+        stream=Stream.JOURNAL, at_s=21.0, text="Starting Finish.", job=Job.STARTING,
+        unit="node-image-finish.service",
+    )  # fmt: skip
+    late = journal("Failed to start a.service: Unit a.service not found.", at_s=30.0)
+
+    assert found(late)
+    assert not found(overlaid, finish, late)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +218,7 @@ def test_one_record_for_each_unit_script_and_command() -> None:
     reported = [detector.feed(line, PHASE) for line in (first, again, other_command, other_unit)]
 
     assert [miss is not None for miss in reported] == [True, False, True, True]
-    assert [(miss.caller, miss.command) for miss in detector.found] == [
+    assert [(miss.caller, miss.what) for miss in detector.found] == [
         (f"user.service: {SCRIPT} line 3", "oc"),
         (f"user.service: {SCRIPT} line 3", "crictl"),
         (f"other.service: {SCRIPT} line 3", "oc"),
@@ -158,14 +238,14 @@ def test_calls_after_the_overlay_was_laid_do_not_count(sign: Line) -> None:
     before = journal("sh: 1: oc: not found", at_s=49.0)
     after = journal("sh: 1: crictl: not found", at_s=51.0)
 
-    assert [miss.command for miss in found(before, sign, after)] == ["oc"]
+    assert [miss.what for miss in found(before, sign, after)] == ["oc"]
 
 
 def test_a_stream_that_reports_the_overlay_late_takes_calls_back() -> None:
     before, after = (journal(f"sh: 1: {name}: not found", at_s=at_s) for name, at_s in
                      (("oc", 49.0), ("crictl", 51.0)))  # fmt: skip
 
-    assert [miss.command for miss in found(before, after, event("overlay done", 50.0))] == ["oc"]
+    assert [miss.what for miss in found(before, after, event("overlay done", 50.0))] == ["oc"]
 
 
 def test_a_call_from_before_that_arrives_late_counts() -> None:
@@ -203,7 +283,7 @@ def test_another_boot_is_another_overlay() -> None:
 def test_the_console_fills_in_where_there_is_no_journal() -> None:
     [miss] = found(console("sh: 1: oc: not found", identifier="sh"))
 
-    assert (miss.caller, miss.command, miss.line.stream) == ("sh line 1", "oc", "console")
+    assert (miss.caller, miss.what, miss.line.stream) == ("sh line 1", "oc", "console")
 
 
 @pytest.mark.parametrize("console_first", [True, False])
@@ -232,7 +312,7 @@ def test_recorded_journal_of_calls_on_a_real_bootimage() -> None:
 
     misses = found(*lines)
 
-    assert {(miss.caller, miss.command) for miss in misses} == {
+    assert {(miss.caller, miss.what) for miss in misses} == {
         ("one.service", "/usr/bin/oc"),
         ("two.service", "/usr/bin/crictl"),
         ("two.service: /usr/bin/bash line 1", "kubelet"),

@@ -10,6 +10,7 @@ from composed_runs import SCENARIO, case, digest, layer, machine, phase, record,
 from harness.model.record import (
     Blame,
     MissingCommand,
+    MissingUnit,
     Outcome,
     QuotedLine,
     RunRecord,
@@ -178,7 +179,18 @@ def test_only_newly_missing_commands_are_shown() -> None:
 
     found = compare(record(1, machines=(old,)), record(2, machines=(new,)))
 
-    assert [new.missing.command for new in found.missing_commands] == ["nmstatectl"]
+    assert [new.missing.what for new in found.missing_commands] == ["nmstatectl"]
+    assert found.missing_units == ()
+
+
+def test_newly_missing_units_are_shown_beside_commands() -> None:
+    unit = MissingUnit(caller="a.service", unit="crio.service", package="cri-o", line=LINE)
+    old, new = machine(), machine(missing_units=(unit,))
+
+    found = compare(record(1, machines=(old,)), record(2, machines=(new,)))
+
+    assert [new.missing.what for new in found.missing_units] == ["crio.service"]
+    assert "a.service asked for crio.service, which cri-o brings" in comparison_text(found)
 
 
 def a_worse_night() -> tuple[RunRecord, RunRecord]:
@@ -218,8 +230,8 @@ def test_text_shows_all_that_differs() -> None:
         "      no kubelet\n"
         "\nnew sightings\n"
         f"  {SCENARIO}: panic (warning, product) in kernel: the kernel gave up\n"
-        "\nnew commands missing before live-apply\n"
-        f"  {SCENARIO}: a.service calls jq, which jq brings\n"
+        "\nnewly missing before live-apply\n"
+        f"  {SCENARIO}: a.service called jq, which jq brings\n"
         "\npackages of the node\n"
         "  + jq-1.6-1.x86_64\n"
         "    cri-o  1.31-1 -> 1.32-1\n"

@@ -12,6 +12,7 @@ from harness.model.record import (
     Blame,
     LayerRecord,
     MachineRecord,
+    MissingUnit,
     Outcome,
     QuotedLine,
     RunRecord,
@@ -82,8 +83,8 @@ def test_parts_come_in_the_order_of_reading() -> None:
 
     parts = [
         "Failed: product", "says nothing about RHEL", "Why", "Red tests", "What was tested",
-        "phases in 271.9 s", "Findings", "Fatal", "Warnings", "Commands missing", "Other tests",
-        "What live-apply changed", "os-release", "Console", "Files",
+        "phases in 271.9 s", "Findings", "Fatal", "Warnings", "Missing before live-apply",
+        "Other tests", "What live-apply changed", "os-release", "Console", "Files",
     ]  # fmt: skip
     at = [text.index(part) for part in parts]
     assert at == sorted(at)
@@ -149,6 +150,15 @@ def test_missing_command_names_caller_and_package() -> None:
 
     assert "/usr/bin/oc, called by my-tool.service the node layer brings it with openshift" in text
     assert "102.4 s journal systemd: my-tool.service: Failed at step EXEC" in text
+
+
+def test_missing_unit_is_beside_the_missing_commands() -> None:
+    line = QuotedLine(stream="journal", at_s=40.0, text="Unit kubelet.service not found.")
+    unit = MissingUnit(caller="a.service", unit="kubelet.service", package=None, line=line)
+    text = read(replace(GOOD, machines=(replace(GOOD.machines[0], missing_units=(unit,)),))).text
+
+    assert "Missing before live-apply 2" in text
+    assert "kubelet.service, called by a.service no package" in text
 
 
 def test_files_are_linked_relative_to_the_page() -> None:

@@ -166,6 +166,30 @@ def test_packages_of_missing_commands_are_asked_for_after_the_machine(tmp_path: 
     assert kept["missing_commands"][0]["package"] == "openshift-clients"
 
 
+def test_failure_that_a_caller_detects_names_what_was_missing(tmp_path: Path) -> None:
+    machine = make_machine(tmp_path)
+    watch, _, _ = make_watch(machine, tmp_path)
+    machine.console.write_text(f"{KERNEL}Welcome to a system (Initramfs)!\nWelcome to a system!\n")
+    lines = (
+        ("/usr/local/bin/early: line 2: oc: command not found", "early"),
+        ("Failed to start kubelet.service: Unit kubelet.service not found.", "systemctl"),
+    )
+    machine.port_files[JOURNAL_PORT].write_text(
+        "".join(
+            journal_line(text, f"4{number}000000", identifier)
+            for number, (text, identifier) in enumerate(lines)
+        )
+    )
+
+    watch.check_alive()
+    text = str(watch.failed("live-apply did not run"))
+
+    assert text.startswith("live-apply did not run (after ")
+    assert "  missing: early.service: /usr/local/bin/early line 2 called oc\n" in text
+    assert "  missing: systemctl.service: systemctl asked for kubelet.service\n" in text
+    assert [one.unit for one in watch.record.missing_units] == ["kubelet.service"]
+
+
 def journal_line(text: str, uptime_us: str, identifier: str = "systemd") -> str:
     entry = {
         "MESSAGE": text, "PRIORITY": "6", "_BOOT_ID": "b", "__CURSOR": f"c{uptime_us}",

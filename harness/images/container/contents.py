@@ -28,9 +28,11 @@ from harness.model.clock import Deadline
 from harness.model.command import (
     FILE_FOLDERS,
     FOLDERS,
+    UNIT_FOLDERS,
     candidates,
     is_layer_file,
     is_program_path,
+    is_unit,
     normal,
 )
 from harness.model.errors import InputError
@@ -71,9 +73,14 @@ class Contents:
         folder = f"{path.rstrip('/')}/"
         return next((one for one in self.others.items() if one[0].startswith(folder)), None)
 
-    def package_of(self, command: str) -> str | None:
-        """Return the package of a name or path, None if there is none."""
-        found = self.which(command)
+    def unit(self, name: str) -> tuple[str, str | None] | None:
+        """Return the path and the package of a unit, None if the image lacks it."""
+        found = (self.below(f"{folder}/{name}") for folder in UNIT_FOLDERS)
+        return next((one for one in found if one), None)
+
+    def package_of(self, wanted: str) -> str | None:
+        """Return the package of a program, by name or path, or of a unit; None if unknown."""
+        found = self.unit(wanted) if is_unit(wanted) else self.which(wanted)
         return found[1] if found else None
 
 
