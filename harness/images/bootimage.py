@@ -19,6 +19,7 @@ from harness.images.acquire.digest import Sha256, mismatch, parse_sha256, parse_
 from harness.images.acquire.disk_format import DiskFormat, inspect_disk_image
 from harness.images.acquire.download import download, fetch_text, file_name
 from harness.images.acquire.progress import Reporter
+from harness.images.acquire.stream_metadata import StreamDisk
 from harness.images.acquire.url import is_url, shown_url
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
@@ -44,12 +45,17 @@ class BootImage:
 def acquire(text: str, sha256: str | None, cache: Cache, deadline: Deadline) -> BootImage:
     """Return the bootimage at the path or URL `text`; it stays valid until `cache` closes.
 
+    `stream:FILE#x86_64/qemu/qcow2.gz` is a disk in stream metadata (`StreamDisk`), with its sums.
+
     Raises:
         InputError: it is missing, unreadable, empty, damaged, not a disk image, or of another sum.
         DeadlineError: the time is over.
     """
     expected = parse_sha256(sha256) if sha256 else None
-    if is_url(text):
+    if (named := StreamDisk.of(text)) is not None:
+        origin = str(named)
+        path, digest = _from_stream(named, expected, cache, deadline)
+    elif is_url(text):
         origin = shown_url(text)
         path, digest = _from_url(text, expected, cache, deadline)
     else:
@@ -61,6 +67,40 @@ def acquire(text: str, sha256: str | None, cache: Cache, deadline: Deadline) -> 
         path=path, format=disk.format, virtual_size_bytes=disk.virtual_size_bytes,
         sha256=digest, origin=origin,
     )  # fmt: skip
+
+
+def published_name(text: str, deadline: Deadline) -> str:
+    """Return the path or URL of a bootimage, of which the name has its version.
+
+    Raises:
+        InputError: the stream metadata that `text` names cannot be used.
+    """
+    named = StreamDisk.of(text)
+    return text if named is None else named.artifact(deadline).location
+
+
+def _from_stream(
+    named: StreamDisk, expected: Sha256 | None, cache: Cache, deadline: Deadline
+) -> tuple[Path, Sha256]:
+    """Return the disk, of which both sums are those of the metadata."""
+    artifact = named.artifact(deadline)
+    if not is_url(artifact.location):
+        problem = f"names {artifact.location!r}, which is not an http or https URL"
+        raise InputError(str(named), problem, "Correct the metadata, or use the disk image itself.")
+    digest = parse_sha256(artifact.sha256)
+    if expected is not None and expected != digest:
+        raise mismatch(str(named), expected, digest, is_compressed=True)
+    path, _ = _from_url(artifact.location, digest, cache, deadline)
+    if artifact.uncompressed_sha256:
+        _check_inside(path, parse_sha256(artifact.uncompressed_sha256), str(named))
+    return path, digest
+
+
+def _check_inside(path: Path, expected: Sha256, subject: str) -> None:
+    got = sha256_of(path)
+    if got != expected:
+        problem = f"wrong digest inside: expected uncompressed-sha256 {expected}, got {got}"
+        raise InputError(subject, problem, "Correct the metadata, or download it again.")
 
 
 def _from_url(

@@ -77,10 +77,9 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     settings = settings_of(config)
     if settings.is_stand_in:
         return []
-    from harness.images.acquire.url import is_url, shown_url
+    from harness.images.acquire.url import shown_image
 
-    bootimage = settings.bootimage or ""
-    disk = shown_url(bootimage) if is_url(bootimage) else bootimage
+    disk = shown_image(settings.bootimage or "")
     node = settings.node_image or settings.release_image
     line = f"node image: {node} on {disk}, {', '.join(settings.scenarios)}"
     return [artifacts_of(config).redactor(line)]

@@ -26,7 +26,8 @@ DEFAULT_CACHE_BYTES = 20 << 30
 OPTIONS = (
     Option(
         name="bootimage", metavar="PATH|URL", path=True,
-        help="Bootimage: a qcow2 or raw disk image, plain or .gz, .xz or .zst. Without it and "
+        help="Bootimage: a qcow2 or raw disk image, plain or .gz, .xz or .zst, or a disk in CoreOS "
+        "stream metadata as stream:FILE#x86_64/qemu/qcow2.gz (FILE may be a URL). Without it and "
         "--node-image the stand-in images are used; the first run builds them.",
     ),
     Option(

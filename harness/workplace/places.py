@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.images.acquire.url import STREAM
 from harness.model.errors import InputError
 
 MIN_MEMORY_MIB = 256
@@ -153,6 +154,8 @@ def _anchor(name: str, text: str, folder: Path) -> str:
     if name == "image" and "=" in text:
         key, _, path = text.partition("=")
         return f"{key}={_anchor('', path, folder)}"
+    if text.startswith(STREAM):
+        return f"{STREAM}{_anchor('', text.removeprefix(STREAM), folder)}"
     is_table_name = name == "expectations" and "/" not in text and not text.endswith(".toml")
     if "://" in text or is_table_name:
         return text

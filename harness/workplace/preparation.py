@@ -21,7 +21,7 @@ from harness.guest.installer_variant import require_bootstrap, variant_of
 from harness.guest.validation import require_valid
 from harness.host_needs import Purpose
 from harness.images.acquire.cache import Cache
-from harness.images.bootimage import BootImage
+from harness.images.bootimage import BootImage, published_name
 from harness.images.container import node_image, release
 from harness.images.container.contents import Contents, contents_of
 from harness.images.container.node_image import NodeImage
@@ -200,7 +200,8 @@ class Preparation:
             return None
         config = self.bootstrap_ignition
         tag = variant_of(config).image_tag if config is not None else ""
-        bootimage = version_in_name(settings.bootimage or "")
+        limit = Deadline.after(LOOK_S)
+        bootimage = version_in_name(published_name(settings.bootimage or "", limit))
         wish = StreamWish(name=tag, by="the config's coreos_img", bootimage=bootimage)
         if settings.os_stream:
             wish = replace(wish, name=settings.os_stream, by="--os-stream")

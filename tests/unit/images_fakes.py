@@ -37,16 +37,25 @@ class Web:
     files: dict[str, bytes]
     url: str = ""
     knows_ranges: bool = True
+    knows_head: bool = True
     continues_at: int | None = None  # where an answer to Range begins, if not where it was asked to
     cuts: list[int] = field(default_factory=list)  # bytes sent before each early end
     refusals: list[int] = field(default_factory=list)  # statuses answered first
     requests: list[dict[str, str]] = field(default_factory=list)
+    heads: list[str] = field(default_factory=list)  # what was asked for without its content
 
 
 @contextmanager
 def served(web: Web) -> Iterator[Web]:
     class Handler(http.server.BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            web.heads.append(self.path)
+            self.do_GET()
+
         def do_GET(self) -> None:
+            if self.command == "HEAD" and not web.knows_head:
+                self.send_error(405)
+                return
             web.requests.append(dict(self.headers))
             if web.refusals:
                 self.send_error(web.refusals.pop(0))
@@ -68,6 +77,8 @@ def served(web: Web) -> Iterator[Web]:
                 self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
             self.send_header("Content-Length", str(len(body) - start))
             self.end_headers()
+            if self.command == "HEAD":
+                return
             end = start + web.cuts.pop(0) if web.cuts else len(body)
             self.wfile.write(body[start:end])
 

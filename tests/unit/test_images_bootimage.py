@@ -16,7 +16,7 @@ from images_fakes import RunningClock, Web, deadline, served
 from harness.images.acquire.cache import Cache
 from harness.images.acquire.digest import sha256_of
 from harness.images.acquire.disk_format import DiskFormat
-from harness.images.bootimage import BootImage, acquire
+from harness.images.bootimage import BootImage, acquire, published_name
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 
@@ -304,9 +304,10 @@ def test_the_secrets_of_a_url_stay_out_of_its_origin_and_errors(cache: Cache) ->
 LOCATION = "https://mirror.example/rhcos-qemu.qcow2.gz"
 
 
-def stream_metadata(**disk: str) -> str:
+def stream_metadata(location: str = "", sha256: str = "", inside: str = "") -> str:
+    disk = {"location": location, "sha256": sha256, "uncompressed-sha256": inside}
     qemu = {"release": "9.6.20250203-0", "formats": {"qcow2.gz": {"disk": disk}}}
-    artifacts = {"qemu": qemu} if disk else {}
+    artifacts = {"qemu": qemu} if location else {}
     return json.dumps({"stream": "rhcos", "architectures": {"s390x": {"artifacts": artifacts}}})
 
 
@@ -319,14 +320,14 @@ def test_stream_metadata_names_the_disk_image_that_it_describes(
     error = refused(path, cache)
 
     assert error.problem == "not a disk image but CoreOS stream metadata (JSON)"
-    assert error.remedy == f"Use `--bootimage {LOCATION} --bootimage-sha256 {'a' * 64}`."
+    assert error.remedy == f"Use `--bootimage stream:{path}#s390x/qemu/qcow2.gz`."
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
         (stream_metadata(), "stream metadata"),
-        ('{"architectures": 3}', "stream metadata"),
+        ('{"architectures": 3}', "a JSON file"),
         ('{"builds": []}', "a JSON file"),
         ("{", "a JSON file"),
         ("[]", "a text file"),
@@ -350,3 +351,72 @@ def test_sum_of_the_uncompressed_image_has_its_own_remedy(
 
     assert "wrong digest" in error.problem
     assert ("uncompressed-sha256" in error.remedy) is is_compressed
+
+
+def named_in(folder: Path, place: str = "s390x/qemu/qcow2.gz", **disk: str) -> str:
+    (folder / "coreos.json").write_text(stream_metadata(**disk))
+    return f"stream:{folder / 'coreos.json'}#{place}"
+
+
+def test_disk_of_stream_metadata_is_fetched_and_both_sums_are_verified(
+    tmp_path: Path, cache: Cache
+) -> None:
+    packed = gzip.compress(mbr())
+    sums = {"sha256": sum_of(packed), "inside": sum_of(mbr())}
+    with served(Web({"/disk.qcow2.gz": packed})) as web:
+        text = named_in(tmp_path, location=f"{web.url}/disk.qcow2.gz", **sums)
+
+        image = acquire(text, None, cache, deadline())
+
+        assert (image.sha256, image.origin) == (sum_of(packed), text)
+        assert image.path.read_bytes() == mbr()
+        text = named_in(
+            tmp_path, location=f"{web.url}/disk.qcow2.gz", **sums | {"inside": "b" * 64}
+        )
+        assert "wrong digest inside" in refused(text, cache).problem
+        text = named_in(
+            tmp_path, location=f"{web.url}/disk.qcow2.gz", **sums | {"sha256": "b" * 64}
+        )
+        assert "wrong digest" in refused(text, cache).problem
+
+
+def test_stream_metadata_may_be_a_url(cache: Cache) -> None:
+    packed = gzip.compress(mbr())
+    with served(Web({"/disk": packed})) as web:
+        metadata = stream_metadata(location=f"{web.url}/disk", sha256=sum_of(packed))
+        web.files["/s.json?k=s3cr3t"] = metadata.encode()
+
+        image = acquire(
+            f"stream:{web.url}/s.json?k=s3cr3t#s390x/qemu/qcow2.gz", None, cache, deadline()
+        )
+
+    assert image.origin == f"stream:{web.url}/s.json#s390x/qemu/qcow2.gz"
+
+
+def test_disk_that_stream_metadata_lacks_is_refused_with_those_it_has(
+    tmp_path: Path, cache: Cache
+) -> None:
+    error = refused(named_in(tmp_path, "x86_64/qemu/qcow2.gz", location=LOCATION), cache)
+
+    assert error.problem == "no disk x86_64/qemu/qcow2.gz, only s390x/qemu/qcow2.gz"
+
+
+@pytest.mark.parametrize(
+    ("disk", "sha256", "problem"),
+    [
+        ({"location": LOCATION}, None, "not a sha256 sum"),
+        ({"location": "/etc/passwd", "sha256": "a" * 64}, None, "not an http or https URL"),
+        ({"location": LOCATION, "sha256": "a" * 64}, "b" * 64, "wrong digest"),
+    ],
+)
+def test_unusable_stream_metadata_is_refused(
+    disk: dict[str, str], sha256: str | None, problem: str, tmp_path: Path, cache: Cache
+) -> None:
+    assert problem in refused(named_in(tmp_path, **disk), cache, sha256).problem
+
+
+def test_version_of_a_bootimage_is_in_its_published_name(tmp_path: Path) -> None:
+    text = named_in(tmp_path, location=LOCATION)
+
+    assert published_name(text, deadline()) == LOCATION
+    assert published_name("rhcos.qcow2", deadline()) == "rhcos.qcow2"

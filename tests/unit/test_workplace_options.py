@@ -91,6 +91,10 @@ def test_path_in_a_settings_file_is_relative_to_it() -> None:
     assert settings(file=file).bootimage == "/project/b.qcow2"
     assert settings(file=file).expectations == "/project/mine.toml"
     assert settings(BOTH).bootimage == "b.qcow2"
+    file |= {"node_image_bootimage": "stream:c.json#x86_64/qemu/qcow2.gz"}
+    assert settings(file=file).bootimage == "stream:/project/c.json#x86_64/qemu/qcow2.gz"
+    file |= {"node_image_bootimage": "stream:https://a/c.json#x86_64/qemu/qcow2.gz"}
+    assert settings(file=file).bootimage == "stream:https://a/c.json#x86_64/qemu/qcow2.gz"
     assert settings(file={"node_image_expectations": "ocp-4.19"}).expectations == "ocp-4.19"
 
 

@@ -7,9 +7,7 @@ except to loopback addresses. URLs are printed without secrets (`shown_url`).
 
 from __future__ import annotations
 
-import functools
 import logging
-import ssl
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,6 +15,13 @@ import httpx
 
 from harness.images.acquire.compression import compression_of
 from harness.images.acquire.digest import Sha256, mismatch, sha256_of
+from harness.images.acquire.http_client import (
+    is_passing,
+    new_client,
+    reason_of,
+    status_text,
+    time_limit,
+)
 from harness.images.acquire.progress import Reporter, TransferProgress, transfer_progress
 from harness.images.acquire.url import shown_url
 from harness.model.clock import Deadline, NotYet, wait_for
@@ -24,13 +29,11 @@ from harness.model.errors import DeadlineError, InputError
 
 LOG = logging.getLogger(__name__)
 _FRUITLESS_TRIES = 4
-_ANSWER_WITHIN_S = 30.0
 _TEXT_LIMIT_BYTES = 1 << 16
 # 403: what object stores answer for a missing object to a client that may not list.
 _ABSENT = (httpx.codes.FORBIDDEN, httpx.codes.NOT_FOUND, httpx.codes.GONE)
 # Answers to a request for the rest: the rest, or that nothing is left.
 _RESUMED = (httpx.codes.PARTIAL_CONTENT, httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE)
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _SLOW = "Check the network and the server."
 
 
@@ -64,7 +67,7 @@ def download(
     """
     part = target.with_name(f"{target.name}.part")
     label = f"downloading {file_name(url)}"
-    with _client() as client, transfer_progress(label, deadline.clock, report) as progress:
+    with new_client() as client, transfer_progress(label, deadline.clock, report) as progress:
         transfer = _Transfer(client, url, part, progress, deadline)
         got = transfer.complete()
         if got != sha256 and transfer.is_resumed:
@@ -79,40 +82,42 @@ def download(
     part.rename(target)
 
 
-def fetch_text(url: str, deadline: Deadline) -> str | None:
-    """Return the short text at `url`, None if the server has none.
+def fetch_text(url: str, deadline: Deadline, limit_bytes: int = _TEXT_LIMIT_BYTES) -> str | None:
+    """Return the text at `url`, truncated at the limit; None if the server has none.
 
     Raises:
         InputError: the server does not answer, or answers with another error.
         DeadlineError: the time is over.
     """
     try:
-        with _client() as client, client.stream("GET", url, timeout=_timeout(deadline)) as answer:
+        with (
+            new_client() as client,
+            client.stream("GET", url, timeout=time_limit(deadline)) as answer,
+        ):
             if answer.status_code in _ABSENT:
                 return None
             if not answer.is_success:
                 remedy = "Check the URL, or try again later."
-                raise InputError(shown_url(url), _said(answer), remedy)
-            return _read_text(answer, shown_url(url), deadline)
+                raise InputError(shown_url(url), status_text(answer), remedy)
+            return _read_text(answer, shown_url(url), deadline, limit_bytes)
     except httpx.RequestError as exc:
         if deadline.is_over:  # each wait for the server ends with it, too
             raise DeadlineError(
-                f"download of {shown_url(url)}", deadline.limit_s, _reason(exc), _SLOW
+                f"download of {shown_url(url)}", deadline.limit_s, reason_of(exc), _SLOW
             ) from exc
         raise _unreachable(url, exc) from exc
 
 
-def _read_text(answer: httpx.Response, shown: str, deadline: Deadline) -> str:
-    """Return the body as text, truncated at the limit."""
+def _read_text(answer: httpx.Response, shown: str, deadline: Deadline, limit_bytes: int) -> str:
     text = bytearray()
     for chunk in answer.iter_bytes():
         text += chunk
-        if len(text) >= _TEXT_LIMIT_BYTES:
+        if len(text) >= limit_bytes:
             break
         if deadline.is_over:
             reason = f"{len(text)} B read"
             raise DeadlineError(f"download of {shown}", deadline.limit_s, reason, _SLOW)
-    return text[:_TEXT_LIMIT_BYTES].decode(errors="replace")
+    return text[:limit_bytes].decode(errors="replace")
 
 
 class _Transfer:
@@ -152,8 +157,8 @@ class _Transfer:
             self._fruitless = 0 if self._arrived_bytes > before else self._fruitless + 1
             if self._fruitless >= _FRUITLESS_TRIES:
                 raise _unreachable(self._url, exc) from exc
-            LOG.info("download of %s interrupted: %s", shown_url(self._url), _reason(exc))
-            raise NotYet(_reason(exc)) from exc
+            LOG.info("download of %s interrupted: %s", shown_url(self._url), reason_of(exc))
+            raise NotYet(reason_of(exc)) from exc
         except httpx.RequestError as exc:
             raise _unreachable(self._url, exc) from exc
 
@@ -162,7 +167,7 @@ class _Transfer:
         headers = {"Accept-Encoding": "identity"}
         if begun_bytes := self._arrived_bytes:
             headers["Range"] = f"bytes={begun_bytes}-"
-        timeout = _timeout(self._deadline)
+        timeout = time_limit(self._deadline)
         with self._client.stream("GET", self._url, headers=headers, timeout=timeout) as answer:
             self.is_resumed = begun_bytes > 0 and answer.status_code in _RESUMED
             if self.is_resumed and answer.status_code != httpx.codes.PARTIAL_CONTENT:
@@ -183,49 +188,14 @@ class _Transfer:
                 raise DeadlineError(goal, self._deadline.limit_s, reason, _SLOW)
 
     def _check(self, answer: httpx.Response) -> None:
-        said = _said(answer)
-        if answer.status_code in (httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS):
-            raise NotYet(said)
-        if answer.is_server_error:
+        said = status_text(answer)
+        if is_passing(answer.status_code):
             raise NotYet(said)
         if not answer.is_success:
             remedy = "Check the URL, and the login if the server needs one."
             raise InputError(shown_url(self._url), said, remedy)
 
 
-def _said(answer: httpx.Response) -> str:
-    return f"the server answered {answer.status_code} {answer.reason_phrase}"
-
-
-def _client() -> httpx.Client:
-    logging.getLogger("httpx").addFilter(_shorten_urls)
-    direct = {f"all://{host}": None for host in _LOOPBACK}
-    return httpx.Client(verify=_trust(), follow_redirects=True, mounts=direct)
-
-
-@functools.cache
-def _trust() -> ssl.SSLContext:
-    """Return the certificates to trust; loading them takes up to a tenth of a second."""
-    return httpx.create_ssl_context()
-
-
-def _shorten_urls(record: logging.LogRecord) -> bool:
-    """Shorten the URLs in httpx's log, which has them in full."""
-    if isinstance(record.args, tuple):
-        record.args = tuple(
-            shown_url(str(part)) if isinstance(part, httpx.URL) else part for part in record.args
-        )
-    return True
-
-
-def _timeout(deadline: Deadline) -> httpx.Timeout:
-    return httpx.Timeout(max(0.1, min(_ANSWER_WITHIN_S, deadline.remaining_s)))
-
-
 def _unreachable(url: str, exc: Exception) -> InputError:
     remedy = "Check the URL, the network and the proxy settings (HTTPS_PROXY, NO_PROXY)."
-    return InputError(shown_url(url), f"cannot be downloaded: {_reason(exc)}", remedy)
-
-
-def _reason(exc: Exception) -> str:
-    return str(exc) or type(exc).__name__
+    return InputError(shown_url(url), f"cannot be downloaded: {reason_of(exc)}", remedy)

@@ -1,18 +1,71 @@
-"""Recognises CoreOS stream metadata that is given in place of the disk image that it describes.
+"""CoreOS stream metadata as an input: a file or a URL, and the disk images that it names.
 
-Source: github.com/coreos/stream-metadata-go, and the installer's data/data/coreos/*.json.
+`stream:FILE#x86_64/qemu/qcow2.gz` is one of its disks; `harness.model.coreos_stream` has the form.
 """
 
 from __future__ import annotations
 
 import platform
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from harness.images.acquire.download import fetch_text
+from harness.images.acquire.url import STREAM, is_url, shown_image
+from harness.model.clock import Deadline
+from harness.model.coreos_stream import (
+    STREAM_FILES,
+    Artifact,
+    Marketplace,
+    Stream,
+    parse,
+    require_stream,
+)
 from harness.model.errors import InputError
-from harness.model.foreign import json_value
 
 _LIMIT_BYTES = 8 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamDisk:
+    """A disk image by its place in stream metadata; `metadata` is a path or a URL."""
+
+    metadata: str
+    place: str
+
+    @classmethod
+    def of(cls, text: str) -> StreamDisk | None:
+        """Return the disk that an option names; None for another image."""
+        if not text.startswith(STREAM):
+            return None
+        metadata, _, place = text.removeprefix(STREAM).partition("#")
+        return cls(metadata=metadata, place=place)
+
+    def __str__(self) -> str:
+        return shown_image(f"{STREAM}{self.metadata}#{self.place}")
+
+    def artifact(self, deadline: Deadline) -> Artifact:
+        """Return the disk's URL and sums.
+
+        Raises:
+            InputError: the metadata cannot be read, or does not have this disk.
+            DeadlineError: the time is over.
+        """
+        subject = shown_image(self.metadata)
+        found = require_stream(load(self.metadata, deadline), subject)
+        return found.disk(self.place, subject)
+
+
+def load(text: str, deadline: Deadline) -> Stream | Marketplace:
+    """Return the metadata at a path or URL.
+
+    Raises:
+        InputError: it cannot be read, or is not stream metadata.
+        DeadlineError: the time is over.
+    """
+    content = _fetched(text, deadline) if is_url(text) else _read(text)
+    if len(content) > _LIMIT_BYTES:
+        raise InputError(shown_image(text), f"larger than {_LIMIT_BYTES >> 20} MiB", STREAM_FILES)
+    return parse(content, shown_image(text))
 
 
 def require_disk(path: Path, subject: str) -> None:
@@ -21,34 +74,41 @@ def require_disk(path: Path, subject: str) -> None:
     Raises:
         InputError: it is; names the disk image that it describes.
     """
-    architectures = _architectures(path)
-    if architectures is None:
+    found = _stream_in(path)
+    if found is None:
         return
     problem = "not a disk image but CoreOS stream metadata (JSON)"
-    remedy = "Use the qemu disk image that it describes."
-    if disk := _qemu_disk(architectures):
-        remedy = f"Use `--bootimage {disk['location']} --bootimage-sha256 {disk['sha256']}`."
+    remedy = "Use metadata with a disk for qemu, or a disk image."
+    if places := sorted(found.qemu_disks(), key=_is_foreign):
+        remedy = f"Use `--bootimage {STREAM}{subject}#{places[0]}`."
     raise InputError(subject, problem, remedy)
 
 
-# `Any` is the metadata's JSON, of which only the fields below are read.
-def _architectures(path: Path) -> Any | None:  # noqa: ANN401
-    if path.stat().st_size > _LIMIT_BYTES:
-        return None
-    try:
-        found = json_value(path.read_bytes())
-        return found["architectures"]
-    except (ValueError, KeyError, TypeError):
-        return None
+def _is_foreign(place: str) -> bool:
+    return not place.startswith(f"{platform.machine()}/")
 
 
-def _qemu_disk(architectures: Any) -> dict[str, str] | None:  # noqa: ANN401
-    """Return the qemu disk image of this host's architecture, else of the first one."""
+def _stream_in(path: Path) -> Stream | None:
+    with path.open("rb") as file:
+        if path.stat().st_size > _LIMIT_BYTES or file.read(1) != b"{":
+            return None
     try:
-        machine = platform.machine()
-        name = machine if machine in architectures else next(iter(architectures))
-        formats = architectures[name]["artifacts"]["qemu"]["formats"]
-        disk = next(iter(formats.values()))["disk"]
-        return {key: str(disk[key]) for key in ("location", "sha256")}
-    except (KeyError, TypeError, AttributeError, StopIteration):
+        found = parse(path.read_bytes().decode(errors="replace"), str(path))
+    except InputError:
         return None
+    return found if isinstance(found, Stream) else None
+
+
+def _read(text: str) -> str:
+    try:
+        with Path(text).expanduser().open("rb") as file:
+            return file.read(_LIMIT_BYTES + 1).decode(errors="replace")
+    except OSError as exc:
+        raise InputError(text, f"cannot be read: {exc.strerror}", STREAM_FILES) from exc
+
+
+def _fetched(url: str, deadline: Deadline) -> str:
+    content = fetch_text(url, deadline, _LIMIT_BYTES + 1)
+    if content is None:
+        raise InputError(shown_image(url), "the server does not have it", STREAM_FILES)
+    return content

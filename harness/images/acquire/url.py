@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+STREAM = "stream:"
+"""Before stream metadata and the place of a disk in it: `stream:FILE#x86_64/qemu/qcow2.gz`."""
 _SECRETS = re.compile(r"(?<=//)[^/?#]*@|[?#].*", re.DOTALL)
 
 
@@ -15,3 +17,11 @@ def is_url(text: str) -> bool:
 def shown_url(url: str) -> str:
     """Return the URL as it may be printed: without user, password, query and fragment."""
     return _SECRETS.sub("", url)
+
+
+def shown_image(text: str) -> str:
+    """Return an image's path, URL or place in stream metadata as it may be printed."""
+    if text.startswith(STREAM):
+        metadata, mark, place = text.removeprefix(STREAM).partition("#")
+        return f"{STREAM}{shown_image(metadata)}{mark}{place}"
+    return shown_url(text) if is_url(text) else text
