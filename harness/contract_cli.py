@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-from harness.commands import version
+from harness.commands import streams, version
 
 
 def register(main: click.Group) -> None:
     """Add the commands to `node-image`."""
     main.add_command(version.explain)
+    main.add_command(streams.check_streams)

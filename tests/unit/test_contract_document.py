@@ -9,16 +9,26 @@ import pytest
 from goldens import Golden
 from jsonschema import Draft202012Validator
 
-from harness.contract import document, version_document
+from harness.contract import document, stream_document, version_document
 from harness.contract.document import Document, json_text
+from harness.contract.stream_document import StreamReport
 from harness.contract.version_document import Versions
+from harness.folders import fixture
+from harness.model.coreos_stream import parse as parse_stream
 from harness.model.version import parse
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "contract.schema.json"
-KINDS = (Versions,)
+STREAMS = fixture("contract") / "streams"
+KINDS = (Versions, StreamReport)
 EXAMPLES = (
     version_document.document(
         [parse("9.6.20250203-0"), parse("44.20260720.1.1"), parse("418.94.202410090804-0")]
+    ),
+    stream_document.document(
+        "s", parse_stream((STREAMS / "marketplace-coreos-rhel-9.json").read_text(), "s"), {}
+    ),
+    stream_document.document(
+        "s", parse_stream((STREAMS / "coreos-rhel-9.json").read_text(), "s"), {}
     ),
 )
 

@@ -1,0 +1,81 @@
+"""`node-image streams` shows what stream metadata has, and its status says whether it is right."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from images_fakes import Web, served
+
+from harness.cli import main
+from harness.folders import fixture
+
+STREAMS = fixture("contract") / "streams"
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, ["streams", *map(str, arguments)])
+
+
+def test_a_table_by_architecture() -> None:
+    done = run(STREAMS / "coreos-rhel-9.json")
+
+    assert done.exit_code == 0
+    assert "s390x         9.8.20260403-0  9      kubevirt metal qemu qemu-secex" in done.output
+    assert done.output.endswith("0 errors, 0 warnings\n")
+
+
+def test_warnings_count_only_if_strict() -> None:
+    path = STREAMS / "marketplace-coreos-rhel-9.json"
+
+    assert run(path).exit_code == 0
+    assert run(path, "--strict").exit_code == 1
+
+
+@pytest.mark.parametrize("output", ["table", "json", "markdown"])
+def test_an_error_is_the_status(output: str, tmp_path: Path) -> None:
+    path = tmp_path / "s.json"
+    path.write_text((STREAMS / "coreos-rhel-9.json").read_text().replace('"sha256": "', '"x": "'))
+
+    done = run(path, "--output", output)
+
+    assert done.exit_code == 1
+    assert "no sha256" in done.output
+    if output == "json":
+        assert json.loads(done.output)["findings"][0]["place"] == "aarch64/gcp/tar.gz/disk"
+
+
+def test_urls_are_asked_online(tmp_path: Path) -> None:
+    with served(Web({})) as web:
+        found = json.loads((STREAMS / "coreos-rhel-9.json").read_text())
+        found["architectures"] = {"s390x": found["architectures"]["s390x"]}
+        disks = found["architectures"]["s390x"]["artifacts"]
+        found["architectures"]["s390x"]["artifacts"] = {"qemu": disks["qemu"]}
+        disk = disks["qemu"]["formats"]["qcow2.gz"]["disk"]
+        disk["location"] = f"{web.url}/9.8.20260403-0/s390x"
+        (tmp_path / "s.json").write_text(json.dumps(found))
+
+        done = run(tmp_path / "s.json", "--online", "--output", "json")
+
+    problems = [finding["problem"] for finding in json.loads(done.output)["findings"]]
+    assert f"the server answered 404: {disk['location']}" in problems
+    assert json.loads(done.output)["asked"] == 1
+
+
+def test_metadata_may_be_a_url() -> None:
+    with served(Web({"/s.json": (STREAMS / "fcos-39.json").read_bytes()})) as web:
+        assert run(f"{web.url}/s.json").exit_code == 0
+        missing = run(f"{web.url}/other.json")
+
+    assert missing.exit_code == 2
+    assert "the server does not have it" in missing.output
+
+
+def test_other_files_are_unusable(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("<html>")
+
+    assert run(tmp_path / "a").exit_code == 2
+    assert "not JSON" in run(tmp_path / "a").output
+    assert "cannot be read" in run(tmp_path / "none").output
