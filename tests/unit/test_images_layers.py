@@ -3,8 +3,12 @@ from __future__ import annotations
 import tarfile
 
 import pytest
+from images_fakes import RunningClock, deadline
 
+from harness.images.container import overlay
 from harness.images.container.layers import MemberPlace, Tree
+from harness.model.clock import Deadline
+from harness.model.errors import DeadlineError, InputError
 
 DATABASE = "/usr/share/rpm/rpmdb.sqlite"
 
@@ -42,7 +46,7 @@ def _of_type(name: str, kind: bytes) -> tarfile.TarInfo:
 
 
 def laid(*layers: list[tarfile.TarInfo]) -> Tree:
-    tree = Tree([DATABASE])
+    tree = Tree([DATABASE], deadline())
     for number, layer in enumerate(layers):
         tree.apply(number, layer)
     return tree
@@ -154,3 +158,42 @@ def test_devices_and_folders_are_not_programs() -> None:
     members = [_of_type("usr/bin/fifo", tarfile.FIFOTYPE), folder("usr/bin/folder")]
 
     assert not names(laid(members))
+
+
+def test_links_of_endless_names_are_not_followed() -> None:
+    tree = laid([
+        program("usr/bin/oc"),
+        symlink("usr/bin/long", "./" * 2000 + "oc"),
+        symlink("usr/bin/too-long", "x" * (1 << 20)),
+        symlink("usr/bin/deep", "d/" * 1000 + "oc"),
+    ])  # fmt: skip
+
+    assert names(tree) == {"/usr/bin/oc"}
+
+
+MANY = {
+    "files": ("_MAX_NODES", [[program(f"usr/{number}") for number in range(9)]]),
+    "files-of-all-layers": ("_MAX_NODES", [[program(f"usr/{number}")] for number in range(9)]),
+    "names": ("_MAX_NAME_BYTES", [[program("usr/longer-name")]]),
+    "names-of-all-layers": ("_MAX_NAME_BYTES", [[program("usr/1")], [program("usr/2")]]),
+    "folders": ("_MAX_FOLDERS", [[program("a/b/c/d/e/f/g/h/i/j")]]),
+}
+
+
+@pytest.mark.parametrize(("limit", "members"), MANY.values(), ids=MANY)
+def test_implausibly_many_names_are_refused(
+    limit: str, members: list[list[tarfile.TarInfo]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overlay, limit, 8)
+    laid([program("a/b")])
+
+    with pytest.raises(InputError, match="the image: more than"):
+        laid(*members)
+
+
+def test_following_links_ends_at_the_deadline() -> None:
+    tree = Tree((), Deadline.after(60, RunningClock()))
+    tree.apply(0, [symlink(f"usr/bin/{number}", "nowhere") for number in range(99)])
+
+    with pytest.raises(DeadlineError, match="not all of its links are followed"):
+        names(tree)

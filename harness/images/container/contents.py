@@ -117,7 +117,7 @@ def read_layout(layout: Path, digest: str | None, subject: str, deadline: Deadli
         DeadlineError: the time is over.
     """
     image = image_in(layout, digest, subject, deadline)
-    tree = Tree(_WANTED)
+    tree = Tree(_WANTED, deadline)
     for number in range(len(image.layers)):
         LOG.info("reading layer %d of %d of %s", number + 1, len(image.layers), subject)
         tree.apply(number, (member for member, _ in image.members(number)))

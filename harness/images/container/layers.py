@@ -13,11 +13,14 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from harness.images.container.overlay import MAX_PATH, Changes, Folder, Overlay
+from harness.model.clock import Deadline
+from harness.model.errors import DeadlineError
 
 # Images made from an ostree commit have each file here first, named by its checksum, and then a
 # hard link to it at its path.
 _OBJECTS = "/sysroot/ostree/"
 _MAX_LINKS = 40  # as Linux follows
+_MAX_STEPS = 256  # to follow all links of one path; real paths have some twenty parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +43,11 @@ _Node = _File | str  # a file, or the target of a symbolic link
 class Tree:
     """The programs and symbolic links of an image, and the files at or below the paths `wanted`.
 
-    A path that ends with a slash is a folder.
+    A path that ends with a slash is a folder. Following links ends at the deadline.
     """
 
-    def __init__(self, wanted: Collection[str] = ()) -> None:
+    def __init__(self, wanted: Collection[str], deadline: Deadline) -> None:
+        self._deadline = deadline
         self._wanted_paths = {path for path in wanted if not path.endswith("/")}
         self._wanted_folders = tuple(path for path in wanted if path.endswith("/"))
         self._nodes: Overlay[_Node] = Overlay()
@@ -90,11 +94,18 @@ class Tree:
         return (path for path, node in below if not isinstance(node, Folder))
 
     def real(self, path: str) -> str | None:
-        """Return `path` with all links followed, None if they form a loop."""
+        """Return `path` with all links followed, None if they form a loop or lead too far."""
+        if self._deadline.is_over:
+            limit_s = self._deadline.limit_s
+            raise DeadlineError("reading the image", limit_s, "not all of its links are followed")
         here, parts, followed = "/", deque(path.split("/")), 0
-        while parts:
+        for _ in range(_MAX_STEPS):
+            if not parts:
+                return here
             part = parts.popleft()
             ahead = posixpath.normpath(posixpath.join(here, part))
+            if len(ahead) > MAX_PATH:
+                return None
             target = self._nodes.at(ahead)
             if not isinstance(target, str):
                 here = ahead
@@ -104,13 +115,13 @@ class Tree:
                 return None
             here = "/" if target.startswith("/") else here
             parts.extendleft(reversed(target.split("/")))
-        return here
+        return None
 
     def _node(
         self, path: str, member: tarfile.TarInfo, number: int, links: dict[str, str]
     ) -> _Node | None:
         if member.issym():
-            return member.linkname
+            return member.linkname if len(member.linkname) < MAX_PATH else None
         if not (member.isreg() or member.islnk()):
             return None
         source = clean(member.linkname) if member.islnk() else path

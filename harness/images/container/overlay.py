@@ -17,8 +17,10 @@ T = TypeVar("T")
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
-_MAX_NODES = 2_000_000
-_MAX_NAME_BYTES = 256 << 20
+_MAX_NODES = 1_000_000
+"""Of all layers together; the largest known images have some 300 000."""
+_MAX_FOLDERS = 250_000
+_MAX_NAME_BYTES = 100 << 20
 MAX_PATH = 4096
 """As Linux limits paths."""
 
@@ -83,8 +85,7 @@ class Changes(Generic[T]):
         self._name_bytes += len(path)
         self._count_of_names += 1
         if self._count_of_names > _MAX_NODES or self._name_bytes > _MAX_NAME_BYTES:
-            problem = f"a layer with more than {_MAX_NODES} files, or with implausibly long names"
-            raise InputError("the image", problem, "Check how the image was built.")
+            raise _implausible()
 
 
 class Overlay(Generic[T]):
@@ -93,9 +94,18 @@ class Overlay(Generic[T]):
     def __init__(self, replaced: Callable[[str, T], None] = lambda path, node: None) -> None:
         self._root: Folder[T] = Folder()
         self._replaced = replaced
+        self._added = self._made_folders = self._name_bytes = 0
 
     def apply(self, changes: Changes[T]) -> None:
-        """Apply the next layer."""
+        """Apply the next layer.
+
+        Raises:
+            InputError: the layers so far have implausibly many files or folders.
+        """
+        self._added += len(changes.added)
+        self._name_bytes += sum(len(path) for path, _, _ in changes.added)
+        if self._added > _MAX_NODES or self._name_bytes > _MAX_NAME_BYTES:
+            raise _implausible()
         for path in changes.removed:
             folder, _, name = path.rpartition("/")
             if isinstance(parent := self.at(folder), Folder):
@@ -145,8 +155,16 @@ class Overlay(Generic[T]):
                 if child is not None:
                     self._replaced(so_far, child)
                 child = here.children[name] = Folder()
+                self._made_folders += 1
+                if self._made_folders > _MAX_FOLDERS:
+                    raise _implausible()
             here = child
         return here
+
+
+def _implausible() -> InputError:
+    problem = f"more than {_MAX_NODES} files or {_MAX_FOLDERS} folders, or implausibly long names"
+    return InputError("the image", problem, "Check how the image was built.")
 
 
 def _put(parent: Folder[T], name: str, node: T | None, *, is_folder: bool) -> None:
