@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,10 +14,24 @@ EVERY_S = 10.0
 _TICK_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+_DETAIL = re.compile(r"\d+|;.*")
+"""Parts of a text that change while the same stage lasts: numbers, and what follows a semicolon."""
+
+
+@dataclass(slots=True)
 class _Wait:
+    """A wait, and the stage of it that lasts since `since_s`."""
+
     what: Callable[[], str]
-    begun_s: float
+    since_s: float
+    stage: str = ""
+
+    def look(self, now_s: float) -> str:
+        """Return what is awaited now."""
+        text = self.what()
+        if (stage := _DETAIL.sub("", text)) != self.stage:
+            self.stage, self.since_s = stage, now_s
+        return text
 
 
 class WaitReporter:
@@ -48,13 +63,16 @@ class WaitReporter:
     def awaiting(self, what: str | Callable[[], str]) -> Iterator[None]:
         """Report `what` with its seconds while the block runs and nothing else is reported.
 
-        A function is asked for each line, from another thread. Of nested waits the innermost is
-        reported.
+        A function is asked each second, from another thread. The seconds are those of a stage: a
+        text with other words begins a new one, other numbers or words after a semicolon do not. Of
+        nested waits the innermost is reported.
         """
         ask = (lambda: what) if isinstance(what, str) else what
         with self._lock:
             now_s = self._clock.monotonic()
-            self._waits.append(_Wait(what=ask, begun_s=now_s))
+            wait = _Wait(what=ask, since_s=now_s)
+            wait.look(now_s)
+            self._waits.append(wait)
             self._last_s = now_s
         try:
             with self._thread():
@@ -68,8 +86,9 @@ class WaitReporter:
             if not self._waits:
                 return
             wait, now_s = self._waits[-1], self._clock.monotonic()
+            text = wait.look(now_s)
             if now_s - self._last_s >= EVERY_S:
-                self(f"{wait.what()} ({now_s - wait.begun_s:.0f} s so far)")
+                self(f"{text} ({now_s - wait.since_s:.0f} s so far)")
 
     @contextmanager
     def _thread(self) -> Iterator[None]:

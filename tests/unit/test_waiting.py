@@ -53,6 +53,27 @@ def test_what_is_awaited_may_change() -> None:
     ]
 
 
+def test_seconds_are_those_of_the_stage() -> None:
+    clock, lines, now = FakeClock(), list[str](), ["stand-in: kubelet: 1 of 9 packages"]
+    report = WaitReporter(lines.append, clock)
+
+    with report.awaiting(lambda: now[-1]):
+        for text in ("stand-in: kubelet: 8 of 9 packages", "stand-in: live media"):
+            for _ in range(12):
+                clock.sleep(1)
+                report.remind()
+            now.append(text)
+        for _ in range(10):
+            clock.sleep(1)
+            report.remind()
+
+    assert lines == [
+        "stand-in: kubelet: 1 of 9 packages (10 s so far)",
+        "stand-in: kubelet: 8 of 9 packages (20 s so far)",
+        "stand-in: live media (5 s so far)",
+    ]
+
+
 def test_innermost_wait_is_reported_and_the_outer_one_after_it() -> None:
     clock, lines = FakeClock(), list[str]()
     report = WaitReporter(lines.append, clock)
