@@ -112,8 +112,8 @@ def parse(text: str) -> NodeState:
 
 def _sections(lines: list[str]) -> Mapping[str, list[str]]:
     if not lines or lines[-1] != "%%end":
-        last = lines[-1] if lines else ""
-        raise RigError(_SNAPSHOT, f"no %%end after {last[:80]!r}", _REMEDY)
+        last = f"the last line is {lines[-1][:80]!r}" if any(lines) else "it is empty"
+        raise RigError(_SNAPSHOT, f"incomplete, its line %%end is missing: {last}", _REMEDY)
     sections: dict[str, list[str]] = {}
     current: list[str] = []
     for line in lines[:-1]:

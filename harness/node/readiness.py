@@ -31,6 +31,7 @@ READY_S = 120.0
 
 _TICK_S = 1.0
 _USER = "core"
+_NEW_SESSION = "new SSH session"
 _ASK_S = 20.0
 # Of the whole wait, which is stretched for slow guests.
 _ASK_SHARE = 1 / 6
@@ -135,9 +136,9 @@ def reach_new_session(session: Opener, deadline: Deadline) -> str:
         with session.fresh(deadline) as fresh:
             said = fresh.run("id -un", deadline, check=True, sudo=False).stdout.strip()
     except (DeadlineError, GuestCommandError, ConnectionLostError) as exc:
-        raise ProductError("a new SSH session", f"does not work: {exc}") from exc
+        raise ProductError(_NEW_SESSION, f"does not work: {exc}") from exc
     if said != _USER:
-        raise ProductError("a new SSH session", f"is of user {said!r}, not {_USER}")
+        raise ProductError(_NEW_SESSION, f"`id -un` prints {said!r} instead of {_USER!r}")
     return f"a new SSH session is {said}"
 
 

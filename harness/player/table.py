@@ -21,8 +21,8 @@ def markdown(scenarios: Iterable[Scenario]) -> str:
 def lines(scenario: Scenario) -> Iterator[str]:
     """Yield a scenario's title, needs and steps for a terminal."""
     yield f"{scenario.name}: {scenario.title}"
-    images = (f"image {key}" for key in scenario.images if key != BOOTIMAGE)
-    needs = [*images, *scenario.needs]
+    images = (f"the image {key}" for key in scenario.images if key != BOOTIMAGE)
+    needs = [*images, *(f"a {need}" for need in scenario.needs)]
     yield f"    {scenario.memory_mib} MiB" + "".join(f"; needs {need}" for need in needs)
     yield f"    steps: {', '.join(step_names(scenario.steps(Given())))}"
 

@@ -46,8 +46,8 @@ OPTIONS = (
     ),
     Option(
         name="image", metavar="KEY=PATH|URL", repeatable=True, path=True,
-        help="Disk image or live ISO for a project's scenario that boots the image KEY. May be "
-        "repeated.",
+        help="Disk image or live ISO (no URL) for a project's scenario whose medium has "
+        "image='KEY'. May be repeated.",
     ),
     Option(
         name="node-image", metavar="REFERENCE",
@@ -235,8 +235,8 @@ def _images(places: Places) -> dict[str, str]:
         where, _ = places.given("image")
         key, equals, image = text.partition("=")
         if not equals or not image or not _KEY.fullmatch(key):
-            problem = f"{text!r} is not KEY=PATH"
-            raise InputError(where, problem, "Write it as KEY=PATH, such as uki=uki.qcow2.")
+            problem = f"{text!r} is not KEY=PATH|URL, with a KEY of a-z, 0-9 and -"
+            raise InputError(where, problem, "Write it as in uki=uki.qcow2.")
         if (option := {BOOTIMAGE: "bootimage", **_KEYS}.get(key)) is not None:
             problem = f"the image {key!r} has its own option"
             raise InputError(where, problem, f"Use --{option}.")

@@ -214,9 +214,8 @@ class Preparation:
         with self._report.awaiting("looking at the node image"):
             image = node_image.resolve(self.node_source, Deadline.after(LOOK_S))
         if (reason := image.why_not_node_image()) is not None:
-            raise InputError(
-                str(image.reference), f"not a node image: {reason}", "Use a node image."
-            )
+            remedy = "Name a node image with --node-image, or its release with --release-image."
+            raise InputError(str(image.reference), f"not a node image: {reason}", remedy)
         return image
 
     @property

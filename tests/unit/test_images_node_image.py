@@ -47,8 +47,8 @@ def test_other_images_are_not_node_images() -> None:
     assert image(io_openshift_metalayer="true").why_not_node_image() is None
     assert image(ostree_linux="5.14").why_not_node_image() is None
     assert image(io_openshift_build_versions="machine-os=9.6").why_not_node_image() is None
-    assert "--release-image" in (image(io_openshift_release="4.19.1").why_not_node_image() or "")
-    assert "carry none" in (image(io_openshift_tags="base").why_not_node_image() or "")
+    assert "release image" in (image(io_openshift_release="4.19.1").why_not_node_image() or "")
+    assert "has no label" in (image(io_openshift_tags="base").why_not_node_image() or "")
 
 
 @needs_skopeo

@@ -88,14 +88,19 @@ def test_booted_deployment_is_found_behind_others() -> None:
     assert replace(state, deployments=(staged,)).booted is None
 
 
+def test_truncated_snapshot_is_reported_with_its_last_line() -> None:
+    with pytest.raises(RigError, match=r"%%end is missing: the last line is '%%avc'\. Look at"):
+        parse("%%boot-id\n1\n%%avc\n")
+
+
 def test_snapshot_of_errors_only_is_truncated() -> None:
-    with pytest.raises(RigError, match="no %%end after ''"):
+    with pytest.raises(RigError, match="%%end is missing: it is empty"):
         parse("%!packages: rpm: broken\n")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.9])
 def test_truncated_snapshot_is_refused(share: float) -> None:
-    with pytest.raises(RigError, match="no %%end"):
+    with pytest.raises(RigError, match="its line %%end is missing"):
         parse(AFTER[: int(len(AFTER) * share)])
 
 

@@ -31,5 +31,5 @@ def test_terminal_shows_what_a_scenario_needs_and_its_steps() -> None:
     reported = list(lines(Catalogue().named("sno")))
 
     assert reported[0].startswith("sno: Single node from a live ISO")
-    assert "4096 MiB; needs image live-iso; needs release" in reported[1]
+    assert "4096 MiB; needs the image live-iso; needs a control plane" in reported[1]
     assert "install, memory-2, reboot, pivot, reboot-2, multi-user-2" in reported[2]

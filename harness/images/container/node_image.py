@@ -70,12 +70,12 @@ class NodeImage:
     def why_not_node_image(self) -> str | None:
         """Return the reason why this is not a node image, or None if it looks like one."""
         if _RELEASE in self.labels:
-            return "it is a release image: name it with --release-image"
+            return "it is a release image"
         if "machine-os" in self.build_versions:
             return None
         if any(label.startswith(_MARKS) for label in self.labels):
             return None
-        return f"its labels carry none of {', '.join(_MARKS)}*: is it an operating system image?"
+        return f"it has no label {', '.join(_MARKS[:-1])} or {_MARKS[-1]}*"
 
 
 def resolve(source: Source, deadline: Deadline) -> NodeImage:

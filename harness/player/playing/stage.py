@@ -90,13 +90,19 @@ class Stage:
                 something else.
         """
         value = self._services.get(name)
-        if not isinstance(value, kind):
-            raise InputError(
-                f"scenario {self.scenario.name}",
-                f"no {kind.__name__} from the service {name!r}",
-                f"Put it before what needs it; running: {', '.join(self._services) or 'none'}.",
-            )  # fmt: skip
-        return value
+        if isinstance(value, kind):
+            return value
+        listed = [service.name for service in self.scenario.services]
+        if name not in listed:
+            problem = f"has no service {name!r}"
+            remedy = f"Add it to services; listed there: {', '.join(listed) or 'none'}."
+        elif name not in self._services:
+            problem = f"the service {name!r} is used before it starts"
+            remedy = "Put it in services before the service that uses it."
+        else:
+            problem = f"the service {name!r} yields {type(value).__name__}, not {kind.__name__}"
+            remedy = "Correct what its run yields, or the type in site.service."
+        raise InputError(f"scenario {self.scenario.name}", problem, remedy)
 
     @property
     def services(self) -> Mapping[str, object]:
