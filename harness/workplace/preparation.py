@@ -47,6 +47,7 @@ from harness.verdict import expectations
 from harness.verdict.choice import choose
 from harness.verdict.expectations import Expectations
 from harness.waiting import WaitReporter
+from harness.workplace.config_release import compared, digests_in
 from harness.workplace.images import ACQUIRE_S, NamedImages
 from harness.workplace.options import Settings
 
@@ -121,7 +122,7 @@ class Preparation:
         for wanted in {self.settings.hardware, *(self._hardware_of(plan) for plan in plans)}:
             doctor.demand(hardware.needs(self.emulator.arch, wanted))
         _ = (self.authfile, self.extra_ignition, self.bootstrap_ignition, self.acceleration)
-        _ = (self.node_image, self.expectations)
+        _ = (self.node_image, self.config_release, self.expectations)
         with self._report.awaiting("checking the disk images"):
             _ = self.bootimage
             self.images.acquire(media)
@@ -198,15 +199,29 @@ class Preparation:
         settings = self.settings
         if settings.release_image is None:
             return None
-        config = self.bootstrap_ignition
-        tag = variant_of(config).image_tag if config is not None else ""
-        limit = Deadline.after(LOOK_S)
-        bootimage = version_in_name(published_name(settings.bootimage or "", limit))
-        wish = StreamWish(name=tag, by="the config's coreos_img", bootimage=bootimage)
+        wish = self._wish
         if settings.os_stream:
             wish = replace(wish, name=settings.os_stream, by="--os-stream")
         source, limit = self._source(settings.release_image), Deadline.after(ACQUIRE_S)
         return release.node_image_of(source, wish, self._cache, limit)
+
+    @cached_property
+    def config_release(self) -> str:
+        """How the release of the installer's config goes with the node image, in words.
+
+        Empty without a config. A run with stand-ins makes a release of its own.
+
+        Raises:
+            InputError: the config would install another node image.
+        """
+        variant = self.given.installer
+        if variant is None or not variant.release or self.settings.is_stand_in:
+            return ""
+        with self._report.awaiting("looking at the release of the config"):
+            return compared(
+                variant.release, self.node_image, self.settings.release_image or "",
+                lambda spec: digests_in(self._source(f"docker://{spec}"), self._wish, self._cache),
+            )  # fmt: skip
 
     @cached_property
     def node_image(self) -> NodeImage:
@@ -264,6 +279,15 @@ class Preparation:
         has_built = any((cache_dir() / "standin").glob("*/version"))
         builds = self.settings.is_stand_in and not has_built
         return [Purpose.MACHINE, *([Purpose.STANDIN] if builds else [])]
+
+    @property
+    def _wish(self) -> StreamWish:
+        """The stream that the config names, else the bootimage's."""
+        variant = self.given.installer
+        name = published_name(self.settings.bootimage or "", Deadline.after(LOOK_S))
+        bootimage = version_in_name(name)
+        tag = variant.image_tag if variant is not None else ""
+        return StreamWish(name=tag, by="the config's coreos_img", bootimage=bootimage)
 
     def _source(self, reference: str) -> Source:
         arch = self.emulator.arch.name

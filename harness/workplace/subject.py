@@ -41,6 +41,7 @@ def describe(ready: Preparation) -> list[str]:
     return [
         f"node image: {image.reference} {image.version or 'of no version'}, {image.digest}",
         *(f"os stream: {stream}" for stream in _stream(ready)),
+        *([f"release of the config: {ready.config_release}"] if ready.config_release else []),
         f"bootimage: {ready.bootimage.origin}",
         f"expectations: {_named(ready.expectations)}",
         f"acceleration: {found.kind} ({found.reason})",
@@ -85,3 +86,5 @@ def _provenance(ready: Preparation) -> Iterator[tuple[str, str]]:
         yield "live_iso", iso
     if settings.bootstrap_ignition is not None:
         yield "bootstrap_ignition", str(settings.bootstrap_ignition)
+    if ready.config_release:
+        yield "config_release", ready.config_release

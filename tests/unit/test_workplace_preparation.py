@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import test_installer_variant
+from scenario_fakes import make_inputs
 
 from harness.model.errors import InputError
 from harness.model.ignition import render
@@ -112,6 +113,26 @@ def test_what_a_scenario_lacks_is_reported_before_anything_boots(
 
     assert shown.keys() == lacking.keys()
     assert all(lacking[name] in shown[name] for name in shown)
+
+
+def test_release_of_the_config_that_cannot_be_read_is_told_and_left_to_the_node(
+    bare_host: Path,
+) -> None:
+    config = bare_host.parent / "bootstrap.ign"
+    config.write_text(BOOTSTRAP)
+    ready = make_preparation(**IMAGES, bootstrap_ignition=str(config))
+    ready.node_image = make_inputs().node_image
+
+    assert ready.config_release.startswith(f"{test_installer_variant.RELEASE}, which cannot be")
+    assert "the config decides" in ready.config_release
+
+
+def test_release_of_the_config_is_not_read_for_stand_ins(bare_host: Path) -> None:
+    config = bare_host.parent / "bootstrap.ign"
+    config.write_text(BOOTSTRAP)
+
+    assert make_preparation(bootstrap_ignition=str(config)).config_release == ""
+    assert make_preparation(**IMAGES).config_release == ""
 
 
 def test_file_that_is_not_a_live_iso_is_refused_before_anything_boots(bare_host: Path) -> None:

@@ -23,6 +23,7 @@ def ready(
     reason: str = "",
     released: object = None,
     stream: str | None = None,
+    config_release: str = "",
     **options: object,
 ) -> Any:  # noqa: ANN401 - a fake
     return SimpleNamespace(
@@ -30,6 +31,7 @@ def ready(
         images=SimpleNamespace(acquired=acquired or {}),
         expectations=SimpleNamespace(name="stand-in", reason=reason),
         acceleration=SimpleNamespace(kind="tcg"), released=released,
+        config_release=config_release,
         node_image=SimpleNamespace(
             reference="oci:x", digest="sha256:3", version=None, is_stand_in=True,
             claims=SimpleNamespace(stream_class=stream),
@@ -67,6 +69,7 @@ def test_nothing_is_reported_before_it_is_known() -> None:
             },
             {"os_stream": "rhel-10 (tag t): by --os-stream"},
         ),
+        ({"config_release": "h/r@sha256:1, as x"}, {"config_release": "h/r@sha256:1, as x"}),
         ({"reason": "OpenShift 4.20"}, {"expectations_reason": "OpenShift 4.20"}),
         ({"acquired": {"uki": FAT}}, {"image_uki": "fat.qcow2", "image_uki_sha256": "2" * 64}),
     ],
