@@ -6,9 +6,10 @@ daemon. libvirt allows one such root in the life of a process, hence one run.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,6 +98,40 @@ class LibvirtDomain:
         with library.missing_domain_ignored():
             self.handle.reset(0)
 
+    def suspend(self) -> None:
+        """Stop its processors.
+
+        Raises:
+            RigError: libvirt refuses.
+        """
+        with library.explained("cannot suspend the machine"):
+            self.handle.suspend()
+
+    def resume(self) -> None:
+        """Let its processors run.
+
+        Raises:
+            RigError: libvirt refuses.
+        """
+        with library.explained("cannot resume the machine"):
+            self.handle.resume()
+
+    def ask_qemu(
+        self, command: str, arguments: Mapping[str, object], fd: int | None = None
+    ) -> object:
+        """Return QEMU's answer to a command of its monitor protocol, which gets a copy of `fd`.
+
+        Raises:
+            RigError: QEMU refuses, or it is gone.
+        """
+        asked = json.dumps({"execute": command, "arguments": dict(arguments)})
+        with library.explained(f"QEMU's {command} failed"):
+            answer = json.loads(library.ask_monitor(self.handle, asked, fd))
+        if "error" in answer:
+            problem = f"QEMU's {command} failed: {answer['error'].get('desc')}"
+            raise RigError("libvirt", problem, library.REMEDY)
+        return answer.get("return")
+
     def destroy(self) -> None:
         """End it at once, if it still exists."""
         with library.missing_domain_ignored():
@@ -115,15 +150,13 @@ class _LibvirtConnection:
             return ()  # its qemu.conf switches them off
         return security_labels(self.handle.getCapabilities(), os.getuid(), os.getgid())
 
-    def start(self, xml: str) -> RunningDomain:
+    def start(self, xml: str, *, is_paused: bool = False) -> RunningDomain:
         libvirt = library.load()
         embedded = self.uri.startswith(EMBEDDED)
         flags = 0 if embedded else libvirt.VIR_DOMAIN_START_AUTODESTROY
-        try:
+        flags |= libvirt.VIR_DOMAIN_START_PAUSED if is_paused else 0
+        with library.explained("cannot start the machine"):
             handle = self.handle.createXML(xml, flags)
-        except libvirt.libvirtError as exc:
-            remedy = "Check this host with `node-image doctor`."
-            raise RigError("libvirt", f"cannot start the machine: {exc}", remedy) from exc
         return LibvirtDomain(handle=handle, reasons=self.reasons)
 
     def note_event(

@@ -6,6 +6,7 @@ Protocols and values only; it imports no other module of this room. `library` lo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -66,6 +67,29 @@ class RunningDomain(Protocol):
             RigError: libvirt refuses.
         """
 
+    def suspend(self) -> None:
+        """Stop its processors.
+
+        Raises:
+            RigError: libvirt refuses.
+        """
+
+    def resume(self) -> None:
+        """Let its processors run.
+
+        Raises:
+            RigError: libvirt refuses.
+        """
+
+    def ask_qemu(
+        self, command: str, arguments: Mapping[str, object], fd: int | None = None
+    ) -> object:
+        """Return QEMU's answer to a command of its monitor protocol, which gets a copy of `fd`.
+
+        Raises:
+            RigError: QEMU refuses, or it is gone.
+        """
+
     def destroy(self) -> None:
         """End it at once, if it still exists."""
 
@@ -84,8 +108,11 @@ class Connection(Protocol):
     def security_labels(self) -> tuple[SecurityLabel, ...]:
         """Return the labels that make QEMU run as this user, unconfined."""
 
-    def start(self, xml: str) -> RunningDomain:
-        """Start a transient domain, which ends with the connection if the driver supports that."""
+    def start(self, xml: str, *, is_paused: bool = False) -> RunningDomain:
+        """Start a transient domain, which ends with the connection if the driver supports that.
+
+        With `is_paused`, its processors do not run yet.
+        """
 
 
 def explain(uri: str, code: int, text: str) -> InputError:

@@ -19,6 +19,7 @@ from harness.machine.driver import Code, explain
 from harness.model.errors import InputError, RigError
 
 LOG = logging.getLogger(__name__)
+REMEDY = "Check this host with `node-image doctor`."
 _LOG_SETTING = "LIBVIRT_LOG_OUTPUTS"
 
 
@@ -97,8 +98,30 @@ def missing_domain_ignored() -> Iterator[None]:
         yield
     except libvirt.libvirtError as exc:
         if exc.get_error_code() != Code.NO_DOMAIN:
-            remedy = "Check this host with `node-image doctor`."
-            raise RigError("libvirt", str(exc), remedy) from exc
+            raise RigError("libvirt", str(exc), REMEDY) from exc
+
+
+@contextmanager
+def explained(problem: str) -> Iterator[None]:
+    """Raise what libvirt reports as a `RigError` about `problem`."""
+    libvirt = load()
+    try:
+        yield
+    except libvirt.libvirtError as exc:
+        raise RigError("libvirt", f"{problem}: {exc}", REMEDY) from exc
+
+
+def ask_monitor(
+    handle: Any,  # noqa: ANN401 - the binding has no types
+    command: str,
+    fd: int | None,
+) -> str:
+    """Return the answer of a domain's QEMU to a command in JSON; QEMU gets a copy of `fd`."""
+    import libvirt_qemu
+
+    if fd is None:
+        return str(libvirt_qemu.qemuMonitorCommand(handle, command, 0))
+    return str(libvirt_qemu.qemuMonitorCommandWithFiles(handle, command, [fd], 0)[0])
 
 
 def destroy_domain(uri: str, uuid: str) -> None:

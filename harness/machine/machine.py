@@ -21,9 +21,11 @@ from harness.machine.domain.domain import Domain, Port
 from harness.machine.domain.emulator import Emulator
 from harness.machine.domain.hardware import PLAIN, Hardware, needs
 from harness.machine.domain.network import Forward
+from harness.machine.domain.ram import Ram
 from harness.machine.domain.segment import Segment
 from harness.machine.domain.storage import Disk, Paths
 from harness.machine.driver import DESTROYED, POWERED_OFF, Connection, RunningDomain
+from harness.machine.guest_memory import nameless
 from harness.machine.ownership import processes
 from harness.machine.ownership.memory import reserve
 from harness.machine.ownership.ports import reserve_port
@@ -51,7 +53,7 @@ class MachineSpec:
     by default the image's; without a `base` the disk is blank. While the disk does not boot, the
     ISO `cdrom` does, or the iPXE script at the URL `netboot` (for the guest, the host is 10.0.2.2).
     Thus a machine boots a medium, and its disk after an installation and a reboot. `segment` is its
-    side of a link to another machine.
+    side of a link to another machine. Checkpoints can be made of a machine that `is_template`.
     """
 
     name: str
@@ -68,6 +70,7 @@ class MachineSpec:
     cdrom: Path | None = None
     netboot: str | None = None
     segment: Segment | None = None
+    is_template: bool = False
 
 
 class Machine:
@@ -78,7 +81,7 @@ class Machine:
     ) -> None:
         self.domain = domain
         self.folder = folder
-        self._running = running
+        self.running = running
         self._qemu_log = qemu_log
         self._peak_bytes = 0
 
@@ -104,11 +107,11 @@ class Machine:
 
     def is_running(self) -> bool:
         """Return whether it has neither stopped nor been destroyed."""
-        return self._running.is_running()
+        return self.running.is_running()
 
     def why_stopped(self) -> str | None:
         """Return why it stopped, with QEMU's last lines after a crash; None while it runs."""
-        reason = self._running.stop_reason()
+        reason = self.running.stop_reason()
         if reason in (None, POWERED_OFF, DESTROYED) or self._qemu_log is None:
             return reason
         return "\n  ".join([str(reason), *_last_lines(self._qemu_log)])
@@ -127,12 +130,12 @@ class Machine:
         Raises:
             RigError: libvirt refuses.
         """
-        self._running.reset()
+        self.running.reset()
 
     def destroy(self) -> None:
         """Switch the machine off at once, if it is on."""
         self.peak_memory_bytes()
-        self._running.destroy()
+        self.running.destroy()
 
 
 @contextmanager
@@ -150,17 +153,21 @@ def boot(
         RigError: libvirt or QEMU refused it.
     """
     doctor.demand(needs(spec.emulator.arch, spec.hardware))
-    folder = _claim_folder(run, spec.name)
+    folder = claim_folder(run, spec.name)
     spec = replace(spec, name=folder.name)
     with ExitStack() as stack:
         stack.enter_context(reserve(run.folder, spec.name, spec.memory_mib + EMULATOR_MIB))
         port = stack.enter_context(reserve_port(run.port_locks))
         disk = stack.enter_context(_disk(run, spec, deadline))
         domain = _domain(connection, run, spec, disk, port)
-        yield stack.enter_context(_started(connection, run, domain, folder))
+        if spec.is_template:
+            file = stack.enter_context(nameless(spec.memory_mib))
+            ram = Ram(path=file, is_shared=True)
+            domain = replace(domain, ram=ram, generation=str(uuid.uuid4()))
+        yield stack.enter_context(started(connection, run, domain, folder))
 
 
-def _claim_folder(run: Run, name: str) -> Path:
+def claim_folder(run: Run, name: str) -> Path:
     """Make the machine's own folder; an earlier machine's of this name stays as evidence."""
     folder, number = run.folder / name, 1
     while True:
@@ -174,25 +181,39 @@ def _claim_folder(run: Run, name: str) -> Path:
 
 
 @contextmanager
-def _disk(run: Run, spec: MachineSpec, deadline: Deadline) -> Iterator[Disk | Paths]:
-    folder = run.scratch / spec.name
+def disk_folder(run: Run, name: str) -> Iterator[Path]:
+    """Context manager that yields a folder for the disks of the machine `name`.
+
+    On leaving, they are gone.
+    """
+    folder = run.scratch / name
     folder.mkdir()
-    if spec.base is None:
-        path = create_blank(folder, spec.disk_bytes or BLANK_BYTES, deadline)
-    else:
-        path = create_overlay(
-            spec.base, spec.base_format, folder, size_bytes=spec.disk_bytes, deadline=deadline
-        )
-    sector_bytes = spec.hardware.sector_bytes
     try:
+        yield folder
+    finally:
+        for disk in folder.iterdir():
+            disk.unlink()
+
+
+@contextmanager
+def _disk(run: Run, spec: MachineSpec, deadline: Deadline) -> Iterator[Disk | Paths]:
+    with disk_folder(run, spec.name) as folder:
+        path = _new_disk(folder, spec, deadline)
+        sector_bytes = spec.hardware.sector_bytes
         if not spec.hardware.is_multipath:
             yield Disk(path=path, serial=_SERIAL, sector_bytes=sector_bytes)
             return
         socket = run.folder / spec.name / "disk.nbd"
         with served(path, socket, deadline):
             yield Paths(nbd=socket, serial=_SERIAL, sector_bytes=sector_bytes)
-    finally:
-        path.unlink(missing_ok=True)
+
+
+def _new_disk(folder: Path, spec: MachineSpec, deadline: Deadline) -> Path:
+    if spec.base is None:
+        return create_blank(folder, spec.disk_bytes or BLANK_BYTES, deadline)
+    return create_overlay(
+        spec.base, spec.base_format, folder, size_bytes=spec.disk_bytes, deadline=deadline
+    )
 
 
 def _domain(
@@ -238,11 +259,19 @@ def _last_lines(log: Path) -> list[str]:
 
 
 @contextmanager
-def _started(connection: Connection, run: Run, domain: Domain, folder: Path) -> Iterator[Machine]:
+def started(connection: Connection, run: Run, domain: Domain, folder: Path) -> Iterator[Machine]:
+    """Context manager that runs the machine of `domain`; on leaving, it is gone.
+
+    One that is incoming is paused.
+
+    Raises:
+        RigError: libvirt or QEMU refused it.
+    """
     record = DomainRecord(uri=connection.uri, uuid=domain.uuid, name=domain.name)
     run.record_domain(record)
     log = connection.log_folder and connection.log_folder / f"{domain.name}.log"
-    machine = Machine(domain, folder, connection.start(domain.to_xml()), log)
+    running = connection.start(domain.to_xml(), is_paused=domain.is_incoming)
+    machine = Machine(domain, folder, running, log)
     LOG.info(
         "%s: started with %s, %d MiB, console %s",
         domain.name, domain.kind, domain.memory_mib, domain.console,

@@ -90,9 +90,9 @@ def owner_of(place: Place, mode: str, *options: str | Path) -> Iterator[Owner]:
     started.wait_until_gone()
 
 
-def read_facts(child: subprocess.Popen[bytes]) -> dict[str, object]:
+def read_facts(child: subprocess.Popen[bytes], limit_s: float = START_S) -> dict[str, object]:
     assert child.stdout is not None
-    ready, _, _ = select.select([child.stdout], [], [], START_S)
+    ready, _, _ = select.select([child.stdout], [], [], limit_s)
     assert ready, "the owner said nothing in time"
     line = child.stdout.readline()
     if not line:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,6 +63,10 @@ def fake_qemu_img(folder: Path) -> Path:
     return program
 
 
+def is_writable(fd: int) -> bool:
+    return fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+
+
 @dataclass
 class FakeDomain:
     """A domain that runs until it is destroyed, or stops for a reason of its own."""
@@ -68,6 +74,9 @@ class FakeDomain:
     reason: str | None = None
     destroyed: int = 0
     resets: int = 0
+    acts: list[str] = field(default_factory=list)
+    disk: str = ""
+    migration: str = "completed"
 
     def is_running(self) -> bool:
         return self.reason is None
@@ -77,6 +86,22 @@ class FakeDomain:
 
     def reset(self) -> None:
         self.resets += 1
+
+    def suspend(self) -> None:
+        self.acts.append("suspend")
+
+    def resume(self) -> None:
+        self.acts.append("resume")
+
+    def ask_qemu(
+        self, command: str, arguments: Mapping[str, object], fd: int | None = None
+    ) -> object:
+        self.acts.append(command)
+        if command == "query-block":
+            return [{}, {"inserted": {"file": self.disk, "node-name": "libvirt-1-format"}}]
+        if command == "getfd" and fd is not None and is_writable(fd):
+            os.write(fd, b"state")
+        return {"status": self.migration} if command == "query-migrate" else {}
 
     def destroy(self) -> None:
         self.destroyed += 1
@@ -92,13 +117,14 @@ class FakeConnection:
     refusal: str | None = None
     domains: list[FakeDomain] = field(default_factory=list)
     xml: str = ""
+    migration: str = "completed"
 
     def security_labels(self) -> tuple[SecurityLabel, ...]:
         return (SecurityLabel(model="dac", label=f"+{os.getuid()}:+{os.getgid()}"),)
 
-    def start(self, xml: str) -> FakeDomain:
+    def start(self, xml: str, *, is_paused: bool = False) -> FakeDomain:
         if self.refusal is not None:
             raise RigError(self.refusal)
         self.xml = xml
-        self.domains.append(FakeDomain())
+        self.domains.append(FakeDomain(migration=self.migration))
         return self.domains[-1]

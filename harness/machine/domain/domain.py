@@ -16,6 +16,7 @@ from harness.machine.domain.element import add
 from harness.machine.domain.emulator import Emulator
 from harness.machine.domain.hardware import PLAIN, Hardware, firmware_for
 from harness.machine.domain.network import Forward, Network
+from harness.machine.domain.ram import Ram
 from harness.machine.domain.segment import Segment
 from harness.machine.domain.storage import (
     Disk,
@@ -45,7 +46,9 @@ class Domain:
     """One virtual machine: `cpu` is `HOST`, `MAXIMUM` or a model's name.
 
     The first disk boots; while it cannot, the ISO `cdrom` does, and then the iPXE script at the URL
-    `netboot`.
+    `netboot`. `ram` is the file of its memory. `generation` is a UUID that no two machines of one
+    past share: the guest's kernel makes its random numbers anew when it changes. A domain that
+    `is_incoming` waits for the state of another one.
     """
 
     name: str
@@ -65,6 +68,9 @@ class Domain:
     cdrom: Path | None = None
     netboot: str | None = None
     security: tuple[SecurityLabel, ...] = ()
+    ram: Ram | None = None
+    generation: str = ""
+    is_incoming: bool = False
 
     def to_xml(self) -> str:
         """Return the domain's XML, the same text for the same value.
@@ -76,6 +82,8 @@ class Domain:
         root = ET.Element("domain", {"type": "kvm" if self.kind.is_hardware else "qemu"})
         add(root, "name", text=self.name)
         add(root, "uuid", text=self.uuid)
+        if self.generation and self.emulator.arch.has_acpi:
+            add(root, "genid", text=self.generation)
         add(root, "memory", {"unit": "MiB"}, text=str(self.memory_mib))
         add(root, "vcpu", text=str(self.vcpus))
         self._add_fw_cfg(root)
@@ -157,8 +165,12 @@ class Domain:
             has_second_nic=self.hardware.has_second_nic, segment=self.segment,
         )  # fmt: skip
         others = [disk.qemu_words(arch) for disk in self.disks if isinstance(disk, Paths)]
+        ram = () if self.ram is None else self.ram.qemu_words(self.memory_mib)
+        incoming = ("-incoming", "defer") if self.is_incoming else ()
         command = add(root, f"{{{_QEMU}}}commandline")
-        for word in (*network.qemu_words(arch), *chain.from_iterable(others)):
+        for word in (
+            *network.qemu_words(arch), *chain.from_iterable(others), *ram, *incoming
+        ):  # fmt: skip
             add(command, f"{{{_QEMU}}}arg", {"value": word})
 
 

@@ -1,0 +1,1 @@
+"""Checkpoints of machines, and forks: machines that start from one in seconds."""
