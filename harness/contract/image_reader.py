@@ -10,12 +10,14 @@ import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import IO, Any
 
 from harness.contract.access import Access
 from harness.contract.inspection import ImageLayer
 from harness.images.container import image_proxy
 from harness.images.container.blob_stream import Descriptor
+from harness.images.container.image_proxy import ProxiedImage
 from harness.images.container.layer_stream import members
 from harness.images.container.manifest import (
     Config,
@@ -102,7 +104,7 @@ def open_image(subject: str, access: Access, deadline: Deadline) -> Iterator[Ima
     if source.reference.transport is Transport.OCI:
         folder = OciFolder(source, deadline)
         listed, digest, text = folder.manifest()
-        yield _reader(source, (listed, digest), text, folder.blob)
+        yield _reader(source, (listed, digest), text, folder.blob, folder.small)
         return
     with image_proxy.running(source, deadline) as proxy:
         image = proxy.open(source)
@@ -114,26 +116,9 @@ def open_image(subject: str, access: Access, deadline: Deadline) -> Iterator[Ima
             if listed and source.reference.transport is Transport.DOCKER:
                 image = proxy.open(_pinned(source, digest))
                 _require_same(source, text, image.manifest()[1])
-        yield _reader(source, (listed, digest), text, image.blob)
-
-
-def named_digest(subject: str, access: Access, deadline: Deadline) -> str:
-    """Return the digest of what a reference names: an image, or a list of them.
-
-    Raises:
-        InputError: it cannot be read.
-        DeadlineError: the time is over.
-    """
-    reference = parse(subject)
-    source = access.source(reference)
-    _, at, digest = reference.rest.rpartition("@")
-    if at and reference.transport is Transport.DOCKER:
-        return digest
-    if reference.transport is Transport.OCI:
-        listed, digest, _ = OciFolder(source, deadline).manifest()
-        return listed or digest
-    with image_proxy.running(source, deadline) as proxy:
-        return proxy.open(source).manifest()[0]
+        is_converted = digest != _sha256(text)
+        read_config = partial(_config_of, image, source, is_converted=is_converted)
+        yield _reader(source, (listed, digest), text, image.blob, read_config)
 
 
 def _identified(source: Source, named: str, found: str, deadline: Deadline) -> tuple[str, str]:
@@ -167,11 +152,30 @@ def _require_same(source: Source, text: bytes, other: bytes) -> None:
         raise InputError(str(source.reference), problem, "Name one by its digest.")
 
 
-def _reader(source: Source, digests: tuple[str, str], text: bytes, fetch: Fetch) -> ImageReader:
+def _config_of(
+    image: ProxiedImage, source: Source, descriptor: Descriptor, *, is_converted: bool
+) -> bytes:
+    subject = str(source.reference)
+    if not is_converted:
+        with image.blob(descriptor) as blob:
+            return _small(blob, subject)
+    text = image.converted_config()
+    if _sha256(text) != descriptor.digest:
+        problem = "its configuration is not the one of its manifest"
+        raise InputError(subject, problem, "Push the image with a current tool.")
+    return text
+
+
+def _reader(
+    source: Source,
+    digests: tuple[str, str],
+    text: bytes,
+    fetch: Fetch,
+    read_config: Callable[[Descriptor], bytes],
+) -> ImageReader:
     subject = str(source.reference)
     manifest = parse_manifest(text, subject)
-    with fetch(manifest.config) as blob:
-        config = parse_config(_small(blob, subject), subject, len(manifest.layers))
+    config = parse_config(read_config(manifest.config), subject, len(manifest.layers))
     if config.architecture != source.go_arch:
         problem = f"an image for {config.architecture}, not for {source.arch}"
         raise InputError(subject, problem, f"Use an image for {source.arch}.")

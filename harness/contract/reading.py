@@ -6,17 +6,31 @@ blobs, and `squashed` all files of an image.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
 from harness.contract.access import Access
+from harness.contract.agreement import verify
 from harness.contract.image_reader import ImageReader, layer_members, open_image
 from harness.contract.inspection import Depth, Inspection
 from harness.contract.tree import Tree
+from harness.images.container import reference
+from harness.images.container.reference import Transport
 from harness.model.clock import Deadline
+from harness.model.errors import InputError
 
 __all__ = ["ImageReader", "inspect", "open_image", "squashed", "verify"]
 
+_FORM = 1  # of the cached answers
+_PINNED = re.compile(r".+@sha256:([0-9a-f]{64})")
+
 
 def inspect(subject: str, depth: Depth, access: Access, deadline: Deadline) -> Inspection:
-    """Return what the image at a reference, or the bootimage at a path or URL, says.
+    """Return what the image at a reference says.
 
     The answer comes from the cache of `access` if it has one by the image's digest.
 
@@ -24,12 +38,19 @@ def inspect(subject: str, depth: Depth, access: Access, deadline: Deadline) -> I
         InputError: it cannot be read.
         DeadlineError: the time is over.
     """
-    raise NotImplementedError
 
+    def ask() -> Inspection:
+        with open_image(subject, access, deadline) as reader:
+            key = _key(reader.digest, depth, access)
+            return _cached(key, lambda: _answer(reader, depth, deadline), access, deadline)
 
-def verify(quick: Inspection, deep: Inspection) -> tuple[str, ...]:
-    """Return how the metadata layers contradict the rpm database, empty if they agree."""
-    raise NotImplementedError
+    found = reference.parse(subject)
+    pinned = _PINNED.fullmatch(found.rest) if found.transport is Transport.DOCKER else None
+    if pinned is None:
+        return replace(ask(), subject=subject)
+    # Nothing needs to be asked of the registry: a digest names the same image for ever.
+    known = _cached(_key(pinned[1], depth, access), ask, access, deadline)
+    return replace(known, subject=subject)
 
 
 def squashed(reader: ImageReader, deadline: Deadline) -> Tree:
@@ -43,3 +64,39 @@ def squashed(reader: ImageReader, deadline: Deadline) -> Tree:
     for number in range(len(reader.layers)):
         tree.apply(number, layer_members(reader, number, deadline))
     return tree
+
+
+def _answer(reader: ImageReader, depth: Depth, deadline: Deadline) -> Inspection:
+    from harness.contract.quick import quick_inspection
+
+    quick = quick_inspection(reader, deadline)
+    if depth is Depth.QUICK:
+        return quick
+    from harness.contract.deep import deep_inspection
+
+    return deep_inspection(quick, reader, deadline)
+
+
+def _key(digest: str, depth: Depth, access: Access) -> str:
+    return f"{digest.removeprefix('sha256:')}-{access.arch}-{depth}-{_FORM}"
+
+
+def _cached(
+    key: str, answer: Callable[[], Inspection], access: Access, deadline: Deadline
+) -> Inspection:
+    if access.cache is None:
+        return answer()
+    made: list[Inspection] = []
+
+    def make(path: Path) -> None:
+        made.append(answer())
+        path.write_bytes(msgspec.json.encode(made[0]))
+
+    kept = access.cache.get_or_make(key, make, deadline)
+    if made:
+        return made[0]
+    try:
+        return msgspec.json.decode(kept.read_bytes(), type=Inspection)
+    except msgspec.MsgspecError as exc:
+        problem = f"not an answer about an image: {exc}"
+        raise InputError(str(kept), problem, "Remove the file.") from exc

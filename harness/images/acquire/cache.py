@@ -65,17 +65,20 @@ class Cache:
             Exception: what `make` raises.
         """
         content = self._folder(key) / "content"
+        is_made = False
         while True:
             with ExitStack() as stack:
                 stack.enter_context(_locked(content.parent, fcntl.LOCK_SH, deadline))
                 if content.exists():
                     os.utime(content)
                     self._locks.enter_context(stack.pop_all())
-                    self.evict()
+                    if is_made:  # only then has the folder grown; to measure it takes a while
+                        self.evict()
                     return content
             with _locked(content.parent, fcntl.LOCK_EX, deadline):
                 if not content.exists():
                     self._make(content, make)
+                    is_made = True
 
     def evict(self) -> None:
         """Remove the least recently used keys until the folder is within its cap."""

@@ -20,7 +20,6 @@ from harness.model.errors import DeadlineError, InputError
 _BUFFER_BYTES = 1 << 18
 _SKIP_BYTES = 1 << 20
 _TRIES = 3
-_HEAD_BYTES = 16  # more than any magic number of a compression
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,16 +98,6 @@ class _Verified(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        count = self._take(buffer)
-        # A look at the first bytes sees what one read gives, which may be a byte.
-        while 0 < count < min(_HEAD_BYTES, len(buffer)) and self._given_bytes == count:
-            more = self._take(buffer[count:])
-            if not more:
-                break
-            count += more
-        return count
-
-    def _take(self, buffer: memoryview) -> int:
         if self._deadline.is_over:
             reason = f"{self._given_bytes} of {self._blob.size_bytes} B read"
             raise DeadlineError(f"reading {self._subject}", self._deadline.limit_s, reason)

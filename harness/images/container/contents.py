@@ -16,13 +16,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, cast
 
-from harness import process
 from harness.images.acquire.cache import Cache
-from harness.images.container import skopeo
+from harness.images.container import rpm_database, skopeo
 from harness.images.container.layers import MemberPlace, Tree, path_of
 from harness.images.container.layout_image import LayoutImage, image_in
 from harness.images.container.node_image import NodeImage
 from harness.images.container.reference import Reference, Transport
+from harness.images.container.rpm_database import DATABASE, LOG_SUFFIX
+from harness.images.container.rpm_database import FOLDERS as RPM_FOLDERS
 from harness.images.container.skopeo import Source, Target
 from harness.model.clock import Deadline
 from harness.model.command import (
@@ -39,12 +40,10 @@ from harness.model.errors import InputError
 
 LOG = logging.getLogger(__name__)
 _FORM = 2  # of the cached result
-# Source: rpm-ostree's place first, then rpm's own; only SQLite, the default since RHEL 9.
-_DATABASES = ("/usr/share/rpm/rpmdb.sqlite", "/usr/lib/sysimage/rpm/rpmdb.sqlite")
-_LOG_SUFFIX = "-wal"  # SQLite's write-ahead log
+_DATABASES = tuple(f"{folder}/{DATABASE}" for folder in RPM_FOLDERS)
 _ETC = "/usr/etc"  # where ostree keeps an image's /etc
 _WANTED = (
-    *(f"{path}{suffix}" for path in _DATABASES for suffix in ("", _LOG_SUFFIX)),
+    *(f"{path}{suffix}" for path in _DATABASES for suffix in ("", LOG_SUFFIX)),
     *(f"{folder}/" for folder in (*FILE_FOLDERS, _ETC)),
 )
 _MAX_DATABASE_BYTES = 1 << 30
@@ -171,10 +170,11 @@ def _owners(tree: Tree, image: LayoutImage) -> dict[str, str]:
         LOG.warning("%s has no rpm database: packages stay unknown", image.subject)
         return {}
     with TemporaryDirectory(prefix="node-image-rpmdb-") as folder:
-        for suffix in ("", _LOG_SUFFIX):
+        for suffix in ("", LOG_SUFFIX):
             if place := tree.place(path + suffix):
-                _extract(image, place, Path(folder) / f"rpmdb.sqlite{suffix}")
-        return parse_owners(_query_owners(folder, image.deadline))
+                _extract(image, place, Path(folder) / f"{DATABASE}{suffix}")
+        listed = rpm_database.query(Path(folder), _OWNERS_FORMAT, image.subject, image.deadline)
+        return parse_owners(listed)
 
 
 def _extract(image: LayoutImage, place: MemberPlace, target: Path) -> None:
@@ -193,10 +193,3 @@ def _extract(image: LayoutImage, place: MemberPlace, target: Path) -> None:
             remedy = "Free disk space, or set TMPDIR to another folder."
             raise InputError(image.subject, problem, remedy) from exc
         return
-
-
-def _query_owners(folder: str, deadline: Deadline) -> str:
-    # This host does not have the keys that signed the packages, and nothing is installed.
-    words = ["rpm", f"--dbpath={folder}", "--define=_db_backend sqlite", "--nosignature"]
-    words += ["--nodigest", "-qa", "--qf", _OWNERS_FORMAT]
-    return process.run(words, deadline).stdout

@@ -30,7 +30,7 @@ from harness.model.foreign import json_value
 
 _PROTOCOL = "0.2."
 _MESSAGE_BYTES = 1 << 16
-_MAX_MANIFEST_BYTES = 4 << 20  # as skopeo's own limit
+_MAX_DOCUMENT_BYTES = 16 << 20  # skopeo limits manifests to 4 MiB
 _UPDATE = "Install skopeo 1.9 or newer of the 1.x series."
 
 
@@ -59,12 +59,15 @@ class ProxiedImage:
             InputError: there is none.
         """
         answer = self._asked("GetManifest", self._id)
-        with self._pipe(answer) as pipe, io.BufferedReader(pipe) as text:
-            read = text.read(_MAX_MANIFEST_BYTES + 1)
-        if len(read) > _MAX_MANIFEST_BYTES:
-            problem = f"a manifest of more than {_MAX_MANIFEST_BYTES >> 20} MiB"
-            raise InputError(str(self._source.reference), problem, "Check the image.")
-        return str(answer.value), read
+        return str(answer.value), self._document(answer)
+
+    def converted_config(self) -> bytes:
+        """Return the configuration as the manifest names it that was converted to OCI.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        return self._document(self._asked("GetFullConfig", self._id))
 
     def blob(self, descriptor: Descriptor) -> IO[bytes]:
         """Return a blob as a stream, verified at its end.
@@ -83,6 +86,14 @@ class ProxiedImage:
     def close(self) -> None:
         """Close the image."""
         self._asked("CloseImage", self._id)
+
+    def _document(self, answer: _Answer) -> bytes:
+        with self._pipe(answer) as pipe, io.BufferedReader(pipe) as text:
+            read = text.read(_MAX_DOCUMENT_BYTES + 1)
+        if len(read) > _MAX_DOCUMENT_BYTES:
+            problem = f"a manifest or configuration of more than {_MAX_DOCUMENT_BYTES >> 20} MiB"
+            raise InputError(str(self._source.reference), problem, "Check the image.")
+        return read
 
     def _pipe(self, answer: _Answer) -> Pipe:
         if answer.fd is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from harness.model.errors import InputError
 
@@ -23,6 +23,25 @@ _MAX_FOLDERS = 250_000
 _MAX_NAME_BYTES = 100 << 20
 MAX_PATH = 4096
 """As Linux limits paths."""
+
+
+class Whiteout(NamedTuple):
+    """What a whiteout hides in lower layers: a path, or what is below it if it is opaque."""
+
+    path: str
+    is_opaque: bool
+
+
+def whiteout(path: str) -> Whiteout | None:
+    """Return the whiteout at `path`, None for another file; one that names no file has no path."""
+    folder, _, name = path.rpartition("/")
+    if not name.startswith(_WHITEOUT):
+        return None
+    hidden = name.removeprefix(_WHITEOUT)
+    if name == _OPAQUE:
+        return Whiteout(folder, is_opaque=True)
+    is_odd = hidden in ("", ".", "..") or hidden.startswith(_WHITEOUT)
+    return Whiteout("" if is_odd else f"{folder}/{hidden}", is_opaque=False)
 
 
 @dataclass(slots=True)
@@ -68,17 +87,16 @@ class Changes(Generic[T]):
         Raises:
             InputError: the layer has implausibly many files.
         """
-        folder, _, name = path.rpartition("/")
-        if not name.startswith(_WHITEOUT):
+        found = whiteout(path)
+        if found is None:
             return False
         self._count(path)
-        hidden = name.removeprefix(_WHITEOUT)
-        if name == _OPAQUE:
-            self.emptied.add(folder)
-        elif hidden in ("", ".", "..") or hidden.startswith(_WHITEOUT):
-            self.odd.append(f"the whiteout {path!r} names no file")
+        if found.is_opaque:
+            self.emptied.add(found.path)
+        elif found.path:
+            self.removed.add(found.path)
         else:
-            self.removed.add(f"{folder}/{hidden}")
+            self.odd.append(f"the whiteout {path!r} names no file")
         return True
 
     def _count(self, path: str) -> None:
