@@ -129,7 +129,7 @@ def _identified(source: Source, named: str, found: str, deadline: Deadline) -> t
     raw = inspect_manifest(source, deadline).encode()
     if _sha256(raw) != named:
         problem = "it was pushed again while it was read"
-        raise InputError(str(source.reference), problem, "Try again, or name it by digest.")
+        raise InputError(str(source.reference), problem, "Name it by digest.")
     images = parse_list(raw, str(source.reference))
     if images is None:
         return "", named
