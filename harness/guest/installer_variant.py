@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.images.acquire.url import shown_url
 from harness.model.errors import InputError
@@ -23,7 +23,7 @@ _BIN = "/usr/local/bin/"
 _UNITS = "/etc/systemd/system/"
 _GENERATORS = "/etc/systemd/system-generators/"
 _MANAGER = "/etc/systemd/system.conf.d/"
-_READ = (_BIN, _UNITS, _GENERATORS, _MANAGER)
+_READ = (_BIN, _UNITS, _GENERATORS, _MANAGER, "/etc/mco/", "/etc/sysconfig/")
 
 _PULL = "node-image-pull.service"
 _FINISH = "node-image-finish.service"
@@ -46,8 +46,10 @@ _SSHD = re.compile(r"restart\s+sshd")
 _STREAM_TAG = re.compile(r"^\s*(?:local\s+)?coreos_img=[\"']?([\w.-]+)", re.MULTILINE)
 _RELEASE = re.compile(r"^RELEASE_IMAGE=[\"']?([^\"'\s]+)", re.MULTILINE)
 _DISK = re.compile(r"^\s*coreos-installer install\b.*\s(/dev/\S+)\s*$", re.MULTILINE)
-_PROXY = re.compile(r"\bhttps?_proxy=", re.IGNORECASE)
+_PROXY = re.compile(r"\bhttps?_proxy=[\"']?[^\s\"']", re.IGNORECASE)
 _NO_PROXY = re.compile(r"\bno_proxy=[\"']?([^\"'\s]*)", re.IGNORECASE)
+_ENVIRONMENT = re.compile(r"^Environment=.*$", re.MULTILINE)
+_ENVIRONMENT_FILE = re.compile(r"^EnvironmentFile=-?(/\S+)$", re.MULTILINE)
 _ROLE = re.compile(r"node-role\.kubernetes\.io/([a-z-]+)")
 _SERVED = re.compile(r":22623/config/([\w.-]+)$")
 
@@ -60,7 +62,8 @@ class Variant:
     of the config whose failure ends a bootstrap. `missing` names what every installer with
     live-apply writes, and this config lacks. `image_tag` names the node image within the release,
     as `rhel-coreos-10` for the RHEL 10 stream. `disk` is where a single node installs itself to.
-    `no_proxy` is what its units reach without their proxy, None where they have none.
+    `no_proxy` is what its units reach without their proxy, None where they have none;
+    `no_proxy_of` the same for units that say it themselves.
     """
 
     is_in_place: bool = False
@@ -76,6 +79,7 @@ class Variant:
     release: str = ""
     image_tag: str = ""
     no_proxy: str | None = None
+    no_proxy_of: Mapping[str, str] = field(default_factory=dict)
     reported: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
 
@@ -90,12 +94,17 @@ class Variant:
             f", sshd restarted by {self.sshd_restart}" if self.sshd_restart else "",
             f", pause image by {' and '.join(self.pause_by) or 'nothing'}",
             f", installs to {self.disk}" if self.disk else "",
-            ", through a proxy" if self.no_proxy is not None else "",
+            ", through a proxy" if self.has_proxy else "",
             f"; release image {self.release}" if self.release else "; no release image found",
             f", of it {self.image_tag}" if self.image_tag else "",
             f"; missing: {', '.join(self.missing)}" if self.missing else "",
         ]
         return "".join(said)
+
+    @property
+    def has_proxy(self) -> bool:
+        """Whether its units go through a proxy."""
+        return self.no_proxy is not None or bool(self.no_proxy_of)
 
     @property
     def _way_back(self) -> str:
@@ -127,6 +136,7 @@ def variant_of(document: Document) -> Variant:
         release=_release(files),
         image_tag=_found(_STREAM_TAG, files.get(f"{_BIN}node-image-pull.sh", "")),
         no_proxy=_no_proxy("\n".join(files[path] for path in files if path.startswith(_MANAGER))),
+        no_proxy_of=dict(_no_proxy_of(units, files)),
         reported=tuple(name for name in (*_REPORTED, overlay) if name in units),
         missing=tuple(_missing(overlay, units, files)),
     )
@@ -233,6 +243,16 @@ def _release(files: Mapping[str, str]) -> str:
 
 def _no_proxy(environment: str) -> str | None:
     return _found(_NO_PROXY, environment) if _PROXY.search(environment) else None
+
+
+def _no_proxy_of(units: Mapping[str, str], files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for name, text in units.items():
+        lines = "\n".join(_ENVIRONMENT.findall(text))
+        read = "\n".join(files.get(path, "") for path in _ENVIRONMENT_FILE.findall(text))
+        # A file counts more than the unit's own line.
+        found = [value for value in map(_no_proxy, (read, lines)) if value is not None]
+        if found:
+            yield name, found[0]
 
 
 def _disk(files: Mapping[str, str]) -> str:

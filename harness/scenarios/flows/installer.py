@@ -12,10 +12,10 @@ from harness.guest import install, pivot
 from harness.guest.installer_variant import Variant, variant_of
 from harness.guest.kubelet import probe_file
 from harness.guest.live_apply import reports
+from harness.guest.proxy import around_proxy, around_proxy_on_disk
 from harness.guest.validation import whole
 from harness.model.errors import InputError
-from harness.model.guest_network import HOST_IN_GUEST
-from harness.model.ignition import Config, Document, File
+from harness.model.ignition import Config, Document
 from harness.player.given import Given
 from harness.player.steps import Check
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from harness.player.running import Running
     from harness.player.site import Site
 
-_NO_PROXY = "/etc/systemd/system.conf.d/99-node-image-harness.conf"
 UP_S = 1800.0
 """From the login to multi-user.target, with hardware acceleration: two pulls, in endless loops."""
 
@@ -61,7 +60,7 @@ def single_node_config(scenario: str, site: Site, document: Document) -> Documen
             "Use the config of `openshift-install create single-node-ignition-config`, or run "
             "the scenario ipi_bootstrap.",
         )  # fmt: skip
-    on_disk = (*site.access, *pivot.followed(), _probe(site))
+    on_disk = (*site.access, *pivot.followed(), around_proxy_on_disk(variant), _probe(site))
     return _merged(
         site, document, *pieces(site, variant), install.followed(whole(on_disk), variant.disk)
     )
@@ -70,7 +69,7 @@ def single_node_config(scenario: str, site: Site, document: Document) -> Documen
 def pieces(site: Site, variant: Variant) -> tuple[Config, ...]:
     """Return what is added to the config of the first boot."""
     reported = reports(variant.overlay_unit, variant.reported)
-    return (*site.access, reported, _around_proxy(variant), _probe(site))
+    return (*site.access, reported, around_proxy(variant), _probe(site))
 
 
 def noted(machine: str, given: Given) -> tuple[Check, ...]:
@@ -87,15 +86,6 @@ def noted(machine: str, given: Given) -> tuple[Check, ...]:
 
 def _probe(site: Site) -> Config:
     return Config(files=(probe_file(site.inputs.pause_image),))
-
-
-def _around_proxy(variant: Variant) -> Config:
-    """Let the config's units reach the run's servers without the cluster's proxy."""
-    if variant.no_proxy is None or HOST_IN_GUEST in variant.no_proxy.split(","):
-        return Config()
-    reached = ",".join(filter(None, (variant.no_proxy, HOST_IN_GUEST)))
-    names = "".join(f'DefaultEnvironment={name}="{reached}"\n' for name in ("NO_PROXY", "no_proxy"))
-    return Config(files=(File(path=_NO_PROXY, contents=f"[Manager]\n{names}"),))
 
 
 def _merged(site: Site, document: Document, *added: Config) -> Document:
