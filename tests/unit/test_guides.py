@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -95,10 +94,7 @@ def test_unit_test_of_the_guide_passes() -> None:
 
 
 @pytest.mark.parametrize("guide", [path.name for path in sorted(DOCS.glob("*.md"))])
-def test_tables_are_toml_and_links_lead_somewhere(guide: str) -> None:
-    for name, text in files_of(guide).items():
-        if name.endswith(".toml"):
-            tomllib.loads(text)
+def test_links_lead_somewhere(guide: str) -> None:
     for target, anchor in _LINK.findall(text_of(guide)):
         path = DOCS / target if target else DOCS / guide
         assert path.exists(), target
