@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.guest.installer_variant import Variant
+    from harness.guest.installers.variant import Variant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from harness.cluster.payload import Payload
 from harness.cluster.release_payload import ReleasePayload
 from harness.diagnosis import rules
 from harness.diagnosis.allow import AllowList
-from harness.guest.installer_variant import variant_of
+from harness.guest.installers.variant import variant_of
 from harness.images.bootimage import BootImage
 from harness.images.container.node_image import NodeImage
 from harness.images.container.registry import Registry

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from harness import doctor
 from harness.cluster.payload import Payload
 from harness.folders import cache_dir
-from harness.guest.installer_variant import require_bootstrap, variant_of
+from harness.guest.installers.variant import require_bootstrap, variant_of
 from harness.guest.validation import require_valid
 from harness.host_needs import Purpose
 from harness.images.acquire.cache import Cache

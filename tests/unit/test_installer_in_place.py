@@ -12,7 +12,7 @@ import pytest
 from scenario_fakes import KEYS, make_inputs, make_site
 
 from harness import folders, process
-from harness.guest.installer_variant import variant_of
+from harness.guest.installers.variant import variant_of
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 from harness.model.ignition import Config, Document, File, Unit, render

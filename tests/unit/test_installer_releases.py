@@ -16,7 +16,7 @@ from installer_bootstrap import (
 )
 
 from harness.cluster.release_payload import ReleasePayload
-from harness.guest.installer_variant import require_bootstrap, variant_of
+from harness.guest.installers.variant import require_bootstrap, variant_of
 from harness.model.errors import InputError
 from harness.model.ignition import Document, render
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from scenario_fakes import config_of, file_paths, make_inputs, make_site
 
-from harness.guest.installer_variant import Variant, require_bootstrap, variant_of
+from harness.guest.installers.variant import Variant, require_bootstrap, variant_of
 from harness.guest.validation import whole
 from harness.model.errors import InputError
 from harness.model.ignition import Config, Document, File, Unit, render

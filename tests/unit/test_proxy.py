@@ -14,8 +14,8 @@ from installer_bootstrap import NEWEST, bootstrap_ign, single_node_ign
 from scenario_fakes import KEYS, make_inputs, make_site
 
 from harness.cluster.release_payload import ReleasePayload
-from harness.guest.installer_variant import variant_of
-from harness.guest.proxy import around_proxy
+from harness.guest.installers.proxy import around_proxy
+from harness.guest.installers.variant import variant_of
 from harness.model.ignition import Config, Document, Dropin, File, Unit, merge, render
 
 RELEASE = ReleasePayload(release_pull_spec="10.0.2.2:5/release@sha256:1", images={})
@@ -106,7 +106,7 @@ def test_unit_that_names_the_proxy_itself_reaches_the_host(
 
     document = with_proxy(*units, files=files)
 
-    assert variant_of(document).has_proxy
+    assert variant_of(document).proxy.is_there
     environment = Manager(booted(tmp_path, document)).environment_of("own.service")
     assert environment["HTTPS_PROXY"] == "http://p:1"
     assert environment["NO_PROXY"] == ".svc,10.0.2.2"
@@ -146,6 +146,6 @@ def test_installed_node_reaches_the_host_past_the_clusters_own_settings(tmp_path
 def test_unit_without_a_proxy_or_with_the_host_named_stays_as_it_is(text: str) -> None:
     document = with_proxy(Unit(name="own.service", contents=text), files=())
 
-    added = around_proxy(variant_of(document))
+    added = around_proxy(variant_of(document).proxy)
 
     assert added == Config()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness.player.given import Given
 
 if TYPE_CHECKING:
-    from harness.guest.installer_variant import Variant
+    from harness.guest.installers.variant import Variant
     from harness.model.clock import Deadline
     from harness.player.running import Running
 

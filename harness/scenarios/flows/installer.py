@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.guest import install, pivot
-from harness.guest.installer_variant import Variant, variant_of
+from harness.guest.installers.proxy import around_proxy, around_proxy_on_disk
+from harness.guest.installers.variant import Variant, variant_of
 from harness.guest.kubelet import probe_file
 from harness.guest.live_apply import reports
-from harness.guest.proxy import around_proxy, around_proxy_on_disk
 from harness.guest.validation import whole
 from harness.model.errors import InputError
 from harness.model.ignition import Config, Document
@@ -60,7 +60,7 @@ def single_node_config(scenario: str, site: Site, document: Document) -> Documen
             "Use the config of `openshift-install create single-node-ignition-config`, or run "
             "the scenario ipi_bootstrap.",
         )  # fmt: skip
-    on_disk = (*site.access, *pivot.followed(), around_proxy_on_disk(variant), _probe(site))
+    on_disk = (*site.access, *pivot.followed(), around_proxy_on_disk(variant.proxy), _probe(site))
     return _merged(
         site, document, *pieces(site, variant), install.followed(whole(on_disk), variant.disk)
     )
@@ -69,7 +69,7 @@ def single_node_config(scenario: str, site: Site, document: Document) -> Documen
 def pieces(site: Site, variant: Variant) -> tuple[Config, ...]:
     """Return what is added to the config of the first boot."""
     reported = reports(variant.overlay_unit, variant.reported)
-    return (*site.access, reported, around_proxy(variant), _probe(site))
+    return (*site.access, reported, around_proxy(variant.proxy), _probe(site))
 
 
 def noted(machine: str, given: Given) -> tuple[Check, ...]:

@@ -10,9 +10,11 @@ openshift/machine-config-operator templates/common/_base, 10-mco-default-env.con
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
-from harness.guest.installer_variant import Variant
+from harness.guest.installers.texts import MANAGER, Texts
 from harness.model.guest_network import HOST_IN_GUEST
 from harness.model.ignition import Config, Dropin, File, Unit
 
@@ -27,23 +29,71 @@ _ON_DISK = (
 )  # fmt: skip
 
 
-def around_proxy(variant: Variant) -> Config:
+_PROXY = re.compile(r"\bhttps?_proxy=[\"']?[^\s\"']", re.IGNORECASE)
+_DIRECT = re.compile(r"\bno_proxy=[\"']?([^\"'\s]*)", re.IGNORECASE)
+_ENVIRONMENT = re.compile(r"^Environment=.*$", re.MULTILINE)
+_ENVIRONMENT_FILE = re.compile(r"^EnvironmentFile=-?(/\S+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy:
+    """What the units of a config reach without their proxy: `NO_PROXY`, as the config has it.
+
+    `for_all` is None where no proxy is for all units. `of` has the units that name one themselves.
+    """
+
+    for_all: str | None = None
+    of: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether any unit goes through a proxy."""
+        return self.for_all is not None or bool(self.of)
+
+
+NO_PROXY = Proxy()
+
+
+def proxy_of(texts: Texts) -> Proxy:
+    """Return the proxy of a config."""
+    manager = (text for path, text in texts.files.items() if path.startswith(MANAGER))
+    return Proxy(for_all=_direct("\n".join(manager)), of=dict(_of_units(texts)))
+
+
+def around_proxy(proxy: Proxy) -> Config:
     """Return what the first boot needs beside its config; nothing if that reaches the host."""
-    if variant.no_proxy is None or _is_direct(variant.no_proxy):
+    if proxy.for_all is None or _has_host(proxy.for_all):
         manager: tuple[File, ...] = ()
     else:
-        lines = _lines("DefaultEnvironment=", _more(variant.no_proxy))
+        lines = _lines("DefaultEnvironment=", _more(proxy.for_all))
         manager = (File(path=_MANAGER, contents=f"[Manager]\n{lines}", overwrite=True),)
-    units = {unit: text for unit, text in variant.no_proxy_of.items() if not _is_direct(text)}
+    units = {unit: text for unit, text in proxy.of.items() if not _has_host(text)}
     return Config(files=(*manager, *_files(units)), units=_dropins(units))
 
 
-def around_proxy_on_disk(variant: Variant) -> Config:
+def around_proxy_on_disk(proxy: Proxy) -> Config:
     """Return what a machine needs whose config the cluster makes, with the same proxy."""
-    if variant.no_proxy is None:
+    if proxy.for_all is None:
         return Config()
-    units = dict.fromkeys(_ON_DISK, variant.no_proxy)
+    units = dict.fromkeys(_ON_DISK, proxy.for_all)
     return Config(files=_files(units), units=_dropins(units))
+
+
+def _of_units(texts: Texts) -> Iterator[tuple[str, str]]:
+    for name, text in texts.units.items():
+        lines = "\n".join(_ENVIRONMENT.findall(text))
+        read = "\n".join(texts.files.get(path, "") for path in _ENVIRONMENT_FILE.findall(text))
+        # A file counts more than the unit's own line.
+        values = [value for value in map(_direct, (read, lines)) if value is not None]
+        if values:
+            yield name, values[0]
+
+
+def _direct(environment: str) -> str | None:
+    if not _PROXY.search(environment):
+        return None
+    # The last one counts. Either name will do.
+    return next(reversed(_DIRECT.findall(environment)), "")
 
 
 def _files(units: Mapping[str, str]) -> tuple[File, ...]:
@@ -67,7 +117,7 @@ def _dropins(units: Iterable[str]) -> tuple[Unit, ...]:
     )  # fmt: skip
 
 
-def _is_direct(no_proxy: str) -> bool:
+def _has_host(no_proxy: str) -> bool:
     return HOST_IN_GUEST in no_proxy.split(",")
 
 

@@ -1,0 +1,1 @@
+"""What the configs of installers do, read from their text."""
