@@ -92,12 +92,13 @@ def _from_stream(
         raise mismatch(str(named), expected, digest, is_compressed=True)
     path, _ = _from_url(artifact.location, digest, cache, deadline)
     if artifact.uncompressed_sha256:
-        _check_inside(path, parse_sha256(artifact.uncompressed_sha256), str(named))
+        inside = parse_sha256(artifact.uncompressed_sha256)
+        _check_inside(path, inside, str(named), deadline)
     return path, digest
 
 
-def _check_inside(path: Path, expected: Sha256, subject: str) -> None:
-    got = sha256_of(path)
+def _check_inside(path: Path, expected: Sha256, subject: str, deadline: Deadline) -> None:
+    got = sha256_of(path, deadline)
     if got != expected:
         problem = f"wrong digest inside: expected uncompressed-sha256 {expected}, got {got}"
         raise InputError(subject, problem, "Correct the metadata, or download it again.")
@@ -115,7 +116,8 @@ def _fetch_disk(
     url: str, digest: Sha256, deadline: Deadline, target: Path, *, report: Reporter | None
 ) -> None:
     fetched = target.with_name("download")
-    if not fetched.exists():  # after an interrupted decompression
+    # It exists after an interrupted decompression, perhaps not whole after a loss of power.
+    if not fetched.exists() or sha256_of(fetched, deadline) != digest:
         download(url, digest, fetched, deadline, report=report)
     if _is_compressed(fetched):
         decompress(fetched, target, shown_url(url), deadline, report=report)
@@ -142,7 +144,7 @@ def _from_file(
     path = Path(text).expanduser().absolute()
     _require_readable(path, text)
     expected = expected or _sidecar_sum(path)
-    digest = sha256_of(path)
+    digest = sha256_of(path, deadline)
     if expected is not None and expected != digest:
         raise mismatch(text, expected, digest, is_compressed=_is_compressed(path))
     if not _is_compressed(path):

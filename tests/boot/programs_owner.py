@@ -32,7 +32,7 @@ def main(disk: Path, evidence: Path) -> None:
     found = inspect_disk_image(disk, str(disk), deadline)
     bootimage = BootImage(
         path=disk, format=found.format, virtual_size_bytes=found.virtual_size_bytes,
-        sha256=sha256_of(disk), origin=str(disk),
+        sha256=sha256_of(disk, deadline), origin=str(disk),
     )  # fmt: skip
     emulator = find_emulator()
     acceleration = probe(emulator, deadline)

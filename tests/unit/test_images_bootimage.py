@@ -73,8 +73,8 @@ def test_plain_raw_disk_is_used_in_place(tmp_path: Path, cache: Cache) -> None:
     path = write(tmp_path / "disk.raw", mbr())
 
     assert acquire(str(path), None, cache, deadline()) == BootImage(
-        path=path, format=DiskFormat.RAW, virtual_size_bytes=SIZE, sha256=sha256_of(path),
-        origin=str(path),
+        path=path, format=DiskFormat.RAW, virtual_size_bytes=SIZE,
+        sha256=sha256_of(path, deadline()), origin=str(path),
     )  # fmt: skip
 
 
@@ -134,6 +134,24 @@ def test_a_url_is_verified_by_its_sidecar_and_fetched_once(cache: Cache) -> None
     assert second == first
     assert first.path.read_bytes() == mbr()
     assert {path.name for path in first.path.parent.iterdir()} == {"lock", "content"}
+
+
+@pytest.mark.parametrize("leftover", [b"", b"\0" * 900, gzip.compress(b"another disk")])
+def test_download_that_a_loss_of_power_spoiled_is_made_again(
+    leftover: bytes, tmp_path: Path, cache: Cache
+) -> None:
+    body = gzip.compress(mbr())
+    key = tmp_path / "cache" / sum_of(body)
+    key.mkdir(parents=True)
+    (key / "download").write_bytes(leftover)
+    (key / "download.part").write_bytes(leftover)
+    (key / "content.new").write_bytes(leftover)
+
+    with served(Web(files={"/disk.gz": body})) as web:
+        image = acquire(f"{web.url}/disk.gz", sum_of(body), cache, deadline())
+
+    assert image.path.read_bytes() == mbr()
+    assert {path.name for path in key.iterdir()} == {"lock", "content"}
 
 
 def test_cache_reports_downloading_and_decompressing(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from images_fakes import deadline
 
 from harness.images.acquire.digest import parse_sha256, parse_sums, sha256_of
 from harness.model.errors import InputError
@@ -42,4 +43,4 @@ def test_a_sums_file_gives_the_sum_of_the_named_file(text: str, expected: str | 
 def test_a_file_is_summed(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"content")
 
-    assert sha256_of(tmp_path / "x") == hashlib.sha256(b"content").hexdigest()
+    assert sha256_of(tmp_path / "x", deadline()) == hashlib.sha256(b"content").hexdigest()

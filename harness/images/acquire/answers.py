@@ -21,7 +21,7 @@ def answers(urls: Iterable[str], deadline: Deadline) -> dict[str, str]:
     At most eight are asked at once. Each is asked again after a server error, up to four times in
     all. What is not asked by the deadline counts as not answering.
     """
-    with new_client() as client, ThreadPoolExecutor(_AT_ONCE) as pool:
+    with new_client(deadline) as client, ThreadPoolExecutor(_AT_ONCE) as pool:
         asked = [*dict.fromkeys(urls)]
         problems = pool.map(lambda url: _asked(client, url, deadline), asked)
         return {url: problem for url, problem in zip(asked, problems, strict=True) if problem}
@@ -37,7 +37,7 @@ def _asked(client: httpx.Client, url: str, deadline: Deadline) -> str:
             deadline.clock.sleep(min(2.0**attempt, deadline.remaining_s))
         try:
             status = _status(client, url, deadline)
-        except (httpx.InvalidURL, UnicodeError) as exc:
+        except (httpx.InvalidURL, ValueError) as exc:
             return f"a malformed URL: {exc}"
         except httpx.RequestError as exc:
             problem = reason_of(exc)

@@ -101,6 +101,7 @@ class Cache:
         fresh = content.with_name("content.new")
         try:
             make(fresh)
+            _sync(fresh)  # else a loss of power could leave the name without the content
             fresh.replace(content)
         except OSError as exc:
             raise _unwritable(content, exc) from exc
@@ -120,6 +121,11 @@ def _take(fd: int, mode: int) -> None:
         fcntl.flock(fd, mode | fcntl.LOCK_NB)
     except BlockingIOError as exc:
         raise NotYet("another process is making or removing it") from exc
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _empty_unless_locked(key: Path) -> int:

@@ -7,11 +7,13 @@ import re
 from pathlib import Path
 from typing import NewType
 
-from harness.model.errors import InputError
+from harness.model.clock import Deadline
+from harness.model.errors import DeadlineError, InputError
 
 Sha256 = NewType("Sha256", str)
 """64 lower-case hexadecimal digits, without `sha256:` in front."""
 
+_READ_BYTES = 1 << 20
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
@@ -38,10 +40,20 @@ def parse_sums(text: str, name: str) -> Sha256 | None:
     return found.pop() if len(found) == 1 else None
 
 
-def sha256_of(path: Path) -> Sha256:
-    """Return the sum of the file's content; takes about a second per GiB."""
-    with path.open("rb") as file:
-        return Sha256(hashlib.file_digest(file, "sha256").hexdigest())
+def sha256_of(path: Path, deadline: Deadline) -> Sha256:
+    """Return the sum of the file's content; takes about a second per GiB.
+
+    Raises:
+        DeadlineError: the deadline has passed.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while block := file.read(_READ_BYTES):
+            digest.update(block)
+            if deadline.is_over:
+                reason = f"{file.tell()} B read"
+                raise DeadlineError(f"checksum of {path}", deadline.limit_s, reason)
+    return Sha256(digest.hexdigest())
 
 
 def _sum_in(line: str) -> Sha256 | None:

@@ -8,6 +8,7 @@ except to loopback addresses. URLs are printed without secrets (`shown_url`).
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +17,8 @@ import httpx
 from harness.images.acquire.compression import compression_of
 from harness.images.acquire.digest import Sha256, mismatch, sha256_of
 from harness.images.acquire.http_client import (
+    FAULTS,
+    is_interrupted,
     is_passing,
     new_client,
     reason_of,
@@ -30,6 +33,12 @@ from harness.model.errors import DeadlineError, InputError
 LOG = logging.getLogger(__name__)
 _FRUITLESS_TRIES = 4
 _TEXT_LIMIT_BYTES = 1 << 16
+_MAX_BYTES = 32 << 30
+"""Of any image; RHEL CoreOS disks have some 4 GiB, and 16 GiB uncompressed."""
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(?:\d{1,18}|\*)", re.ASCII)
+_LENGTH = re.compile(r"\d{1,18}", re.ASCII)
+# The sum is of the bytes as stored: no content encoding may be undone on the way.
+_AS_STORED = {"Accept-Encoding": "identity"}
 # 403: what object stores answer for a missing object to a client that may not list.
 _ABSENT = (httpx.codes.FORBIDDEN, httpx.codes.NOT_FOUND, httpx.codes.GONE)
 # Answers to a request for the rest: the rest, or that nothing is left.
@@ -62,12 +71,16 @@ def download(
     seconds.
 
     Raises:
-        InputError: the server refuses or does not answer, or the content has another sum.
+        InputError: the server refuses, does not answer or does not end; the disk is full; or the
+            content has another sum.
         DeadlineError: the time is over; the next run continues.
     """
     part = target.with_name(f"{target.name}.part")
     label = f"downloading {file_name(url)}"
-    with new_client() as client, transfer_progress(label, deadline.clock, report) as progress:
+    with (
+        new_client(deadline) as client,
+        transfer_progress(label, deadline.clock, report) as progress,
+    ):
         transfer = _Transfer(client, url, part, progress, deadline)
         got = transfer.complete()
         if got != sha256 and transfer.is_resumed:
@@ -91,8 +104,8 @@ def fetch_text(url: str, deadline: Deadline, limit_bytes: int = _TEXT_LIMIT_BYTE
     """
     try:
         with (
-            new_client() as client,
-            client.stream("GET", url, timeout=time_limit(deadline)) as answer,
+            new_client(deadline) as client,
+            client.stream("GET", url, headers=_AS_STORED, timeout=time_limit(deadline)) as answer,
         ):
             if answer.status_code in _ABSENT:
                 return None
@@ -100,7 +113,7 @@ def fetch_text(url: str, deadline: Deadline, limit_bytes: int = _TEXT_LIMIT_BYTE
                 remedy = "Check the URL, or try again later."
                 raise InputError(shown_url(url), status_text(answer), remedy)
             return _read_text(answer, shown_url(url), deadline, limit_bytes)
-    except httpx.RequestError as exc:
+    except FAULTS as exc:
         if deadline.is_over:  # each wait for the server ends with it, too
             raise DeadlineError(
                 f"download of {shown_url(url)}", deadline.limit_s, reason_of(exc), _SLOW
@@ -110,13 +123,13 @@ def fetch_text(url: str, deadline: Deadline, limit_bytes: int = _TEXT_LIMIT_BYTE
 
 def _read_text(answer: httpx.Response, shown: str, deadline: Deadline, limit_bytes: int) -> str:
     text = bytearray()
-    for chunk in answer.iter_bytes():
+    for chunk in answer.iter_raw():
         text += chunk
-        if len(text) >= limit_bytes:
+        if len(text) >= limit_bytes or deadline.is_over:
             break
-        if deadline.is_over:
-            reason = f"{len(text)} B read"
-            raise DeadlineError(f"download of {shown}", deadline.limit_s, reason, _SLOW)
+    if deadline.is_over:  # an answer of unknown length ends when it is cut off, too
+        reason = f"{len(text)} B read"
+        raise DeadlineError(f"download of {shown}", deadline.limit_s, reason, _SLOW)
     return text[:limit_bytes].decode(errors="replace")
 
 
@@ -137,55 +150,88 @@ class _Transfer:
         self._progress = progress
         self._deadline = deadline
         self._fruitless = 0
+        self._furthest_bytes = 0
+        self._wrong_places = 0
         self.is_resumed = False
 
     def complete(self) -> Sha256:
         """Download to the end and return the sum."""
         goal = f"download of {shown_url(self._url)}"
         wait_for(goal, self._attempt, self._deadline, tick_s=1.0)
-        return sha256_of(self._part)
+        return sha256_of(self._part, self._deadline)
 
     @property
     def _arrived_bytes(self) -> int:
         return self._part.stat().st_size if self._part.exists() else 0
 
     def _attempt(self) -> None:
-        before = self._arrived_bytes
+        self._furthest_bytes = max(self._furthest_bytes, self._arrived_bytes)
         try:
             self._fetch()
-        except (httpx.TransportError, NotYet) as exc:
-            self._fruitless = 0 if self._arrived_bytes > before else self._fruitless + 1
-            if self._fruitless >= _FRUITLESS_TRIES:
+        except (*FAULTS, NotYet) as exc:
+            is_further = self._arrived_bytes > self._furthest_bytes
+            self._fruitless = 0 if is_further else self._fruitless + 1
+            can_pass = isinstance(exc, NotYet) or is_interrupted(exc)
+            if not can_pass or self._fruitless >= _FRUITLESS_TRIES:
                 raise _unreachable(self._url, exc) from exc
             LOG.info("download of %s interrupted: %s", shown_url(self._url), reason_of(exc))
             raise NotYet(reason_of(exc)) from exc
-        except httpx.RequestError as exc:
-            raise _unreachable(self._url, exc) from exc
 
     def _fetch(self) -> None:
-        # The sum is of the bytes as stored: no content encoding may be undone on the way.
-        headers = {"Accept-Encoding": "identity"}
-        if begun_bytes := self._arrived_bytes:
-            headers["Range"] = f"bytes={begun_bytes}-"
+        begun_bytes = self._arrived_bytes
+        headers = {**_AS_STORED, **({"Range": f"bytes={begun_bytes}-"} if begun_bytes else {})}
         timeout = time_limit(self._deadline)
         with self._client.stream("GET", self._url, headers=headers, timeout=timeout) as answer:
             self.is_resumed = begun_bytes > 0 and answer.status_code in _RESUMED
             if self.is_resumed and answer.status_code != httpx.codes.PARTIAL_CONTENT:
                 return  # nothing is left
             self._check(answer)
+            if self.is_resumed and not _continues_at(answer, begun_bytes):
+                self._start_over()
             with self._part.open("ab" if self.is_resumed else "wb") as file:
                 self._write(answer, file)
 
+    def _start_over(self) -> None:
+        self._part.unlink()
+        self._furthest_bytes = 0
+        self._wrong_places += 1
+        problem = "the server continues at another place than asked"
+        if self._wrong_places >= _FRUITLESS_TRIES:
+            raise InputError(shown_url(self._url), problem, "Use another server.")
+        raise NotYet(problem)
+
     def _write(self, answer: httpx.Response, file: BinaryIO) -> None:
         length = answer.headers.get("Content-Length", "")
-        total = file.tell() + int(length) if length.isdigit() else None
+        total = file.tell() + int(length) if _LENGTH.fullmatch(length) else None
+        self._require_plausible(total or 0)
         for chunk in answer.iter_raw():
-            file.write(chunk)
+            self._require_plausible(file.tell() + len(chunk))
+            self._append(file, chunk)
             self._progress.at(file.tell(), total)
             if self._deadline.is_over:
-                goal = f"download of {shown_url(self._url)}"
-                reason = f"{file.tell()} of {total} B read"
-                raise DeadlineError(goal, self._deadline.limit_s, reason, _SLOW)
+                break
+        # An answer of unknown length ends when it is cut off, too.
+        if self._deadline.is_over and file.tell() != total:
+            goal = f"download of {shown_url(self._url)}"
+            reason = f"{file.tell()} of {total or 'unknown'} B read"
+            raise DeadlineError(goal, self._deadline.limit_s, reason, _SLOW)
+
+    def _require_plausible(self, size_bytes: int) -> None:
+        if size_bytes > _MAX_BYTES:
+            self._part.unlink()
+            problem = f"more than {_MAX_BYTES >> 30} GiB, which no image has"
+            raise InputError(shown_url(self._url), problem, "Check the URL.")
+
+    def _append(self, file: BinaryIO, chunk: bytes) -> None:
+        try:
+            file.write(chunk)
+            file.flush()
+        except OSError as exc:
+            arrived = f"{self._arrived_bytes >> 20} MiB"
+            self._part.unlink()  # what cannot be completed does not keep the disk full
+            problem = f"cannot be kept after {arrived}: {exc.strerror}"
+            remedy = "Free disk space, or set XDG_CACHE_HOME to another folder."
+            raise InputError(shown_url(self._url), problem, remedy) from exc
 
     def _check(self, answer: httpx.Response) -> None:
         said = status_text(answer)
@@ -194,6 +240,15 @@ class _Transfer:
         if not answer.is_success:
             remedy = "Check the URL, and the login if the server needs one."
             raise InputError(shown_url(self._url), said, remedy)
+
+
+def _continues_at(answer: httpx.Response, begun_bytes: int) -> bool:
+    """Return whether a partial answer begins there, by what it says; if not, the sum decides."""
+    said = answer.headers.get("Content-Range")
+    if said is None:
+        return True
+    found = _CONTENT_RANGE.fullmatch(said)
+    return found is not None and int(found[1]) == begun_bytes
 
 
 def _unreachable(url: str, exc: Exception) -> InputError:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import functools
 import logging
+import socket
 import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Protocol, cast
 
 import httpx
 
@@ -13,6 +18,11 @@ from harness.model.clock import Deadline
 
 _ANSWER_WITHIN_S = 30.0
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_MAX_REDIRECTS = 10
+_LAST_TRY_S = 1.0  # that a wait allows after its deadline
+
+FAULTS = (httpx.RequestError, httpx.InvalidURL, ValueError)
+"""What a request can raise. ValueError is for hosts that redirects name, and numbers in heads."""
 
 
 def status_text(answer: httpx.Response) -> str:
@@ -20,11 +30,74 @@ def status_text(answer: httpx.Response) -> str:
     return f"the server answered {answer.status_code} {answer.reason_phrase}"
 
 
-def new_client() -> httpx.Client:
-    """Return a client that the caller closes; requests to loopback use no proxy."""
+@contextmanager
+def new_client(deadline: Deadline) -> Iterator[httpx.Client]:
+    """Context manager that provides a client; its connections end at the deadline.
+
+    httpx limits each read, so that a server could send a byte of a head each second for ever.
+    Requests to loopback use no proxy.
+    """
     logging.getLogger("httpx").addFilter(_shorten_urls)
     direct = {f"all://{host}": None for host in _LOOPBACK}
-    return httpx.Client(verify=_trust(), follow_redirects=True, mounts=direct)
+    with (
+        _CutOff(deadline) as cut_off,
+        httpx.Client(
+            verify=_trust(), follow_redirects=True, max_redirects=_MAX_REDIRECTS, mounts=direct,
+            event_hooks={"request": [cut_off.watch]},
+        ) as client,
+    ):  # fmt: skip
+        yield client
+
+
+class _Stream(Protocol):
+    """A connection of httpcore."""
+
+    def get_extra_info(self, info: str) -> socket.socket:
+        """Return what the connection has by a name."""
+
+
+class _CutOff:
+    """Shuts the connections of a client at the deadline, from a thread."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._timer = threading.Timer(max(_LAST_TRY_S, deadline.remaining_s), self._shut_all)
+        self._timer.daemon = True
+        self._lock = threading.Lock()
+        self._sockets: list[socket.socket] = []
+        self._is_over = False
+
+    def __enter__(self) -> _CutOff:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        self._timer.join()
+
+    def watch(self, request: httpx.Request) -> None:
+        """Have httpx show the connections of a request. Source: HTTPX, extensions, "trace"."""
+        request.extensions = {**request.extensions, "trace": self._add}
+
+    def _add(self, event: str, values: Mapping[str, object]) -> None:
+        if not event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            return
+        found = cast("_Stream", values["return_value"]).get_extra_info("socket")
+        with self._lock:
+            self._sockets.append(found)
+            if self._is_over:
+                _shut(found)
+
+    def _shut_all(self) -> None:
+        with self._lock:
+            self._is_over = True
+            for each in self._sockets:
+                _shut(each)
+
+
+def _shut(connection: socket.socket) -> None:
+    # It may be closed. Not the method of SSLSocket, which drops what another thread still uses.
+    with suppress(OSError):
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 @functools.cache
@@ -50,6 +123,11 @@ def time_limit(deadline: Deadline) -> httpx.Timeout:
 def reason_of(exc: Exception) -> str:
     """Return the text of an error, or its kind if it has none."""
     return str(exc) or type(exc).__name__
+
+
+def is_interrupted(exc: Exception) -> bool:
+    """Return whether another try may succeed, after one of `FAULTS`."""
+    return isinstance(exc, httpx.TransportError) and not isinstance(exc, httpx.UnsupportedProtocol)
 
 
 def is_passing(status: int) -> bool:
