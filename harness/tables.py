@@ -7,13 +7,14 @@ A value is a `msgspec.Struct` that forbids unknown fields. Most files are lists 
 from __future__ import annotations
 
 import datetime
+import difflib
 import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -22,6 +23,10 @@ from harness.model.errors import InputError
 KEY_OF_WORDS = "EXPECTED"
 """The class attribute that describes the expected values of fields, by name."""
 
+_PLACE = re.compile(r"`\$([^`]*)`$")
+_STEP = re.compile(r"\.?(\w+)|\[(\d+)\]")
+_MISSING = re.compile(r"missing required field `(\w+)`")
+_UNKNOWN = re.compile(r"unknown field `([^`]+)`")
 _FIELD = re.compile(r"`\$\.(\w+)`$")
 _LISTED = re.compile(r"`\$\.(\w+)\[(\d+)\]")
 _NAMES = ("name", "key", "path", "id")
@@ -127,20 +132,45 @@ def _value(raw: object, kind: type[_Value]) -> _Value:
 
 
 def _error(problem: str, raw: object, where: str, kind: type) -> InputError:
-    """Return msgspec's error with the known names."""
-    fields = _fields(kind)
-    found = _FIELD.search(problem)
-    known = fields.get(found[1]) if found else None
-    if isinstance(known, type) and issubclass(known, StrEnum):
-        return InputError(where, problem, f"Use one of: {', '.join(known)}.")
-    remedy = f"Correct it; known fields: {', '.join(fields)}." if fields else "Correct it."
+    """Return msgspec's error with a remedy for the place that it names."""
+    found = _PLACE.search(problem)
+    path = found[1].removeprefix(".") if found else ""
+    at = _type_at(kind, path)
+    fields = _fields(at)
+    if choices := _choices(at):
+        remedy = f"Use one of: {', '.join(choices)}."
+    elif lacking := _MISSING.search(problem):
+        remedy = f"Add {lacking[1]}."
+    elif unknown := _UNKNOWN.search(problem):
+        alike = difflib.get_close_matches(unknown[1], fields, n=1)
+        remedy = f"Use {alike[0]}." if alike else f"Use only: {', '.join(fields)}."
+    else:
+        remedy = f"Correct {path or 'it'}."
     return InputError(where, _in_words(problem, raw, kind), remedy)
 
 
-def _fields(kind: type) -> dict[str, object]:
+def _type_at(kind: object, path: str) -> object:
+    """Return the type of a place such as `any_of[0].text` within `kind`."""
+    for name, index in _STEP.findall(path):
+        kind = next(iter(get_args(kind)), None) if index else _fields(kind).get(name)
+    return kind
+
+
+def _choices(kind: object) -> tuple[str, ...]:
+    """Return the values of an enumeration, or of one with None; of other types, none."""
+    for one in (kind, *get_args(kind)):
+        if get_origin(one) is Literal:
+            return tuple(map(str, get_args(one)))
+        if isinstance(one, type) and issubclass(one, StrEnum):
+            return tuple(one)
+    return ()
+
+
+def _fields(kind: object) -> dict[str, object]:
     """Return the types of a struct's fields by name; of other types, none."""
-    is_struct = isinstance(kind, type) and issubclass(kind, msgspec.Struct)
-    known = msgspec.structs.fields(kind) if is_struct else ()
+    if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+        return {}
+    known = msgspec.structs.fields(kind)
     return {field.encode_name: field.type for field in known}
 
 

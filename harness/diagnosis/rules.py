@@ -7,6 +7,7 @@ explains how to write one.
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -20,6 +21,7 @@ import msgspec
 from harness import tables
 from harness.diagnosis import mark_table
 from harness.diagnosis.mark import Mark, built_on, faults
+from harness.diagnosis.phases import names as phase_names
 from harness.folders import fixture
 from harness.model.errors import InputError
 from harness.model.record import Blame, Weight
@@ -214,6 +216,9 @@ def _faults(rule: Rule, explainable: frozenset[str]) -> Iterator[tuple[str, str]
         known = ", ".join(sorted(explainable))
         problem = f"{', '.join(strange)} in explains is not a fatal rule"
         yield problem, f"Use one of: {known}."
+    if unknown := sorted(glob for glob in rule.phases if not fnmatch.filter(phase_names(), glob)):
+        known = f"Use some of: {', '.join(phase_names())}; `*` is a wildcard."
+        yield f"no phase is called {', '.join(unknown)}, named in phases", known
     if rule.over_s and not (rule.predicate or rule.groups & _OF_TIME):
         yield "has over_s without a time in its text", "Add a group 'seconds' or 'span'."
     if rule.predicate and not rule.over_s:

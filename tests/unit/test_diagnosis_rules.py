@@ -17,10 +17,9 @@ from diagnosis_samples import (
     watch,
 )
 
-from harness.diagnosis import phase_table, rules
+from harness.diagnosis import rules
 from harness.diagnosis.line import Line, Stream
 from harness.diagnosis.rules import Predicate, Rule
-from harness.folders import fixture
 from harness.model.errors import InputError
 from harness.model.record import Blame, Sighting, Weight
 
@@ -128,20 +127,6 @@ def test_all_checks_of_kola_are_there() -> None:
     }  # fmt: skip
 
 
-def test_rules_name_phases_that_there_are() -> None:
-    known = {phase.name for phase in phase_table.read(fixture("diagnosis/phases.toml"))}
-    named = {glob for rule in RULES for glob in rule.phases}
-
-    unknown = {
-        glob
-        for glob in named
-        if not any(
-            name == glob or (glob[-1] == "*" and name.startswith(glob[:-1])) for name in known
-        )
-    }
-    assert unknown == set()
-
-
 def test_what_the_rig_does_is_not_blamed_on_the_product() -> None:
     blames = {name: rule.blame for name, rule in BY_NAME.items()}
 
@@ -186,6 +171,8 @@ def test_rule_is_read_with_its_defaults() -> None:
         ("within_s = 3", "within_s without at_least"),
         ("per = ['where']", "unknown group where"),
         ("explains = ['two']", "two in explains is not a fatal rule"),
+        ("phases = ['kernl', 'overlay*']", "no phase is called kernl, named in phases"),
+        ("phases = ['overlays*']", "no phase is called overlays*"),
     ],
 )
 def test_malformed_rule_is_reported_with_its_name(added: str, problem: str) -> None:
@@ -222,6 +209,34 @@ def test_malformed_field_is_reported(old: str, new: str, problem: str) -> None:
         rules.parse(A_RULE.replace(old, new), "rules x")
 
     assert problem in raised.value.problem
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "remedy"),
+    [
+        ('"fatal"', '"fatl"', "Use one of: fatal, warning, harmless."),
+        ('"product"', '"nobody"', "Use one of: product, rig, test."),
+        ('source = "here"', 'sorce = "here"', "Use source."),
+        ('source = "here"', "", "Add source."),
+        ('source = "here"', "source = 3", "Correct source."),
+        ('source = "here"', 'source = "here"\npredicate = "quiet"', "Use one of: silence, stall."),
+        ("[[rule]]", "[[rule]]\nany_of = [{ txt = 'x' }]", "Use text."),
+        ("[[rule]]", "[[rule]]\nany_of = [{ text = 3 }]", "Correct any_of[0].text."),
+        ("[[rule]]", "[[rule]]\nphases = ['x']", "Use some of: firmware, boot-loader, kernel,"),
+    ],
+)
+def test_remedy_is_for_the_field_that_is_wrong(old: str, new: str, remedy: str) -> None:
+    with pytest.raises(InputError) as raised:
+        rules.parse(A_RULE.replace(old, new), "rules x")
+
+    assert raised.value.remedy.startswith(remedy)
+
+
+def test_unknown_field_like_no_other_is_reported_with_all_fields() -> None:
+    with pytest.raises(InputError) as raised:
+        rules.parse(A_RULE + "zzzz = 1", "rules x")
+
+    assert raised.value.remedy.startswith("Use only: of, streams, identifier,")
 
 
 def test_two_rules_of_one_name_are_refused() -> None:

@@ -174,7 +174,8 @@ def test_table_below_a_folder_is_read_whatever_its_name_ends_with(tmp_path: Path
 @pytest.mark.parametrize(
     ("text", "known"),
     [
-        ("[[pakage]]\n", "package, os_release, unit, file, invariant"),
+        ("[[pakage]]\n", "Use package."),
+        ("[[thing]]\n", "package, os_release, unit, file, invariant"),
         (PACKAGE + "weight = 3", "name, layer, source, absent, since, until"),
         (PACKAGE.replace("node", "rhel"), "coreos, node"),
         ('[[invariant]]\nname = "x"\nsource = "s"', "boot-id-unchanged, kernel-unchanged"),
