@@ -38,16 +38,18 @@ def inspect(subject: str, depth: Depth, access: Access, deadline: Deadline) -> I
         InputError: it cannot be read.
         DeadlineError: the time is over.
     """
-
-    def ask() -> Inspection:
-        with open_image(subject, access, deadline) as reader:
-            key = _key(reader.digest, depth, access)
-            return _cached(key, lambda: _answer(reader, depth, deadline), access, deadline)
-
     found = reference.parse(subject)
     pinned = _PINNED.fullmatch(found.rest) if found.transport is Transport.DOCKER else None
     if pinned is None:
-        return replace(ask(), subject=subject)
+        with open_image(subject, access, deadline) as reader:
+            key = _key(reader.digest, depth, access)
+            known = _cached(key, lambda: _answer(reader, depth, deadline), access, deadline)
+        return replace(known, subject=subject)
+
+    def ask() -> Inspection:
+        with open_image(subject, access, deadline) as reader:
+            return _answer(reader, depth, deadline)
+
     # Nothing needs to be asked of the registry: a digest names the same image for ever.
     known = _cached(_key(pinned[1], depth, access), ask, access, deadline)
     return replace(known, subject=subject)

@@ -69,8 +69,8 @@ class OciFolder:
         return verified(descriptor, self._subject, lambda: self._open(path), self._deadline)
 
     def _named(self) -> Descriptor:
-        with self._open(self._folder / "index.json") as file:
-            text = io.BufferedReader(file).read(_MAX_JSON_BYTES)
+        with io.BufferedReader(self._open(self._folder / "index.json")) as file:
+            text = file.read(_MAX_JSON_BYTES)
         images = parse_list(text, self._subject)
         if images is None:
             raise InputError(self._subject, "index.json is not a list", "Check the path.")
