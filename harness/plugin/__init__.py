@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from harness.model.errors import HarnessError
-from harness.plugin import command_line, fixtures, hooks
+from harness.plugin import command_line, contract, fixtures, hooks
 from harness.plugin.collection import (
     LEVEL,
     NODE,
@@ -40,15 +40,14 @@ from harness.plugin.state import (
     share_place,
     start_recorder,
     workplace_if_any,
-    workplace_of,
 )
 from harness.recording import notes
 
 MARKER = "node_image"
-ROW_KINDS = ("package", "os_release", "unit", "file", "invariant")
+ROW_KINDS = ("package", "os_release", "unit", "file", "invariant", "contract")
 _TALKING_FIXTURES = frozenset({"node_session", "reach"})
 _MACHINE_FIXTURES = frozenset({NODE, NODES, "node_image_rig", "node_image_inputs", "end_state"})
-_JUDGED_FIXTURES = _MACHINE_FIXTURES | {"bootimage", "node_image"}
+_JUDGED_FIXTURES = _MACHINE_FIXTURES | contract.FIXTURES | {"bootimage", "node_image"}
 _PROBLEM_KEY = "node_image_problem"
 
 
@@ -67,6 +66,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and read the options."""
     text = "needs a machine; tests that use the fixtures of the node get it by themselves"
     config.addinivalue_line("markers", f"{MARKER}: {text}")
+    text = "judges images without a machine; tests that use their fixtures get it by themselves"
+    config.addinivalue_line("markers", f"{contract.MARKER}: {text}")
     check_diagnosis(config)
     check_history(config)
     check_until(config)
@@ -81,7 +82,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
     disk = shown_image(settings.bootimage or "")
     node = settings.node_image or settings.release_image
-    line = f"node image: {node} on {disk}, {', '.join(settings.scenarios)}"
+    where = f" on {disk}, {', '.join(settings.scenarios)}" if disk else ", not booted"
+    line = f"node image: {node}{where}"
     return [artifacts_of(config).redactor(line)]
 
 
@@ -100,7 +102,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
                 catalogue.require_installer_config_taken(names)
             parametrise_nodes(metafunc, names, catalogue)
         for kind in kinds:
-            parametrise_rows(metafunc, kind, workplace_of(metafunc.config).preparation.expectations)
+            parametrise_rows(metafunc, kind, contract.table_for(metafunc))
         if LEVEL in metafunc.fixturenames:
             settings = settings_of(metafunc.config)
             # The installer's own bootkube asks for more than a stand-in's release has.
@@ -112,9 +114,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark what needs a machine, for `-m`."""
+    """Mark what needs a machine, and what needs images only, for `-m`."""
     if not _MACHINE_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
         item.add_marker(MARKER)
+    if contract.is_contract(item):
+        item.add_marker(contract.MARKER)
 
 
 @pytest.hookimpl(trylast=True)
@@ -126,6 +130,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     needed = any(item.get_closest_marker(MARKER) for item in items)
     if needed and not config.getoption("collectonly"):
         check_once(config)
+    if any(map(contract.is_contract, items)) and not config.getoption("collectonly"):
+        contract.check(config)
     if (problem := problem_of(config)) is not None:
         items.clear()
         if not hasattr(config, "workeroutput"):
@@ -135,9 +141,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     """Report how machines will run, and what is under test."""
-    place = workplace_if_any(config)
-    if place is None or not place.preparation.is_checked or config.get_verbosity() < 0:
+    if config.get_verbosity() < 0:
         return []
+    place = workplace_if_any(config)
+    if place is None or not place.preparation.is_checked:
+        return contract.header(config)
     from harness.workplace.subject import describe
 
     return describe(place.preparation)
@@ -147,7 +155,7 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
 def pytest_runtest_protocol(item: pytest.Item) -> None:
     """Make the run's folder before xdist's controller sees a test, unless it may be skipped."""
     may_be_skipped = any(item.get_closest_marker(name) for name in ("skip", "skipif"))
-    if item.get_closest_marker(MARKER) and not may_be_skipped:
+    if (item.get_closest_marker(MARKER) or contract.is_contract(item)) and not may_be_skipped:
         prepare_folder(item.config)
 
 
@@ -155,14 +163,16 @@ def pytest_runtest_protocol(item: pytest.Item) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Add what is under test to the report; raise if the test needs a machine that has died."""
     place = workplace_if_any(item.config)
-    if place is None or not item.get_closest_marker(MARKER):
+    if place is None or not (contract.is_contract(item) or item.get_closest_marker(MARKER)):
         return
     from harness.plugin.reports import set_properties
     from harness.workplace.subject import provenance
 
     scenario = scenario_of(item)
     named = {} if scenario is None else {"scenario": scenario}
-    set_properties(item, {**named, **dict(provenance(place.preparation))})
+    is_booted = bool(item.get_closest_marker(MARKER))
+    booted = dict(provenance(place.preparation)) if is_booted else {}
+    set_properties(item, {**named, **contract.facts(item), **booted})
     talks = not _TALKING_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
     if scenario and talks and (error := place.why_dead(scenario)) is not None:
         raise error
@@ -187,15 +197,22 @@ def pytest_runtest_makereport(
     if report.failed and raised and (is_ours or isinstance(raised.value, HarnessError)):
         from harness.plugin.reports import Judge, add_properties
 
-        place = workplace_if_any(item.config)
-        facts = place.facts() if place and item.get_closest_marker(MARKER) else ()
         judge = Judge(
-            artifacts=artifacts_of(item.config), allowed=allow_list_of(item.config), facts=facts
-        )
+            artifacts=artifacts_of(item.config), allowed=allow_list_of(item.config),
+            facts=_facts(item),
+        )  # fmt: skip
         blame = judge.sort(report, raised)
         if is_ours:
             add_properties(item, report, blame, raised.value)
     return report
+
+
+def _facts(item: pytest.Item) -> tuple[tuple[str, str], ...]:
+    """Return what a failed test of a machine or of images was about."""
+    place = workplace_if_any(item.config)
+    if place and item.get_closest_marker(MARKER):
+        return place.facts()
+    return tuple(contract.facts(item).items())
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -50,9 +50,10 @@ def _nodes_of(scenario: Scenario) -> tuple[str, ...]:
     return tuple(f"{scenario.name}{OF}{machine}" for machine in scenario.judged)
 
 
-def parametrise_rows(metafunc: pytest.Metafunc, kind: str, table: Expectations) -> None:
+def parametrise_rows(metafunc: pytest.Metafunc, kind: str, table: Expectations | None) -> None:
     """Run the test once per row of `kind`."""
-    rows = [row for row in table.rows if row.test_kind == kind]
+    found = (*table.rows, *table.contract) if table else ()
+    rows = [row for row in found if row.test_kind == kind]
     if not _is_taken(metafunc, f"{kind}{_SUFFIX}"):
         metafunc.parametrize(f"{kind}{_SUFFIX}", rows, ids=[row.id for row in rows])
 

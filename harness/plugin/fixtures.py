@@ -9,6 +9,7 @@ import pytest
 
 from harness.model.errors import InputError
 from harness.plugin.collection import NODES, OF
+from harness.plugin.contract import contract_of
 from harness.plugin.state import catalogue_of, settings_of, workplace_of
 from harness.workplace.options import Settings
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from harness.node.ssh import Session
     from harness.player.applied import AppliedNode, AppliedNodes
     from harness.player.inputs import Inputs, Rig
+    from harness.verdict.contract.image_set import ImageSet
+    from harness.verdict.contract_rows import ContractRow
     from harness.verdict.rows import Row
 
 
@@ -130,6 +133,27 @@ def verdict(request: pytest.FixtureRequest, applied_node: AppliedNode) -> Callab
     """Check a row of the expectation table on the node; the test fails if it does not hold."""
     place = workplace_of(request.config)
     return lambda row: place.judge(row, applied_node)
+
+
+@pytest.fixture(scope="session")
+def contract_images(request: pytest.FixtureRequest) -> ImageSet:
+    """The images of contract tests, as they were read: no machine boots."""
+    return contract_of(request.config).images
+
+
+@pytest.fixture(scope="session")
+def image_verdict(request: pytest.FixtureRequest) -> Callable[[Row | ContractRow], None]:
+    """Check a row of the expectation table on images alone; the test fails if it does not hold.
+
+    A row that lacks an image is skipped, and the reason names the option.
+    """
+    place = contract_of(request.config)
+
+    def judge(row: Row | ContractRow) -> None:
+        if (lacking := place.judge(row)) is not None:
+            pytest.skip(str(lacking))
+
+    return judge
 
 
 @pytest.fixture(scope="session")

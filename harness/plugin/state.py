@@ -22,6 +22,7 @@ from harness.workplace import options
 if TYPE_CHECKING:
     from harness.diagnosis.allow import AllowList
     from harness.diagnosis.rules import Rulebook
+    from harness.workplace.contract import ContractImages
     from harness.workplace.workplace import Workplace
 
 LOG = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ _RULES = pytest.StashKey["Rulebook"]()
 _ARTIFACTS = pytest.StashKey[Artifacts]()
 _RECORDER = pytest.StashKey[Recorder]()
 _WORKPLACE = pytest.StashKey["Workplace"]()
+_CONTRACT = pytest.StashKey["ContractImages"]()
 _PROBLEM = pytest.StashKey[HarnessError]()
 _ERROR = pytest.StashKey[HarnessError]()
 
@@ -178,6 +180,11 @@ def workplace_of(config: pytest.Config) -> Workplace:
     """
     if (error := config.stash.get(_ERROR, None)) is not None:
         raise error.with_traceback(None)
+    return unchecked_workplace(config)
+
+
+def unchecked_workplace(config: pytest.Config) -> Workplace:
+    """Return the workplace, whatever the check found."""
     if _WORKPLACE not in config.stash:
         from harness.workplace.workplace import Workplace
 
@@ -192,6 +199,18 @@ def workplace_of(config: pytest.Config) -> Workplace:
 def workplace_if_any(config: pytest.Config) -> Workplace | None:
     """Return the workplace if a test of this process has used it."""
     return config.stash.get(_WORKPLACE, None)
+
+
+def keep_contract(config: pytest.Config, found: ContractImages) -> ContractImages:
+    """Keep the images of contract tests, and close them with the session."""
+    config.stash[_CONTRACT] = found
+    config.add_cleanup(found.close)
+    return found
+
+
+def contract_if_any(config: pytest.Config) -> ContractImages | None:
+    """Return the images of contract tests if a test of this process has used them."""
+    return config.stash.get(_CONTRACT, None)
 
 
 def close_workplace(config: pytest.Config) -> str:
@@ -242,13 +261,14 @@ def _begin_run(config: pytest.Config) -> None:
 
 
 def _tested(config: pytest.Config) -> Tested:
-    place = workplace_if_any(config)
+    contract, place = contract_if_any(config), workplace_if_any(config)
+    of_images = contract.provenance() if contract else {}
     if place is None or not place.preparation.is_checked:
-        return Tested()
+        return Tested(subject=of_images)
     from harness.workplace.subject import host, provenance
 
     ready = place.preparation
-    return Tested(subject=dict(provenance(ready)), host=host(ready))
+    return Tested(subject=of_images | dict(provenance(ready)), host=host(ready))
 
 
 def _ways(config: pytest.Config, artifacts: Artifacts) -> Ways:

@@ -45,8 +45,9 @@ def _with_images(
 ) -> options.Settings:
     bootimage, node_image = images
     if bootimage is None and node_image is None:
+        options.require_bootimage(settings)
         return settings
-    if bootimage is None and settings.is_stand_in:
+    if bootimage is None and settings.bootimage is None:
         problem = "given without a bootimage"
         remedy = "Add --bootimage, or remove both options to use the stand-ins."
         raise InputError("--node-image", problem, remedy)

@@ -64,6 +64,20 @@ OPTIONS = (
         "the RHEL version in the bootimage's name.",
     ),
     Option(
+        name="base-image", metavar="REFERENCE",
+        help="CoreOS image that the node image was built from, for contract tests.",
+    ),
+    Option(
+        name="extensions", metavar="REFERENCE",
+        help="Extensions image that belongs to the node image, for contract tests. "
+        "Default: that of the release.",
+    ),
+    Option(
+        name="driver-toolkit", metavar="REFERENCE",
+        help="Driver toolkit that belongs to the node image, for contract tests. "
+        "Default: that of the release.",
+    ),
+    Option(
         name="authfile", metavar="PATH", path=True,
         help="Pull secret for registries. The guest gets it only if it pulls from a remote one.",
     ),
@@ -149,6 +163,8 @@ _BY_NAME = {option.name: option for option in OPTIONS}
 class Settings:
     """The user's options. Without bootimage and node image the stand-ins are used.
 
+    A node image alone can be judged by contract tests, but not booted.
+
     `images` has the paths and URLs of other images by their keys, such as `fat`.
     """
 
@@ -160,6 +176,9 @@ class Settings:
     node_image: str | None
     release_image: str | None
     os_stream: str | None = None
+    base_image: str | None = None
+    extensions: str | None = None
+    driver_toolkit: str | None = None
     authfile: Path | None
     ignition: tuple[Path, ...]
     bootstrap_ignition: Path | None = None
@@ -178,7 +197,12 @@ class Settings:
     @property
     def is_stand_in(self) -> bool:
         """Whether the stand-in images are used."""
-        return self.bootimage is None
+        return self.bootimage is None and not self.has_node_image
+
+    @property
+    def has_node_image(self) -> bool:
+        """Whether the user named a node image, or a release that has one."""
+        return bool(self.node_image or self.release_image)
 
     @property
     def has_many_scenarios(self) -> bool:
@@ -206,6 +230,9 @@ def read(
         node_image=places.text("node-image"),
         release_image=places.text("release-image"),
         os_stream=places.text("os-stream"),
+        base_image=places.text("base-image"),
+        extensions=places.text("extensions"),
+        driver_toolkit=places.text("driver-toolkit"),
         authfile=places.file("authfile"),
         ignition=places.files("ignition"),
         bootstrap_ignition=places.file("bootstrap-ignition"),
@@ -261,23 +288,31 @@ def _artifact_dir(environment: Mapping[str, str]) -> Path | None:
 
 
 def _check_images(settings: Settings) -> None:
-    node = settings.node_image or settings.release_image
     if settings.node_image and settings.release_image:
         raise InputError(
             "--node-image and --release-image", "both name the node image", "Remove one of them."
         )
-    if settings.bootimage and not node:
+    if settings.bootimage and not settings.has_node_image:
         raise InputError(
             "--bootimage", "given without a node image",
             "Add --node-image or --release-image, or remove the option to use the stand-ins.",
-        )  # fmt: skip
-    if node and not settings.bootimage:
-        raise InputError(
-            "--node-image" if settings.node_image else "--release-image",
-            "given without a bootimage",
-            "Add --bootimage, or remove the option to use the stand-ins.",
         )  # fmt: skip
     if settings.os_stream and not settings.release_image:
         raise InputError("--os-stream", "given without a release", "Add --release-image.")
     if settings.bootimage_sha256 and not settings.bootimage:
         raise InputError("--bootimage-sha256", "given without --bootimage", "Add --bootimage.")
+
+
+def require_bootimage(settings: Settings) -> None:
+    """Raise if there is a node image, but nothing to boot.
+
+    Raises:
+        InputError: only the node image, or the release, was named.
+    """
+    if settings.has_node_image and not settings.bootimage:
+        raise InputError(
+            "--node-image" if settings.node_image else "--release-image",
+            "given without a bootimage",
+            "Add --bootimage, run only contract tests with -m contract, or remove the option to "
+            "use the stand-ins.",
+        )  # fmt: skip

@@ -32,7 +32,7 @@ from harness.images.container.streams import StreamWish, version_in_name
 from harness.machine import acceleration
 from harness.machine.acceleration import Acceleration
 from harness.machine.domain import hardware
-from harness.machine.domain.emulator import Emulator, find_emulator
+from harness.machine.domain.emulator import Emulator, find_emulator, host_architecture
 from harness.model import ignition
 from harness.model.clock import Deadline
 from harness.model.errors import HarnessError, InputError
@@ -290,9 +290,8 @@ class Preparation:
         return StreamWish(name=tag, by="the config's coreos_img", bootimage=bootimage)
 
     def _source(self, reference: str) -> Source:
-        arch = self.emulator.arch.name
         parsed = parse_reference(reference)
-        authfile = self.settings.authfile
+        authfile, arch = self.settings.authfile, host_architecture()
         return Source(reference=parsed, arch=arch, authfile=authfile, report=self._report)
 
 

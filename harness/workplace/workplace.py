@@ -40,7 +40,7 @@ from harness.verdict.passage import Passage
 from harness.verdict.rows import Invariant, InvariantRow, Row
 from harness.waiting import WaitReporter
 from harness.workplace.nodes import Nodes
-from harness.workplace.options import Settings
+from harness.workplace.options import Settings, require_bootimage
 from harness.workplace.preparation import Preparation
 from harness.workplace.subject import provenance
 
@@ -78,6 +78,7 @@ class Workplace:
             InputError: an input of the user cannot be used, or the host lacks a program.
             RigError: something could not be fetched or built.
         """
+        require_bootimage(self._settings)
         plans: list[MachinePlan] = []
         for scenario in chosen:
             steps = scenario.checked_steps(self.preparation.given)

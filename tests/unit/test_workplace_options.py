@@ -12,7 +12,7 @@ from harness.images.acquire.cache import DEFAULT_CAP_BYTES
 from harness.machine.driver import EMBEDDED
 from harness.model.errors import InputError
 from harness.player.plan import FAT, LIVE_ISO
-from harness.workplace.options import OPTIONS, Settings, read
+from harness.workplace.options import OPTIONS, Settings, read, require_bootimage
 
 FOLDER = Path("/project")
 BOTH = {"node_image_bootimage": "b.qcow2", "node_image_node_image": "oci:n"}
@@ -184,8 +184,6 @@ def test_artifact_dir_of_ci_gets_a_folder_of_ours() -> None:
         ({"HARDWARE": "steam"}, "$NODE_IMAGE_HARDWARE "),
         ({"DOWNLOAD_CACHE_SIZE": "5"}, "$NODE_IMAGE_DOWNLOAD_CACHE_SIZE: '5' is not a size"),
         ({"BOOTIMAGE": "b"}, "--bootimage: given without a node image"),
-        ({"NODE_IMAGE": "n"}, "--node-image: given without a bootimage"),
-        ({"RELEASE_IMAGE": "r"}, "--release-image: given without a bootimage"),
         ({"NODE_IMAGE": "n", "RELEASE_IMAGE": "r"}, "--node-image and --release-image: both"),
         ({"BOOTIMAGE_SHA256": "0"}, "--bootimage-sha256: given without --bootimage"),
         ({"OS_STREAM": "rhel-10"}, "--os-stream: given without a release"),
@@ -199,6 +197,18 @@ def test_fault_names_place_and_way_out(environment: dict[str, str], message: str
 
     assert str(caught.value).startswith(message)
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize("name", ["NODE_IMAGE", "RELEASE_IMAGE"])
+def test_a_node_image_alone_can_be_judged_but_not_booted(name: str) -> None:
+    found = settings({}, {f"NODE_IMAGE_{name}": "n", "NODE_IMAGE_BASE_IMAGE": "b"})
+
+    assert found.base_image == "b"
+    assert not found.is_stand_in
+    with pytest.raises(InputError) as caught:
+        require_bootimage(found)
+    option = f"--{name.lower().replace('_', '-')}"
+    assert str(caught.value).startswith(f"{option}: given without a bootimage. Add --bootimage,")
 
 
 def test_images_are_given_by_key_with_paths_relative_to_where_they_are_named() -> None:

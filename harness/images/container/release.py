@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import tarfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -33,13 +33,15 @@ _VERSION = "io.openshift.release"
 class Released:
     """The node image that a release names; `version` is the release's, empty if it has none.
 
-    `reason` says why this stream was chosen.
+    `reason` says why this stream was chosen. `specs` has the pull spec of each tag of the release.
     """
 
     reference: Reference
     stream: str
     reason: str
     version: str = ""
+    tag: str = ""
+    specs: Mapping[str, str] = field(default_factory=dict)
 
 
 def node_image_of(release: Source, wish: StreamWish, cache: Cache, deadline: Deadline) -> Released:
@@ -74,7 +76,10 @@ def parse_references(text: str, subject: str, wish: StreamWish) -> Released:
         problem = f"no node image (rhel-coreos or stream-coreos) among {listed}"
         raise InputError(subject, problem, "Name the node image with --node-image.")
     image, reason = streams.choose(images, wish, subject)
-    return Released(reference=parse(f"docker://{image.spec}"), stream=str(image), reason=reason)
+    return Released(
+        reference=parse(f"docker://{image.spec}"), stream=str(image), reason=reason,
+        tag=image.tag, specs={name: spec for name, spec, _ in tags},
+    )  # fmt: skip
 
 
 def read_references(layout: Path, digest: str | None, subject: str, deadline: Deadline) -> str:
