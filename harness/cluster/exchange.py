@@ -10,7 +10,10 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A client's request, and the status of its answer; header names are in lower case."""
+    """A client's request, and the status of its answer; header names are in lower case.
+
+    Only a function gets a `body`, of up to 1 MiB, and only with another method than GET and HEAD.
+    """
 
     method: str
     path: str
@@ -29,8 +32,15 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+_WITHOUT_BODY = {"GET", "HEAD"}
+
 Route = bytes | Path | Callable[[Request], Answer]
 """What answers at a path: a file or bytes for GET and HEAD, or a function for every method."""
+
+
+def takes_body(route: Route | None, method: str) -> bool:
+    """Return whether a request to `route` may have a body that is read."""
+    return callable(route) and method not in _WITHOUT_BODY
 
 
 def answer_of(route: Route | None, asked: Request) -> Answer:
@@ -39,7 +49,7 @@ def answer_of(route: Route | None, asked: Request) -> Answer:
         return refusal(HTTPStatus.NOT_FOUND, f"nothing is served at {asked.path}")
     if not isinstance(route, bytes | Path):
         return route(asked)
-    if asked.method not in {"GET", "HEAD"}:
+    if asked.method not in _WITHOUT_BODY:
         return refusal(HTTPStatus.METHOD_NOT_ALLOWED, f"{asked.path} can only be read")
     return Answer(body=route)
 

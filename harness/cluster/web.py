@@ -6,6 +6,7 @@ ends the server.
 
 from __future__ import annotations
 
+import io
 import logging
 import secrets
 import socket
@@ -19,18 +20,21 @@ from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import SEEK_END, BytesIO
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
-from harness.cluster.exchange import Answer, Request, Route, answer_of
+from harness.cluster import inbound
+from harness.cluster.exchange import Answer, Request, Route, answer_of, takes_body
+from harness.cluster.inbound import Inbound
 from harness.model.errors import RigError
 from harness.model.guest_network import HOST_IN_GUEST, LOOPBACK
 from harness.pki.certificates import Certificate
 
 LOG = logging.getLogger(__name__)
+T = TypeVar("T")
 _IDLE_S = 60.0
 _CHUNK_BYTES = 1 << 18
-_LONGEST_BODY_BYTES = 64 << 20
+_MAX_KEPT = 10_000  # requests and problems
 _LOOK_S = 0.02
 
 
@@ -39,7 +43,8 @@ class WebServer:
     """A running server. `requests` and `problems` are in the order in which they came.
 
     Every path begins with `token`: what is served may have secrets, and all users reach the port.
-    `problems` are connections that ended early, as in a TLS handshake.
+    Bodies are not kept, nor the headers of requests without the token. `problems` are connections
+    that ended early, as in a TLS handshake. Of both, the first 10 000 are kept.
     """
 
     port: int
@@ -132,7 +137,7 @@ class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  # as in socketserver
         problem = f"{client_address[0]}: {sys.exc_info()[1]}"
         LOG.info("web server: %s", problem)
-        self.web.problems.append(problem)
+        _keep(self.web.problems, problem)
 
     def cut_off(self) -> None:
         """End all connections."""
@@ -154,6 +159,11 @@ class _Server(ThreadingHTTPServer):
                 self._open.discard(connection)
 
 
+def _keep(kept: list[T], item: T) -> None:
+    if len(kept) < _MAX_KEPT:
+        kept.append(item)
+
+
 def _shut(connection: socket.socket) -> None:
     # The client may be gone, and a socket that TLS took over is closed.
     with suppress(OSError):
@@ -167,6 +177,22 @@ class _Connection(BaseHTTPRequestHandler):
     timeout = _IDLE_S
     server: _Server
 
+    def setup(self) -> None:
+        """Read the connection within bounds."""
+        super().setup()
+        self.rfile.close()
+        self._inbound = Inbound(self.connection)
+        self.rfile = io.BufferedReader(self._inbound)
+
+    def handle_one_request(self) -> None:
+        """Answer the next request of the connection."""
+        self._inbound.begin(inbound.HEAD_WITHIN_S, inbound.MAX_HEAD_BYTES)
+        super().handle_one_request()
+
+    def handle_expect_100(self) -> bool:
+        """Wait with *100 Continue* until the token and the route are known."""
+        return True
+
     def _path(self) -> str:
         """Return the requested path, empty without the token."""
         path, token = urlsplit(self.path).path, f"/{self.server.web.token}/"
@@ -174,14 +200,33 @@ class _Connection(BaseHTTPRequestHandler):
 
     def answer(self) -> None:
         """Answer one request, of any method."""
-        length = self.headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > _LONGEST_BODY_BYTES:
+        path = self._path()
+        size_bytes = inbound.body_bytes(self.headers.get_all("content-length", []))
+        if size_bytes is None or "transfer-encoding" in self.headers:
+            self.send_error(HTTPStatus.LENGTH_REQUIRED)
+            return
+        is_taken = takes_body(self.server.routes.get(path), self.command)
+        if is_taken and size_bytes > inbound.MAX_BODY_BYTES:
             self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             return
-        asked = Request(
-            method=self.command, path=self._path(), body=self.rfile.read(int(length)),
-            headers={name.lower(): value for name, value in self.headers.items()},
-        )  # fmt: skip
+        self.close_connection |= bool(size_bytes) and not is_taken
+        body = self._body(size_bytes) if is_taken else b""
+        self.connection.settimeout(_IDLE_S)
+        names = self.headers.items() if path else ()
+        headers = {name.lower(): value for name, value in names}
+        self._answer(Request(method=self.command, path=path, headers=headers, body=body))
+        if size_bytes and not is_taken:
+            with suppress(OSError):
+                self.connection.shutdown(socket.SHUT_WR)
+                inbound.discard(self.rfile, self._inbound)
+
+    def _body(self, size_bytes: int) -> bytes:
+        if self.headers.get("expect", "").lower() == "100-continue":
+            self.send_response_only(HTTPStatus.CONTINUE)
+            self.end_headers()
+        return inbound.read_body(self.rfile, self._inbound, size_bytes)
+
+    def _answer(self, asked: Request) -> None:
         answer = answer_of(self.server.routes.get(asked.path), asked)
         if isinstance(answer.body, bytes):
             self._send(asked, answer, BytesIO(answer.body))
@@ -200,10 +245,12 @@ class _Connection(BaseHTTPRequestHandler):
         size_bytes = file.seek(0, SEEK_END)
         file.seek(0)
         # Before it is sent, so that a client that got an answer is among the requests.
-        self.server.web.requests.append(replace(asked, status=answer.status))
+        _keep(self.server.web.requests, replace(asked, status=answer.status, body=b""))
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(size_bytes))
+        if self.close_connection:
+            self.send_header("Connection", "close")
         for name, value in answer.headers.items():
             self.send_header(name, value)
         self.end_headers()

@@ -21,7 +21,7 @@ from harness.pki.certificates import Certificate, issue
 
 CONTENT = bytes(range(256)) * 4
 CHUNK_BYTES = 1 << 18
-LONGEST_BODY_BYTES = 64 << 20
+LONGEST_BODY_BYTES = 1 << 20
 
 
 def _echo(asked: Request) -> Answer:
@@ -78,14 +78,24 @@ def test_a_file_that_became_shorter_ends_the_connection(web: WebServer, tmp_path
 
 @pytest.mark.parametrize(
     ("length", "status"),
-    [(LONGEST_BODY_BYTES, b"201"), (LONGEST_BODY_BYTES + 1, b"413"), (-1, b"413"), ("x", b"413")],
+    [
+        (LONGEST_BODY_BYTES, b"201"),
+        (LONGEST_BODY_BYTES + 1, b"413"),
+        ("9" * 5000, b"411"),
+        (-1, b"411"),
+        ("x", b"411"),
+        ("²", b"411"),
+        ("", b"411"),
+        ("1\r\nContent-Length: 1", b"411"),
+        ("1\r\nTransfer-Encoding: chunked", b"411"),
+    ],
 )
 def test_a_body_may_be_so_long_and_no_longer(
     length: int | str, status: bytes, web: WebServer
 ) -> None:
     with socket.create_connection(("127.0.0.1", web.port), timeout=5) as client:
         head = f"POST /{web.token}/echo HTTP/1.1\r\nContent-Length: {length}\r\n\r\n"
-        client.sendall(head.encode())
+        client.sendall(head.encode("latin-1"))
         client.shutdown(socket.SHUT_WR)  # the length that is announced counts
 
         assert client.recv(12) == b"HTTP/1.1 " + status
@@ -101,6 +111,101 @@ def test_requests_are_recorded_with_what_they_got(web: WebServer) -> None:
     ]  # fmt: skip
     assert web.requests[0].headers["accept"] == "text/*"
     assert web.url_in_guest == f"http://10.0.2.2:{web.port}/{web.token}"
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status"),
+    [
+        ("/{token}/text", "POST", b"405"), ("/{token}/none", "PUT", b"404"),
+        ("/{token}/text", "GET", b"200"), ("/echo", "POST", b"404"),
+        ("/{wrong}/echo", "POST", b"404"),
+    ],
+)  # fmt: skip
+def test_body_that_no_route_takes_is_not_read(
+    path: str, method: str, status: bytes, web: WebServer
+) -> None:
+    path = path.format(token=web.token, wrong="0" * len(web.token))
+    with socket.create_connection(("127.0.0.1", web.port), timeout=5) as client:
+        head = f"{method} {path} HTTP/1.1\r\nContent-Length: {60 << 20}\r\n\r\n"
+
+        client.sendall(head.encode())  # and no body, which the server does not wait for
+        answer = client.makefile("rb").read()
+
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    assert b"Connection: close" in answer
+
+
+def test_client_that_sends_a_body_in_vain_still_gets_its_answer(web: WebServer) -> None:
+    status, body, _ = ask(web, "/text", "POST", b"x" * 500_000)
+
+    assert (status, body) == (405, b"/text can only be read\n")
+
+
+def test_bodies_and_what_strangers_say_are_not_kept(web: WebServer) -> None:
+    ask(web, "/echo", "POST", b"secret", X="known")
+    connection = HTTPConnection("127.0.0.1", web.port, timeout=5)
+    connection.request("GET", "/", headers={"X": "y" * 9000})
+    connection.getresponse().read()
+    connection.close()
+
+    assert [(one.body, "x" in one.headers) for one in web.requests] == [(b"", True), (b"", False)]
+
+
+def test_only_so_many_requests_are_kept(web: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.cluster.web._MAX_KEPT", 2)
+    for _ in range(4):
+        ask(web, "/text")
+
+    assert len(web.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("limit", "begin"),
+    [
+        ("HEAD_WITHIN_S", "GET /{token}/te"),
+        ("HEAD_WITHIN_S", "GET /{token}/text HTTP/1.1\r\nX: "),
+        ("BODY_WITHIN_S", "POST /{token}/echo HTTP/1.1\r\nContent-Length: 9999\r\n\r\n"),
+    ],
+)
+def test_client_that_sends_slowly_is_cut_off(
+    limit: str, begin: str, web: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"harness.cluster.inbound.{limit}", 0.2)
+    with socket.create_connection(("127.0.0.1", web.port), timeout=0.02) as client:
+        client.sendall(begin.format(token=web.token).encode())
+
+        _drip_until_the_end(client)
+
+
+def _drip_until_the_end(client: socket.socket) -> None:
+    with suppress(ConnectionError):
+        while True:
+            with suppress(TimeoutError):
+                client.recv(1)
+                return
+            client.sendall(b"x")
+
+
+def test_endless_head_is_cut_off(web: WebServer) -> None:
+    with socket.create_connection(("127.0.0.1", web.port), timeout=5) as client:
+        client.sendall(f"GET /{web.token}/text HTTP/1.1\r\n".encode())
+
+        with pytest.raises(ConnectionError):
+            client.sendall((b"X-Long: " + b"y" * 9000 + b"\r\n") * 10_000)
+
+
+def test_a_client_may_ask_whether_to_send_its_body(web: WebServer) -> None:
+    with socket.create_connection(("127.0.0.1", web.port), timeout=5) as client:
+        head = (
+            f"POST /{web.token}/echo HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"
+        )
+        client.sendall(head.encode())
+        assert client.recv(12) == b"HTTP/1.1 100"
+
+        client.sendall(b"abc")
+        client.shutdown(socket.SHUT_WR)
+
+        assert client.makefile("rb").read().endswith(b"cba")
 
 
 def test_a_function_answers_any_method(web: WebServer) -> None:
