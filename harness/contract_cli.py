@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
-from harness.commands import streams, version
+from harness.commands import inspect, streams, version
 
 
 def register(main: click.Group) -> None:
     """Add the commands to `node-image`."""
+    main.add_command(inspect.inspect_image)
     main.add_command(version.explain)
     main.add_command(streams.check_streams)

@@ -9,18 +9,29 @@ import pytest
 from goldens import Golden
 from jsonschema import Draft202012Validator
 
-from harness.contract import document, stream_document, version_document
+from harness.contract import document, inspect_document, stream_document, version_document
 from harness.contract.document import Document, json_text
+from harness.contract.inspect_document import InspectReport
+from harness.contract.inspection import Depth, ImageLayer, Inspection
+from harness.contract.package_layers import package_layers
 from harness.contract.stream_document import StreamReport
 from harness.contract.version_document import Versions
 from harness.folders import fixture
 from harness.model.coreos_stream import parse as parse_stream
+from harness.model.nevra import Nevra
 from harness.model.version import parse
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "contract.schema.json"
 STREAMS = fixture("contract") / "streams"
-KINDS = (Versions, StreamReport)
+KINDS = (InspectReport, Versions, StreamReport)
+BASH = Nevra(name="bash", epoch=0, version="5.2", release="1.el9", arch="x86_64")
+INSPECTED = Inspection(
+    subject="oci:x", digest="sha256:1", architecture="amd64", depth=Depth.QUICK,
+    labels={"containers.bootc": "1"}, packages=frozenset({BASH}),
+    layers=(ImageLayer(digest="sha256:2", diff_id="sha256:3", size_bytes=4),),
+)  # fmt: skip
 EXAMPLES = (
+    inspect_document.document(INSPECTED, package_layers({BASH}), ("a problem",)),
     version_document.document(
         [parse("9.6.20250203-0"), parse("44.20260720.1.1"), parse("418.94.202410090804-0")]
     ),
