@@ -20,6 +20,8 @@ FAT = "fat"
 LIVE_ISO = "live-iso"
 """Keys of images that have their own options; `--image KEY=PATH` gives any other."""
 
+MIN_MEMORY_MIB = 256
+"""The least memory of a machine: less boots no system of interest."""
 INSTALL_BYTES = 10 << 30
 """The size of a disk to install on. The file is sparse."""
 

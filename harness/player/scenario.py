@@ -5,17 +5,16 @@ A scenario never waits, never scales a time and never counts boots; `player.play
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from harness.machine.domain import hardware
 from harness.model.errors import HarnessError, InputError
 from harness.model.way import Way
+from harness.player import consistency
 from harness.player.given import Given
 from harness.player.needs import Need
-from harness.player.plan import ByPointer, FromDisk, InMedium, MachinePlan, Service
-from harness.player.steps import LogIn, Reach, Reboot, Step, SwitchOn, step_names
+from harness.player.plan import MachinePlan, Service
+from harness.player.steps import Reboot, Step
 
 STANDALONE_LEVELS = ("unit-active", "healthz", "cri", "static-pod")
 """Levels of readiness of a kubelet without a cluster."""
@@ -23,7 +22,6 @@ BOOTSTRAP_LEVELS = (*STANDALONE_LEVELS, "api-readyz")
 """Levels of readiness of a bootstrap machine, which is not a Node of the cluster that it starts."""
 NODE_LEVELS = (*BOOTSTRAP_LEVELS, "node-ready", "os-id-label")
 """Levels of readiness of a Node. A run without a control plane checks `STANDALONE_LEVELS` only."""
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _REMEDY = "Correct the scenario; docs/scenarios.md lists the steps."
 
 
@@ -99,85 +97,13 @@ class Scenario:
         except Exception as exc:  # code of a project
             problem = f"its steps end with {type(exc).__name__}: {exc}"
             raise InputError(subject, problem, _REMEDY) from exc
-        for problem in _problems(self, steps):
+        for problem in self._problems(steps):
             raise InputError(subject, problem, _REMEDY)
         return steps
 
-
-def _problems(scenario: Scenario, steps: tuple[Step, ...]) -> Iterator[str]:
-    # Not at import, so that a project without machines does not load the tables of diagnosis.
-    from harness.diagnosis.phases import names as phase_names
-
-    phases = phase_names()
-    names = [plan.name for plan in scenario.machines]
-    if len(set(names)) < len(names):
-        yield f"two machines with one name: {', '.join(names)}"
-    yield from _wrong_names(scenario)
-    yield from _wrong_links(scenario)
-    yield from _wrong_deliveries(scenario)
-    yield from _wrong_hardware(scenario)
-    is_on: set[str] = set()
-    logged_in: set[str] = set()
-    for step, name in zip(steps, step_names(steps), strict=True):
-        if not step.machine:
-            continue
-        if step.machine not in names:
-            yield f"unknown machine {step.machine!r} in step {name}"
-        if isinstance(step, SwitchOn) == (step.machine in is_on):
-            is_again = isinstance(step, SwitchOn)
-            yield f"step {name}: the machine is {'already on' if is_again else 'not on'}"
-        if isinstance(step, Reach) and step.phase not in phases:
-            yield f"unknown phase {step.phase!r} in step {name}; known: {', '.join(phases)}"
-        is_on.add(step.machine)
-        if isinstance(step, LogIn):
-            logged_in.add(step.machine)
-    if not scenario.judged:
-        yield "no machine to judge"
-    for machine in scenario.judged:
-        if machine not in logged_in:
-            yield f"no step logs in to the judged machine {machine!r}"
-    yield from _wrong_ways(scenario, steps)
-
-
-def _wrong_names(scenario: Scenario) -> Iterator[str]:
-    # They become names of folders and domains, and parts of test ids.
-    for name in (scenario.name, *(plan.name for plan in scenario.machines)):
-        if not _NAME.fullmatch(name):
-            yield f"name {name!r}: only letters, digits and '_', '-', '.' are allowed"
-
-
-def _wrong_hardware(scenario: Scenario) -> Iterator[str]:
-    for plan in scenario.machines:
-        try:
-            hardware.parse(plan.requires)
-        except InputError as exc:
-            words = "docs/hardware.md lists the words"
-            yield f"machine {plan.name!r}: requires={plan.requires!r}: {exc.problem}; {words}"
-
-
-def _wrong_ways(scenario: Scenario, steps: tuple[Step, ...]) -> Iterator[str]:
-    is_pivot = scenario.way is Way.PIVOT
-    for machine in scenario.judged:
-        own = [step for step in steps if step.machine == machine]
-        if not is_pivot and any(isinstance(step, Reach) and step.phase == "pivot" for step in own):
-            yield f"machine {machine!r} pivots, but the scenario has no way=Way.PIVOT"
-        if is_pivot and not any(isinstance(step, Reboot) for step in own):
-            yield f"way=Way.PIVOT, but no step expects a reboot of machine {machine!r}"
-
-
-def _wrong_deliveries(scenario: Scenario) -> Iterator[str]:
-    services = [service.name for service in scenario.services]
-    for plan in scenario.machines:
-        is_in_medium = isinstance(plan.delivery, InMedium)
-        if isinstance(plan.medium, FromDisk) == is_in_medium:
-            where = "a live medium" if is_in_medium else "a disk"
-            yield f"machine {plan.name!r}: its delivery is for {where}, but its medium is not one"
-        if isinstance(plan.delivery, ByPointer) and plan.delivery.service not in services:
-            yield f"machine {plan.name!r}: unknown service {plan.delivery.service!r}"
-
-
-def _wrong_links(scenario: Scenario) -> Iterator[str]:
-    ends = [plan.link.name for plan in scenario.machines if plan.link]
-    for name in dict.fromkeys(ends):
-        if (count := ends.count(name)) != 2:
-            yield f"link {name!r}: {count} ends instead of 2"
+    def _problems(self, steps: tuple[Step, ...]) -> Iterator[str]:
+        yield from consistency.of_names(self.name, self.machines, self.services)
+        yield from consistency.of_machines(self.machines, self.services)
+        yield from consistency.of_steps(steps, self.machines)
+        yield from consistency.of_logins(steps, self.judged)
+        yield from consistency.of_way(self.way, steps, self.judged)

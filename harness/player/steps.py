@@ -92,6 +92,8 @@ class Checkpoint:
 
 Step = SwitchOn | LogIn | Reach | Reboot | Check | Checkpoint
 
+OVERLAY_APPLIED = "overlay-applied"
+"""The check after a live-apply."""
 NODE_LAYER = "node-layer"
 """Every scenario's checkpoint after the node layer is in place on the judged machine."""
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from harness.images.acquire.url import STREAM
 from harness.model.errors import InputError
+from harness.player.plan import MIN_MEMORY_MIB
 
-MIN_MEMORY_MIB = 256
 _UNITS = {"MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 _SWITCH = {"1": True, "true": True, "yes": True, "on": True}
 _SWITCH |= {"0": False, "false": False, "no": False, "off": False}

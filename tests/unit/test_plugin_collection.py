@@ -26,7 +26,7 @@ HEALTHZ, NODE_READY = LEVELS[1], CLUSTER_LEVELS[1]
 
 def scenario(name: str, way: Way, *more: str) -> Scenario:
     levels = (*(level.name for level in LEVELS), *more)
-    machine = MachinePlan(name="node", memory_mib=1, config=lambda _: {})
+    machine = MachinePlan(name="node", memory_mib=512, config=lambda _: {})
     return Scenario(
         name=name, title=name, machines=(machine,), steps=lambda _: (), way=way, levels=levels
     )

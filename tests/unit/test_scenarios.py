@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from scenario_fakes import config_of, file_paths, make_inputs
 from harness import folders, process
 from harness.guest.validation import require_valid
 from harness.machine.domain.architecture import CpuLevel
+from harness.model.clock import Deadline
 from harness.model.errors import InputError
 from harness.model.ignition import Document, parse, render
 from harness.model.node_state import parse as parse_state
@@ -22,11 +25,21 @@ from harness.model.secrets.config import secrets_in
 from harness.model.secrets.redaction import REMOVED, Redactor
 from harness.model.way import Way
 from harness.player.given import Given
-from harness.player.plan import ByPointer, FromIso, InMedium, MachinePlan, PrivateLink
+from harness.player.plan import (
+    ByPointer,
+    FromDisk,
+    FromIso,
+    InMedium,
+    MachinePlan,
+    PrivateLink,
+    Service,
+)
 from harness.player.playing.machines import cpu_level
+from harness.player.running import Running
 from harness.player.scenario import Scenario
-from harness.player.steps import LogIn, Reach, Reboot, SwitchOn
+from harness.player.steps import Check, Checkpoint, LogIn, Reach, Reboot, SwitchOn
 from harness.scenarios.catalogue import Catalogue
+from harness.scenarios.flows.bootstrap import live_apply_steps
 from harness.scenarios.flows.pivoting import pivot_steps
 from harness.watching import evidence as evidence_module
 from harness.watching.evidence import Evidence
@@ -45,7 +58,14 @@ def test_module_that_only_mentions_scenarios_is_not_one() -> None:
 
 
 STEPS = (SwitchOn(machine="node"), LogIn(machine="node"))
-PLAN = MachinePlan(name="node", memory_mib=1, config=lambda _: {})
+PLAN = MachinePlan(name="node", memory_mib=512, config=lambda _: {})
+
+
+SERVICE = Service(name="bmc", run=lambda _: nullcontext())
+
+
+def passes(_running: Running, _deadline: Deadline) -> None:
+    """Pass."""
 
 
 @pytest.mark.parametrize(
@@ -74,6 +94,46 @@ PLAN = MachinePlan(name="node", memory_mib=1, config=lambda _: {})
         ({"machines": (replace(PLAN, requires="uefl"),)}, "unknown hardware: uefl; docs/hardware"),
         ({"machines": (replace(PLAN, name="node 0"),)}, "name 'node 0': only letters"),
         ({"steps": (*STEPS, *pivot_steps("node"))}, "'node' pivots, but the scenario has no way"),
+        (
+            {"steps": (*STEPS, *pivot_steps("node"), *live_apply_steps("node", Given()))},
+            "'node' pivots, but the scenario has no way",
+        ),
+        (
+            {
+                "steps": (*STEPS, *pivot_steps("node"), *live_apply_steps("node", Given())),
+                "way": Way.PIVOT,
+            },
+            "machine 'node' has steps of live-apply after its pivot",
+        ),
+        ({"services": (SERVICE, SERVICE)}, "two services with one name: bmc"),
+        ({"machines": (replace(PLAN, memory_mib=0),)}, "machine 'node': memory_mib=0 is less than"),
+        ({"machines": (replace(PLAN, memory_mib=2),)}, "machine 'node': memory_mib=2 is less than"),
+        ({"machines": (replace(PLAN, medium=FromDisk(size_bytes=0)),)}, "its disk has 0 bytes"),
+        (
+            {"steps": (*STEPS, Checkpoint(name="half"), Checkpoint(name="half"))},
+            "two checkpoints with one name: half",
+        ),
+        (
+            {
+                "steps": (*STEPS, *pivot_steps("node"), Checkpoint(name="node-layer")),
+                "way": Way.PIVOT,
+            },
+            "two checkpoints with one name: node-layer; pivot_steps contains it",
+        ),
+        ({"steps": (*STEPS, Checkpoint(name="login"))}, "checkpoint 'login' has the name of a"),
+        ({"steps": (*STEPS, Checkpoint(name=" "))}, "a step without a name"),
+        (
+            {"steps": (*STEPS, Check(machine="node", name="login-2", act=passes), STEPS[1])},
+            "two steps with one name: login-2",
+        ),
+        (
+            {"steps": (*STEPS, Reboot(machine="node", limit_s=0.0))},
+            "step reboot: limit_s=0.0 is not a number of seconds above 0",
+        ),
+        (
+            {"steps": (*STEPS, Reach(machine="node", phase="kernel", limit_s=math.nan))},
+            "step kernel: limit_s=nan is not",
+        ),
         ({"way": Way.PIVOT}, "way=Way.PIVOT, but no step expects a reboot of machine 'node'"),
     ],
 )
@@ -81,7 +141,10 @@ def test_scenario_that_makes_no_sense_is_refused(changes: dict[str, Any], proble
     steps = changes.get("steps", STEPS)
     machines = changes.get("machines", (PLAN,))
     way = changes.get("way", Way.LIVE_APPLY)
-    odd = Scenario(name="odd", title="odd", machines=machines, steps=lambda _: steps, way=way)
+    odd = Scenario(
+        name="odd", title="odd", machines=machines, steps=lambda _: steps, way=way,
+        services=changes.get("services", ()),
+    )  # fmt: skip
 
     with pytest.raises(InputError, match="scenario odd: ") as caught:
         odd.checked_steps(Given())

@@ -76,7 +76,7 @@ def make_node(watch: Unwatched, reboots: int = 0) -> AppliedNode:
 
 
 MACHINES = tuple(
-    MachinePlan(name=name, memory_mib=1, config=lambda _: {}) for name in ("node-0", "node-1")
+    MachinePlan(name=name, memory_mib=512, config=lambda _: {}) for name in ("node-0", "node-1")
 )
 
 

@@ -18,7 +18,16 @@ from harness.pki.control_plane import make_pki
 from harness.player.given import Given
 from harness.player.plan import BY_FIRMWARE, Delivery, MachinePlan, Service
 from harness.player.scenario import BOOTSTRAP_LEVELS, Scenario
-from harness.player.steps import NODE_LAYER, Check, Checkpoint, LogIn, Reach, Step, SwitchOn
+from harness.player.steps import (
+    NODE_LAYER,
+    OVERLAY_APPLIED,
+    Check,
+    Checkpoint,
+    LogIn,
+    Reach,
+    Step,
+    SwitchOn,
+)
 from harness.scenarios.flows import installer
 from harness.scenarios.flows.checks import overlay_applied
 
@@ -78,7 +87,7 @@ def live_apply_steps(machine: str, given: Given) -> tuple[Step, ...]:
     limit_s = LIMITS.live_apply_s + BACK_S if given.installer is None else installer.UP_S
     return (
         Reach(machine=machine, phase="multi-user", limit_s=limit_s),
-        Check(machine=machine, name="overlay-applied", act=partial(overlay_applied, given)),
+        Check(machine=machine, name=OVERLAY_APPLIED, act=partial(overlay_applied, given)),
     )
 
 
