@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
-from harness.commands import inspect, streams, version
+from harness.commands import diff, inspect, streams, version
 
 
 def register(main: click.Group) -> None:
     """Add the commands to `node-image`."""
     main.add_command(inspect.inspect_image)
     main.add_command(version.explain)
+    main.add_command(diff.show_diff)
     main.add_command(streams.check_streams)

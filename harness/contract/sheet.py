@@ -7,11 +7,46 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from harness.model.escapes import printable
 
 Row = Sequence[str]
-_OBEYED = re.compile(r"([\\`*_{}\[\]<>#|~])")
+# An underscore within a word, as in x86_64, has no meaning.
+_OBEYED = re.compile(r"([\\`*{}\[\]<>#|~]|(?<![^\W_])_|_(?![^\W_]))")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A part of a report: a title, a table and sentences. Without rows and notes it is left out."""
+
+    title: str = ""
+    head: Row = ()
+    rows: tuple[Row, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def text_of(sections: Iterable[Section]) -> str:
+    """Return sections as text for a terminal."""
+    blocks = []
+    for section in sections:
+        lines = [*table(section.head, section.rows), *map(_line, section.notes)]
+        if lines:
+            blocks.append([_line(section.title), *lines] if section.title else lines)
+    return "\n".join("".join(f"{line}\n" for line in block) for block in blocks)
+
+
+def markdown_of(sections: Iterable[Section]) -> str:
+    """Return sections as Markdown, each with a heading of the third level."""
+    blocks = []
+    for section in sections:
+        rows = "".join(f"{line}\n" for line in markdown_table(section.head, section.rows))
+        notes = "".join(f"{plain_markdown(note)}\n" for note in section.notes)
+        parts = [part for part in (rows, notes) if part]
+        if parts:
+            heading = [f"### {plain_markdown(section.title)}\n"] if section.title else []
+            blocks.append("\n".join([*heading, *parts]))
+    return "\n".join(blocks)
 
 
 def table(head: Row, rows: Iterable[Row]) -> Iterator[str]:

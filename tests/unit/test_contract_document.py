@@ -6,11 +6,21 @@ import json
 from pathlib import Path
 
 import pytest
+from contract_inspections import IMAGES, NEW_9, OLD_9, OLD_10, release
 from goldens import Golden
 from jsonschema import Draft202012Validator
 
-from harness.contract import document, inspect_document, stream_document, version_document
+from harness.contract import (
+    diff_document,
+    document,
+    inspect_document,
+    stream_document,
+    version_document,
+)
+from harness.contract.diff_document import Diff
 from harness.contract.document import Document, json_text
+from harness.contract.file_diff import FileChange
+from harness.contract.image_diff import diff
 from harness.contract.inspect_document import InspectReport
 from harness.contract.inspection import Depth, ImageLayer, Inspection
 from harness.contract.package_layers import package_layers
@@ -23,15 +33,24 @@ from harness.model.version import parse
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "contract.schema.json"
 STREAMS = fixture("contract") / "streams"
-KINDS = (InspectReport, Versions, StreamReport)
+KINDS = (Diff, InspectReport, StreamReport, Versions)
 BASH = Nevra(name="bash", epoch=0, version="5.2", release="1.el9", arch="x86_64")
 INSPECTED = Inspection(
     subject="oci:x", digest="sha256:1", architecture="amd64", depth=Depth.QUICK,
     labels={"containers.bootc": "1"}, packages=frozenset({BASH}),
     layers=(ImageLayer(digest="sha256:2", diff_id="sha256:3", size_bytes=4),),
 )  # fmt: skip
+FILES = (
+    FileChange(path="/a", change="added"),
+    FileChange(path="/b", change="changed", fields={"mode": ("0755", "0644")}),
+)
 EXAMPLES = (
     inspect_document.document(INSPECTED, package_layers({BASH}), ("a problem",)),
+    diff_document.document(
+        release(OLD_9, OLD_10),
+        release(NEW_9),
+        lambda stream, old, new: diff(IMAGES[old], IMAGES[new], stream=stream, files=FILES),
+    ),
     version_document.document(
         [parse("9.6.20250203-0"), parse("44.20260720.1.1"), parse("418.94.202410090804-0")]
     ),

@@ -18,15 +18,17 @@ from harness.images.container import node_image, skopeo, streams
 from harness.images.container.layout_image import LayoutImage, image_in
 from harness.images.container.reference import Reference, Transport, parse
 from harness.images.container.skopeo import Source, Target
-from harness.images.container.streams import StreamWish
+from harness.images.container.streams import StreamImage, StreamWish
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 from harness.model.foreign import json_value
 
-_REFERENCES = "release-manifests/image-references"
-_LIMIT_BYTES = 16 << 20
+REFERENCES = "release-manifests/image-references"
+"""The path of the list in a release image, without a leading slash."""
+MAX_REFERENCES_BYTES = 16 << 20
 _INSPECT = "Check the image with `oc adm release info`."
-_VERSION = "io.openshift.release"
+VERSION = "io.openshift.release"
+"""The label of a release image, with the release's version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,7 @@ def node_image_of(release: Source, wish: StreamWish, cache: Cache, deadline: Dea
     fetch = partial(_fetch_references, pinned, digest, deadline)
     text = cache.get_or_make(key, fetch, deadline).read_text(encoding="utf-8")
     found = parse_references(text, str(release.reference), wish)
-    return replace(found, version=image.labels.get(_VERSION, ""))
+    return replace(found, version=image.labels.get(VERSION, ""))
 
 
 def parse_references(text: str, subject: str, wish: StreamWish) -> Released:
@@ -69,17 +71,26 @@ def parse_references(text: str, subject: str, wish: StreamWish) -> Released:
     Raises:
         InputError: the text is not an image stream, or does not name one image that fits `wish`.
     """
+    image, reason = streams.choose(stream_images(text, subject), wish, subject)
+    return Released(
+        reference=parse(f"docker://{image.spec}"), stream=str(image), reason=reason,
+        tag=image.tag, specs={name: spec for name, spec, _ in _tags(text, subject)},
+    )  # fmt: skip
+
+
+def stream_images(text: str, subject: str) -> tuple[StreamImage, ...]:
+    """Return the node images in an `image-references` file, at least one.
+
+    Raises:
+        InputError: the text is not an image stream, or names none.
+    """
     tags = _tags(text, subject)
-    images = [image for tag in tags if (image := streams.of_tag(*tag)) is not None]
+    images = tuple(image for tag in tags if (image := streams.of_tag(*tag)) is not None)
     if not images:
         listed = ", ".join(sorted(name for name, _, _ in tags))
         problem = f"no node image (rhel-coreos or stream-coreos) among {listed}"
         raise InputError(subject, problem, "Name the node image with --node-image.")
-    image, reason = streams.choose(images, wish, subject)
-    return Released(
-        reference=parse(f"docker://{image.spec}"), stream=str(image), reason=reason,
-        tag=image.tag, specs={name: spec for name, spec, _ in tags},
-    )  # fmt: skip
+    return images
 
 
 def read_references(layout: Path, digest: str | None, subject: str, deadline: Deadline) -> str:
@@ -96,7 +107,7 @@ def read_references(layout: Path, digest: str | None, subject: str, deadline: De
         text = _search(image, number)
         if text is not None:
             return text
-    problem = f"not a release image: it has no {_REFERENCES}"
+    problem = f"not a release image: it has no {REFERENCES}"
     remedy = "Use a release image, or name a node image with --node-image."
     raise InputError(subject, problem, remedy)
 
@@ -118,15 +129,15 @@ def _fetch_references(
 def _search(image: LayoutImage, number: int) -> str | None:
     text = None
     for member, layer in image.members(number):  # to the end, which verifies the layer
-        if member.name.removeprefix("./") == _REFERENCES and member.isreg():
+        if member.name.removeprefix("./") == REFERENCES and member.isreg():
             text = _text(layer, member, image.subject)
     return text
 
 
 def _text(layer: tarfile.TarFile, member: tarfile.TarInfo, subject: str) -> str:
     file = layer.extractfile(member)
-    if file is None or member.size > _LIMIT_BYTES:
-        problem = f"implausible {_REFERENCES} of {member.size} bytes"
+    if file is None or member.size > MAX_REFERENCES_BYTES:
+        problem = f"implausible {REFERENCES} of {member.size} bytes"
         raise InputError(subject, problem, _INSPECT)
     return file.read().decode(errors="replace")
 
@@ -140,5 +151,5 @@ def _tags(text: str, subject: str) -> list[tuple[str, str, Mapping[str, str]]]:
             if tag["from"]["kind"] == "DockerImage"
         ]
     except (ValueError, KeyError, TypeError) as exc:
-        problem = f"{_REFERENCES} is not an image stream"
+        problem = f"{REFERENCES} is not an image stream"
         raise InputError(subject, problem, _INSPECT) from exc
