@@ -47,7 +47,7 @@ PRIVATE = re.compile(
     r"brings? forth|way out|wants|holds?|there is not|is there twice|leave (it|them|that|one)|"
     r"gave up|what it comes down to)\b"
 )
-ELSEWHERE = {"--src-tls-verify", "--history"}
+ELSEWHERE = {"--src-tls-verify", "--history", "--quick"}
 HOLE = "\0"
 """Stands for a value in a text."""
 
