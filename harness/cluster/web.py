@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import secrets
 import socket
 import ssl
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -93,12 +93,12 @@ def serve(
 
 def _tls(certificate: Certificate) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    # ssl reads certificates and keys from files only.
-    with tempfile.NamedTemporaryFile("w") as file:
+    # ssl reads certificates and keys from files only. This one has no name that a kill could leave.
+    with os.fdopen(os.memfd_create("certificate"), "w") as file:
         file.write(certificate.certificate_pem + certificate.key_pem.reveal())
         file.flush()
         try:
-            context.load_cert_chain(file.name)
+            context.load_cert_chain(f"/proc/self/fd/{file.fileno()}")
         except ssl.SSLError as exc:
             remedy = "Report a bug of pytest-node-image; it makes this certificate itself."
             raise RigError("web server", f"unusable certificate: {exc}", remedy) from exc

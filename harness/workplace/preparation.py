@@ -12,9 +12,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from harness import doctor
+from harness import doctor, temporary
 from harness.cluster.payload import Payload
 from harness.folders import cache_dir
 from harness.guest.installers.variant import require_bootstrap, variant_of
@@ -307,7 +306,7 @@ def _text_of(path: Path, option: str) -> str:
 def _ignition(path: Path, option: str) -> ignition.Document:
     text = _text_of(path, option)
     document = ignition.parse(text, str(path))
-    with TemporaryDirectory() as folder:
+    with temporary.folder() as folder:
         remedy = "Correct it; `ignition-validate` can check the config."
-        require_valid(text, Path(folder), str(path), remedy)
+        require_valid(text, folder, str(path), remedy)
     return document

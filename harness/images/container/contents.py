@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import IO, cast
 
+from harness import temporary
 from harness.images.acquire.cache import Cache
 from harness.images.container import rpm_database, skopeo
 from harness.images.container.layers import MemberPlace, Tree, path_of
@@ -169,11 +169,11 @@ def _owners(tree: Tree, image: LayoutImage) -> dict[str, str]:
     if path is None:
         LOG.warning("%s has no rpm database: packages stay unknown", image.subject)
         return {}
-    with TemporaryDirectory(prefix="node-image-rpmdb-") as folder:
+    with temporary.folder() as folder:
         for suffix in ("", LOG_SUFFIX):
             if place := tree.place(path + suffix):
-                _extract(image, place, Path(folder) / f"{DATABASE}{suffix}")
-        listed = rpm_database.query(Path(folder), _OWNERS_FORMAT, image.subject, image.deadline)
+                _extract(image, place, folder / f"{DATABASE}{suffix}")
+        listed = rpm_database.query(folder, _OWNERS_FORMAT, image.subject, image.deadline)
         return parse_owners(listed)
 
 
@@ -190,6 +190,6 @@ def _extract(image: LayoutImage, place: MemberPlace, target: Path) -> None:
                 shutil.copyfileobj(cast("IO[bytes]", layer.extractfile(member)), out)
         except OSError as exc:
             problem = f"the rpm database cannot be unpacked to {target.parent}: {exc}"
-            remedy = "Free disk space, or set TMPDIR to another folder."
+            remedy = f"Free disk space in {target.parent.parent}."
             raise InputError(image.subject, problem, remedy) from exc
         return

@@ -20,7 +20,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 
-from harness import process
+from harness import process, temporary
 from harness.images.container import archive, skopeo
 from harness.images.container.blob_stream import BrokenOffError, Descriptor, Pipe, verified
 from harness.images.container.skopeo import Source
@@ -147,11 +147,12 @@ def running(source: Source, deadline: Deadline) -> Iterator[Proxy]:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         stack.enter_context(ours)
         with theirs:
+            scratch = stack.enter_context(temporary.folder())
             log = stack.enter_context(tempfile.TemporaryFile("w+b", prefix="node-image-skopeo-"))
             words = ("experimental-image-proxy", *source.flags("--"))
             stack.enter_context(
                 process.start(
-                    skopeo.argv(source, words), stdin=theirs.fileno(),
+                    skopeo.argv(source, words, scratch), stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL, stderr=log.fileno(),
                 )
             )  # fmt: skip

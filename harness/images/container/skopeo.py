@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import process
+from harness import process, temporary
 from harness.images.acquire.progress import (
     Reporter,
     TransferProgress,
@@ -136,13 +135,15 @@ def copy(source: Source, target: Target, deadline: Deadline, tick_s: float = 1.0
     if target.cert_dir:
         words.append(f"--dest-cert-dir={target.cert_dir}")
     with (
-        tempfile.NamedTemporaryFile("r", prefix="node-image-digest-") as digest,
+        temporary.folder() as scratch,
         transfer_progress(f"copying {source.reference}", deadline.clock, source.report) as progress,
     ):
-        words += [f"--digestfile={digest.name}", str(source.reference), str(target.reference)]
+        digest = scratch / "digest"
+        digest.touch()
+        words += [f"--digestfile={digest}", str(source.reference), str(target.reference)]
         update = _updates(source, target, progress)
-        _require_success(source, _run(argv(source, words), deadline, update, tick_s))
-        return digest.read().strip()
+        _require_success(source, _run(argv(source, words, scratch), deadline, update, tick_s))
+        return digest.read_text().strip()
 
 
 def _updates(source: Source, target: Target, progress: TransferProgress) -> Callable[[], None]:
@@ -176,14 +177,19 @@ def _run(
 
 def _skopeo(source: Source, words: list[str], deadline: Deadline) -> str:
     archive.require_safe(source.reference, deadline)
-    done = process.run(argv(source, words), deadline, check=False)
+    with temporary.folder() as scratch:
+        done = process.run(argv(source, words, scratch), deadline, check=False)
     _require_success(source, (done.status, done.stderr))
     return done.stdout
 
 
-def argv(source: Source, words: Sequence[str]) -> list[str]:
-    """Return the command line for skopeo with `words`, for the architecture of `source`."""
-    return ["skopeo", f"--override-arch={source.go_arch}", "--override-os=linux", *words]
+def argv(source: Source, words: Sequence[str], scratch: Path) -> list[str]:
+    """Return the command line for skopeo with `words`, for the architecture of `source`.
+
+    Archives are unpacked in `scratch`, and processes that a killed run left are known by it.
+    """
+    general = (f"--override-arch={source.go_arch}", "--override-os=linux", f"--tmpdir={scratch}/")
+    return ["skopeo", *general, *words]
 
 
 def _require_success(source: Source, ended: tuple[int, str]) -> None:

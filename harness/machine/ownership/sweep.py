@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from harness import folders
+from harness import folders, temporary
 from harness.machine.ownership import remains
 from harness.machine.ownership.locks import lock, try_lock
+from harness.machine.ownership.processes import end_processes
 from harness.model.clock import Deadline
 from harness.model.errors import HarnessError, InputError
 
@@ -23,9 +24,9 @@ LOG = logging.getLogger(__name__)
 RUN_PREFIX = "run-"
 # The link in a scratch folder to its run's folder.
 BACK_LINK = "run"
-# For disks: /tmp is in memory on many systems.
-SCRATCH_ROOT = Path("/var/tmp")  # noqa: S108 - below it, a folder of our own, checked to be private
+SCRATCH_ROOT = temporary.ROOT  # below it, a folder of our own, checked to be private
 _GATE_WAIT_S = 10.0
+_END_S = 10.0
 
 
 def gate(runs: Path) -> BinaryIO:
@@ -38,10 +39,11 @@ def gate(runs: Path) -> BinaryIO:
 
 
 def sweep(runs: Path | None = None, scratch_root: Path = SCRATCH_ROOT) -> tuple[str, ...]:
-    """Take down every dead run and return one line for each."""
+    """Take down every dead run, remove temporary files without a process, and list them."""
     root = private_folder(runs or folders.runs_dir())
     dead = tuple(line for folder in _run_folders(root) if (line := _sweep_one(root, folder)))
-    swept = (*dead, *_sweep_scratch(scratch_root))
+    files = (line for base in (scratch_root, root) for line in _sweep_temporary(base))
+    swept = (*dead, *_sweep_scratch(scratch_root), *files)
     for line in swept:
         LOG.info("swept %s", line)
     return swept
@@ -97,6 +99,14 @@ def _sweep_scratch(scratch_root: Path) -> Iterator[str]:
             with taken:
                 shutil.rmtree(scratch, ignore_errors=True)
             yield f"{scratch} (its run folder is gone)"
+
+
+def _sweep_temporary(root: Path) -> Iterator[str]:
+    with temporary.abandoned(root) as found:
+        for folder in found:
+            ended = end_processes(folder, Deadline.after(_END_S))
+            shutil.rmtree(folder, ignore_errors=True)
+            yield f"{folder} ({len(ended)} processes ended)"
 
 
 def _is_dead(folder: Path) -> bool:
