@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import bz2
 import gzip
 import html
 import json
+import lzma
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
@@ -98,6 +100,12 @@ FORMS: dict[str, Callable[[str], str]] = {
     "base64": packed,
     "base64 for urls": lambda text: base64.urlsafe_b64encode(text.encode()).decode(),
     "base64 of json": lambda text: packed(in_json(text)),
+    "base64 twice": lambda text: packed(packed(text)),
+    "percent": lambda text: "".join(f"%{byte:02x}" for byte in text.encode()),
+    "utf-16": "\0".join,
+    "utf-16 in json": lambda text: in_json("\0".join(text)),
+    "base64 of utf-16": lambda text: base64.b64encode(text.encode("utf-16-le")).decode(),
+    "base64 of utf-16 be": lambda text: base64.b64encode(text.encode("utf-16-be")).decode(),
 }
 
 
@@ -259,6 +267,39 @@ def test_secrets_in_the_text_of_a_known_file_are_known_by_themselves() -> None:
         ("as AKIAIOSFODNN7EXAMPLE in", "as ~ in"),
         ("as ASIAIOSFODNN7EXAMPLE in", "as ~ in"),
         (f"ghp_{'a1B2' * 9} github_pat_{'a1_B' * 9} glpat-{'a-1B' * 5}", "~ ~ ~"),
+        ("curl -u admin:hunter2 https://h/x", "curl -u admin:~ https://h/x"),
+        ("curl -sku admin:hunter2 x", "curl -sku admin:~ x"),
+        ("curl -uadmin:hunter2 x", "curl -uadmin:~ x"),
+        ("curl --user 'admin:hunter2' x", "curl --user 'admin:~' x"),
+        (r"\"curl\", \"-u\", \"admin:hunter2\"", r"\"curl\", \"-u\", \"admin:~\""),
+        ("curl -H 'Cookie: sid=abc123; t=1' x", "curl -H 'Cookie: ~' x"),
+        ("curl -b sid=abc123 --cookie t=4 x", "curl -b ~ --cookie ~ x"),
+        ("< Set-Cookie: sid=abc123; HttpOnly", "< Set-Cookie: ~"),
+        ('"Cookie":"sid=abc123","x":1', '"Cookie":"~","x":1'),
+        ("skopeo copy --src-creds me:pass-word x", "skopeo copy --src-creds me:~ x"),
+        ("wget --user=me --password=x1y2 h", "wget --user=me --password=~ h"),
+        ("sshpass -p hunter2 ssh core@host", "sshpass -p ~ ssh core@host"),
+        ("sshpass -phunter2 ssh core@host", "sshpass -p~ ssh core@host"),
+        ("sshpass -p 'hunter 2' ssh core@host", "sshpass -p ~ ssh core@host"),
+        ("SSHPASS=hunter2 sshpass -e ssh", "SSHPASS=~ sshpass -e ssh"),
+        ("ipmitool -H bmc -U admin -P calvin power on", "ipmitool -H bmc -U admin -P ~ power on"),
+        ("openssl rsa -passin pass:hunter2 -in x", "openssl rsa -passin pass:~ -in x"),
+        ("echo core:hunter2 | chpasswd", "echo core:~ | chpasswd"),
+        ("echo 'core:hunter 2' | sudo chpasswd", "echo 'core:~' | sudo chpasswd"),
+        ("machine h login me password hunter2", "machine h login me password ~"),
+        ("join it with abcdef.0123456789abcdef now", "join it with abcdef.~ now"),
+        ("kubeadm join --token abcdef.0123456789abcdef", "kubeadm join --token ~"),
+        ("--certificate-key 0123456789abcdef0123", "--certificate-key ~"),
+        ("kubeadmin is AbCdE-fGhIj-kLmNo-PqRsT", "kubeadmin is AbCdE-~"),
+        ("PrivateKey = yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=", "PrivateKey = ~"),
+        ("Api-Key: 0123456789abcdef", "Api-Key: ~"),
+        (f"{base64.b64encode(gzip.compress(b'x' * 99)).decode()}.", "~."),
+        (f"{base64.b64encode(lzma.compress(b'x' * 99)).decode()}.", "/~."),
+        (f"{base64.b64encode(bz2.compress(b'x' * 99)).decode()}.", "~."),
+        (f"{packed(base64.b64encode(gzip.compress(b'x' * 99)).decode())}.", "~."),
+        ("GET /login?pass%77ord=hunter2", "GET ~"),
+        ("see https%3A%2F%2Fme%3Apw1%40host%2Fx", "see ~"),
+        ("see https%253A%252F%252Fme%253Apw1%2540host", "see ~"),
         ('"source": "data:;base64,TFMwdExT"', '"source": "data:;base64,~"'),
         ('"data:text/plain;charset=utf-8,a%20b"', '"data:text/plain;charset=utf-8,~"'),
         (
@@ -303,6 +344,11 @@ def test_secret_goes_by_its_sign(line: str, clean: str) -> None:
         "--authfile /root/.docker/config.json --password-stdin --token-ttl 24h --password --user",
         '"oauth": "x" "userdata:text/plain,x" /x?multisig=0123456789abcdefghij',
         "AKIAIOSFODNN7EXAMPLEOFMORE",
+        "podman run -u 1000:1000 --user root:root --user core x; journalctl -u a.service: ok",
+        "SYN flooding on port 22. Sending cookies. 100%20 GET /a%20b%2Fc?x=%41",
+        "crio-abcdef.scope libpod-0123456789abcdef.scope worker.example0123456789",
+        "eyJ is no token, nor is eyJhbGciOiJIUzI1NiJ9, nor eyJhbGciOi.eyJzdWIi",
+        "H4sI is short, and so is KLUv/ABC",
         "-----BEGIN CERTIFICATE-----",
         "-----BEGIN PUBLIC KEY-----",
         f"LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t{SHA}",
@@ -424,7 +470,43 @@ def test_stream_in_pieces_is_as_clean_as_the_whole(size: int) -> None:
 
 
 def test_line_without_end_does_not_wait_for_ever() -> None:
-    assert len(LineRedactor(Redactor()).feed("x" * ((1 << 20) + 1))) > 1 << 20
+    lines = LineRedactor(Redactor())
+
+    shown = lines.feed("x" * (1 << 20))
+
+    assert len(shown) > 1 << 19
+    assert shown + lines.finish() == "x" * (1 << 20)
+
+
+@pytest.mark.parametrize("piece", [97, 4096, 1 << 16, 1 << 19])
+def test_secret_at_the_cut_of_a_long_line_goes(piece: int) -> None:
+    """Wherever a line is cut, a secret is before or after the cut."""
+    line = "".join(f"{number:05} s3cr3t-0f-m1ne " for number in range(20_000))
+    lines = LineRedactor(knowing("s3cr3t-0f-m1ne"))
+
+    shown = "".join(lines.feed(line[at : at + piece]) for at in range(0, len(line), piece))
+
+    assert shown + lines.finish() == line.replace("s3cr3t-0f-m1ne", REMOVED)
+
+
+@pytest.mark.parametrize("begin", ["data:;base64,", "token=", "eyJhbGciOi.eyJhbGciOi."])
+def test_secret_longer_than_what_is_held_goes_to_its_end(begin: str) -> None:
+    lines = LineRedactor(Redactor())
+    pieces = [f"a {begin}", *["k3y" * 1000] * 100, ' "b"\n', "c\n"]
+
+    shown = "".join(map(lines.feed, pieces))
+
+    assert "k3y" not in shown
+    assert shown.endswith(' "b"\nc\n')
+
+
+@pytest.mark.parametrize("length", [5000, 100_000])
+def test_long_secret_goes_by_its_pieces(length: int) -> None:
+    secret = "".join(f"{number:x}-" for number in range(length // 4))
+    redactor = knowing(secret)
+
+    for shown in (secret, packed(secret), in_json(secret)):
+        assert not redactor(f"a {shown} b").replace(REMOVED, "").strip("ab =")[4 * 64 :]
 
 
 # --- data

@@ -26,7 +26,7 @@ _CONFIDENTIAL = frozenset({"Secret", "SecretList", "Config", "MachineConfig", "M
 
 _DATA = re.compile(r"""([ \t-]*)["']?(?:data|stringData)["']?[ \t]*:[ \t]*""")
 _DATA_IN_JSON = re.compile(r'"(?:data|stringData)"\s*:\s*\{([^{}]*)\}')
-_STRING = re.compile(r':\s*"((?:[^"\\]|\\.)*)"')
+_STRING = re.compile(r':\s*"((?:[^"\\]++|\\.)*+)"')
 # What no known sign covers. Logins of curl, skopeo and podman; words as random as a key.
 _DOUBTS = (
     re.compile(

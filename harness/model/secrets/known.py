@@ -14,12 +14,19 @@ from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import quote, quote_plus
 
 from harness.model.foreign import json_value
-from harness.model.secrets.signs import KEY_BEGIN, KEY_END, SIGNS
+from harness.model.secrets.signs import KEY_BEGIN, KEY_END, NO_FRAME, SIGNS, secret_span
+from harness.model.secrets.words import any_of
 
 _SHORTEST = 6
 _SHORTEST_NUMBER = 16
 _SHORTEST_KEY_LINE = 16
+# A long secret is known by its pieces. Comparing one costs a piece at most, at each place.
+_PIECE = 4096
+_LONGEST = 64 * _PIECE
+_COLUMNS = (64, 76)
+"""Where programs wrap base64. Source: RFC 7468 section 2, base64(1)."""
 _AUTH_FIELDS = ("identitytoken", "registrytoken", "password")
+_KEY = re.compile(rf"{KEY_BEGIN}((?:[^-]|{NO_FRAME})*+){KEY_END}")
 # Weak passwords that are ordinary words: taking them out would spoil every log.
 _ORDINARY = {"default", "kubeadmin", "openshift", "passwd", "password", "redhat", "secret"}
 
@@ -34,14 +41,27 @@ class KnownSecrets:
     def add(self, secrets: Iterable[str]) -> None:
         """Search for `secrets` from now on, except short and ordinary ones."""
         self._forms |= {
-            form for text in secrets if _is_distinctive(text) for form in _forms_of(text)
+            form
+            for text in secrets
+            if _is_distinctive(text)
+            for piece in _pieces_of(text)
+            for form in _forms_of(piece)
+            if len(form) >= _SHORTEST
         }
 
     def replaced(self, text: str, replacement: str) -> str:
-        """Return `text` with every form of every secret replaced, the longest one that matches."""
+        """Return `text` with every form of every secret replaced."""
+        pieces, at = [], 0
+        for begin, end in self.spans(text):
+            pieces += [text[at:begin], replacement]
+            at = end
+        return "".join((*pieces, text[at:])) if pieces else text
+
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield where `text` has a form of a secret, the longest one that matches."""
         if self._search.forms is not self._forms:
             self._search = _Search(self._forms)
-        return self._search.replaced(text, replacement)
+        return self._search.spans(text)
 
 
 class _Search:
@@ -52,20 +72,20 @@ class _Search:
         self._begins: dict[str, list[str]] = {}
         for form in sorted(forms, key=len, reverse=True):
             self._begins.setdefault(form[:_SHORTEST], []).append(form)
-        self._pattern = _any_of(self._begins) if self._begins else None
+        self._pattern = re.compile(f"(?=({any_of(self._begins)}))") if self._begins else None
 
-    def replaced(self, text: str, replacement: str) -> str:
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
         if self._pattern is None:
-            return text
-        pieces, at = [], 0
-        for found in self._pattern.finditer(text):
-            start = found.start()
-            form = next((f for f in self._begins[found[1]] if text.startswith(f, start)), None)
-            if form is None or start < at:
-                continue
-            pieces += [text[at:start], replacement]
-            at = start + len(form)
-        return "".join((*pieces, text[at:]))
+            return
+        found = self._pattern.search(text)
+        while found is not None:
+            begin = end = found.start()
+            for form in self._begins[found[1]]:
+                if text.startswith(form, begin):
+                    end = begin + len(form)
+                    yield begin, end
+                    break
+            found = self._pattern.search(text, max(begin + 1, end))
 
 
 def parts_of(text: str) -> Iterator[str]:
@@ -76,11 +96,11 @@ def parts_of(text: str) -> Iterator[str]:
     """
     yield text.strip()
     yield from _logins(text)
-    for key in re.findall(f"{KEY_BEGIN}(.*?){KEY_END}", text, re.DOTALL):
+    for key in _KEY.findall(text):
         yield from (line for line in key.split() if len(line) >= _SHORTEST_KEY_LINE)
     for found in (found for sign in SIGNS for found in sign.finditer(text)):
-        part = found[found.lastindex or 0]
-        if any(map(str.isdigit, part)):
+        begin, end = secret_span(found)
+        if any(map(str.isdigit, part := text[begin:end])):
             yield part
 
 
@@ -121,15 +141,46 @@ def _is_distinctive(text: str) -> bool:
     return len(text) >= _SHORTEST and text.lower() not in _ORDINARY
 
 
+def _pieces_of(text: str) -> Iterator[str]:
+    """Yield a text in pieces of `_PIECE` characters to twice as many, up to `_LONGEST`."""
+    text = text[:_LONGEST]
+    count = max(1, len(text) // _PIECE)
+    for number in range(count):
+        yield text[number * _PIECE : (number + 1) * _PIECE if number + 1 < count else None]
+
+
 def _forms_of(text: str) -> Iterator[str]:
-    """Yield the text in the forms of logs, JSON (also twice), URLs, HTML and base64."""
+    """Yield the text in the forms of logs, JSON (also twice), URLs, HTML, base64, UTF-16."""
+    text = text.encode(errors="replace").decode()
     plain = {text, _in_json(text), _in_go_json(text), json.dumps(text, ensure_ascii=False)[1:-1]}
     yield from plain
     yield from map(_in_json, plain)
     yield from (quote(text, safe=""), quote(text), quote_plus(text), html.escape(text))
+    percent = "".join(f"%{byte:02x}" for byte in text.encode())
+    yield from (percent, percent.upper())
     for form in plain:
         yield from _in_base64(form.encode(), base64.b64encode)
         yield from _in_base64(form.encode(), base64.urlsafe_b64encode)
+    for once in {*_in_base64(text.encode(), base64.b64encode), *_lines(text.encode())}:
+        yield from _in_base64(once.encode(), base64.b64encode)
+    yield from _lines(text.encode())
+    yield from _in_utf_16(text)
+
+
+def _lines(raw: bytes) -> Iterator[str]:
+    """Yield the lines of wrapped base64 that are long enough to be known."""
+    packed = base64.b64encode(raw).decode()
+    for columns in _COLUMNS:
+        lines = (packed[at : at + columns] for at in range(0, len(packed), columns))
+        yield from (line for line in lines if len(line) >= _SHORTEST_KEY_LINE)
+
+
+def _in_utf_16(text: str) -> Iterator[str]:
+    """Yield a text with a zero between its letters, and what base64 makes of it."""
+    zeros = "\0".join(text)
+    yield from (zeros, _in_json(zeros))
+    for encoding in ("utf-16-le", "utf-16-be"):
+        yield from _in_base64(text.encode(encoding), base64.b64encode)
 
 
 def _in_json(text: str) -> str:
@@ -154,12 +205,3 @@ def _in_base64(raw: bytes, encode: Callable[[bytes], bytes]) -> Iterator[str]:
         begin = -(-shift * 8 // 6)
         end = (shift + len(raw)) * 8 // 6
         yield encode(bytes(shift) + raw).decode()[begin:end]
-
-
-def _any_of(begins: Iterable[str]) -> re.Pattern[str]:
-    """Return a pattern that finds any of `begins`, grouped by first character for speed."""
-    rests: dict[str, list[str]] = {}
-    for begin in begins:
-        rests.setdefault(begin[0], []).append(re.escape(begin[1:]))
-    branches = (f"{re.escape(first)}(?:{'|'.join(rest)})" for first, rest in rests.items())
-    return re.compile(f"(?=({'|'.join(branches)}))")
