@@ -727,6 +727,106 @@ def test_private_file_stays_where_its_kind_is_plain_and_nothing_in_it_looks_secr
     assert kept == (contents if is_kept else GONE)
 
 
+def utf_16(text: str) -> bytes:
+    return text.encode("utf-16")
+
+
+def twice(text: str) -> bytes:
+    return packed(packed(text)).encode()
+
+
+def gzip_in_base64(text: str) -> bytes:
+    return b"archive: " + base64.b64encode(gzip.compress(text.encode()))
+
+
+PACKINGS: dict[str, Callable[[str], bytes]] = {
+    "plain": str.encode,
+    "gzip": lambda text: gzip.compress(text.encode()),
+    "gzip twice": lambda text: gzip.compress(gzip.compress(text.encode())),
+    "two gzip members": lambda text: gzip.compress(b"#") + gzip.compress(text.encode()),
+    "xz": lambda text: lzma.compress(text.encode()),
+    "bzip2": lambda text: bz2.compress(text.encode()),
+    "utf-16": utf_16,
+    "utf-16 without mark": lambda text: text.encode("utf-16-be"),
+    "base64": lambda text: packed(text).encode(),
+    "base64 twice": twice,
+    "wrapped base64": lambda text: base64.encodebytes(text.encode()),
+    "gzip in base64": gzip_in_base64,
+    "gzip of utf-16": lambda text: gzip.compress(utf_16(text)),
+    "xz of base64 twice": lambda text: lzma.compress(twice(text)),
+    "percent": lambda text: "".join(f"%{byte:02X}" for byte in text.encode()).encode(),
+    "base64 of percent": lambda text: packed(quote(text, safe="")).encode(),
+}
+HARMLESS = "[Unit]\nDescription=A unit of many words that are none of a secret's\n" * 3
+
+
+@pytest.mark.parametrize("kind", PACKINGS)
+@pytest.mark.parametrize(
+    "secret",
+    [AUTHFILE, KEYS["openssh"], "curl -u admin:hunter2 https://h", "kn0wn-by-value-only"],
+    ids=["pull secret", "key", "login", "known"],
+)
+def test_secret_in_a_public_file_goes_however_it_is_packed(secret: str, kind: str) -> None:
+    data = PACKINGS[kind](f"{HARMLESS}\n{secret}\n")
+    clean = redacted(file_of(data, 0o644), knowing("kn0wn-by-value-only"))
+
+    assert contents_by_path(clean) == {"/x": GONE}
+
+
+# As text, compressed data under base64 always goes: there it is not opened.
+@pytest.mark.parametrize("kind", sorted(PACKINGS.keys() - {"gzip in base64"}))
+def test_public_file_without_a_secret_stays_however_it_is_packed(kind: str) -> None:
+    document = file_of(PACKINGS[kind](HARMLESS), 0o644)
+
+    assert redacted(document, knowing("kn0wn-by-value-only")) == document
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(gzip.compress(bytes(20 << 20)), id="bomb"),
+        pytest.param(gzip.compress(b"x" * 99)[:-4], id="cut off"),
+        pytest.param(lzma.compress(b"x" * 99) + b"garbage", id="garbage after xz"),
+        pytest.param(b"\x28\xb5\x2f\xfd" + b"x" * 50, id="zstd"),
+        pytest.param(b"PK\x03\x04" + b"x" * 50, id="zip"),
+    ],
+)
+def test_packed_data_that_is_not_opened_goes(data: bytes) -> None:
+    assert contents_by_path(redacted(file_of(data, 0o644), Redactor())) == {"/x": GONE}
+
+
+def test_secret_in_packed_private_file_is_known_by_value() -> None:
+    document = file_of(gzip.compress(b"h1dden contents"), 0o600)
+    document["storage"]["files"][0]["contents"]["compression"] = "gzip"  # type: ignore[index, call-overload]
+
+    assert "h1dden contents" in secrets_in(document)
+
+
+@pytest.mark.parametrize("scheme", ["data", "DATA", "Data"])
+def test_data_url_is_read_whatever_its_case(scheme: str) -> None:
+    document = file_of(b"", 0o644, f"{scheme}:;BASE64,{packed('token: t0ken-0f-cluster')}")
+
+    assert contents_by_path(redacted(document, Redactor())) == {"/x": GONE}
+
+
+def test_encoded_secret_goes_from_a_unit() -> None:
+    inner = packed(f"{HARMLESS}curl -u admin:hunter2 https://h")
+    unit: Document = {"name": "x.service", "contents": f"[Service]\nEnvironment=X={inner}\n"}
+    document: Document = {"ignition": {"version": "3.2.0"}, "systemd": {"units": [unit]}}
+
+    clean = redacted(document, Redactor())
+
+    assert clean["systemd"] == {
+        "units": [unit | {"contents": f"[Service]\nEnvironment=X={REMOVED}\n"}]
+    }
+
+
+def file_of(data: bytes, mode: int, source: str = "") -> Document:
+    source = source or f"data:;base64,{base64.b64encode(data).decode()}"
+    entry: Document = {"path": "/x", "mode": mode, "contents": {"source": source}}
+    return {"ignition": {"version": "3.2.0"}, "storage": {"files": [entry]}}
+
+
 @pytest.mark.parametrize("text", [SECRET, LIST], ids=["yaml", "json"])
 def test_secret_of_a_cluster_goes_from_public_files_too(text: str) -> None:
     document = config_with(File(path="/m/secret", contents=text))

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pytest
 
 from harness.model import escapes
-from harness.model.secrets import config, kinds, known, redaction
+from harness.model.secrets import config, kinds, known, opened, redaction
 from harness.model.secrets.redaction import LineRedactor, Redactor
 from harness.model.secrets.signs import SIGNS
 
@@ -151,7 +151,7 @@ def test_beginnings_of_a_secret_with_what_may_follow_are_linear(example: str) ->
 WHOLE = ("SECRET_NAME", "_UNIT_NAME", "_DATA", "_URL_OF_NO_LOGIN")  # matched with a whole text
 PATTERNS = {
     f"{module.__name__}.{name}": value
-    for module in (config, kinds, known, redaction, escapes)
+    for module in (config, kinds, known, opened, redaction, escapes)
     for name, value in vars(module).items()
     if isinstance(value, re.Pattern) and name not in WHOLE
 } | {f"doubt {number}": doubt for number, doubt in enumerate(kinds._DOUBTS)}

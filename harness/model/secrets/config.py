@@ -9,17 +9,15 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import zlib
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote, unquote, unquote_to_bytes
 
 from harness.model.foreign import json_value
 from harness.model.ignition.document import Document, Json
-from harness.model.secrets import kinds
+from harness.model.secrets import kinds, opened
 from harness.model.secrets.redaction import REMOVED, Redactor, emptied
 from harness.model.secrets.signs import LOGIN_IN_URL
 
-_OPENED_LIMIT = 16 << 20
 _REMOVED_SOURCE = f"data:,{quote(f'#{REMOVED}')}"
 _URL_OF_NO_LOGIN = re.compile(rf"([a-z][a-z0-9+.-]*://){re.escape(REMOVED)}(@\S*)", re.IGNORECASE)
 
@@ -59,17 +57,26 @@ def _without(value: Json, redactor: Redactor) -> Json:
         return value
     if _is_secret(value, redactor):
         return _REMOVED_SOURCE
-    return value if value.startswith("data:") else _parsable(redactor(value))
+    return value if _is_data(value) else _parsable(_without_in_text(value, redactor))
+
+
+def _without_in_text(text: str, redactor: Redactor) -> str:
+    clean = redactor(text)
+    return opened.without_encoded(clean, lambda inner: redactor(inner) != inner, REMOVED)
 
 
 def _is_secret(value: Json, redactor: Redactor, *, is_packed: bool = False) -> bool:
-    """Return whether this is a data URL with a secret, or packed data that cannot be read."""
-    if not isinstance(value, str) or not value.startswith("data:"):
+    """Return whether this is a data URL with a secret, or with data that cannot be opened."""
+    if not isinstance(value, str) or not _is_data(value):
         return False
-    contents = _decoded(value, is_packed=is_packed)
-    if is_packed and contents == value.partition(",")[2]:
-        return True
-    return kinds.is_confidential(contents) or redactor(contents) != contents
+    texts = _texts(value, is_packed=is_packed)
+    return texts is None or any(
+        kinds.is_confidential(text) or redactor(text) != text for text in texts
+    )
+
+
+def _is_data(text: str) -> bool:
+    return text[:5].lower() == "data:"
 
 
 def _secrets_in(value: Json, *, is_hidden: bool) -> Iterator[str]:
@@ -84,7 +91,7 @@ def _secrets_in(value: Json, *, is_hidden: bool) -> Iterator[str]:
             ):
                 yield item
             elif isinstance(item, str) and name == "source" and _is_packed(value):
-                yield from _secrets_in_contents(_decoded(item, is_packed=True), is_hidden=is_hidden)
+                yield from _secrets_in_data(item, is_packed=True, is_hidden=is_hidden)
             else:
                 yield from _secrets_in(item, is_hidden=is_hidden or name in hidden)
     elif isinstance(value, str):
@@ -92,20 +99,22 @@ def _secrets_in(value: Json, *, is_hidden: bool) -> Iterator[str]:
 
 
 def _secrets_in_text(text: str, *, is_hidden: bool) -> Iterator[str]:
-    if text.startswith("data:"):
-        yield from _secrets_in_contents(_decoded(text), is_hidden=is_hidden)
+    if _is_data(text):
+        yield from _secrets_in_data(text, is_packed=False, is_hidden=is_hidden)
         return
     for login in LOGIN_IN_URL.findall(text):
         yield login
         yield unquote(login.partition(":")[2])
 
 
-def _secrets_in_contents(contents: str, *, is_hidden: bool) -> Iterator[str]:
+def _secrets_in_data(data_url: str, *, is_packed: bool, is_hidden: bool) -> Iterator[str]:
+    texts = _texts(data_url, is_packed=is_packed) or ()
     if is_hidden:
-        yield contents
-    if kinds.is_confidential(contents):
-        yield from kinds.values_of(contents)
-    yield from _secrets_in(_config_in(contents), is_hidden=False)
+        yield texts[0] if texts else data_url.partition(",")[2]
+    for text in texts:
+        if kinds.is_confidential(text):
+            yield from kinds.values_of(text)
+        yield from _secrets_in(_config_in(text), is_hidden=False)
 
 
 def _config_in(text: str) -> Json:
@@ -123,8 +132,7 @@ def _clean(value: Json) -> Json:
     if isinstance(value, list):
         return [_clean(item) for item in value]
     if isinstance(value, str):
-        is_data = value.startswith("data:")
-        return value if is_data else _parsable(LOGIN_IN_URL.sub(emptied, value))
+        return value if _is_data(value) else _parsable(LOGIN_IN_URL.sub(emptied, value))
     if not isinstance(value, dict):
         return value
     hidden = _hidden_fields(value)
@@ -163,42 +171,43 @@ def _is_plain(node: Mapping[str, Json]) -> bool:
     path, appended = node.get("path"), node.get("append", [])
     pieces = [node.get("contents"), *(appended if isinstance(appended, list) else [None])]
     texts = [_contents(piece) for piece in pieces]
+    redactor = Redactor()
     return isinstance(path, str) and all(
-        text is not None and kinds.is_plain(path, text) and Redactor()(text) == text
-        for text in texts
+        found and kinds.is_plain(path, found[0]) and all(redactor(text) == text for text in found)
+        for found in texts
     )
 
 
-def _contents(resource: Json) -> str | None:
-    """Return the text of a file's contents; None if they are not in a data URL."""
+def _contents(resource: Json) -> tuple[str, ...] | None:
+    """Return the texts in a file's contents; None if they are not in a data URL."""
     source = resource.get("source") if isinstance(resource, dict) else None
-    if not isinstance(source, str) or not source.startswith("data:"):
+    if not isinstance(source, str) or not _is_data(source):
         return None
-    return _decoded(source, is_packed=_is_packed(resource))
+    return _texts(source, is_packed=_is_packed(resource))
 
 
 def _is_packed(resource: Json) -> bool:
-    return isinstance(resource, dict) and resource.get("compression") == "gzip"
+    return isinstance(resource, dict) and bool(resource.get("compression"))
 
 
-def _decoded(data_url: str, *, is_packed: bool = False) -> str:
-    """Return the text in a data URL (RFC 2397), or its encoded form if it is not text.
+def _texts(data_url: str, *, is_packed: bool) -> tuple[str, ...] | None:
+    """Return the texts in a data URL (RFC 2397): its own, then those that are encoded in it.
 
-    Contents packed by gzip are opened, up to a limit that no file of a config reaches.
+    The first is as the URL has it if it is not text. None if something packed cannot be opened.
     """
     head, _, body = data_url.partition(",")
+    raw = unquote_to_bytes(body)
     try:
-        raw = unquote_to_bytes(body)
-        plain = base64.b64decode(raw) if head.endswith(";base64") else raw
-        return (_opened(plain) if is_packed else plain).decode()
-    except (binascii.Error, UnicodeDecodeError, zlib.error):
-        return body
+        data = base64.b64decode(raw) if head.lower().endswith(";base64") else raw
+        first, *inner = opened.texts_in(data)
+        if is_packed and opened.unpacked(data) is None:
+            return None
+    except binascii.Error:
+        return (body,)
+    except opened.UnreadableError:
+        return None
+    return (first, *inner) if _is_text(data) else (body, first, *inner)
 
 
-def _opened(packed: bytes) -> bytes:
-    """Return the decompressed data. Raises `zlib.error` if it is not gzip or exceeds the limit."""
-    gzip = zlib.decompressobj(wbits=31)
-    opened = gzip.decompress(packed, _OPENED_LIMIT)
-    if not gzip.eof:
-        raise zlib.error("cut off, or too large")
-    return opened
+def _is_text(data: bytes) -> bool:
+    return opened.unpacked(data) is not None or opened.text_of(data) is not None
