@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from testinfra.host import Host
 
-pytest_plugins = ("goldens",)
+pytest_plugins = ("goldens", "standin_images.default")
 
 
 @pytest.fixture(scope="session")

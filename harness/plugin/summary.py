@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from harness.model.escapes import printable
 from harness.model.record import Missing, Outcome, RunRecord, Weight
 from harness.model.run_folder import PAGE, RECORD
 from harness.report.conclusion import Seen, seen
+from harness.verdict.contract.image_set import NOT_JUDGED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,9 @@ def section(record: RunRecord, folder: Path) -> Iterator[Entry]:
             yield Entry(title="allowed", text=f"{test.id}, {test.allowed_by}")
         elif test.outcome is Outcome.FLAKY:
             yield Entry(title="flaky", text=f"{test.id} passed at attempt {test.attempts}")
+    for reason, count in _unjudged(record).items():
+        rows = f"{count} rows" if count > 1 else "1 row"
+        yield Entry(title="skipped", text=f"{rows} {reason}")
     for machine in record.machines:
         for missing in machine.missing:
             yield Entry(title="missing", text=f"{machine.name}: {_missing(missing)}")
@@ -64,6 +69,12 @@ def one_line(record: RunRecord, folder: Path) -> str:
             counts[entry.title] = counts.get(entry.title, 0) + 1
     counted = "".join(f"{count} {title}, " for title, count in counts.items())
     return f"node image: {counted}{folder / PAGE}"
+
+
+def _unjudged(record: RunRecord) -> Counter[str]:
+    """Return why rows were not judged, with their number."""
+    skipped = (test for test in record.tests if test.outcome is Outcome.SKIPPED)
+    return Counter(t.message for t in skipped if t.message.startswith(NOT_JUDGED))
 
 
 def _sighting(found: Seen) -> str:

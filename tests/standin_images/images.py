@@ -59,9 +59,9 @@ def write_base(place: Path, recipe: Recipe, *, keeps_objects: bool = True) -> st
     return write_oci(image_of(layers, recipe.base_labels), place)
 
 
-def node_layers(recipe: Recipe) -> list[list[Entry]]:
+def node_layers(recipe: Recipe, *, keeps_objects: bool = True) -> list[list[Entry]]:
     """Return the layers of a node image as openshift/os builds it today."""
-    base = base_layers(recipe)
+    base = base_layers(recipe, keeps_objects=keeps_objects)
     return [*base, node_layer(recipe), labels_layer(recipe), meta_layer(recipe)]
 
 

@@ -81,3 +81,14 @@ def test_quiet_run_gets_one_line() -> None:
 def test_summary_without_findings_says_where_the_report_is() -> None:
     assert [entry.title for entry in section(record(1), FOLDER)] == ["report", "page"]
     assert one_line(record(1), FOLDER) == "node image: /kept/run-01/node-image-summary.html"
+
+
+def test_rows_that_were_not_judged_are_counted_by_reason() -> None:
+    reason = "not judged: no base image was given. Add --base-image."
+    tests = [TestRecord(id=f"t.py::{n}", outcome=Outcome.SKIPPED, message=reason) for n in (1, 2)]
+    other = TestRecord(id="t.py::other", outcome=Outcome.SKIPPED, message="unconditional skip")
+
+    lines = [str(entry) for entry in section(record(1, tests=(*tests, other)), FOLDER)]
+
+    assert lines[0] == f"skipped  2 rows {reason}"
+    assert not any("unconditional" in line for line in lines)

@@ -26,6 +26,8 @@ class Role(StrEnum):
         return _OPTIONS[self]
 
 
+NOT_JUDGED = "not judged"
+"""How a skipped row begins its reason."""
 _SHOWN = 10
 _OPTIONS = {
     Role.NODE: "--node-image or --release-image",
@@ -52,7 +54,7 @@ class NotJudged:
         return cls(lacks=f"no {role} was given", remedy=f"Add {role.option}.")
 
     def __str__(self) -> str:
-        return f"not judged: {self.lacks}. {self.remedy}"
+        return f"{NOT_JUDGED}: {self.lacks}. {self.remedy}"
 
 
 Answer = str | NotJudged | None

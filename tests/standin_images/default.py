@@ -1,0 +1,52 @@
+"""pytest's plugin of this repository: contract tests get the small stand-ins by default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from standin_images import images
+
+_FOLDER = "contract"
+_KEY = "small_stand_ins"
+_OPTIONS = (
+    "node_image",
+    "release_image",
+    "base_image",
+    "extensions",
+    "driver_toolkit",
+    "bootimage",
+)
+_WRITTEN = pytest.StashKey[dict[str, str]]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Write the stand-ins if contract tests are named, and no image is."""
+    named = {Path(arg.partition("::")[0]).name for arg in config.args}
+    is_given = any(getattr(config.option, f"node_image_{name}", None) for name in _OPTIONS)
+    if not named & {_FOLDER, "test_contract.py"} or is_given:
+        return
+    found = getattr(config, "workerinput", {}).get(_KEY) or _written(config)
+    config.stash[_WRITTEN] = found
+    vars(config.option).update(found)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - xdist's
+    """Let xdist's workers read the same images."""
+    node.workerinput[_KEY] = node.config.stash.get(_WRITTEN, None)
+
+
+def _written(config: pytest.Config) -> dict[str, str]:
+    folder = TemporaryDirectory(prefix="node-image-stand-ins-")
+    config.add_cleanup(folder.cleanup)
+    found = images.write_all(Path(folder.name))
+    return {
+        "node_image_node_image": found.node, "node_image_base_image": found.base,
+        "node_image_extensions": found.extensions,
+        "node_image_driver_toolkit": found.driver_toolkit,
+    }  # fmt: skip
