@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable
 from functools import reduce
 from pathlib import Path
@@ -10,17 +11,17 @@ from pathlib import Path
 from harness import process
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
-from harness.model.ignition import Config, Document, merge
+from harness.model.escapes import displayed
+from harness.model.foreign import json_value
+from harness.model.ignition import Config, Document, Json, merge
 
 LOG = logging.getLogger(__name__)
 _VALIDATOR = "ignition-validate"
 _VALIDATE_S = 30.0
 # An ignition-validate that is older than the config says so; that says nothing about the config.
 _TOO_OLD = ("unsupported config version", "unknown version")
-_MERGED = "the merged Ignition config"
-_MERGED_REMEDY = (
-    "Correct the config of --ignition; without that option, report a bug of pytest-node-image."
-)
+_SPOT = re.compile(r"\$((?:\.\w+)+)")
+"""A place in the config, such as `$.storage.files.3.path`."""
 
 
 def whole(pieces: Iterable[Config], extra: Iterable[Document] = ()) -> Document:
@@ -29,9 +30,7 @@ def whole(pieces: Iterable[Config], extra: Iterable[Document] = ()) -> Document:
     return reduce(merge, documents)
 
 
-def require_valid(
-    text: str, folder: Path, subject: str = _MERGED, remedy: str = _MERGED_REMEDY
-) -> None:
+def require_valid(text: str, folder: Path, subject: str, remedy: str) -> None:
     """Return if `ignition-validate` accepts the config, or cannot judge it on this host.
 
     `folder` is private; the config is there only during the check. Errors name it `subject`.
@@ -55,4 +54,28 @@ def require_valid(
     if any(words in printed for words in _TOO_OLD):
         LOG.warning("%s cannot check %s: %s", _VALIDATOR, subject, printed)
         return
-    raise InputError(subject, f"refused by {_VALIDATOR}: {printed}", remedy)
+    problem = f"refused by {_VALIDATOR}: {_with_names(printed, text)}"
+    raise InputError(subject, problem, remedy)
+
+
+def _with_names(printed: str, text: str) -> str:
+    """Return the validator's words with the path or name of each entry that they number."""
+    document = json_value(text)
+
+    def named(spot: re.Match[str]) -> str:
+        name, value = "", document
+        for part in spot[1].strip(".").split("."):
+            value = _inside(value, part)
+            if isinstance(value, dict):
+                name = str(value.get("path") or value.get("name") or name)
+        return f"{spot[0]} ({displayed(name)})" if name else spot[0]
+
+    return _SPOT.sub(named, printed)
+
+
+def _inside(value: Json, part: str) -> Json:
+    if isinstance(value, dict):
+        return value.get(part)
+    if isinstance(value, list) and part.isdecimal() and int(part) < len(value):
+        return value[int(part)]
+    return None

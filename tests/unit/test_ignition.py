@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from harness.model.errors import InputError
 from harness.model.ignition import (
     Config,
     Contents,
@@ -40,6 +41,38 @@ def test_file_contents_become_a_base64_data_url(contents: Contents, raw: bytes) 
     prefix, _, payload = url.partition(",")
     assert prefix == "data:;base64"
     assert base64.b64decode(payload) == raw
+
+
+@pytest.mark.parametrize("mode", [0, 0o400, 0o420, 0o644, 0o755, 0o777, 420])
+def test_mode_that_can_be_meant_is_accepted(mode: int) -> None:
+    assert File(path="/a", contents="", mode=mode).to_json()["mode"] == mode
+    assert Directory(path="/a/", mode=mode).to_json()["mode"] == mode
+
+
+@pytest.mark.parametrize(
+    ("mode", "octal"),
+    [(644, "0o1204"), (755, "0o1363"), (400, "0o620"), (500, "0o764"), (0o1777, "0o1777")],
+)
+def test_mode_that_lacks_its_prefix_is_refused(mode: int, octal: str) -> None:
+    with pytest.raises(InputError, match=rf"file /a: the mode {mode} is {octal}, .* in octal"):
+        File(path="/a", contents="", mode=mode)
+    with pytest.raises(InputError, match="directory /a: the mode"):
+        Directory(path="/a", mode=mode)
+
+
+def test_negative_mode_is_refused() -> None:
+    with pytest.raises(InputError, match="the mode -1"):
+        Directory(path="/a", mode=-1)
+
+
+@pytest.mark.parametrize("path", ["", "etc/x", "/etc//x", "//etc", "/etc/../x", "/./x"])
+def test_path_that_is_not_absolute_and_normal_is_refused(path: str) -> None:
+    with pytest.raises(InputError, match=r"is not absolute and normal\. Begin it with /"):
+        File(path=path, contents="")
+    with pytest.raises(InputError, match="directory"):
+        Directory(path=path)
+    with pytest.raises(InputError, match="link"):
+        Link(path=path, target="x")
 
 
 @pytest.mark.parametrize(

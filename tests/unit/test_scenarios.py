@@ -18,7 +18,7 @@ from harness.guest.validation import require_valid
 from harness.machine.domain.architecture import CpuLevel
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
-from harness.model.ignition import Document, parse, render
+from harness.model.ignition import Config, Document, Dropin, Unit, parse, render
 from harness.model.node_state import parse as parse_state
 from harness.model.secret import Secret
 from harness.model.secrets.config import secrets_in
@@ -220,7 +220,9 @@ def test_whole_config_is_valid_to_ignition_itself(tmp_path: Path) -> None:
     except process.MissingProgramError:
         pytest.skip("ignition-validate is not on this host")
 
-    require_valid(render(config_of(tmp_path / "site", make_inputs())), tmp_path)
+    text = render(config_of(tmp_path / "site", make_inputs()))
+
+    require_valid(text, tmp_path, "a config", "Correct it.")
 
     assert not (tmp_path / "validate.ign").exists()
 
@@ -239,7 +241,22 @@ def test_refused_config_is_reported_in_the_validators_words(
     fake_validator(tmp_path, monkeypatch, "error at $.storage: path not absolute", 1)
 
     with pytest.raises(InputError, match="path not absolute"):
-        require_valid("{}", tmp_path)
+        require_valid("{}", tmp_path, "a config", "Correct it.")
+
+
+def test_refused_entry_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "error at $.systemd.units.1.dropins.0.name, line 1 col 2: bad; $.storage.files.7.path: ?"
+    fake_validator(tmp_path, monkeypatch, said, 1)
+    units = (
+        Unit(name="a.service"),
+        Unit(name="b.service", dropins=(Dropin(name="x", contents=""),)),
+    )
+
+    with pytest.raises(InputError) as caught:
+        require_valid(render(Config(units=units).to_document()), tmp_path, "it", "Correct it.")
+
+    assert "$.systemd.units.1.dropins.0.name (x), line 1 col 2: bad;" in caught.value.problem
+    assert "$.storage.files.7.path: ?" in caught.value.problem
 
 
 def test_validator_older_than_the_config_has_no_say(
@@ -247,7 +264,7 @@ def test_validator_older_than_the_config_has_no_say(
 ) -> None:
     fake_validator(tmp_path, monkeypatch, "could not parse: unsupported config version", 1)
 
-    require_valid("{}", tmp_path)
+    require_valid("{}", tmp_path, "a config", "Correct it.")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.model.ignition.document import Document, Json, merge, parse
+from harness.model.ignition.plausible import require_plausible
 from harness.model.secret import Secret
 
 __all__ = [
@@ -46,6 +47,10 @@ class File:
     user: str | None = None
     group: str | None = None
 
+    def __post_init__(self) -> None:
+        """Raise InputError if the path or the mode makes no sense."""
+        require_plausible(f"file {self.path}", self.path, self.mode)
+
     def to_json(self) -> dict[str, Json]:
         """Return the entry for `storage.files`."""
         contents: Json = {"source": _data_url(self.contents)}
@@ -62,6 +67,10 @@ class Directory:
     user: str | None = None
     group: str | None = None
 
+    def __post_init__(self) -> None:
+        """Raise InputError if the path or the mode makes no sense."""
+        require_plausible(f"directory {self.path}", self.path, self.mode)
+
     def to_json(self) -> dict[str, Json]:
         """Return the entry for `storage.directories`."""
         return _node(self) | {"mode": self.mode}
@@ -77,6 +86,10 @@ class Link:
     overwrite: bool | None = None
     user: str | None = None
     group: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise InputError if the path makes no sense."""
+        require_plausible(f"link {self.path}", self.path)
 
     def to_json(self) -> dict[str, Json]:
         """Return the entry for `storage.links`."""

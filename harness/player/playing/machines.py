@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from harness.diagnosis.engine import Engine
-from harness.guest.validation import require_valid
 from harness.images.live_iso import with_ignition
 from harness.machine.domain.architecture import CpuLevel
 from harness.machine.domain.hardware import with_required
@@ -73,7 +72,7 @@ def _with_medium(
                 ignition=_by_firmware(site, plan, evidence),
             )  # fmt: skip
         case FromIso() as medium:
-            text = _kept(site, site.config_of(plan.name), evidence, _IN_MEDIUM)
+            text = _kept(site, plan, evidence, _IN_MEDIUM)
             copy = rig.run.scratch / f"{spec.name}.iso"
             try:
                 iso = with_ignition(site.inputs.images.iso(medium.image), text, copy)
@@ -81,7 +80,7 @@ def _with_medium(
             finally:
                 copy.unlink(missing_ok=True)
         case FromNetwork() as medium:
-            text = _kept(site, site.config_of(plan.name), evidence, _IN_MEDIUM)
+            text = _kept(site, plan, evidence, _IN_MEDIUM)
             media = site.inputs.images.live_media(medium.image, rig.run.scratch)
             with served(media, text, rig.redactor) as script:
                 yield replace(spec, disk_bytes=medium.disk_bytes, netboot=script)
@@ -89,18 +88,28 @@ def _with_medium(
 
 def _by_firmware(site: Stage, plan: MachinePlan, evidence: Evidence) -> str:
     """Return the config that firmware gives to the machine: its whole one, or a pointer to that."""
-    config = site.config_of(plan.name)
     if not isinstance(plan.delivery, ByPointer):
-        return _kept(site, config, evidence)
-    _kept(site, config, evidence, _FETCHED)
-    return _kept(site, site.service(plan.delivery.service, dict), evidence)
+        return _kept(site, plan, evidence)
+    _kept(site, plan, evidence, _FETCHED)
+    pointer = site.service(plan.delivery.service, dict)
+    return _kept(site, plan, evidence, document=pointer)
 
 
-def _kept(site: Stage, document: Document, evidence: Evidence, name: str = "ignition.json") -> str:
-    """Return a config's text, valid, and kept as evidence without its secrets."""
+def _kept(
+    site: Stage,
+    plan: MachinePlan,
+    evidence: Evidence,
+    name: str = "ignition.json",
+    document: Document | None = None,
+) -> str:
+    """Return a config's text, valid, and kept as evidence without its secrets.
+
+    It is the machine's whole config, or `document`.
+    """
+    document = site.config_of(plan.name) if document is None else document
     evidence.keep_config(document, name)
     text = render(document)
-    require_valid(text, site.folder)
+    site.require_valid(text, f"scenario {site.name}, machine {plan.name}: {name}")
     return text
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +15,7 @@ from harness.guest.limits import LIMITS
 from harness.guest.live_apply import observation
 from harness.guest.validation import require_valid, whole
 from harness.machine.domain.segment import Segment, pair
-from harness.model.errors import InputError
+from harness.model.errors import HarnessError, InputError
 from harness.model.ignition import Config, Document, render
 from harness.player.inputs import Inputs, Rig
 from harness.player.running import Running
@@ -73,13 +74,34 @@ class Stage:
             InputError: `ignition-validate` refuses it.
         """
         document = self.document(*pieces)
-        require_valid(render(document), self.folder)
+        self.require_valid(render(document), f"scenario {self.name}: nested Ignition config")
         return document
 
+    def require_valid(self, text: str, subject: str) -> None:
+        """Return if a whole config is valid; errors call it `subject`.
+
+        Raises:
+            InputError: `ignition-validate` refuses it.
+        """
+        inputs = self.inputs
+        merged = {
+            "--ignition": inputs.extra_ignition, "--bootstrap-ignition": inputs.bootstrap_ignition,
+        }  # fmt: skip
+        given = [option for option, config in merged.items() if config]
+        others = f", or that of {' and '.join(given)}" if given else ""
+        remedy = f"Correct the scenario's config{others}; report a bug if all is the harness's own."
+        require_valid(text, self.folder, subject, remedy)
+
     def config_of(self, machine: str) -> Document:
-        """Return the whole Ignition config of a machine, made once."""
+        """Return the whole Ignition config of a machine, made once.
+
+        Raises:
+            InputError: the scenario cannot make it.
+        """
         if machine not in self._configs:
-            self._configs[machine] = self.scenario.plan_of(machine).config(self)
+            plan = self.scenario.plan_of(machine)
+            with _errors_named(f"scenario {self.name}, machine {machine}"):
+                self._configs[machine] = plan.config(self)
         return self._configs[machine]
 
     def service(self, name: str, kind: type[_Value]) -> _Value:
@@ -126,6 +148,22 @@ class Stage:
     def segments(self) -> Mapping[str, Segment]:
         """The machines' ends of their links, by machine."""
         return self._segments
+
+
+@contextmanager
+def _errors_named(where: str) -> Iterator[None]:
+    """Context manager that adds to errors of a project's code the place that they come from."""
+    try:
+        yield
+    except InputError as exc:
+        if exc.subject.startswith("scenario "):
+            raise
+        raise InputError(f"{where}: {exc.subject}", exc.problem, exc.remedy) from exc
+    except HarnessError:
+        raise
+    except Exception as exc:  # code of a project
+        problem = f"its config ends with {type(exc).__name__}: {exc}"
+        raise InputError(where, problem, "Correct the function `config` of the machine.") from exc
 
 
 def _segments(scenario: Scenario, rig: Rig) -> Mapping[str, Segment]:
