@@ -30,7 +30,7 @@ class Catalogue:
         """Return the catalogue with what the calls of the hook for scenarios returned.
 
         Raises:
-            InputError: a result is not a list of scenarios, or two have one name.
+            InputError: a result is not a list of scenarios, or a name is taken.
         """
         found: dict[str, Scenario] = {}
         for result in results:
@@ -38,6 +38,9 @@ class Catalogue:
                 if scenario.name in found:
                     problem = f"two scenarios are called {scenario.name!r}"
                     raise InputError(_HOOK, problem, "Rename one, or list it once.")
+                if scenario.name in (*_modules(), EVERY_SCENARIO):
+                    problem = f"the name {scenario.name!r} is one of the harness's own"
+                    raise InputError(_HOOK, problem, "Rename the scenario.")
                 found[scenario.name] = scenario
         return cls(found.values())
 

@@ -96,6 +96,11 @@ APPLIED = CATALOGUE.named("applied")
         ([7], "returns int instead of a list"),
         ([[lambda: APPLIED]], "lists function instead of Scenario"),
         ([[APPLIED], [APPLIED]], "two scenarios are called 'applied'"),
+        (
+            [[replace(APPLIED, name="ipi_node")]],
+            "the name 'ipi_node' is one of the harness's own",
+        ),
+        ([[replace(APPLIED, name="all")]], "the name 'all' is one of the harness's own"),
     ],
 )
 def test_result_of_the_hook_that_is_not_a_list_of_scenarios_is_refused(
