@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.guest.files import failed_unit, programs, run_dropin, unit
-from harness.model.ignition import Config, Document, File, Unit, render
+from harness.guest.files import BIN, failed_unit, programs, run_dropin, unit
+from harness.model.ignition import Config, Document, Dropin, File, Unit, render
 from harness.model.secret import Secret
 
 _AGENT = "assisted/agent.service"
@@ -48,6 +48,24 @@ def agent_based(agent: Agent, bootstrap: Document, rendezvous: str) -> Config:
             _agent(agent, f"file://{_CONFIG}", _ON_NODE_ZERO),
             unit(_NODE_ZERO, enabled=True),
             failed_unit(),
+        ),
+    )
+
+
+def followed() -> Config:
+    """Report what a live system keeps in memory when the agent of others has overlaid it."""
+    report = (
+        f"/usr/bin/bash -c '{BIN}/node-image-harness-event overlay progress "
+        f'"$$({BIN}/node-image-harness-memory words)"\''
+    )
+    dropin = Dropin(
+        name="60-node-image-harness.conf", contents=f"[Service]\nExecStartPost=-{report}\n"
+    )
+    return Config(
+        files=programs("node-image-harness-memory"),
+        units=(
+            unit("install/node-image-harness-memory.service", enabled=True),
+            Unit(name="node-image-overlay.service", dropins=(dropin,)),
         ),
     )
 

@@ -13,6 +13,7 @@ from harness.cluster.payload import Payload
 from harness.cluster.release_payload import ReleasePayload
 from harness.diagnosis import rules
 from harness.diagnosis.allow import AllowList
+from harness.guest.installers.live import live_variant_of
 from harness.guest.installers.variant import variant_of
 from harness.images.bootimage import BootImage
 from harness.images.container.node_image import NodeImage
@@ -57,7 +58,8 @@ class Inputs:
     `payload` has the parts of a control plane on this host, `release` returns them as a release
     that guests reach. Both are None unless the images are stand-ins.
     `pull_spec` and `pause_image` are names by digest as the guest reaches them, without transport.
-    `bootstrap_ignition` is the installer's own config, booted unchanged.
+    `bootstrap_ignition` is the installer's own config of a bootstrap machine, and `live_ignition`
+    that of a live system; both are booted unchanged.
     `package_of` returns the node layer's package that contains a command, None if none does. It may
     fetch the image; `known_package_of` does not, and returns None then.
     """
@@ -72,6 +74,7 @@ class Inputs:
     authfile: Secret | None
     extra_ignition: tuple[Document, ...]
     bootstrap_ignition: Document | None = None
+    live_ignition: Document | None = None
     paths_to_observe: tuple[str, ...]
     package_of: Callable[[str], str | None] = lambda _: None
     known_package_of: Callable[[str], str | None] = lambda _: None
@@ -83,11 +86,22 @@ class Inputs:
         Raises:
             InputError: the contents of the installer's config are damaged.
         """
-        config = self.bootstrap_ignition
-        return Given(
-            has_control_plane=config is None and self.payload is not None,
-            installer=None if config is None else variant_of(config),
-        )
+        return given_of(self.bootstrap_ignition, self.live_ignition, self.payload is not None)
+
+
+def given_of(bootstrap: Document | None, live: Document | None, has_parts: bool) -> Given:
+    """Return what steps may depend on, from the installer's own configs.
+
+    `has_parts`: the run has the parts of a control plane.
+
+    Raises:
+        InputError: the contents of a config are damaged.
+    """
+    return Given(
+        has_control_plane=has_parts and bootstrap is None and live is None,
+        installer=None if bootstrap is None else variant_of(bootstrap),
+        live=None if live is None else live_variant_of(live),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from harness.guest.installers.live import LiveKind
 from harness.model.errors import HarnessError, InputError
 from harness.model.way import Way
 from harness.player import consistency
@@ -30,7 +31,8 @@ class Scenario:
     """One way a node comes up.
 
     A judged machine has to reach `levels` of readiness. `needs` adds to the images of its machines.
-    With `takes_installer_config` it boots the installer's own config if one is given.
+    With `takes_installer_config` it boots the installer's own bootstrap config if one is given, and
+    with `live_config` the installer's config of a live system of that kind.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Scenario:
     levels: tuple[str, ...] = STANDALONE_LEVELS
     needs: tuple[Need, ...] = ()
     takes_installer_config: bool = False
+    live_config: LiveKind | None = None
 
     @property
     def memory_mib(self) -> int:

@@ -100,6 +100,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             names = catalogue.chosen(settings.scenarios)
             if settings.bootstrap_ignition is not None:
                 catalogue.require_installer_config_taken(names)
+            if settings.live_ignition is not None:
+                catalogue.require_live_config_taken(names)
             parametrise_nodes(metafunc, names, catalogue)
         for kind in kinds:
             parametrise_rows(metafunc, kind, contract.table_for(metafunc))

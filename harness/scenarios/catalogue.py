@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -85,11 +85,24 @@ class Catalogue:
         Raises:
             InputError: one would ignore it.
         """
-        others = [name for name in names if not self.named(name).takes_installer_config]
+        self._require_taken("--bootstrap-ignition", names, lambda one: one.takes_installer_config)
+
+    def require_live_config_taken(self, names: Sequence[str]) -> None:
+        """Return if each of the scenarios boots the config given with --live-ignition.
+
+        Raises:
+            InputError: one would ignore it.
+        """
+        self._require_taken("--live-ignition", names, lambda one: one.live_config is not None)
+
+    def _require_taken(
+        self, option: str, names: Sequence[str], takes: Callable[[Scenario], bool]
+    ) -> None:
+        others = [name for name in names if not takes(self.named(name))]
         if others:
-            takers = [name for name in self.names if self.named(name).takes_installer_config]
+            takers = [name for name in self.names if takes(self.named(name))]
             raise InputError(
-                "--bootstrap-ignition", f"not supported by the scenario {', '.join(others)}",
+                option, f"not supported by the scenario {', '.join(others)}",
                 f"Remove the option, or run one of: {', '.join(takers)}.",
             )  # fmt: skip
 

@@ -93,6 +93,12 @@ OPTIONS = (
         "and sno_pxe boot it unchanged, with logins and evidence added.",
     ),
     Option(
+        name="live-ignition", metavar="PATH", path=True,
+        help="Config of a discovery ISO, for the scenario assisted, or of an agent ISO, for the "
+        "scenario agent: `coreos-installer iso ignition show` prints it. The scenario boots it "
+        "unchanged, with logins and evidence added.",
+    ),
+    Option(
         name="expectations", metavar="NAME|PATH", path=True,
         help="Expectation table: a built-in name or a TOML file. "
         "Default: selected by the labels of the node image.",
@@ -182,6 +188,7 @@ class Settings:
     authfile: Path | None
     ignition: tuple[Path, ...]
     bootstrap_ignition: Path | None = None
+    live_ignition: Path | None = None
     expectations: str | None
     scenarios: tuple[str, ...]
     libvirt_uri: str
@@ -236,6 +243,7 @@ def read(
         authfile=places.file("authfile"),
         ignition=places.files("ignition"),
         bootstrap_ignition=places.file("bootstrap-ignition"),
+        live_ignition=places.file("live-ignition"),
         expectations=places.text("expectations"),
         scenarios=tuple(dict.fromkeys(places.texts("scenario"))) or (DEFAULT_SCENARIO,),
         libvirt_uri=places.text("libvirt-uri") or DEFAULT_URI,

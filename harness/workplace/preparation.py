@@ -16,7 +16,8 @@ from pathlib import Path
 from harness import doctor, temporary
 from harness.cluster.payload import Payload
 from harness.folders import cache_dir
-from harness.guest.installers.variant import require_bootstrap, variant_of
+from harness.guest.installers.live import require_live
+from harness.guest.installers.variant import require_bootstrap
 from harness.guest.validation import require_valid
 from harness.host_needs import Purpose
 from harness.images.acquire.cache import Cache
@@ -37,6 +38,7 @@ from harness.model.clock import Deadline
 from harness.model.errors import HarnessError, InputError
 from harness.model.secret import Secret
 from harness.player.given import Given
+from harness.player.inputs import given_of
 from harness.player.needs import Need, lacks, lacks_image
 from harness.player.plan import BOOTIMAGE, MachinePlan
 from harness.player.scenario import Scenario
@@ -83,6 +85,7 @@ class Preparation:
                 problem = f"{asked}{self.settings.hardware}: {exc.problem}"
                 remedy = "Remove that from --hardware, or run another scenario."
                 raise InputError(f"scenario {scenario.name}", problem, remedy) from exc
+        self._require_live_kind(scenario)
         is_installers = self.settings.bootstrap_ignition and scenario.takes_installer_config
         missing = {
             Need.RELEASE: not self.settings.is_stand_in,
@@ -95,11 +98,7 @@ class Preparation:
     @property
     def given(self) -> Given:
         """What the steps of scenarios may depend on, known before anything is opened."""
-        config = self.bootstrap_ignition
-        return Given(
-            has_control_plane=config is None and self.settings.is_stand_in,
-            installer=None if config is None else variant_of(config),
-        )
+        return given_of(self.bootstrap_ignition, self.live_ignition, self.settings.is_stand_in)
 
     def check(self, plans: Sequence[MachinePlan] = ()) -> None:
         """Find and check everything, the cheap things first.
@@ -120,7 +119,8 @@ class Preparation:
         doctor.demand(self._purposes())
         for wanted in {self.settings.hardware, *(self._hardware_of(plan) for plan in plans)}:
             doctor.demand(hardware.needs(self.emulator.arch, wanted))
-        _ = (self.authfile, self.extra_ignition, self.bootstrap_ignition, self.acceleration)
+        _ = (self.authfile, self.extra_ignition, self.bootstrap_ignition, self.live_ignition)
+        _ = self.acceleration
         _ = (self.node_image, self.config_release, self.expectations)
         with self._report.awaiting("checking the disk images"):
             _ = self.bootimage
@@ -157,6 +157,16 @@ class Preparation:
             return None
         document = _ignition(path, "--bootstrap-ignition")
         require_bootstrap(document, str(path))
+        return document
+
+    @cached_property
+    def live_ignition(self) -> ignition.Document | None:
+        """The installer's own config of a live system."""
+        path = self.settings.live_ignition
+        if path is None:
+            return None
+        document = _ignition(path, "--live-ignition")
+        require_live(document, str(path))
         return document
 
     @cached_property
@@ -213,12 +223,12 @@ class Preparation:
         Raises:
             InputError: the config would install another node image.
         """
-        variant = self.given.installer
-        if variant is None or not variant.release or self.settings.is_stand_in:
+        named = self.given.release
+        if not named or self.settings.is_stand_in:
             return ""
         with self._report.awaiting("looking at the release of the config"):
             return compared(
-                variant.release, self.node_image, self.settings.release_image or "",
+                named, self.node_image, self.settings.release_image or "",
                 lambda spec: digests_in(self._source(f"docker://{spec}"), self._wish, self._cache),
             )  # fmt: skip
 
@@ -269,6 +279,16 @@ class Preparation:
     @cached_property
     def _stand_in(self) -> StandIn:
         return build.ensure(Deadline.after(build.LIMIT_S), self._report)
+
+    def _require_live_kind(self, scenario: Scenario) -> None:
+        if self.settings.live_ignition is None or scenario.live_config is None:
+            return
+        live, wanted = self.given.live, scenario.live_config
+        if live is None or live.kind is wanted:
+            return
+        problem = f"the config of a {live.kind}, but the scenario {scenario.name} boots a {wanted}"
+        remedy = "Run the scenario of that ISO: assisted or agent."
+        raise InputError(str(self.settings.live_ignition), problem, remedy)
 
     def _hardware_of(self, plan: MachinePlan) -> hardware.Hardware:
         return hardware.with_required(self.settings.hardware, plan.requires)

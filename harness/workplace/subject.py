@@ -86,5 +86,7 @@ def _provenance(ready: Preparation) -> Iterator[tuple[str, str]]:
         yield "live_iso", iso
     if settings.bootstrap_ignition is not None:
         yield "bootstrap_ignition", str(settings.bootstrap_ignition)
+    if settings.live_ignition is not None:
+        yield "live_ignition", str(settings.live_ignition)
     if ready.config_release:
         yield "config_release", ready.config_release

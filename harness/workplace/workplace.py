@@ -140,6 +140,7 @@ class Workplace:
             authfile=ready.authfile if remote else None,
             extra_ignition=ready.extra_ignition,
             bootstrap_ignition=ready.bootstrap_ignition,
+            live_ignition=ready.live_ignition,
             paths_to_observe=ready.expectations.paths_to_observe,
             package_of=ready.package_of,
             known_package_of=ready.known_package_of,

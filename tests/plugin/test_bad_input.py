@@ -49,6 +49,9 @@ CASES = {
         ["--bootstrap-ignition=nowhere.ign", "--scenario=other_fake"],
         "--bootstrap-ignition: not supported by the scenario other_fake",
     ),
+    "live-config-of-no-use": (
+        ["--live-ignition=nowhere.ign"], "--live-ignition: not supported by the scenario fake",
+    ),
     "missing-authfile": (["--authfile=nowhere.json"], "nowhere.json: cannot be read: *"),
     "missing-allow-list": (
         ["--allow=nowhere.toml"], "allow-list nowhere.toml: cannot be read: No such file*",

@@ -44,7 +44,7 @@ SHOWN: Mapping[str, str] = {
     "AppliedNode": "machine session before after way reboots watch",
     "Deadline": "limit_s after within remaining_s is_over",
     "BootImage": "path format virtual_size_bytes sha256 origin",
-    "Inputs": "images node_image pull_spec pause_image bootstrap_ignition given",
+    "Inputs": "images node_image pull_spec pause_image bootstrap_ignition live_ignition given",
     "Machine": "name console is_running why_stopped reset",
     "NodeImage": "digest labels version is_stand_in",
     "Rig": "timeout_factor evidence report deadline",

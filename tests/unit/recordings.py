@@ -38,6 +38,20 @@ class Writer:
         uptime = f"{self._uptime_s:.2f}"
         return self._add("events", f"stage={stage} state={state} uptime={uptime} detail={detail}")
 
+    def console(self, text: str, after_s: float = 5.0) -> Self:
+        """Write a line to the console, as systemd and the programs of units do."""
+        self._at_s += after_s
+        return self._add("console", text)
+
+    def installers_agent(self) -> Self:
+        """Overlay the node image as an agent of the installer has it done."""
+        self.console("[   60.000000] start-agent.sh[801]: Using agent image: quay.example/agent")
+        target = f"Target node image is {NODE_IMAGE}"
+        self.console(f"[  200.000000] node-image-pull.sh[1412]: {target}", after_s=140.0)
+        self.console("         Starting node-image-overlay.service - Node Image Overlay...")
+        self.event("overlay", "progress", _PEAKS)
+        return self.console("[  OK  ] Finished node-image-overlay.service - Node Image Overlay.")
+
     def live_apply(self, peaks: str = _PEAKS) -> Self:
         """Overlay the node image, up to multi-user.target."""
         self.event("pull", "started", after_s=20.0)

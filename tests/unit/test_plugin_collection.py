@@ -79,6 +79,16 @@ def test_installers_config_is_refused_by_name_where_it_would_be_passed_over() ->
     assert "run one of: bootstrap, ipi_bootstrap, sno, sno_pxe, upi" in refused.value.remedy
 
 
+def test_live_config_is_refused_by_name_where_it_would_be_passed_over() -> None:
+    catalogue = Catalogue()
+
+    catalogue.require_live_config_taken(["agent", "assisted"])
+    with pytest.raises(InputError, match="not supported by the scenario sno") as refused:
+        catalogue.require_live_config_taken(["agent", "sno"])
+    assert refused.value.subject == "--live-ignition"
+    assert "run one of: agent, assisted." in refused.value.remedy
+
+
 def test_level_that_a_projects_scenario_makes_up_is_reported() -> None:
     catalogue = Catalogue([scenario("odd", Way.PIVOT, "node-raedy")])
 

@@ -99,7 +99,8 @@ def test_path_in_a_settings_file_is_relative_to_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "option", ["authfile", "allow", "history", "artifacts_dir", "bootstrap_ignition"]
+    "option",
+    ["authfile", "allow", "history", "artifacts_dir", "bootstrap_ignition", "live_ignition"],
 )
 def test_every_path_in_a_settings_file_is_relative_to_it(option: str) -> None:
     found = settings(file={f"node_image_{option}": "sub/it"})

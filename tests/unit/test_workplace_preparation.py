@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 import test_installer_variant
+from installer_live import agent_ign, discovery_ign
 from scenario_fakes import make_inputs
 
+from harness.guest.installers.live import live_variant_of
 from harness.model.errors import InputError
-from harness.model.ignition import render
+from harness.model.ignition import Document, render
 from harness.player.plan import LIVE_ISO
 from harness.scenarios.catalogue import Catalogue
 from harness.workplace.options import read
@@ -154,6 +156,39 @@ def test_images_without_a_live_iso_name_the_option(bare_host: Path) -> None:
 def test_installers_config_that_is_missing_names_its_option(bare_host: Path) -> None:
     with pytest.raises(InputError, match="with --bootstrap-ignition"):
         _ = make_preparation(bootstrap_ignition=str(bare_host / "x.ign")).bootstrap_ignition
+
+
+def test_live_config_that_is_missing_names_its_option(bare_host: Path) -> None:
+    with pytest.raises(InputError, match="with --live-ignition"):
+        _ = make_preparation(live_ignition=str(bare_host / "x.ign")).live_ignition
+
+
+def test_live_config_of_another_kind_is_refused_by_its_name(bare_host: Path) -> None:
+    config = bare_host.parent / "live.ign"
+    config.write_text(BOOTSTRAP)
+
+    with pytest.raises(InputError, match=r"live\.ign: a config for a bootstrap machine"):
+        _ = make_preparation(live_ignition=str(config)).live_ignition
+
+
+@pytest.mark.parametrize(
+    ("document", "taker", "other"),
+    [(agent_ign(), "agent", "assisted"), (discovery_ign(), "assisted", "agent")],
+    ids=["agent ISO", "discovery ISO"],
+)
+def test_live_config_goes_to_the_scenario_of_its_iso(
+    bare_host: Path, document: Document, taker: str, other: str
+) -> None:
+    config = bare_host.parent / "live.ign"
+    config.write_text(render(document))
+    ready = make_preparation(**IMAGES, live_iso="/x.iso", live_ignition=str(config))
+
+    assert ready.given.live == live_variant_of(document)
+    assert ready.given.release == live_variant_of(document).release
+    ready.require_needs(Catalogue().named(taker))
+    with pytest.raises(InputError, match=r"live\.ign: the config of a .* ISO") as refused:
+        ready.require_needs(Catalogue().named(other))
+    assert f"the scenario {other} boots" in refused.value.problem
 
 
 @pytest.mark.usefixtures("bare_host")

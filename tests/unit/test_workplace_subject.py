@@ -11,7 +11,9 @@ import pytest
 from harness.machine.domain.hardware import PLAIN, parse
 from harness.workplace.subject import provenance
 
-OPTIONS: dict[str, Any] = {"hardware": PLAIN, "images": {}, "bootstrap_ignition": None}
+OPTIONS: dict[str, Any] = {
+    "hardware": PLAIN, "images": {}, "bootstrap_ignition": None, "live_ignition": None,
+}  # fmt: skip
 DISK = SimpleNamespace(origin="a.qcow2", sha256="1" * 64)
 FAT = SimpleNamespace(origin="fat.qcow2", sha256="2" * 64)
 
@@ -57,6 +59,7 @@ def test_nothing_is_reported_before_it_is_known() -> None:
         ({"hardware": parse("uefi,tpm")}, {"hardware": "uefi,tpm"}),
         ({"images": {"live-iso": "/a.iso"}}, {"live_iso": "/a.iso"}),
         ({"bootstrap_ignition": Path("/b.ign")}, {"bootstrap_ignition": "/b.ign"}),
+        ({"live_ignition": Path("/l.ign")}, {"live_ignition": "/l.ign"}),
         (
             {"acquired": {"bootimage": DISK, "fat": FAT}},
             {"fat_bootimage": "fat.qcow2", "fat_bootimage_sha256": "2" * 64},

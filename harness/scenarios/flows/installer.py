@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.guest import install, pivot
+from harness.guest import assisted, install, pivot
+from harness.guest.installers.live import live_variant_of
 from harness.guest.installers.proxy import around_proxy, around_proxy_on_disk
 from harness.guest.installers.variant import Variant, variant_of
 from harness.guest.kubelet import probe_file
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from harness.player.running import Running
     from harness.player.site import Site
 
+# Of the bootstrap config, which the installer writes to the live system that leads.
+_OVERLAY = "node-image-overlay.service"
+_REPORTED_LATER = ("node-image-pull.service", "release-image.service", "crio-configure.service")
 UP_S = 1800.0
 """From the login to multi-user.target, with hardware acceleration: two pulls, in endless loops."""
 
@@ -72,9 +76,23 @@ def pieces(site: Site, variant: Variant) -> tuple[Config, ...]:
     return (*site.access, reported, around_proxy(variant.proxy), _probe(site))
 
 
+def live_config(site: Site, document: Document) -> Document:
+    """Return `document`, the config of a live system with an agent, with what the harness adds.
+
+    The units of live-apply come while the system runs. Their drop-ins are there before them.
+
+    Raises:
+        InputError: the config is damaged.
+    """
+    proxy = around_proxy(live_variant_of(document).proxy)
+    reported = reports(_OVERLAY, _REPORTED_LATER)
+    return _merged(site, document, *site.access, reported, assisted.followed(), proxy, _probe(site))
+
+
 def noted(machine: str, given: Given) -> tuple[Check, ...]:
     """Return the check that reports which of the installer's ways the machine goes."""
-    if (variant := given.installer) is None:
+    variant = given.installer or given.live
+    if variant is None:
         return ()
 
     def note(running: Running, _: Deadline) -> None:

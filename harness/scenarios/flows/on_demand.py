@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.guest.assisted import Agent
+from harness.guest.installers.live import LiveKind
 from harness.guest.limits import LIMITS
 from harness.guest.live_apply import on_demand
 from harness.guest.validation import whole
@@ -19,7 +20,8 @@ from harness.player.given import Given
 from harness.player.plan import Service, live_machine
 from harness.player.scenario import Scenario
 from harness.player.steps import NODE_LAYER, Check, Checkpoint, LogIn, Reach, Step, SwitchOn
-from harness.scenarios.flows.checks import MemoryBudget, memory_within
+from harness.scenarios.flows import installer
+from harness.scenarios.flows.checks import OVERLAY, MemoryBudget, memory_within
 
 if TYPE_CHECKING:
     from harness.model.clock import Deadline
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 _NODE = "node"
 _MEMORY_MIB = 4096
 _AGENT_S = 180.0
+_INSTALLERS_S = 3600.0
+"""From the login: the service starts, the host registers, the installation begins, live-apply."""
 _STARTS = ("kubelet.service",)
 # For the guest's sh, which need not be bash. An isolate would have stopped the two units, and a
 # generator's link changes what default.target is, though not what is configured.
@@ -43,13 +47,17 @@ _END_MARKS = "active active multi-user.target oc"
 def on_live_iso(
     name: str,
     title: str,
+    kind: LiveKind,
     config: Callable[[Site], Document],
     services: tuple[Service, ...] = (),
 ) -> Scenario:
-    """Return the scenario of a live system with an agent in its `config`."""
+    """Return the scenario of a live system with an agent in its `config`.
+
+    It boots the installer's own config instead, if one of `kind` is given.
+    """
     return Scenario(
         name=name, title=title, machines=(live_machine(_NODE, _MEMORY_MIB, config),),
-        services=services, steps=_steps,
+        services=services, steps=_steps, live_config=kind,
     )  # fmt: skip
 
 
@@ -77,11 +85,15 @@ def end_marks(running: Running, deadline: Deadline) -> None:
         )
 
 
-def _steps(_: Given) -> tuple[Step, ...]:
+def _steps(given: Given) -> tuple[Step, ...]:
+    agent = Reach(machine=_NODE, phase="agent", limit_s=LIMITS.live_apply_s + _AGENT_S)
+    # The installer's agent does not report to the harness; what it is there for is the overlay.
+    overlay = Reach(machine=_NODE, phase=OVERLAY, limit_s=_INSTALLERS_S)
     return (
         SwitchOn(machine=_NODE),
+        *installer.noted(_NODE, given),
         LogIn(machine=_NODE),
-        Reach(machine=_NODE, phase="agent", limit_s=LIMITS.live_apply_s + _AGENT_S),
+        agent if given.live is None else overlay,
         Checkpoint(name=NODE_LAYER),
         Check(machine=_NODE, name="end-marks", act=end_marks),
         Check(machine=_NODE, name="memory", act=partial(memory_within, MemoryBudget())),
