@@ -20,6 +20,7 @@ class Purpose(StrEnum):
     TPM = "give machines a TPM"
     AARCH64 = "boot aarch64 machines"
     OTHERS = "boot s390x and ppc64le machines"
+    BOOTIMAGE = "read bootimages without booting"
     STANDIN = "build the stand-in images"
     TESTS = "run the plugin's own tests"
 
@@ -89,6 +90,10 @@ _OTHERS = """
 QEMU for s390x   | qemu-system-misc | qemu-system-s390x-core | qemu-system-s390x
 QEMU for ppc64le | qemu-system-ppc  | qemu-system-ppc-core   | qemu-system-ppc64
 """
+_BOOTIMAGE = """
+grub-fstest | grub-common | grub2-tools-extra | grub-fstest grub2-fstest
+debugfs     | e2fsprogs   | e2fsprogs
+"""
 _STANDIN = """
 mmdebstrap    | mmdebstrap  | mmdebstrap
 apt-get       | apt         | apt
@@ -109,6 +114,7 @@ Debian's keys | debian-archive-keyring | debian-keyring | \
 
 
 _TESTS = """
+mkfs.xfs | xfsprogs | xfsprogs
 go       | golang-go | golang
 chromium | chromium  | chromium | chromium chromium-browser
 systemd-journal-remote | systemd-journal-remote | systemd-journal-remote | \
@@ -133,7 +139,8 @@ def _row(purpose: Purpose, line: str) -> HostNeed:
 
 
 # Needed only by machines of such hardware; of these, what is large and for other architectures.
-OPTIONAL = frozenset((Purpose.UEFI, Purpose.TPM, Purpose.AARCH64, Purpose.OTHERS))
+OPTIONAL = frozenset((Purpose.UEFI, Purpose.TPM, Purpose.AARCH64, Purpose.OTHERS,
+                      Purpose.BOOTIMAGE))  # fmt: skip
 FOREIGN = frozenset((Purpose.AARCH64, Purpose.OTHERS))
 
 TOX_NEEDS = _needs(Purpose.TOX, _TOX)
@@ -144,6 +151,7 @@ NEEDS = (
     *_needs(Purpose.TPM, _TPM),
     *_needs(Purpose.AARCH64, _AARCH64),
     *_needs(Purpose.OTHERS, _OTHERS),
+    *_needs(Purpose.BOOTIMAGE, _BOOTIMAGE),
     *_needs(Purpose.STANDIN, _STANDIN),
     *_needs(Purpose.TESTS, _TESTS),
 )

@@ -6,6 +6,7 @@ blobs, and `squashed` all files of an image.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,6 +19,7 @@ from harness.contract.agreement import verify
 from harness.contract.image_reader import ImageReader, layer_members, open_image
 from harness.contract.inspection import Depth, Inspection
 from harness.contract.tree import Tree
+from harness.images.acquire.url import STREAM, is_url
 from harness.images.container import reference
 from harness.images.container.reference import Transport
 from harness.model.clock import Deadline
@@ -30,7 +32,7 @@ _PINNED = re.compile(r".+@sha256:([0-9a-f]{64})")
 
 
 def inspect(subject: str, depth: Depth, access: Access, deadline: Deadline) -> Inspection:
-    """Return what the image at a reference says.
+    """Return what the image at a reference, or the bootimage at a path or URL, says.
 
     The answer comes from the cache of `access` if it has one by the image's digest.
 
@@ -38,6 +40,8 @@ def inspect(subject: str, depth: Depth, access: Access, deadline: Deadline) -> I
         InputError: it cannot be read.
         DeadlineError: the time is over.
     """
+    if is_bootimage(subject):
+        return _bootimage(subject, access, deadline)
     found = reference.parse(subject)
     pinned = _PINNED.fullmatch(found.rest) if found.transport is Transport.DOCKER else None
     if pinned is None:
@@ -55,6 +59,14 @@ def inspect(subject: str, depth: Depth, access: Access, deadline: Deadline) -> I
     return replace(known, subject=subject)
 
 
+def is_bootimage(subject: str) -> bool:
+    """Return whether `subject` names a disk image, by a path or URL, and not a container image."""
+    if is_url(subject) or subject.startswith(STREAM):
+        return True
+    transport, colon, _ = subject.partition(":")
+    return not (colon and transport in set(Transport)) and Path(subject).expanduser().is_file()
+
+
 def squashed(reader: ImageReader, deadline: Deadline) -> Tree:
     """Return all files of an image, each layer read once.
 
@@ -66,6 +78,28 @@ def squashed(reader: ImageReader, deadline: Deadline) -> Tree:
     for number in range(len(reader.layers)):
         tree.apply(number, layer_members(reader, number, deadline))
     return tree
+
+
+def _bootimage(subject: str, access: Access, deadline: Deadline) -> Inspection:
+    from harness.contract.bootimage import inspect_bootimage
+    from harness.images.acquire.cache import Cache
+    from harness.images.bootimage import acquire
+
+    def ask() -> Inspection:
+        with Cache.of_user(report=access.report) as downloads:
+            image = acquire(subject, None, downloads, deadline)
+            key = f"{image.sha256}-bootimage-{_FORM}"
+            return _cached(key, lambda: inspect_bootimage(image, deadline), access, deadline)
+
+    path = Path(subject).expanduser()
+    if not path.is_file():
+        return ask()
+    # To sum a disk image takes seconds; this says whether the file is the same.
+    stat = path.stat()
+    seen = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    key = hashlib.sha256(repr(seen).encode()).hexdigest()
+    known = _cached(f"{key}-file-{_FORM}", ask, access, deadline)
+    return replace(known, subject=subject)
 
 
 def _answer(reader: ImageReader, depth: Depth, deadline: Deadline) -> Inspection:
