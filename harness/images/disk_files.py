@@ -123,7 +123,7 @@ def root_files(image: BootImage, folder: Path, deadline: Deadline) -> Iterator[D
         roots = roots or [one for one in found if one.file_system and one.name != "boot"]
         if not roots:
             problem = "no partition `root` with XFS or ext4: it may be encrypted, or not CoreOS"
-            raise InputError(image.origin, problem, "Boot it to look into it.")
+            raise InputError(image.origin, problem, "Use a CoreOS disk image without encryption.")
         files = DiskFiles(disk=disk, partition=roots[0], subject=image.origin, deadline=deadline)
         if not files.names(""):  # grub-fstest lists what it cannot read as empty
             problem = f"its {roots[0].file_system} file system is damaged or empty"
