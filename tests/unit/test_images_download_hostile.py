@@ -271,7 +271,7 @@ def test_endless_body_ends_and_leaves_nothing(
         while True:
             connection.sendall(bytes(65536))
 
-    with answering(answer) as (url, _), pytest.raises(InputError, match="which no image has"):
+    with answering(answer) as (url, _), pytest.raises(InputError, match="which no such file has"):
         download(url, SUM, target, deadline())
 
     assert list(target.parent.iterdir()) == []

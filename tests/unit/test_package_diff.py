@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from contract_packages import FCOS, RHCOS, changed, named, nevra, packages
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.contract.package_diff import Change, PackageChange, compare, evr
@@ -114,6 +114,7 @@ def test_two_distributions_differ_in_both_directions() -> None:
     assert {change for _, change in found} >= {Change.UPGRADED, Change.DOWNGRADED}
 
 
+@settings(deadline=None)
 @given(LISTS, LISTS)
 def test_a_comparison_can_be_turned_round(old: frozenset[Nevra], new: frozenset[Nevra]) -> None:
     turned = {
@@ -128,6 +129,7 @@ def test_a_comparison_can_be_turned_round(old: frozenset[Nevra], new: frozenset[
     assert (not there) is (old == new)
 
 
+@settings(deadline=None)
 @given(LISTS, LISTS)
 def test_changes_name_each_package_that_differs(
     old: frozenset[Nevra], new: frozenset[Nevra]

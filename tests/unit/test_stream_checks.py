@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.contract.stream_checks import Severity, check, releases_of
@@ -161,6 +161,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_any_json_is_metadata_or_an_error(value: object) -> None:
     try:
@@ -170,6 +171,7 @@ def test_any_json_is_metadata_or_an_error(value: object) -> None:
     assert isinstance(check(found), tuple)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_only_known_disks_are_given(place: str) -> None:
     stream = require_stream(parse(text_of("fcos-39"), "s"), "s")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.model.errors import InputError
@@ -121,6 +121,7 @@ def dotted(pair: tuple[int, int]) -> str:
     return f"{pair[0]}.{pair[1]}"
 
 
+@settings(deadline=None)
 @given(RHEL_MINOR, DAYS, st.none() | CLOCKS, st.sampled_from(["", "dev", "wip"]), BUILDS)
 def test_rhel_versions_round_trip(
     rhel: tuple[int, int], day: date, at: time | None, kind: str, build: int
@@ -133,6 +134,7 @@ def test_rhel_versions_round_trip(
     assert (version.build, version.ocp) == (f"{kind}{build}", None)
 
 
+@settings(deadline=None)
 @given(OCP, RHEL_MINOR, DAYS, CLOCKS, BUILDS, st.sampled_from("-."))
 def test_versions_with_openshift_round_trip(
     ocp: tuple[int, int], rhel: tuple[int, int], day: date, at: time, build: int, dot: str
@@ -150,6 +152,7 @@ def test_versions_with_openshift_round_trip(
         assert (found.built, found.at) == (day, at)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40) | st.text("0123456789.-devnoima", max_size=40))
 def test_any_text_is_a_version_or_an_error(text: str) -> None:
     found = parsed(text)

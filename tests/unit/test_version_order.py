@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.model.errors import InputError
@@ -82,6 +82,7 @@ NODE = st.from_regex(
 ).map(parse)
 
 
+@settings(deadline=None)
 @given(NODE, NODE, NODE)
 def test_the_order_is_total(a: Version, b: Version, c: Version) -> None:
     assert {a.scheme, b.scheme, c.scheme} <= {Scheme.TAG, Scheme.BUILD_ID}

@@ -63,7 +63,13 @@ def file_name(url: str) -> str:
 
 
 def download(
-    url: str, sha256: Sha256, target: Path, deadline: Deadline, *, report: Reporter | None = None
+    url: str,
+    sha256: Sha256,
+    target: Path,
+    deadline: Deadline,
+    *,
+    report: Reporter | None = None,
+    max_bytes: int | None = None,
 ) -> None:
     """Download `url` to `target`, from where an earlier run stopped.
 
@@ -81,7 +87,7 @@ def download(
         new_client(deadline) as client,
         transfer_progress(label, deadline.clock, report) as progress,
     ):
-        transfer = _Transfer(client, url, part, progress, deadline)
+        transfer = _Transfer(client, url, part, progress, deadline, max_bytes)
         got = transfer.complete()
         if got != sha256 and transfer.is_resumed:
             LOG.info("download of %s starts over: what was resumed has another sum", shown_url(url))
@@ -143,12 +149,14 @@ class _Transfer:
         part: Path,
         progress: TransferProgress,
         deadline: Deadline,
+        max_bytes: int | None,
     ) -> None:
         self._client = client
         self._url = url
         self._part = part
         self._progress = progress
         self._deadline = deadline
+        self._max_bytes = max_bytes
         self._fruitless = 0
         self._furthest_bytes = 0
         self._wrong_places = 0
@@ -217,9 +225,10 @@ class _Transfer:
             raise DeadlineError(goal, self._deadline.limit_s, reason, _SLOW)
 
     def _require_plausible(self, size_bytes: int) -> None:
-        if size_bytes > _MAX_BYTES:
+        limit_bytes = _MAX_BYTES if self._max_bytes is None else self._max_bytes
+        if size_bytes > limit_bytes:
             self._part.unlink()
-            problem = f"more than {_MAX_BYTES >> 30} GiB, which no image has"
+            problem = f"more than {limit_bytes / (1 << 30):g} GiB, which no such file has"
             raise InputError(shown_url(self._url), problem, "Check the URL.")
 
     def _append(self, file: BinaryIO, chunk: bytes) -> None:
