@@ -1,4 +1,7 @@
-"""The command `node-image`, which runs without pytest. click prints its output."""
+"""The command `node-image`, which runs without pytest. click prints its output.
+
+Each command imports what it needs when it runs: to load all of it takes longer than some commands.
+"""
 
 from __future__ import annotations
 
@@ -10,25 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
-import msgspec
 
-from harness import contract_cli, doctor
+from harness import contract_cli
 from harness.folders import cache_dir
-from harness.machine import acceleration
-from harness.machine.domain.emulator import find_emulator
-from harness.machine.ownership import memory
-from harness.machine.ownership.sweep import sweep
-from harness.model import run_folder
-from harness.model.clock import Deadline
 from harness.model.errors import HarnessError, InputError
-from harness.player import table
-from harness.report import document, plain
-from harness.report.compare import compare
-from harness.report.history import store
-from harness.report.history.trends import look_back
-from harness.scenarios.catalogue import Catalogue
-from harness.standin import build
-from harness.verdict import expectations
 
 _PROBE_S = 60.0
 _A_TEXT = "Name a readable text file."
@@ -57,6 +45,9 @@ def examine() -> None:
 
     Exit status 0 if it can boot machines and build the stand-in images, 1 if not.
     """
+    from harness import doctor
+    from harness.machine.ownership import memory
+
     with _reported_errors():
         checks = doctor.examine(_acceleration, memory.survey().available_bytes // memory.MIB)
         click.echo(doctor.render(checks))
@@ -67,6 +58,8 @@ def examine() -> None:
 @main.command()
 def clean() -> None:
     """Remove what killed runs of this user left behind. Active runs are not changed."""
+    from harness.machine.ownership.sweep import sweep
+
     with _reported_errors():
         for line in sweep() or ("nothing to remove",):
             click.echo(line)
@@ -75,6 +68,8 @@ def clean() -> None:
 @main.command()
 def tables() -> None:
     """List the built-in expectation tables."""
+    from harness.verdict import expectations
+
     with _reported_errors():
         for name in expectations.built_in():
             found = expectations.load(name)
@@ -88,6 +83,9 @@ def list_scenarios() -> None:
 
     `pytest --until` takes the name of a step.
     """
+    from harness.player import table
+    from harness.scenarios.catalogue import Catalogue
+
     with _reported_errors():
         catalogue = Catalogue()
         for name in catalogue.names:
@@ -107,6 +105,9 @@ def compare_runs(*, old: Path, new: Path, as_json: bool) -> None:
     Exit status 0 if no test turned red; 1 if a test is red in NEW but not in OLD, including new
     tests; 2 if a file cannot be used.
     """
+    from harness.report import document, plain
+    from harness.report.compare import compare
+
     with _reported_errors(_UnusableInput):
         found = compare(document.read(old), document.read(new))
     click.echo(_json(found) if as_json else plain.comparison_text(found), nl=as_json)
@@ -126,6 +127,10 @@ def show_history(*, file: Path, scenario: str | None, since: str, as_json: bool)
 
     Exit status 0; 2 if the file cannot be used or has no matching runs.
     """
+    from harness.report import plain
+    from harness.report.history import store
+    from harness.report.history.trends import look_back
+
     with _reported_errors(_UnusableInput):
         past = store.read(file, since)
         if not (past.runs or since):
@@ -139,6 +144,8 @@ def show_history(*, file: Path, scenario: str | None, since: str, as_json: bool)
 
 
 def _json(found: object) -> str:
+    import msgspec
+
     return msgspec.json.format(msgspec.json.encode(found), indent=1).decode()
 
 
@@ -201,6 +208,7 @@ def report(folder: Path) -> None:
 
     FOLDER is the folder of the run, such as <artifacts>/last.
     """
+    from harness.model import run_folder
     from harness.recording.run_files import folder_of, rebuild
 
     with _reported_errors(_UnusableInput):
@@ -218,6 +226,9 @@ def standin() -> None:
 @click.option("--rebuild", is_flag=True, help="Build even if they are cached.")
 def build_standin(*, rebuild: bool) -> None:
     """Build the stand-in images unless they are cached. Print their folder."""
+    from harness.model.clock import Deadline
+    from harness.standin import build
+
     with _reported_errors():
         found = build.ensure(Deadline.after(build.LIMIT_S), _say, rebuild=rebuild)
         click.echo(found.folder)
@@ -250,6 +261,10 @@ def _newest_standin() -> Path:
 
 
 def _acceleration() -> str:
+    from harness.machine import acceleration
+    from harness.machine.domain.emulator import find_emulator
+    from harness.model.clock import Deadline
+
     found = acceleration.probe(find_emulator(), Deadline.after(_PROBE_S))
     return f"{found.kind} ({found.reason})"
 
