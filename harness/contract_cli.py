@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from harness.commands import diff, inspect, streams, version
+from harness.commands import diff, equivalent, inspect, streams, version
 
 
 def register(main: click.Group) -> None:
@@ -12,4 +12,5 @@ def register(main: click.Group) -> None:
     main.add_command(inspect.inspect_image)
     main.add_command(version.explain)
     main.add_command(diff.show_diff)
+    main.add_command(equivalent.prove_equivalent)
     main.add_command(streams.check_streams)

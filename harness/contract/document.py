@@ -33,7 +33,7 @@ def schema_text(*kinds: type[Document]) -> str:
         _tidy(definition)
     found = {
         "$schema": _DIALECT,
-        "title": "JSON of node-image inspect, diff, stale, streams and version",
+        "title": "JSON of node-image inspect, diff, equivalent, stale, streams and version",
         "oneOf": list(references),
         "$defs": definitions,
     }

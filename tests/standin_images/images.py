@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from standin_images import rpmdb
 from standin_images.layers import Entry, file, folder, packed, squashed
 from standin_images.layouts import Image, write_oci, write_v2s2
 from standin_images.recipe import (
+    BOOLEANS,
     STAND_IN,
     Recipe,
     arch,
@@ -92,10 +94,26 @@ def rewritten_layers(recipe: Recipe) -> Layers:
     return [*node_layers(recipe), [folder("root"), file("root/buildinfo", "stand-in\n")]]
 
 
-def write_twin(place: Path, recipe: Recipe, layers: Layers | None = None) -> str:
-    """Write a legacy image of one layer that has what the layered one has."""
-    whole = squashed(layers or node_layers(recipe))
-    return write_oci(image_of([whole], recipe.base_labels), place)
+def legacy_entries(recipe: Recipe) -> dict[str, Entry]:
+    """Return what a legacy image has, by path: the layered one's, but for what rules allow."""
+    left_out = ("usr/share/openshift", "usr/share/buildinfo", "usr/lib/python3/__pycache__",
+                "usr/lib/tmpfiles.d/openshift.conf", BOOLEANS)  # fmt: skip
+    whole = {one.path: one for one in squashed(node_layers(recipe))}
+    kept = {path: one for path, one in whole.items() if not path.startswith(left_out)}
+    others = (
+        file("usr/lib/os-release", recipe.os_release('OPENSHIFT_VERSION="4.20"')),
+        file("etc/motd", "Legacy stand-in\n"), folder("var/lib"), file("var/lib/left", "left\n"),
+        file("etc/passwd-", "root:x:0:0\n"), file("etc/group-", "root:x:0:\n"),
+        file(rpmdb.PLACE, rpmdb.database(recipe.node_packages, "legacy")),
+    )  # fmt: skip
+    return kept | {one.path: one for one in others}
+
+
+def write_twin(place: Path, recipe: Recipe, entries: Mapping[str, Entry] | None = None) -> str:
+    """Write a legacy image of one layer, by default the twin of the layered one."""
+    whole = legacy_entries(recipe) if entries is None else entries
+    layer = [whole[path] for path in sorted(whole)]
+    return write_oci(image_of([layer], recipe.base_labels), place)
 
 
 def write_extensions(place: Path, recipe: Recipe, labels: Mapping[str, str] | None = None) -> str:

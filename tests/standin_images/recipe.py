@@ -46,7 +46,7 @@ _NODE = (
 )  # fmt: skip
 _FOLDERS = ("etc", "usr", "usr/bin", "usr/lib", "usr/lib/tmpfiles.d", "usr/share", "usr/share/rpm",
             "var", "var/cache", "var/lib")  # fmt: skip
-_POLICY = "etc/selinux/targeted/active/booleans.local"
+BOOLEANS = "etc/selinux/targeted/active/booleans.local"
 
 
 def nevra(name: str, version: str = "1.0", release: str = "1.el9", epoch: int = 0) -> Nevra:
@@ -169,7 +169,7 @@ def node_layer(recipe: Recipe) -> list[Entry]:
         file("usr/lib/os-release", recipe.os_release(f'OPENSHIFT_VERSION="{recipe.ocp}"')),
         file("etc/motd", f"CoreOS stand-in, OpenShift {recipe.ocp}\n"),
         file("usr/lib/tmpfiles.d/openshift.conf", "d /var/lib/kubelet\n"),
-        file(_POLICY, "container_use_cephfs=1\n"),
+        file(BOOLEANS, "container_use_cephfs=1\n"),
         file("usr/lib/python3/__pycache__/layer.cpython-39.pyc", "compiled\n"),
         whiteout("etc/passwd-"), whiteout("etc/group-"), whiteout("var/cache"),
         whiteout("var/lib"),

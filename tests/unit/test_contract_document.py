@@ -19,6 +19,7 @@ from harness.contract import (
 )
 from harness.contract.diff_document import Diff
 from harness.contract.document import Document, json_text
+from harness.contract.equivalence import Difference, Equivalence, Explained
 from harness.contract.file_diff import FileChange
 from harness.contract.image_diff import diff
 from harness.contract.inspect_document import InspectReport
@@ -33,7 +34,7 @@ from harness.model.version import parse
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "contract.schema.json"
 STREAMS = fixture("contract") / "streams"
-KINDS = (Diff, InspectReport, StreamReport, Versions)
+KINDS = (Diff, Equivalence, InspectReport, StreamReport, Versions)
 BASH = Nevra(name="bash", epoch=0, version="5.2", release="1.el9", arch="x86_64")
 INSPECTED = Inspection(
     subject="oci:x", digest="sha256:1", architecture="amd64", depth=Depth.QUICK,
@@ -53,6 +54,15 @@ EXAMPLES = (
     ),
     version_document.document(
         [parse("9.6.20250203-0"), parse("44.20260720.1.1"), parse("418.94.202410090804-0")]
+    ),
+    Equivalence(
+        legacy="oci:a sha256:1",
+        layered="oci:b sha256:2",
+        paths=3,
+        odd=("a name",),
+        differences=(Difference(path="/b", change="changed", fields={"mode": ("0755", "0644")}),),
+        explained=(Explained(rule="/c*", reason="r", source="s", paths=("/c",)),),
+        unused_rules=("/d",),
     ),
     stream_document.document(
         "s", parse_stream((STREAMS / "marketplace-coreos-rhel-9.json").read_text(), "s"), {}

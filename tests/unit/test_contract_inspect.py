@@ -71,7 +71,7 @@ def test_quick_reads_only_the_last_layer(tmp_path: Path) -> None:
 def test_deep_reads_no_layer_below_the_one_with_the_database(tmp_path: Path) -> None:
     found = deep(images.write_node(tmp_path / "node", RECIPE))
 
-    node_layer = len(images.base_layers(RECIPE))
+    node_layer = len(recipe.base_layers(RECIPE))
     assert found.found_in["/usr/share/rpm/rpmdb.sqlite"] == node_layer
     assert found.found_in["/usr/lib/os-release"] == node_layer
     above = sum(layer.size_bytes for layer in found.layers[node_layer:])
@@ -157,7 +157,7 @@ def test_hidden_metadata_is_not_found(tmp_path: Path) -> None:
 
     found = quick(
         written(
-            tmp_path, images.meta_layer(RECIPE), [whiteout("usr/share/openshift")], labels=labels
+            tmp_path, recipe.meta_layer(RECIPE), [whiteout("usr/share/openshift")], labels=labels
         )
     )
 

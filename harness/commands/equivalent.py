@@ -1,0 +1,55 @@
+"""The command `node-image equivalent`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.commands.images import access_options, opened_access
+from harness.commands.output import Output, output_option, usable_input
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.command("equivalent")
+@click.argument("legacy")
+@click.argument("layered")
+@click.option(
+    "--rules", type=_FILE, metavar="FILE",
+    help="Rules (TOML) of what may differ. Default: the reviewed ones, fixtures/equivalence.toml.",
+)  # fmt: skip
+@access_options
+@output_option
+def prove_equivalent(
+    legacy: str, layered: str, rules: Path | None, arch: str, authfile: Path | None,
+    cert_dir: Path | None, output: Output,
+) -> None:  # fmt: skip
+    """Prove that a layered node image has the contents of a legacy one.
+
+    LEGACY and LAYERED are references with a transport, as docker://… or oci:…. All files of both
+    are compared: type, mode, owner, content, link target, device and extended attributes; and the
+    packages. Every difference that no rule explains is printed, and each rule that matches nothing.
+
+    Exit status 0 if the rules explain every difference; 1 if not; 2 if something cannot be read.
+    """
+    from harness.contract.document import json_text
+    from harness.contract.equivalence import sections
+    from harness.contract.equivalence_rules import load
+    from harness.contract.proving import prove
+    from harness.contract.sheet import markdown_of, text_of
+
+    with usable_input():
+        reviewed = load(rules)  # first, since images take longer
+        with opened_access(arch, authfile, cert_dir) as (access, limit):
+            found = prove(legacy, layered, reviewed, access, limit)
+    match output:
+        case Output.JSON:
+            text = json_text(found)
+        case Output.MARKDOWN:
+            text = markdown_of(sections(found))
+        case Output.TABLE:
+            text = text_of(sections(found))
+    click.echo(text, nl=False)
+    if not found.is_equivalent:
+        raise SystemExit(1)
