@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from harness.commands import diff, equivalent, inspect, streams, version
+from harness.commands import diff, equivalent, inspect, stale, streams, version
 
 
 def register(main: click.Group) -> None:
@@ -14,3 +14,4 @@ def register(main: click.Group) -> None:
     main.add_command(diff.show_diff)
     main.add_command(equivalent.prove_equivalent)
     main.add_command(streams.check_streams)
+    main.add_command(stale.show_stale)

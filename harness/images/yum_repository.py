@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 import msgspec
@@ -32,13 +33,20 @@ _FORM = 1  # of what is kept
 _REPOSITORY = "Name a folder or URL that has repodata/repomd.xml."
 
 
-def newest_of(location: str, arch: str, cache: Cache, deadline: Deadline) -> Mapping[str, Nevra]:
+def newest_of(
+    location: str, arch: str, cache: Cache | None, deadline: Deadline
+) -> Mapping[str, Nevra]:
     """Return the newest package of each name for `arch`; `$basearch` in the location is replaced.
+
+    `cache` keeps them by the sum of the list; None keeps nothing.
 
     Raises:
         InputError: there is no repository, or it is damaged.
         DeadlineError: the time is over.
     """
+    if cache is None:
+        with TemporaryDirectory() as folder, Cache(Path(folder)) as passing:
+            return newest_of(location, arch, passing, deadline)
     place = location.replace("$basearch", arch).rstrip("/")
     subject = shown_image(place)
     primary = parse_repomd(_index(place, subject, deadline), f"{subject}/{_INDEX}")

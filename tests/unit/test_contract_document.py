@@ -25,6 +25,8 @@ from harness.contract.image_diff import diff
 from harness.contract.inspect_document import InspectReport
 from harness.contract.inspection import Depth, ImageLayer, Inspection
 from harness.contract.package_layers import package_layers
+from harness.contract.stale_document import Stale, StalePart
+from harness.contract.staleness import Job, Reason
 from harness.contract.stream_document import StreamReport
 from harness.contract.version_document import Versions
 from harness.folders import fixture
@@ -34,7 +36,7 @@ from harness.model.version import parse
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "contract.schema.json"
 STREAMS = fixture("contract") / "streams"
-KINDS = (Diff, Equivalence, InspectReport, StreamReport, Versions)
+KINDS = (Diff, Equivalence, InspectReport, Stale, StreamReport, Versions)
 BASH = Nevra(name="bash", epoch=0, version="5.2", release="1.el9", arch="x86_64")
 INSPECTED = Inspection(
     subject="oci:x", digest="sha256:1", architecture="amd64", depth=Depth.QUICK,
@@ -45,7 +47,21 @@ FILES = (
     FileChange(path="/a", change="added"),
     FileChange(path="/b", change="changed", fields={"mode": ("0755", "0644")}),
 )
+REASON = Reason(
+    job=Job.NODE, name="cri-o", arch="x86_64", image="node image", has="1-1", source="r",
+    newest="2-1",
+)  # fmt: skip
 EXAMPLES = (
+    Stale(
+        repositories=("r",),
+        parts=(
+            StalePart(
+                stream="rhel-9", architecture="amd64", base="b", base_version=None, node="n",
+                node_version="9.6.20250203-0", is_built_on_base=True, is_in_release=None,
+                jobs=("node job",), reasons=(REASON,),
+            ),
+        ),
+    ),
     inspect_document.document(INSPECTED, package_layers({BASH}), ("a problem",)),
     diff_document.document(
         release(OLD_9, OLD_10),
