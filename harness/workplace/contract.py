@@ -65,7 +65,7 @@ class ContractImages:
         return self._ready.expectations
 
     def check(self) -> None:
-        """Check what the user named, as far as that takes no layer.
+        """Check what the user named, as far as that takes no large layer.
 
         Raises:
             InputError: no node image was named, or an image cannot be found.
@@ -78,7 +78,8 @@ class ContractImages:
         _ = (self._ready.authfile, self.expectations)
         for role, subject in self._subjects.items():
             if role is not Role.BOOTIMAGE:
-                parse_reference(subject)
+                parse_reference(subject)  # a path would be taken for a bootimage
+                self._quick(subject)
 
     @cached_property
     def images(self) -> ImageSet:

@@ -206,6 +206,7 @@ def test_the_second_question_reads_no_layer(place: Path) -> None:
         ({"base_image": "oci:x"}, "contract tests: no node image was given."),
         ({"node_image": "oci:/nowhere:x"}, "oci:/nowhere:x: "),
         ({"node_image": "NODE", "base_image": "registry/x"}, "registry/x: unknown transport"),
+        ({"node_image": "NODE", "base_image": "oci:/nowhere:x"}, "oci:/nowhere:x: "),
     ],
 )
 def test_unusable_input_is_one_error(options: dict[str, str], message: str, place: Path) -> None:

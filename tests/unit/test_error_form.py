@@ -28,6 +28,7 @@ FORMS = {
 }
 WHOLE = {
     ("workplace/workplace.py", "judge"),
+    ("workplace/contract.py", "judge"),
     ("watching/watch.py", "stuck"),
     ("watching/watch.py", "failed"),
 }
