@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.cluster.exchange import Answer, Request, refusal
+    from harness.cluster.exchange import Answer, Request, Route, refusal
+    from harness.cluster.pointer import pointer
     from harness.cluster.web import WebServer, serve
     from harness.guest.limits import Limits
     from harness.guest.live_apply import live_apply
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
         SwitchOn,
         step_names,
     )
+    from harness.rehearsal.rehearse import Rehearsal, rehearse
     from harness.scenarios.flows.bootstrap import live_apply_steps
     from harness.scenarios.flows.pivoting import pivot_steps
     from harness.scenarios.flows.web_server import web_server
@@ -107,7 +109,8 @@ else:
 
 
 _PLACES = {
-    "cluster.exchange": ("Answer", "Request", "refusal"),
+    "cluster.exchange": ("Answer", "Request", "Route", "refusal"),
+    "cluster.pointer": ("pointer",),
     "cluster.web": ("WebServer", "serve"),
     "guest.limits": ("Limits",),
     "guest.live_apply": ("live_apply",),
@@ -145,6 +148,7 @@ _PLACES = {
         "NODE_LAYER", "Check", "Checkpoint", "LogIn", "Reach", "Reboot", "Step", "SwitchOn",
         "step_names",
     ),
+    "rehearsal.rehearse": ("Rehearsal", "rehearse"),
     "scenarios.flows.bootstrap": ("live_apply_steps",),
     "scenarios.flows.pivoting": ("pivot_steps",),
     "scenarios.flows.web_server": ("web_server",),
@@ -206,10 +210,12 @@ __all__ = [
     "ProductError",
     "Reach",
     "Reboot",
+    "Rehearsal",
     "Request",
     "Result",
     "Rig",
     "RigError",
+    "Route",
     "Row",
     "Running",
     "Scenario",
@@ -233,7 +239,9 @@ __all__ = [
     "pivot",
     "pivot_steps",
     "play",
+    "pointer",
     "refusal",
+    "rehearse",
     "serve",
     "step_names",
     "wait_for",

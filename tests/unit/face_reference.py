@@ -32,11 +32,12 @@ TOPICS: Mapping[str, str] = {
         Step SwitchOn LogIn Reach Reboot Check Checkpoint NODE_LAYER live_apply_steps pivot_steps
         step_names
     """,
+    "A scenario in memory": "rehearse Rehearsal",
     "A scenario while it runs": "play Given Site Running Watch Machine Inputs Rig",
     "Ignition": """
         Document Config File Directory Link Unit Dropin User Secret live_apply pivot Limits
     """,
-    "A web server for guests": "serve WebServer Request Answer refusal web_server",
+    "A web server for guests": "serve WebServer Route Request Answer refusal pointer web_server",
 }
 """Every public name, under the heading where the reference has it."""
 
@@ -84,11 +85,20 @@ def _entry(name: str, value: object) -> Iterator[str]:
     elif inspect.isclass(value):
         yield from _class(name, value)
     elif isinstance(value, UnionType):
-        yield f"One of {', '.join(f'`{one.__name__}`' for one in get_args(value))}.\n"
+        yield f"One of {', '.join(f'`{_type_name(one)}`' for one in get_args(value))}.\n"
     elif isinstance(value, GenericAlias):
         yield "An Ignition config as JSON has it: a `dict` by field names.\n"
     else:
         yield f"{CONSTANTS[name]}: `{value!r}`\n"
+
+
+def _type_name(kind: type) -> str:
+    """Return the name of a type; of a function's, with its parameters and result."""
+    *parameters, result = get_args(kind) or (kind,)
+    if not parameters:
+        return kind.__name__
+    (given,) = parameters
+    return f"Callable[[{', '.join(one.__name__ for one in given)}], {result.__name__}]"
 
 
 def _class(name: str, kind: type) -> Iterator[str]:

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from guides import DOCS, consoles_of, files_of, text_of
@@ -84,13 +85,13 @@ def test_config_of_the_guide_comes_by_its_web_server(tmp_path: Path, widget: Mod
 
 
 @pytest.mark.usefixtures("widget")
-def test_unit_test_of_the_guide_passes() -> None:
-    test: dict[str, object] = {}
-    exec(files_of(SCENARIO_GUIDE)["test_scenario.py"], test)  # noqa: S102 - our docs
+def test_unit_tests_of_the_guide_pass(tmp_path: Path) -> None:
+    tests: dict[str, Any] = {}
+    exec(files_of(SCENARIO_GUIDE)["test_scenario.py"], tests)  # noqa: S102 - our docs
 
-    function = test["test_steps_make_sense"]
-    assert callable(function)
-    function()
+    tests["test_steps_make_sense"]()
+    tests["test_it_comes_up"](tmp_path)
+    tests["test_it_fails_without_the_unit"](tmp_path)
 
 
 @pytest.mark.parametrize("guide", [path.name for path in sorted(DOCS.glob("*.md"))])
