@@ -34,11 +34,12 @@ def blocks_of(text: str) -> list[tuple[str, str]]:
 
 def commands_of(text: str) -> list[str]:
     """Return the command lines of a page: in consoles, in indented blocks, and in the text."""
+    text = text.replace("\\\n", " ")
     lines = [
         line.removeprefix("$ ")
         for kind, body in blocks_of(text)
         if kind in ("console", "sh")
-        for line in body.replace("\\\n", " ").splitlines()
+        for line in body.splitlines()
         if kind == "sh" or line.startswith("$ ")
     ]
     rest = _ANY_BLOCK.sub("", text).replace(r"\|", "|")

@@ -6,7 +6,7 @@ import argparse
 import configparser
 import re
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -121,7 +121,7 @@ def _values(found: argparse.Namespace) -> Iterator[str]:
 
 
 def _of_node_image(given: Sequence[str]) -> Iterator[str]:
-    """Yield the faults; a command without any word is only named, and may lack its arguments."""
+    """Yield the faults; a command without words is only named, and may lack them."""
     command: click.Command = main
     rest = list(given)
     try:
@@ -135,11 +135,21 @@ def _of_node_image(given: Sequence[str]) -> Iterator[str]:
         yield exc.format_message()
         return
     yield from (f"{command.name} takes no argument {word}" for word in left)
-    for parameter in command.params:
-        value = values.get(parameter.name or "")
-        # Newer versions of click have a value of their own for what was not given.
-        if rest and parameter.required and not (isinstance(value, str | tuple) and value):
+    words = _words(command)
+    is_whole = any(_is_given(values, each) for each in words) or not words
+    for parameter in command.params if is_whole else ():
+        if rest and parameter.required and not _is_given(values, parameter):
             yield f"{command.name} without {parameter.human_readable_name}"
+
+
+def _words(command: click.Command) -> list[click.Parameter]:
+    return [each for each in command.params if isinstance(each, click.Argument)]
+
+
+def _is_given(values: Mapping[str, object], parameter: click.Parameter) -> bool:
+    # Newer versions of click have a value of their own for what was not given.
+    value = values.get(parameter.name or "")
+    return isinstance(value, str | tuple | list) and bool(value)
 
 
 def _click_options(command: click.Command) -> set[str]:

@@ -52,7 +52,7 @@ def read_toml(path: Path) -> None:
         rules.load([path])
     elif "allow" in found:
         allow.load(path, [rule.name for rule in rules.shipped().rules])
-    elif "title" in found:
+    elif {"title", "extends"} & found.keys():
         expectations.load(str(path))
     else:
         settings = found["tool"]["pytest"]["ini_options"]
