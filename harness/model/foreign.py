@@ -7,6 +7,7 @@ no file can be written from. Callers turn the one error here into theirs.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,7 +24,7 @@ def json_value(text: str | bytes) -> Any:  # noqa: ANN401
             has a number of thousands of digits, or half of a surrogate pair in a string.
     """
     try:
-        value = json.loads(text, parse_constant=_refuse)
+        value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except RecursionError as exc:
         raise ValueError("nested too deeply") from exc
     if _is_deep(value):
@@ -36,6 +37,13 @@ def json_value(text: str | bytes) -> Any:  # noqa: ANN401
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if math.isinf(value):
+        raise ValueError(f"a number too large: {number[:40]}")
+    return value
 
 
 def _is_deep(value: object) -> bool:

@@ -26,6 +26,7 @@ def test_json_is_read_as_python_reads_it(text: str | bytes) -> None:
         pytest.param("9" * 5000, id="thousands of digits"),
         pytest.param("[NaN]", id="not a number"),
         pytest.param("[-Infinity]", id="infinite"),
+        pytest.param("[1e999]", id="too-large"),
         pytest.param('["\\ud800"]', id="half a pair"),
         pytest.param(b'{"\\uDC00": 1}', id="half a pair as a name"),
     ],

@@ -21,7 +21,16 @@ def found(folder: Path, *layers: bytes) -> str:
     return read_references(folder, None, "docker://q/release", deadline())
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"spec": {"tags": [{"name": "x"}]}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "{}", "[]", '{"spec": {"tags": [{"name": "x"}]}}', '{"spec": {"tags": ["x"]}}',
+        '{"spec": {"tags": [{"name": [[]], "from": {"kind": "DockerImage", "name": "x"}}]}}',
+        '{"spec": {"tags": [{"name": "x", "from": {"kind": "DockerImage", "name": 1}}]}}',
+        '{"spec": {"tags": [{"name": "x", "from": {"kind": "DockerImage", "name": "x"},'
+        ' "annotations": {"a": []}}]}}',
+    ],
+)  # fmt: skip
 def test_text_other_than_an_image_stream_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="not an image stream"):
         parse_references(text, "r", StreamWish())

@@ -26,7 +26,13 @@ def test_fields_are_kept_apart() -> None:
     )
 
 
-@pytest.mark.parametrize("line", ["", "a|0|1|2", "a|0|1|2|x|y", "a|(none)|1|2|x", "|0|1|2|x"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "", "a|0|1|2", "a|0|1|2|x|y", "a|(none)|1|2|x", "|0|1|2|x", f"a|{'9' * 5000}|1|2|x",
+        "a|٣|1|2|x",
+    ],
+)  # fmt: skip
 def test_other_lines_are_refused_and_shown(line: str) -> None:
     with pytest.raises(RigError, match="unexpected line") as caught:
         Nevra.parse(line)

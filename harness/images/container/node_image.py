@@ -161,7 +161,8 @@ def _labels(source: Source, deadline: Deadline) -> dict[str, str]:
         problem = f"an image for {arch}, not for {source.arch}"
         raise InputError(str(source.reference), problem, f"Use an image for {source.arch}.")
     try:
-        return dict((config.get("config") or {}).get("Labels") or {})
+        labels = (config.get("config") or {}).get("Labels") or {}
+        return {str(name): str(text) for name, text in labels.items()}
     except (AttributeError, TypeError, ValueError) as exc:
         raise _malformed(source) from exc
 
@@ -169,7 +170,7 @@ def _labels(source: Source, deadline: Deadline) -> dict[str, str]:
 def _layers(source: Source, manifest: Mapping[str, Any]) -> tuple[LayerBlob, ...]:
     try:
         return tuple(
-            LayerBlob(digest=entry["digest"], size_bytes=int(entry["size"]))
+            LayerBlob(digest=str(entry["digest"]), size_bytes=int(entry["size"]))
             for entry in manifest["layers"]
         )
     except (KeyError, TypeError, ValueError) as exc:

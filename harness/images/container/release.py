@@ -146,10 +146,20 @@ def _tags(text: str, subject: str) -> list[tuple[str, str, Mapping[str, str]]]:
     """Return the images of a release: name of the tag, pull spec, annotations."""
     try:
         return [
-            (tag["name"], tag["from"]["name"], dict(tag.get("annotations") or {}))
+            (_string(tag["name"]), _string(tag["from"]["name"]), _strings(tag.get("annotations")))
             for tag in json_value(text)["spec"]["tags"]
             if tag["from"]["kind"] == "DockerImage"
         ]
-    except (ValueError, KeyError, TypeError) as exc:
+    except (AttributeError, ValueError, KeyError, TypeError) as exc:
         problem = f"{REFERENCES} is not an image stream"
         raise InputError(subject, problem, _INSPECT) from exc
+
+
+def _string(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not text")
+    return value
+
+
+def _strings(value: Mapping[str, object] | None) -> dict[str, str]:
+    return {name: _string(text) for name, text in (value or {}).items()}
