@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ from harness.images.live_iso import extract
 from harness.images.live_media import LiveMedia
 from harness.machine.machine import EVENTS_PORT
 from harness.model.clock import Deadline
-from harness.model.errors import InputError, ProductError
-from harness.model.ignition import Config, Document, Unit, render
+from harness.model.errors import InputError, ProductError, RigError
+from harness.model.ignition import Config, Document, Dropin, File, Unit, render
 from harness.model.secrets.redaction import Redactor
 from harness.pki.certificates import issue
 from harness.player.plan import INSTALL_BYTES, FromIso, live_machine
@@ -35,7 +36,7 @@ from harness.scenarios.flows.on_demand import LOOK, end_marks
 from harness.standin import live
 
 EMPTY: Document = {"ignition": {"version": "3.2.0"}}
-AGENT = Agent(wait_s=100.0, starts=("kubelet.service",))
+AGENT = Agent(wait_s=100.0, starts=("kubelet.service",), image="h/pause@sha256:1")
 GUEST = folders.fixture("guest")
 SCRIPTS = sorted(
     path
@@ -133,38 +134,148 @@ def test_agent_elsewhere_fetches_and_agent_on_node_zero_has_the_config() -> None
     )
 
     assert "BOOTSTRAP_URL=http://10.0.2.2/b%%20.ign" in text_of(unit_of(far, "agent.service"))
-    assert "ConditionPathExists" not in text_of(unit_of(far, "agent.service"))
+    assert '"AGENT_MARK="' in text_of(unit_of(far, "agent.service"))
     text = text_of(unit_of(near, "agent.service"))
-    assert "ConditionPathExists=/etc/assisted/node0\n" in text
+    assert '"AGENT_MARK=/etc/assisted/node0"' in text
+    assert "ConditionPathExists" not in text, "every host has an agent"
     path = text.partition("BOOTSTRAP_URL=file://")[2].partition('"')[0]
     assert json.loads(contents_of(near, path)) == {"a": 1}
     assert contents_of(near, "/etc/assisted/rendezvous-host.env") == "NODE_ZERO_IP=10.1.1.1\n"
 
 
+class LiveHost:
+    """Runs the scripts of `fixtures/guest/assisted` in a folder instead of a live system."""
+
+    def __init__(self, folder: Path, programs: Mapping[str, str]) -> None:
+        self.folder = folder
+        events = {"node-image-harness-event": f'echo "$*" >>{folder}/reported'}
+        for name, text in {"sleep": "true", **events, **programs}.items():
+            (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+            (folder / name).chmod(0o755)
+
+    def run(self, name: str, *arguments: str, **environment: str) -> str:
+        script = (GUEST / "assisted" / name).read_text()
+        for place in (
+            "/etc/assisted/",
+            "/usr/local/bin/",
+            "/proc/sys/kernel/",
+            "/opt/install-dir/",
+            "/etc/systemd/system/",
+        ):
+            script = script.replace(place, f"{self.folder}/")
+        script = script.replace("/usr/bin/oc", f"{self.folder}/oc")
+        env = {"PATH": f"{self.folder}:/usr/bin:/bin", **environment}
+        return process.run(
+            ("bash", "-c", script, name, *arguments), Deadline.after(10), env=env
+        ).stdout
+
+    def has(self, name: str) -> str:
+        path = self.folder / name
+        return path.read_text() if path.exists() else ""
+
+
 @pytest.mark.parametrize(
-    ("address", "leads"), [("10.0.2.15", True), ("10.0.2.1", False), ("10.0.2.150", False)]
-)
+    ("address", "mark"),
+    [
+        ("10.0.2.15", "BOOTSTRAP_HOST_MAC=52:54:00:00:00:01\n"), ("10.0.2.1", ""),
+        ("10.0.2.150", ""), ("fec0::1", "BOOTSTRAP_HOST_MAC=52:54:00:00:00:01\n"),
+    ],
+)  # fmt: skip
 def test_host_leads_when_the_rendezvous_is_its_own_address(
-    tmp_path: Path, address: str, leads: bool
+    tmp_path: Path, address: str, mark: str
 ) -> None:
+    cards = [
+        {"ifname": "lo", "address": "00:00:00:00:00:00"},
+        {
+            "ifname": "eth0", "address": "52:54:00:00:00:01",
+            "addr_info": [{"local": "10.0.2.15"}, {"local": "fec0::1"}],
+        },
+    ]  # fmt: skip
     (tmp_path / "rendezvous-host.env").write_text(f"NODE_ZERO_IP={address}\n")
-    for name, text in {
-        "ip": "echo '2: eth0 inet 10.0.2.15/24 scope global eth0'; echo '2: eth0 inet6 fec0::1/64'",
-        "node-image-harness-event": f'echo "$*" >>{tmp_path}/reported',
-        "sleep": "true",
-    }.items():
-        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
-        (tmp_path / name).chmod(0o755)
-    script = (GUEST / "assisted/set-node-zero.sh").read_text()
-    for place in ("/etc/assisted/", "/usr/local/bin/"):
-        script = script.replace(place, f"{tmp_path}/")
+    host = LiveHost(tmp_path, {"ip": f"echo '{json.dumps(cards)}'"})
 
-    env = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
-    process.run(("bash", "-c", script), Deadline.after(10), env=env)
+    host.run("set-node-zero.sh")
 
-    assert (tmp_path / "node0").exists() is leads
-    state = "done" if leads else "failed"
-    assert (tmp_path / "reported").read_text().startswith(f"node-zero {state} {address} is ")
+    assert host.has("node0") == mark
+    place = "here" if mark else "elsewhere"
+    assert host.has("reported") == f"node-zero done {address} is {place}\n"
+
+
+AGENT_PROGRAMS = {
+    "systemctl": 'echo "systemctl $*" >>{folder}/asked; case "$*" in *Exit*) echo {ended};; '
+    "show*) echo active;; esac",
+    "podman": 'echo "podman $*" >>{folder}/asked',
+    "curl": "",
+    "hostnamectl": 'echo "hostnamectl $*" >>{folder}/asked',
+}
+
+
+def run_agent(folder: Path, hostname: str, ended: str = "0", mark: str = "") -> LiveHost:
+    """Run the agent where /usr/bin/oc comes with the overlay; return its host."""
+    programs = {
+        name: text.replace("{folder}", str(folder)).replace("{ended}", ended)
+        for name, text in AGENT_PROGRAMS.items()
+    }
+    host = LiveHost(folder, programs)
+    (folder / "hostname").write_text(f"{hostname}\n")
+    (folder / "random").mkdir()
+    (folder / "random/uuid").write_text("0-1-2\n")
+    host.run(
+        "assisted-agent", AGENT_MARK=mark, AGENT_IMAGE="h/pause@sha256:1", AGENT_WAIT_S="9",
+        AGENT_STARTS="true.service", BOOTSTRAP_URL="http://h/b.ign",
+    )  # fmt: skip
+    return host
+
+
+def test_host_that_does_not_lead_ends_well_and_does_nothing(tmp_path: Path) -> None:
+    host = run_agent(tmp_path, "node-1", ended="123", mark=f"{tmp_path}/node0")
+
+    assert host.has("reported").splitlines() == ["agent started ", "agent done another host leads"]
+    assert "podman" not in host.has("asked")
+
+
+@pytest.mark.parametrize(
+    ("hostname", "changes"),
+    [("localhost", True), ("node-1.example", False), ("Node_1", True), ("localhost.test", False)],
+)
+def test_agent_does_before_the_overlay_what_the_assisted_installer_does(
+    tmp_path: Path, hostname: str, changes: bool
+) -> None:
+    (tmp_path / "node0").touch()
+    with pytest.raises(RigError, match=r"there is no .*/oc after the overlay"):
+        run_agent(tmp_path, hostname, mark=f"{tmp_path}/node0")
+
+    asked = (tmp_path / "asked").read_text().splitlines()
+    before = asked[: next(n for n, line in enumerate(asked) if "start --no-block" in line)]
+    (podman,) = (line for line in before if line.startswith("podman"))
+    assert "--pid host --privileged --volume /:/rootfs:rw" in podman
+    assert "--volume /usr/bin/rpm-ostree:/usr/bin/rpm-ostree" in podman
+    assert podman.endswith(
+        f"h/pause@sha256:1 /rootfs {tmp_path}/assisted-once-from {tmp_path}/bootstrap.ign"
+    )
+    assert ("hostnamectl set-hostname random-hostname-0-1-2" in before) is changes
+    assert before[-1] == "systemctl restart NetworkManager.service"
+
+
+def test_bootstrap_config_is_written_to_the_running_system(tmp_path: Path) -> None:
+    written = tmp_path / "written/a"
+    document = Config(
+        files=(File(path=str(written), contents="one\n", mode=0o555),),
+        units=(
+            Unit(name="a.service", contents="# a\n", enabled=True),
+            Unit(name="b.service", dropins=(Dropin(name="50-x.conf", contents="# b\n"),)),
+        ),
+    ).to_document()  # fmt: skip
+    (tmp_path / "bootstrap.ign").write_text(render(document))
+    host = LiveHost(tmp_path, {"systemctl": f'echo "$*" >>{tmp_path}/asked'})
+
+    host.run("assisted-once-from", f"{tmp_path}/bootstrap.ign")
+
+    assert written.read_text() == "one\n"
+    assert written.stat().st_mode & 0o777 == 0o555
+    assert host.has("a.service") == "# a\n"
+    assert host.has("b.service.d/50-x.conf") == "# b\n"
+    assert host.has("asked") == "enable --quiet a.service\n"
 
 
 def test_what_is_secret_is_served_to_the_first_alone() -> None:
@@ -243,6 +354,16 @@ def test_end_marks_of_an_agent_are_held(tmp_path: Path, seen: str, holds: bool) 
         end_marks(running, ANY)
         return
     with pytest.raises(ProductError, match="after the agent's live-apply"):
+        end_marks(running, ANY)
+
+
+def test_agent_of_a_host_that_does_not_lead_has_nothing_to_show(tmp_path: Path) -> None:
+    running, _ = make_running(tmp_path, "inactive inactive multi-user.target\n")
+    line = "stage=agent state=done uptime=1.00 detail=another host leads\n"
+    running.machine.port_files[EVENTS_PORT].write_text(line)
+    running.watch.check_alive()
+
+    with pytest.raises(ProductError, match="this host is not node zero"):
         end_marks(running, ANY)
 
 

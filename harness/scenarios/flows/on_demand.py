@@ -42,6 +42,7 @@ printf '%s ' "$(systemctl show --property=Id --value default.target)"
 if [ -e /usr/bin/oc ]; then echo oc; fi
 """
 _END_MARKS = "active active multi-user.target oc"
+_ELSEWHERE = "another host leads"
 
 
 def on_live_iso(
@@ -63,7 +64,7 @@ def on_live_iso(
 
 def agent_of(site: Site) -> Agent:
     """Return how long an agent waits for the overlay, and what it starts then."""
-    return Agent(wait_s=site.limits.live_apply_s, starts=_STARTS)
+    return Agent(wait_s=site.limits.live_apply_s, starts=_STARTS, image=site.inputs.pause_image)
 
 
 def bootstrap_config(site: Site) -> Document:
@@ -75,8 +76,14 @@ def end_marks(running: Running, deadline: Deadline) -> None:
     """Return if the system has the marks of a live-apply without generator and isolate.
 
     Raises:
-        ProductError: a unit is no longer active, oc is missing, or default.target changed.
+        ProductError: a unit is no longer active, oc is missing, default.target changed, or the
+            agent had nothing to do.
     """
+    if any(event.stage == "agent" and event.detail == _ELSEWHERE for event in running.watch.events):
+        raise running.watch.failed(
+            "this host is not node zero: the rendezvous address of the config is another host's, "
+            "and an agent installs only what node zero tells it to"
+        )
     seen = running.session.run(LOOK, deadline, check=True).stdout.strip()
     if seen != _END_MARKS:
         raise running.watch.failed(
@@ -94,7 +101,7 @@ def _steps(given: Given) -> tuple[Step, ...]:
         *installer.noted(_NODE, given),
         LogIn(machine=_NODE),
         agent if given.live is None else overlay,
-        Checkpoint(name=NODE_LAYER),
         Check(machine=_NODE, name="end-marks", act=end_marks),
+        Checkpoint(name=NODE_LAYER),
         Check(machine=_NODE, name="memory", act=partial(memory_within, MemoryBudget())),
     )
