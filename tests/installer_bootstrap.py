@@ -18,6 +18,7 @@ from string import Template
 import installer_texts as texts
 
 from harness.cluster.release_payload import ReleasePayload
+from harness.guest.install import plain_config_server
 from harness.guest.kubelet import crio_pause, standalone_kubelet
 from harness.guest.machine_configs import machine_config_server
 from harness.guest.validation import whole
@@ -125,6 +126,7 @@ def single_node_ign(
     """Return a config of a single node that installs itself to `disk`, and pivots there."""
     certificate = issue((LOOPBACK,), ("localhost",))
     served = machine_config_server({"master": _master(node_image, pause_image)}, certificate)
+    plain = plain_config_server(certificate)
     words = {"pod": POD, "disk": disk, "etcd": _ETCD}
     in_place = Config(
         files=(
@@ -132,9 +134,12 @@ def single_node_ign(
                 _file(f"/usr/local/bin/{name}", _filled(text, words))
                 for name, text in _IN_PLACE_SCRIPTS.items()
             ),
-            _file("/opt/openshift/tls/machine-config-server-ca.crt", certificate.ca_pem, 0o644),
+            *plain.files,
         ),
-        units=(Unit(name="install-to-disk.service", contents=texts.INSTALL_UNIT, enabled=True),),
+        units=(
+            *plain.units,
+            Unit(name="install-to-disk.service", contents=texts.INSTALL_UNIT, enabled=True),
+        ),
     )
     bootstrap = bootstrap_ign(release)
     return merge(merge(bootstrap, served.to_document()), in_place.to_document())

@@ -347,9 +347,9 @@ if [ ! -f stop-etcd.done ]; then
 fi
 if [ ! -f master-ignition.done ]; then
     echo 'Creating master ignition and writing it to disk'
-    until curl --silent --show-error --fail --cacert tls/machine-config-server-ca.crt \\
+    until curl --silent --show-error --fail \\
             --header 'Accept:application/vnd.coreos.ignition+json;version=3.2.0' \\
-            https://localhost:22623/config/master --output original-master.ign; do
+            http://localhost:22624/config/master --output original-master.ign; do
         sleep 5
     done
     cp original-master.ign master.ign

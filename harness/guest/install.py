@@ -8,7 +8,7 @@ Source: openshift/installer data/data/bootstrap/bootstrap-in-place.
 
 from __future__ import annotations
 
-from harness.guest.files import BIN, failed_unit, programs, run_dropin, unit
+from harness.guest.files import BIN, failed_unit, program, programs, run_dropin, unit
 from harness.guest.limits import MARGIN_S, Limits
 from harness.model.ignition import Config, Document, Dropin, File, Unit, render
 from harness.model.secret import Secret
@@ -24,6 +24,7 @@ _AUTHORITY = "/opt/openshift/tls/machine-config-server-ca.crt"
 _UNIT = "install-to-disk.service"
 _IN_PLACE_UNIT = "bootstrap-in-place.service"
 _INSTALL = "install/install-to-disk.sh"
+_PLAIN = "plain-config-server"
 _MEMORY = "node-image-harness-memory"
 _FOLLOW = "node-image-harness-install"
 
@@ -42,16 +43,29 @@ def bootstrap_in_place(certificate: Certificate, limits: Limits) -> Config:
 
     The server answers on localhost under `certificate`.
     """
-    authority = File(path=_AUTHORITY, contents=certificate.ca_pem, overwrite=True)
     wait_s = limits.in_place_s
     dropin = run_dropin(
         f"RuntimeMaxSec={wait_s + MARGIN_S:.0f}\n", {"IN_PLACE_WAIT_S": f"{wait_s:.0f}"}
     )
     in_place = unit(f"install/{_IN_PLACE_UNIT}", dropin)
+    plain = plain_config_server(certificate)
     return Config(
-        files=(authority, *programs(_INSTALL, _MEMORY, "install/bootstrap-in-place.sh")),
-        units=(in_place, _install_unit(_MASTER, limits, _IN_PLACE_UNIT), failed_unit()),
-    )
+        files=(*plain.files, *programs(_INSTALL, _MEMORY, "install/bootstrap-in-place.sh")),
+        units=(
+            *plain.units, in_place, _install_unit(_MASTER, limits, _IN_PLACE_UNIT), failed_unit(),
+        ),
+    )  # fmt: skip
+
+
+def plain_config_server(certificate: Certificate) -> Config:
+    """Have the machine-config server of this host, under `certificate`, answer without TLS too."""
+    authority = File(path=_AUTHORITY, contents=certificate.ca_pem, overwrite=True)
+    return Config(
+        files=(authority, program(f"install/{_PLAIN}")),
+        units=(
+            unit(f"install/{_PLAIN}.socket", enabled=True), unit(f"install/{_PLAIN}@.service"),
+        ),
+    )  # fmt: skip
 
 
 def followed(added: Document, disk: str) -> Config:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -69,4 +70,11 @@ def test_single_node_asks_its_server_as_the_installer_does() -> None:
     document = single_node_ign(RELEASE, "h/node@sha256:2", "h/pause@sha256:3", "/dev/vda")
 
     assert variant_of(document).is_in_place
-    assert units_of(document)["install-to-disk.service"]["enabled"]
+    units = units_of(document)
+    assert units["install-to-disk.service"]["enabled"]
+    assert units["plain-config-server.socket"]["enabled"]
+    files = {file["path"]: file for file in json.loads(render(document))["storage"]["files"]}
+    source = files["/usr/local/bin/bootstrap-in-place.sh"]["contents"]["source"]
+    script = base64.b64decode(source.partition(",")[2]).decode()
+    assert "http://localhost:22624/config/master" in script
+    assert "crictl ps --state running -o json" in script

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import socketserver
 import stat
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from test_images_live_iso import iso
 
 from harness import folders, process
 from harness.cluster.exchange import Request, answer_of
+from harness.cluster.web import serve
 from harness.guest.assisted import Agent, agent_based, assisted
 from harness.guest.install import DEVICE, bootstrap_in_place, install_to_disk
 from harness.guest.limits import Limits
@@ -42,7 +46,7 @@ SCRIPTS = sorted(
     path
     for folder in ("install", "assisted")
     for path in (GUEST / folder).iterdir()
-    if path.suffix != ".service"
+    if path.suffix not in (".service", ".socket")
 )
 MIB = 1 << 20
 ANY: Any = None
@@ -113,7 +117,54 @@ def test_install_in_place_waits_for_the_config_of_the_server() -> None:
     assert "INSTALL_CONFIG=/opt/openshift/master.ign" in text
     authority = "/opt/openshift/tls/machine-config-server-ca.crt"
     assert contents_of(config, authority) == certificate.ca_pem
-    assert authority.rpartition("/")[2] in (GUEST / "install/bootstrap-in-place.sh").read_text()
+    assert authority in (GUEST / "install/plain-config-server").read_text()
+    script = (GUEST / "install/bootstrap-in-place.sh").read_text()
+    assert "server=http://localhost:22624\n" in script, "as the installer asks"
+    assert "ListenStream=22624\n" in text_of(unit_of(config, "plain-config-server.socket"))
+
+
+@contextmanager
+def answering(script: str) -> Iterator[int]:
+    """Run `script` for each connection, as systemd does by Accept=; yield the port."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with self.request.makefile("rb", buffering=0) as asked:
+                # The request's end is not the connection's.
+                read = b""
+                while not read.endswith(b"\r\n\r\n"):
+                    read += asked.read(1)
+            said = process.run(("bash", "-c", script), Deadline.after(10), text=read.decode())
+            self.request.sendall(said.stdout.encode())
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_config_server_answers_without_tls_what_it_answers_with(tmp_path: Path) -> None:
+    certificate = issue(("127.0.0.1",), ("localhost",))
+    (tmp_path / "ca.crt").write_text(certificate.ca_pem)
+    body = b'{"ignition": {"version": "3.2.0"}}' * 1000
+    script = (GUEST / "install/plain-config-server").read_text()
+    script = script.replace("/opt/openshift/tls/machine-config-server-ca.crt", f"{tmp_path}/ca.crt")
+
+    with serve({"/config/master": body}, certificate) as web:
+        at = web.url_in_guest.replace("10.0.2.2", "127.0.0.1")
+        with answering(script.replace("https://localhost:22623", at)) as port:
+            base = f"http://127.0.0.1:{port}"
+            known = httpx.get(f"{base}/config/master", trust_env=False, timeout=60.0)
+            unknown = httpx.get(f"{base}/config/other", trust_env=False, timeout=60.0)
+    with answering(script) as port:
+        nobody = httpx.get(f"http://127.0.0.1:{port}/", trust_env=False, timeout=60.0)
+
+    assert (known.status_code, known.content) == (200, body)
+    assert (unknown.status_code, nobody.status_code) == (404, 502)
 
 
 def test_nothing_starts_live_apply_on_demand_by_itself() -> None:
@@ -295,7 +346,9 @@ def test_config_of_a_network_boot_goes_to_the_first_alone(tmp_path: Path) -> Non
         assert redactor(script) != script, "evidence is kept of it"
         base = script.replace("10.0.2.2", "127.0.0.1").rpartition("/")[0]
         for name in ("boot.ipxe", "config.img"):
-            seen.extend(httpx.get(f"{base}/{name}", trust_env=False).status_code for _ in "12")
+            seen.extend(
+                httpx.get(f"{base}/{name}", trust_env=False, timeout=60.0).status_code for _ in "12"
+            )
 
     assert seen == [200, 410, 200, 410]
 
