@@ -10,7 +10,9 @@ Source: coreos/coreos-installer src/live/embed.rs; ECMA-119 for the directories.
 from __future__ import annotations
 
 import lzma
+import os
 import shutil
+import stat
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,6 +31,10 @@ _INFO = "COREOS/IGNINFO.JSO"
 _DEFAULT = "IMAGES/IGNITION.IMG"
 _HEADER_AT, _MAGIC = 32768 - 24, b"coreiso+"
 _COPY_BYTES = 1 << 20
+_MAX_READ_BYTES = 1 << 20
+"""Of a folder or igninfo.json; those of a live ISO have a few KiB."""
+_MAX_AREA_BYTES = 64 << 20  # usual are 256 KiB
+_MAX_DEPTH = 8  # ECMA-119 6.8.2.1
 _REMEDY = "Use a CoreOS live ISO."
 
 
@@ -90,6 +96,8 @@ def extract(iso: Path, path: str, target: Path) -> Path:
             raise InputError(str(iso), f"a damaged ISO image: {exc}", _REMEDY) from exc
         if area is None:
             raise InputError(str(iso), f"no {path} in this image", _REMEDY)
+        if area.offset + area.size > stream.seek(0, 2):
+            raise InputError(str(iso), f"truncated within {path}", _REMEDY)
         with _written(iso, target), target.open("wb") as copy:
             stream.seek(area.offset)
             left = area.size
@@ -121,8 +129,10 @@ def ignition_area(stream: BinaryIO, iso: Path) -> Area:
         raise InputError(str(iso), f"a damaged ISO image: {exc}", _REMEDY) from exc
     if found is None:
         raise InputError(str(iso), "no area for an Ignition config", _REMEDY)
-    stream.seek(0, 2)
-    if found.offset + found.size > stream.tell():
+    if found.size > _MAX_AREA_BYTES:
+        problem = f"an implausible area of {found.size} bytes for an Ignition config"
+        raise InputError(str(iso), problem, _REMEDY)
+    if found.offset + found.size > stream.seek(0, 2):
         raise InputError(
             str(iso), "the area for an Ignition config is beyond the end of the file", _REMEDY
         )
@@ -144,10 +154,14 @@ def mark_ignition_area(iso: Path) -> None:
 @contextmanager
 def _opened(iso: Path) -> Iterator[BinaryIO]:
     try:
-        stream = iso.open("rb")
+        # Not blocking: else a FIFO would wait for its other end.
+        descriptor = os.open(iso, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as exc:
         raise InputError(str(iso), f"cannot be read: {exc.strerror}", _REMEDY) from exc
-    with stream:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise InputError(str(iso), "not a regular file", _REMEDY)
+    with os.fdopen(descriptor, "rb") as stream:
         yield stream
 
 
@@ -171,16 +185,17 @@ def _area(stream: BinaryIO) -> Area | None:
         if whole is None:
             raise ValueError(f"igninfo.json names the missing file {named.get('file')}")
         skipped = _bytes(named, "offset", 0)
-        return Area(
-            offset=whole.offset + skipped, size=_bytes(named, "length", whole.size - skipped)
-        )
+        size = _bytes(named, "length", whole.size - skipped)
+        if skipped + size > whole.size:
+            raise ValueError(f"igninfo.json names bytes beyond the end of {named.get('file')}")
+        return Area(offset=whole.offset + skipped, size=size)
     magic, offset, size = struct.unpack("<8sQQ", _read(stream, Area(offset=_HEADER_AT, size=24)))
     return Area(offset=offset, size=size) if magic == _MAGIC else None
 
 
 def _bytes(named: Mapping[str, object], key: str, default: int) -> int:
     found = named.get(key, default)
-    if not isinstance(found, int) or found < 0:
+    if not isinstance(found, int) or isinstance(found, bool) or found < 0:
         raise ValueError(f"igninfo.json has {key} {found!r}, not a number of bytes")
     return found
 
@@ -193,8 +208,10 @@ def _root(stream: BinaryIO) -> Area:
 
 
 def _find(stream: BinaryIO, folder: Area, path: str) -> Area | None:
-    found = folder
-    for name in path.split("/"):
+    found, names = folder, path.split("/")
+    if len(names) > _MAX_DEPTH:
+        raise ValueError(f"a path of {len(names)} names")
+    for name in names:
         matching = [area for entry, area in _entries(_read(stream, found)) if entry == name]
         if not matching:
             return None
@@ -221,5 +238,7 @@ def _extent(record: bytes) -> Area:
 
 
 def _read(stream: BinaryIO, area: Area) -> bytes:
+    if area.size > _MAX_READ_BYTES:
+        raise ValueError(f"a folder or igninfo.json of {area.size} bytes")
     stream.seek(area.offset)
     return stream.read(area.size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import lzma
+import os
 import struct
 from pathlib import Path
 
@@ -52,6 +53,16 @@ def iso(info: object, header: bool = False, legacy_only: bool = False) -> bytes:
     return bytes(image)
 
 
+def resized(sector: int, size: int) -> bytes:
+    """Return an ISO of which the folder or file at `sector` has another size in its records."""
+    extent = struct.pack("<I4xI", sector, 0)[:8]
+    image = bytearray(iso({}))
+    at = -1
+    while (at := image.find(extent, at + 1)) >= 0:
+        image[at + 8 : at + 12] = struct.pack("<I", size)
+    return bytes(image)
+
+
 @pytest.mark.parametrize(
     ("image", "area"),
     [
@@ -86,10 +97,22 @@ def test_area_is_found_by_info_and_by_header(image: bytes, area: Area) -> None:
         (b"short", "no volume descriptor"),
         (iso({"offset": None}), "has offset None, not a number of bytes"),
         (iso({"length": -1}), "has length -1, not a number of bytes"),
+        (iso({"length": True}), "has length True, not a number of bytes"),
         (iso([1]), "igninfo.json is not an object"),
+        (iso({"offset": AREA_BYTES - 9, "length": 10}), "names bytes beyond the end of"),
+        (iso({"offset": AREA_BYTES + 1}), "has length -1, not a number of bytes"),
+        (iso({"file": "coreos/" * 40}), "a path of 41 names"),
+        (resized(20, 0xFFFFFFFF), "a folder or igninfo.json of 4294967295 bytes"),
+        (resized(23, 0xFFFFFFFF), "a folder or igninfo.json of 4294967295 bytes"),
+        (resized(AREA_SECTOR, 0xFFFFFFFF), "an implausible area of 4294967295 bytes"),
+        (resized(AREA_SECTOR, 1 << 20), "is beyond the end of the file"),
     ],
-    ids=["no area", "no such file", "past the end", "zeros", "short", "null", "negative", "list"],
-)
+    ids=[
+        "no area", "no such file", "past the end", "zeros", "short", "null", "negative", "boolean",
+        "list", "past the file", "after the file", "deep", "4 GiB folder", "4 GiB info",
+        "4 GiB area", "area past the end",
+    ],
+)  # fmt: skip
 def test_what_has_no_area_is_refused_by_name(image: bytes, problem: str) -> None:
     with pytest.raises(InputError, match=problem) as refused:
         ignition_area(io.BytesIO(image), Path("x.iso"))
@@ -106,6 +129,28 @@ def test_iso_is_checked_before_it_is_copied(tmp_path: Path) -> None:
     require_live_iso(image)
     with pytest.raises(RigError, match="cannot be copied"):
         with_ignition(image, "{}", tmp_path)
+
+
+def test_fifo_and_device_are_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.iso")
+
+    for image in (tmp_path / "a.iso", Path("/dev/zero"), tmp_path):
+        for read in (
+            require_live_iso,
+            lambda image: extract(image, "images/ignition.img", tmp_path / "copy"),
+            lambda image: with_ignition(image, "{}", tmp_path / "copy"),
+        ):
+            with pytest.raises(InputError, match="not a regular file"):
+                read(image)
+
+
+def test_size_in_the_header_of_older_isos_is_plausible() -> None:
+    image = bytearray(iso(None, header=True, legacy_only=True))
+    for offset, size in ((0, 1 << 40), (1 << 63, 1), ((1 << 64) - 1, 1), (0, (1 << 64) - 1)):
+        image[32744:32768] = b"coreiso+" + struct.pack("<QQ", offset, size)
+
+        with pytest.raises(InputError, match=r"x\.iso"):
+            ignition_area(io.BytesIO(bytes(image)), Path("x.iso"))
 
 
 def test_iso_that_ends_within_a_file_is_refused(tmp_path: Path) -> None:
