@@ -128,8 +128,9 @@ class LibvirtDomain:
         with library.explained(f"QEMU's {command} failed"):
             answer = json.loads(library.ask_monitor(self.handle, asked, fd))
         if "error" in answer:
-            problem = f"QEMU's {command} failed: {answer['error'].get('desc')}"
-            raise RigError("libvirt", problem, library.REMEDY)
+            problem = f"{command} failed: {answer['error'].get('desc')}"
+            remedy = "Look at QEMU's messages in the run's artifacts."
+            raise RigError("QEMU", problem, remedy)
         return answer.get("return")
 
     def destroy(self) -> None:

@@ -23,9 +23,9 @@ from harness.machine.domain.architecture import Accelerator
 from harness.machine.domain.domain import Domain
 from harness.machine.domain.emulator import find_emulator
 from harness.machine.driver import Connection
-from harness.machine.forking.checkpoint import Checkpoint, save, suspended
 from harness.machine.forking.fork import fork
 from harness.machine.forking.key import Origin, origin_of
+from harness.machine.forking.saved import SavedMachine, save, suspended
 from harness.machine.machine import Machine, MachineSpec, boot
 from harness.machine.ownership.processes import processes_naming
 from harness.machine.ownership.run import Run, begin_run
@@ -75,7 +75,7 @@ def without_space(run: Run, template: Machine) -> None:
     error = ""
     try:
         with suspended([template]):
-            save(template, run.scratch / "checkpoint", origin, deadline())
+            save(template, run.scratch / "checkpoint", origin(template.domain), deadline())
     except HarnessError as exc:
         error = str(exc)
     resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -86,7 +86,7 @@ def without_space(run: Run, template: Machine) -> None:
 
 def with_checkpoint(mode: str, connection: Connection, run: Run, template: Machine) -> None:
     with suspended([template]):
-        checkpoint = save(template, run.scratch / "checkpoint", origin, deadline())
+        checkpoint = save(template, run.scratch / "checkpoint", origin(template.domain), deadline())
         console = template.console.read_text()
     before = digests(checkpoint)
     with ExitStack() as stack:
@@ -118,7 +118,7 @@ def places(run: Run) -> dict[str, str]:
     return {"folder": str(run.folder), "scratch": str(run.scratch)}
 
 
-def problems_of(checkpoint: Checkpoint, connection: Connection, run: Run) -> list[str]:
+def problems_of(checkpoint: SavedMachine, connection: Connection, run: Run) -> list[str]:
     key = origin(checkpoint.domain).key
     checkpoint.require_usable(key)
     problems = [problem_of(checkpoint, "another key")]
@@ -137,7 +137,7 @@ def problems_of(checkpoint: Checkpoint, connection: Connection, run: Run) -> lis
     return problems
 
 
-def problem_of(checkpoint: Checkpoint, key: str) -> str:
+def problem_of(checkpoint: SavedMachine, key: str) -> str:
     try:
         checkpoint.require_usable(key)
     except HarnessError as exc:
@@ -162,7 +162,7 @@ def origin(domain: Domain) -> Origin:
     return origin_of(domain, ignition={}, images={}, step="letters", deadline=deadline())
 
 
-def digests(checkpoint: Checkpoint) -> list[str]:
+def digests(checkpoint: SavedMachine) -> list[str]:
     files = (checkpoint.disk.path, checkpoint.ram, checkpoint.state)
     return [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
 

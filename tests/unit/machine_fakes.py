@@ -99,6 +99,9 @@ class FakeDomain:
         self.acts.append(command)
         if command == "query-block":
             return [{}, {"inserted": {"file": self.disk, "node-name": "libvirt-1-format"}}]
+        if command == "blockdev-snapshot-sync":
+            self.disk = str(arguments["snapshot-file"])
+            Path(self.disk).touch()
         if command == "getfd" and fd is not None and is_writable(fd):
             os.write(fd, b"state")
         return {"status": self.migration} if command == "query-migrate" else {}

@@ -11,9 +11,9 @@ from machine_fakes import FakeConnection, FakeDomain, fake_qemu_img, make_run, s
 from test_machine_machine import SPEC
 
 from harness.machine.domain.domain import Domain
-from harness.machine.forking.checkpoint import Checkpoint, DamagedError, save, suspended
 from harness.machine.forking.fork import fork
 from harness.machine.forking.key import Origin, canonical
+from harness.machine.forking.saved import DamagedError, SavedMachine, save, suspended
 from harness.machine.guest_memory import copy_sparse
 from harness.machine.machine import Machine, boot
 from harness.machine.ownership.run import Run
@@ -44,9 +44,9 @@ def template(run: Run) -> Iterator[tuple[FakeConnection, Machine, FakeDomain]]:
         yield connection, machine, running
 
 
-def saved(run: Run, machine: Machine) -> Checkpoint:
+def saved(run: Run, machine: Machine) -> SavedMachine:
     with suspended([machine]):
-        return save(machine, run.scratch / "checkpoint", origin, soon())
+        return save(machine, run.scratch / "checkpoint", origin(machine.domain), soon())
 
 
 def test_a_template_has_its_memory_in_a_file_that_is_gone_with_it(run: Run) -> None:

@@ -1,7 +1,8 @@
 """The state of a machine's devices and processors in a file, without its memory.
 
-QEMU's migration leaves out memory that is in a shared file (x-ignore-shared), so that it writes less
-than a megabyte. The file is passed as a descriptor: QEMU's sandbox denies it to start programs.
+QEMU's migration leaves out memory that is in a shared file (x-ignore-shared), so that it writes
+less than a megabyte. The file is passed as a descriptor: QEMU's sandbox does not let it start
+programs.
 Source: QEMU's docs/devel/migration.rst; qapi/migration.json.
 """
 

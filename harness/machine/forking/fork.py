@@ -14,7 +14,7 @@ from harness.machine.domain.ram import Ram
 from harness.machine.domain.segment import Segment
 from harness.machine.driver import Connection
 from harness.machine.forking import device_state
-from harness.machine.forking.checkpoint import Checkpoint, DamagedError
+from harness.machine.forking.saved import DamagedError, SavedMachine
 from harness.machine.machine import EMULATOR_MIB, Machine, claim_folder, disk_folder, started
 from harness.machine.ownership.memory import reserve
 from harness.machine.ownership.ports import reserve_port
@@ -30,7 +30,7 @@ _WRITTEN_MIB = 512
 def fork(
     connection: Connection,
     run: Run,
-    checkpoint: Checkpoint,
+    checkpoint: SavedMachine,
     name: str,
     deadline: Deadline,
     segment: Segment | None = None,
@@ -67,7 +67,7 @@ def fork(
         yield machine
 
 
-def _load(machine: Machine, checkpoint: Checkpoint, deadline: Deadline) -> None:
+def _load(machine: Machine, checkpoint: SavedMachine, deadline: Deadline) -> None:
     try:
         device_state.load(machine.running, checkpoint.state, deadline)
     except RigError as exc:
@@ -76,7 +76,7 @@ def _load(machine: Machine, checkpoint: Checkpoint, deadline: Deadline) -> None:
         raise DamagedError(checkpoint.folder, f"does not load: {reason}") from exc
 
 
-def _domain(checkpoint: Checkpoint, name: str, folder: Path) -> Domain:
+def _domain(checkpoint: SavedMachine, name: str, folder: Path) -> Domain:
     """Return the domain of a fork, without its disk and its port."""
     template = checkpoint.domain
     return replace(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from harness.model.clock import Deadline, utc_now
 from harness.model.errors import HarnessError, InputError, RigError
 
 _STATE, _RAM, _METADATA = "state", "ram", "checkpoint.json"
-_COLD = "Boot the machine cold instead."
+_COLD = "Start a machine without a checkpoint."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class DamagedError(RigError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
+class SavedMachine:
     """A machine as it was at a moment; `domain` is what ran, `disk` its disk at that moment."""
 
     folder: Path
@@ -108,9 +108,7 @@ def suspended(machines: Iterable[Machine]) -> Iterator[None]:
         yield
 
 
-def save(
-    machine: Machine, folder: Path, origin: Callable[[Domain], Origin], deadline: Deadline
-) -> Checkpoint:
+def save(machine: Machine, folder: Path, origin: Origin, deadline: Deadline) -> SavedMachine:
     """Return a checkpoint of a suspended machine, in the new `folder`.
 
     Raises:
@@ -120,14 +118,14 @@ def save(
     domain = machine.domain
     if domain.ram is None:
         problem = "its memory is not in a file"
-        raise InputError(f"checkpoint of {machine.name}", problem, "Boot it as a template.")
+        raise InputError(f"checkpoint of {machine.name}", problem, "Start it as a template.")
     folder.mkdir(mode=0o700, parents=True)
     try:
         disk = divert(machine)
         device_state.save(machine.running, folder / _STATE, deadline)
         copy_sparse(domain.ram.path, folder / _RAM)
-        saved = Checkpoint(folder=folder, domain=domain, disk=disk)
-        _write_metadata(saved, origin(domain))
+        saved = SavedMachine(folder=folder, domain=domain, disk=disk)
+        _write_metadata(saved, origin)
     except OSError as exc:
         shutil.rmtree(folder, ignore_errors=True)
         problem = f"cannot be written: {exc.strerror}"
@@ -138,7 +136,7 @@ def save(
     return saved
 
 
-def _write_metadata(saved: Checkpoint, origin: Origin) -> None:
+def _write_metadata(saved: SavedMachine, origin: Origin) -> None:
     known = {
         "key": origin.key,
         "origin": asdict(origin),
