@@ -47,6 +47,11 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def unix_time() -> float:
+    """Return the host's time in seconds since 1970."""
+    return time.time()
+
+
 def process_cpu_s() -> float:
     """Return the seconds of CPU that this process has used."""
     return time.process_time()

@@ -161,6 +161,7 @@ class MachineRecord:
 
     `installer` describes the installer's config that it booted; empty for other configs.
     `node_image` is the image that it pulled; empty if unknown.
+    `checkpoint` is what a fork started from; empty for a machine that was booted.
     `memory_peaks_mib` is the peak memory use of a live system's folders, by path.
     """
 
@@ -179,6 +180,7 @@ class MachineRecord:
     after: LayerRecord | None = None
     installer: str = ""
     node_image: str = ""
+    checkpoint: str = ""
     memory_peaks_mib: dict[str, int] = field(default_factory=dict)
     qemu_peak_bytes: int = 0
     evidence_bytes: int = 0
@@ -193,7 +195,10 @@ class MachineRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestRecord:
-    """One test. `blame` is None unless the test is red or allowed; `attempts` counts its runs."""
+    """One test. `blame` is None unless the test is red or allowed; `attempts` counts its runs.
+
+    `node` says whether its node was booted `cold` or `forked`; empty if it used none.
+    """
 
     __test__ = False  # for pytest: not a test class
 
@@ -205,6 +210,7 @@ class TestRecord:
     scenario: str | None = None
     attempts: int = 1
     allowed_by: str | None = None
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

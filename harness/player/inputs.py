@@ -22,7 +22,10 @@ from harness.images.live_media import LiveMedia
 from harness.machine.acceleration import Acceleration
 from harness.machine.domain.emulator import Emulator
 from harness.machine.domain.hardware import PLAIN, Hardware
+from harness.machine.domain.segment import Segment
 from harness.machine.driver import Connection
+from harness.machine.forking.fork import fork as fork_machine
+from harness.machine.forking.saved import SavedMachine
 from harness.machine.machine import Machine, MachineSpec
 from harness.machine.machine import boot as boot_machine
 from harness.machine.ownership.run import Run
@@ -112,9 +115,10 @@ class Rig:
     `redactor` keeps secrets out of it. `allow` lists the known problems that are allowed on
     `today`; `rules` judge the lines of a machine. `hardware` is what each machine is made of.
     `memory_mib` is the user's choice for each machine, None for the scenario's own. The play pauses
-    after the step `until`. `usual_s` returns how long a scenario usually takes, None without a
-    history. `awaiting` reports what its block waits for while nothing else is reported. Tests
-    replace `boot`, `connect` and `clock`.
+    after the step `until`. After the steps `checkpoints`, the machines are saved for forks.
+    `usual_s` returns how long a scenario usually takes, None without a history. `awaiting` reports
+    what its block waits for while nothing else is reported. Tests
+    replace `boot`, `fork`, `connect` and `clock`.
     """
 
     connection: Connection
@@ -131,11 +135,16 @@ class Rig:
     memory_mib: int | None = None
     rules: rules.Rulebook = field(default_factory=rules.shipped)
     until: str | None = None
+    checkpoints: frozenset[str] = frozenset()
     usual_s: Callable[[str], float | None] = lambda _: None
     awaiting: Callable[[Callable[[], str]], AbstractContextManager[None]] = lambda _: nullcontext()
     boot: Callable[[Connection, Run, MachineSpec, Deadline], AbstractContextManager[Machine]] = (
         boot_machine
     )
+    fork: Callable[
+        [Connection, Run, SavedMachine, str, Deadline, Segment | None],
+        AbstractContextManager[Machine],
+    ] = fork_machine
     connect: Callable[[Endpoint, Deadline, StillAlive], Session] = Session.connect
     clock: Clock = SYSTEM_CLOCK
 

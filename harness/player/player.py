@@ -6,8 +6,9 @@ it waits, it checks that every machine and service can still succeed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -20,10 +21,10 @@ from harness.model.errors import DeadlineError
 from harness.model.node_state import NodeState
 from harness.model.record import LayerRecord, State
 from harness.model.way import Way
-from harness.node.dial import Endpoint
 from harness.node.ssh import ConnectionLostError
-from harness.player.applied import AppliedNode, AppliedNodes
+from harness.player.applied import APPLIED, AppliedNode, AppliedNodes, OwnNode
 from harness.player.inputs import Inputs, Rig
+from harness.player.playing.forking import Checkpoints
 from harness.player.playing.machines import switched_on
 from harness.player.playing.pause import pause
 from harness.player.playing.progress import Progress, require_step
@@ -57,6 +58,29 @@ def play(scenario: Scenario, rig: Rig, inputs: Inputs) -> Iterator[AppliedNodes]
         ProductError: the bootimage or the node image failed.
         RigError: the host failed.
     """
+    with _player(scenario, rig, inputs) as player:
+        player.play()
+        yield player.applied()
+
+
+@contextmanager
+def play_to(
+    scenario: Scenario, rig: Rig, inputs: Inputs, step: str
+) -> Iterator[Mapping[str, OwnNode]]:
+    """Context manager that brings a scenario up to `step`, for one test; on leaving, all are gone.
+
+    Raises:
+        InputError: the scenario has no such step, or an image or config cannot be used.
+        ProductError: the bootimage or the node image failed.
+        RigError: the host failed.
+    """
+    own = replace(rig, until=None, checkpoints=frozenset())
+    with _player(scenario, own, inputs) as player:
+        yield player.play_to(step)
+
+
+@contextmanager
+def _player(scenario: Scenario, rig: Rig, inputs: Inputs) -> Iterator[_Player]:
     steps = scenario.checked_steps(inputs.given)
     require_step(scenario.name, steps, rig.until)
     with ExitStack() as stack:
@@ -64,9 +88,7 @@ def play(scenario: Scenario, rig: Rig, inputs: Inputs) -> Iterator[AppliedNodes]
         for service in scenario.services:
             with rig.awaiting(partial("{}: starting {}".format, scenario.name, service.name)):
                 site.add_service(service.name, stack.enter_context(service.run(site)))
-        player = _Player(site, stack, steps)
-        player.play()
-        yield player.applied()
+        yield _Player(site, stack, steps)
 
 
 class _Player:
@@ -78,15 +100,33 @@ class _Player:
         self._stack = stack
         self._steps = steps
         self._progress = Progress(site.scenario.name, steps, site.rig)
+        self._checkpoints = Checkpoints(site)
+        stack.callback(self._checkpoints.close)
 
-    def play(self) -> None:
+    def play(self, to: str = "") -> None:
+        """Take all steps, or those up to the step `to`."""
         for number, step in enumerate(self._steps):
             self._progress.report(number)
             with self._rig.awaiting(partial(self._awaited, number)):
                 self._take(step)
             self._note_up(step.machine, number)
-            if self._progress.is_until(number):
+            name = self._progress.name(number)
+            if name in self._rig.checkpoints:
+                self._checkpoints.save(name)
+            if name == self._rig.until:
                 pause(self._site.machines.values(), self._site.keys, self._rig, self._check_alive)
+            if name == to:
+                return
+
+    def play_to(self, step: str) -> Mapping[str, OwnNode]:
+        """Take the steps up to `step`, and return all machines as they are then."""
+        if step != APPLIED:
+            require_step(self._site.name, self._steps, step, "destructive(at=...)")
+            self.play(step)
+            return {name: _own(each, None) for name, each in self._site.machines.items()}
+        self.play()
+        applied = self.applied()
+        return {name: _own(each, applied.get(name)) for name, each in self._site.machines.items()}
 
     def applied(self) -> AppliedNodes:
         """Take the snapshots of all judged machines.
@@ -96,7 +136,10 @@ class _Player:
             RigError: a snapshot cannot be taken.
         """
         judged = [self._site.machines[name] for name in self._site.scenario.judged]
-        return AppliedNodes({running.name: self._applied(running) for running in judged})
+        nodes = {running.name: self._applied(running) for running in judged}
+        if APPLIED in self._rig.checkpoints:
+            self._checkpoints.save(APPLIED, nodes)
+        return AppliedNodes(nodes, self._checkpoints)
 
     def _awaited(self, number: int) -> str:
         running = self._site.machines.get(self._steps[number].machine)
@@ -130,11 +173,7 @@ class _Player:
         self._site.add_machine(running)
 
     def _log_in(self, running: Running, limit_s: float) -> None:
-        keys = self._site.keys
-        endpoint = Endpoint(
-            address="127.0.0.1", port=running.machine.ssh_port,
-            client_key=keys.client.private, host_key=keys.host.public,
-        )  # fmt: skip
+        endpoint = self._site.endpoint_of(running.machine)
         with running.watch.span("login", "login by SSH"):
             try:
                 limit = self._rig.deadline(limit_s)
@@ -228,6 +267,13 @@ class _Player:
             way=scenario.way, reboots=running.boot - 1, watch=running.watch,
             node_image=node_image,
         )  # fmt: skip
+
+
+def _own(running: Running, applied: AppliedNode | None) -> OwnNode:
+    return OwnNode(
+        name=running.name, machine=running.machine, watch=running.watch,
+        logged_in=running.logged_in, applied=applied,
+    )  # fmt: skip
 
 
 def _has_reached(running: Running, phase: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -25,7 +25,9 @@ from harness.machine.domain.architecture import Accelerator, architecture
 from harness.machine.domain.domain import Domain, Port
 from harness.machine.domain.emulator import Emulator
 from harness.machine.domain.network import Forward
+from harness.machine.domain.ram import Ram
 from harness.machine.domain.storage import Disk
+from harness.machine.forking.saved import DamagedError, SavedMachine
 from harness.machine.machine import EVENTS_PORT, PORTS, Machine, MachineSpec
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.ignition import Document, Json
@@ -167,6 +169,11 @@ class Host:
         self.specs: dict[str, MachineSpec] = {}
         self.domains: dict[str, FakeDomain] = {}
         self._consoles: dict[int, Path] = {}
+        self.checkpoints: frozenset[str] = frozenset()
+        self.forks: list[SavedMachine] = []
+        self.ended_forks: list[str] = []
+        self.fork_problem = ""
+        self.migration = "completed"
 
     @property
     def rig(self) -> Rig:
@@ -176,7 +183,8 @@ class Host:
             timeout_factor=1.0, evidence=self._folder / "evidence", report=self._report,
             acceleration=Acceleration(kind=Accelerator.KVM, reason="asked for", timeout_factor=1.0),
             redactor=NoSecrets(), allow=AllowList(), today=TODAY,
-            boot=self._boot, connect=self._connect, clock=self.clock,
+            boot=self._boot, fork=self._fork, connect=self._connect, clock=self.clock,
+            checkpoints=self.checkpoints,
         )  # fmt: skip
 
     def step_began_s(self, number: int) -> float:
@@ -201,7 +209,9 @@ class Host:
             console=folder / "console.log", forwards=(Forward(host_port=port, guest_port=22),),
             ports=tuple(Port(name=name, path=folder / name) for name in PORTS),
         )  # fmt: skip
-        running = self.domains[spec.name] = FakeDomain()
+        running = self.domains[spec.name] = FakeDomain(migration=self.migration)
+        if spec.is_template:
+            domain = _as_template(domain, running)
         machine = Machine(domain, folder, running, None)
         files = {"console": machine.console, "events": machine.port_files[EVENTS_PORT]}
         for line in self._recordings[spec.name]:
@@ -211,6 +221,26 @@ class Host:
         if spec.name == self._disturbance.machine:
             self._disturb(files["console"], running)
         yield machine
+
+    @contextmanager
+    def _fork(
+        self, _connection: object, _run: object, saved: SavedMachine, name: str, *_: object
+    ) -> Iterator[Machine]:
+        self.forks.append(saved)
+        if self.fork_problem:
+            raise DamagedError(saved.folder, self.fork_problem)
+        folder = self._folder / f"{name}-{len(self.forks)}"
+        folder.mkdir()
+        port = _FIRST_PORT + len(self._consoles)
+        self._consoles[port] = folder / "console.log"
+        self._consoles[port].touch()
+        domain = replace(
+            saved.domain, name=folder.name, console=folder / "console.log",
+            forwards=(Forward(host_port=port, guest_port=22),),
+            ports=tuple(Port(name=name, path=folder / name) for name in PORTS),
+        )  # fmt: skip
+        yield Machine(domain, folder, FakeDomain(), None)
+        self.ended_forks.append(folder.name)
 
     def _disturb(self, console: Path, running: FakeDomain) -> None:
         at_s = max(self.clock.now, self._disturbance.silent_from_s)
@@ -230,6 +260,20 @@ class Host:
 
         wait_for("SSH", look, deadline)
         return cast("Session", self._guest)
+
+
+def _as_template(domain: Domain, running: FakeDomain) -> Domain:
+    """Return the domain with files for memory and disk, and with a QEMU that says who it is."""
+    disk = domain.disks[0].path
+    memory, qemu = disk.with_name("memory"), disk.with_name("qemu")
+    for path in (disk, memory):
+        path.write_bytes(b"")
+    qemu.write_text("#!/bin/sh\necho QEMU\n")
+    qemu.chmod(0o755)
+    running.disk = str(disk)
+    return replace(
+        domain, emulator=replace(domain.emulator, path=qemu), ram=Ram(path=memory, is_shared=True)
+    )
 
 
 def _append(path: Path, text: str) -> Callable[[], None]:

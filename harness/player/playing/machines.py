@@ -47,7 +47,7 @@ def switched_on(rig: Rig, site: Stage, plan: MachinePlan) -> Iterator[Running]:
             name=name, emulator=rig.emulator, acceleration=rig.acceleration, base=None,
             memory_mib=rig.memory_mib or plan.memory_mib,
             hardware=with_required(rig.hardware, plan.requires),
-            segment=site.segments.get(plan.name),
+            segment=site.segments.get(plan.name), is_template=bool(rig.checkpoints),
             cpu_level=cpu_level(site.inputs.node_image.version),
         )  # fmt: skip
         spec = stack.enter_context(_with_medium(rig, site, plan, evidence, spec))

@@ -29,9 +29,9 @@ class Progress:
         """Return the step with this number, from 0, as it is reported."""
         return f"{self._scenario}: step {number + 1} of {len(self._names)}, {self._names[number]}"
 
-    def is_until(self, number: int) -> bool:
-        """Return whether the user asked to stop after the step with this number."""
-        return self._names[number] == self._rig.until
+    def name(self, number: int) -> str:
+        """Return the name of the step with this number, from 0."""
+        return self._names[number]
 
     def _share(self) -> str:
         if not self._usual_s:
@@ -40,13 +40,15 @@ class Progress:
         return f" ({share:.0%} of the usual {self._usual_s:.0f} s)"
 
 
-def require_step(scenario: str, steps: Sequence[Step], until: str | None) -> None:
-    """Return if `until` names one of the steps, or is None.
+def require_step(
+    scenario: str, steps: Sequence[Step], step: str | None, where: str = "--until"
+) -> None:
+    """Return if `step`, which the user gave by `where`, names one of the steps, or is None.
 
     Raises:
         InputError: it does not.
     """
-    if until is None or until in (names := step_names(steps)):
+    if step is None or step in (names := step_names(steps)):
         return
-    problem = f"{until!r} is not a step of the scenario {scenario}"
-    raise InputError("--until", problem, f"Use one of: {', '.join(names)}.")
+    problem = f"{step!r} is not a step of the scenario {scenario}"
+    raise InputError(where, problem, f"Use one of: {', '.join(names)}.")

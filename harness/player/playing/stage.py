@@ -15,8 +15,11 @@ from harness.guest.limits import LIMITS
 from harness.guest.live_apply import observation
 from harness.guest.validation import require_valid, whole
 from harness.machine.domain.segment import Segment, pair
+from harness.machine.machine import Machine
 from harness.model.errors import HarnessError, InputError
+from harness.model.guest_network import LOOPBACK
 from harness.model.ignition import Config, Document, render
+from harness.node.dial import Endpoint
 from harness.player.inputs import Inputs, Rig
 from harness.player.running import Running
 from harness.player.scenario import Scenario
@@ -37,7 +40,7 @@ class Stage:
         self._configs: dict[str, Document] = {}
         self._services: dict[str, object] = {}
         self._machines: dict[str, Running] = {}
-        self._segments = dict(_segments(scenario, rig))
+        self._segments = dict(new_segments(scenario, rig))
 
     @property
     def folder(self) -> Path:
@@ -136,6 +139,13 @@ class Stage:
         """The machines that are switched on, by name."""
         return self._machines
 
+    def endpoint_of(self, machine: Machine) -> Endpoint:
+        """Return the address and the keys of a machine's sshd."""
+        return Endpoint(
+            address=LOOPBACK, port=machine.ssh_port,
+            client_key=self.keys.client.private, host_key=self.keys.host.public,
+        )  # fmt: skip
+
     def add_service(self, name: str, value: object) -> None:
         """Add what a service yielded."""
         self._services[name] = value
@@ -166,7 +176,8 @@ def _errors_named(where: str) -> Iterator[None]:
         raise InputError(where, problem, "Correct the function `config` of the machine.") from exc
 
 
-def _segments(scenario: Scenario, rig: Rig) -> Mapping[str, Segment]:
+def new_segments(scenario: Scenario, rig: Rig) -> Mapping[str, Segment]:
+    """Return new ends of all links of a scenario, by machine."""
     found: dict[str, Segment] = {}
     linked = [(plan.name, plan.link) for plan in scenario.machines if plan.link]
     for name in dict.fromkeys(link.name for _, link in linked):

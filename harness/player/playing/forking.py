@@ -1,0 +1,239 @@
+"""The checkpoints of one play, by the names of their steps, and the forks of its machines."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from types import MappingProxyType
+
+from harness.machine.domain.domain import Domain
+from harness.machine.domain.segment import Segment
+from harness.machine.forking.key import Origin, origin_of
+from harness.machine.forking.saved import DamagedError, SavedMachine, save, suspended
+from harness.model.clock import Deadline, unix_time
+from harness.model.errors import HarnessError
+from harness.model.ignition import render
+from harness.node.ssh import Session
+from harness.player.applied import (
+    APPLIED,
+    AppliedNode,
+    CannotForkError,
+    OwnNode,
+    no_checkpoint,
+)
+from harness.player.plan import FromDisk, MachinePlan
+from harness.player.playing.stage import Stage, new_segments
+from harness.player.running import Running
+from harness.watching.evidence import Evidence
+from harness.watching.fork_watch import ForkWatch
+
+_SAVE_S = 60.0
+_START_S = 60.0
+_LOGIN_S = 60.0
+_ASK_S = 30.0
+_SEED_BYTES = 64
+_NOT_YET: Mapping[str, AppliedNode] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Saved:
+    """A machine at a checkpoint."""
+
+    machine: SavedMachine
+    key: str
+    boots: int
+    is_logged_in: bool
+
+
+class Checkpoints:
+    """Saves the machines of a play, and runs forks of them as long as the play lasts."""
+
+    def __init__(self, site: Stage) -> None:
+        self._site = site
+        self._rig = site.rig
+        self._saved: dict[str, dict[str, _Saved]] = {}
+        self._lost: dict[str, str] = {}
+        self._applied = _NOT_YET
+        self._folder = self._rig.run.scratch / f"checkpoints-{secrets.token_hex(3)}"
+
+    def save(self, step: str, applied: Mapping[str, AppliedNode] = _NOT_YET) -> None:
+        """Save all machines that are on, while none of them runs.
+
+        `applied` are the nodes of the scenario's end. A problem is reported: without the
+        checkpoint, tests get machines that were booted cold.
+        """
+        site, running = self._site, self._site.machines
+        self._applied = applied
+        with self._rig.awaiting(partial("{}: saving the checkpoint {}".format, site.name, step)):
+            began_s = self._rig.clock.monotonic()
+            try:
+                with suspended(each.machine for each in running.values()):
+                    self._saved[step] = {
+                        name: self._save(step, each) for name, each in running.items()
+                    }
+            except HarnessError as exc:
+                self._lose(step, f"{exc.subject}: {exc.problem}")
+                return
+        took_s = self._rig.clock.monotonic() - began_s
+        self._rig.report(f"{site.name}: checkpoint {step} saved in {took_s:.1f} s")
+
+    @contextmanager
+    def fork(self, step: str) -> Iterator[Mapping[str, OwnNode]]:
+        """Context manager that runs a fork of each machine of a checkpoint; on leaving, all end.
+
+        Raises:
+            InputError: there is no such checkpoint.
+            CannotForkError: it could not be made, or cannot be used and is dropped.
+            RigError: a fork cannot be run, or does not answer.
+        """
+        saved = self._of(step)
+        with ExitStack() as stack:
+            try:
+                for one in saved.values():
+                    one.machine.require_usable(one.key)
+                links = _links(saved, new_segments(self._site.scenario, self._rig))
+                nodes = {
+                    name: stack.enter_context(self._forked(step, name, one, links.get(name)))
+                    for name, one in saved.items()
+                }
+            except DamagedError as exc:
+                self._lose(step, exc.problem)
+                raise self._cannot(step) from exc
+            yield nodes
+
+    def close(self) -> None:
+        """Remove the files of all checkpoints."""
+        for saved in self._saved.values():
+            _remove(saved)
+        self._saved.clear()
+
+    def _save(self, step: str, running: Running) -> _Saved:
+        origin = self._origin(step, running.machine.domain)
+        folder = self._folder / step.replace(":", "-") / running.name
+        limit = Deadline.after(_SAVE_S * self._rig.timeout_factor)
+        return _Saved(
+            machine=save(running.machine, folder, origin, limit), key=origin.key,
+            boots=running.watch.boots, is_logged_in=running.logged_in is not None,
+        )  # fmt: skip
+
+    def _origin(self, step: str, domain: Domain) -> Origin:
+        site = self._site
+        plans = site.scenario.machines
+        return origin_of(
+            domain,
+            ignition={plan.name: render(site.config_of(plan.name)) for plan in plans},
+            images={
+                **{plan.medium.image: _identity(site, plan) for plan in plans},
+                "node-image": site.inputs.node_image.digest,
+            },
+            step=f"{site.name} {step}",
+            deadline=Deadline.after(_ASK_S),
+        )
+
+    def _of(self, step: str) -> Mapping[str, _Saved]:
+        if step in self._lost:
+            raise self._cannot(step)
+        try:
+            return self._saved[step]
+        except KeyError as exc:
+            raise no_checkpoint(self._site.name, step, self._saved) from exc
+
+    def _lose(self, step: str, problem: str) -> None:
+        """Report why a checkpoint cannot be used, and remove what there is of it."""
+        self._lost[step] = problem
+        _remove(self._saved.pop(step, {}))
+        text = f"no checkpoint {step}, so that its tests boot machines cold: {problem}"
+        self._rig.report(f"{self._site.name}: {text}")
+
+    def _cannot(self, step: str) -> CannotForkError:
+        remedy = "Start a machine without a checkpoint."
+        return CannotForkError(f"checkpoint {step}", self._lost[step], remedy)
+
+    @contextmanager
+    def _forked(
+        self, step: str, name: str, saved: _Saved, segment: Segment | None
+    ) -> Iterator[OwnNode]:
+        rig, site = self._rig, self._site
+        record_name = f"{site.scenario.record_name(name)}-fork"
+        evidence = Evidence.begin(rig.evidence, record_name, rig.redactor)
+        # Not by the rig's clock: what starts QEMU is on the host.
+        limit = Deadline.after(_START_S * rig.timeout_factor)
+        forked = rig.fork(rig.connection, rig.run, saved.machine, record_name, limit, segment)
+        with forked as machine:
+            evidence.keep_domain(machine)
+            checkpoint = f"{site.name} {step}"
+            watch = ForkWatch(
+                machine=machine, evidence=evidence, scenario=site.name, checkpoint=checkpoint,
+                boots=saved.boots, clock=rig.clock,
+            )  # fmt: skip
+            try:
+                with self._session(watch) if saved.is_logged_in else nullcontext() as session:
+                    yield OwnNode(
+                        name=name, machine=machine, watch=watch, checkpoint=checkpoint,
+                        logged_in=session, applied=self._applied_fork(step, name, watch, session),
+                    )  # fmt: skip
+            finally:
+                watch.finish()
+
+    def _applied_fork(
+        self, step: str, name: str, watch: ForkWatch, session: Session | None
+    ) -> AppliedNode | None:
+        if step != APPLIED or session is None or name not in self._applied:
+            return None
+        node = self._applied[name]
+        return replace(node, machine=watch.machine, session=session, watch=watch)
+
+    @contextmanager
+    def _session(self, watch: ForkWatch) -> Iterator[Session]:
+        """Context manager that logs in to a fork, whose clock and random numbers are then its own.
+
+        Raises:
+            RigError: it does not answer.
+        """
+        rig = self._rig
+        with ExitStack() as closing:
+            with watch.phase("fork", f"login to the fork of {watch.record.checkpoint}"):
+                limit = rig.deadline(_LOGIN_S)
+                endpoint = self._site.endpoint_of(watch.machine)
+                session = closing.enter_context(rig.connect(endpoint, limit, watch.check_alive))
+                session.run(_renewal(), rig.deadline(_ASK_S), check=True)
+            rig.report(f"{watch.record.name}: logged in {watch.elapsed_s:.1f} s after its start")
+            yield session
+
+
+def _renewal() -> str:
+    """Return the command that sets the clock of a fork, and gives its kernel new random bytes.
+
+    A kernel with the driver vmgenid has made its random numbers anew before this; others mix these
+    bytes in at their next reseeding.
+    """
+    seed = base64.b64encode(secrets.token_bytes(_SEED_BYTES)).decode()
+    now = unix_time()
+    return f"date --utc --set=@{now:.3f} >/dev/null && echo {seed} | base64 -d >/dev/urandom"
+
+
+def _links(saved: Mapping[str, _Saved], segments: Mapping[str, Segment]) -> Mapping[str, Segment]:
+    """Return the new links of forks; their cards keep the addresses that their guests know."""
+    return {
+        name: replace(segment, mac=old.mac)
+        for name, segment in segments.items()
+        if name in saved and (old := saved[name].machine.domain.segment) is not None
+    }
+
+
+def _identity(site: Stage, plan: MachinePlan) -> str:
+    """Return what identifies the image that a machine boots."""
+    images = site.inputs.images
+    if isinstance(plan.medium, FromDisk):
+        return images.disk(plan.medium.image).sha256
+    found = images.iso(plan.medium.image).stat()
+    return f"{found.st_size} {found.st_mtime_ns}"
+
+
+def _remove(saved: Mapping[str, _Saved]) -> None:
+    for one in saved.values():
+        one.machine.drop()
