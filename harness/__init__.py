@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from harness.model.way import Way
     from harness.node.readiness import Level
     from harness.node.ssh import ConnectionLostError, GuestCommandError, Result, Session
-    from harness.player.applied import AppliedNode, AppliedNodes
+    from harness.player.applied import AppliedNode, AppliedNodes, OwnNode
     from harness.player.given import Given
     from harness.player.inputs import Inputs, Rig
     from harness.player.needs import Need
@@ -132,7 +132,7 @@ _PLACES = {
     "model.way": ("Way",),
     "node.readiness": ("Level",),
     "node.ssh": ("ConnectionLostError", "GuestCommandError", "Result", "Session"),
-    "player.applied": ("AppliedNode", "AppliedNodes"),
+    "player.applied": ("AppliedNode", "AppliedNodes", "OwnNode"),
     "player.given": ("Given",),
     "player.inputs": ("Inputs", "Rig"),
     "player.needs": ("Need",),
@@ -205,6 +205,7 @@ __all__ = [
     "NodeState",
     "NotYet",
     "OsReleaseRow",
+    "OwnNode",
     "PackageRow",
     "PrivateLink",
     "ProductError",

@@ -11,12 +11,16 @@ from typing import Any
 
 import pytest
 
-from harness.model.errors import HarnessError
+from harness.model.errors import HarnessError, InputError
 from harness.plugin import command_line, contract, fixtures, hooks
 from harness.plugin.collection import (
+    DESTRUCTIVE,
     LEVEL,
     NODE,
     NODES,
+    forks_at,
+    give_own,
+    has_own,
     is_possible,
     parametrise_levels,
     parametrise_nodes,
@@ -68,6 +72,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{MARKER}: {text}")
     text = "judges images without a machine; tests that use their fixtures get it by themselves"
     config.addinivalue_line("markers", f"{contract.MARKER}: {text}")
+    text = "changes its node, and gets one of its own: a fork, or a machine that was booted for it"
+    config.addinivalue_line("markers", f"{DESTRUCTIVE}(at=STEP): {text}")
     check_diagnosis(config)
     check_history(config)
     check_until(config)
@@ -129,9 +135,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if problem_of(config) is None:
         catalogue = catalogue_of(config)
         items[:] = [item for item in items if is_possible(item, catalogue)]
+        _give_own(config, items)
     needed = any(item.get_closest_marker(MARKER) for item in items)
     if needed and not config.getoption("collectonly"):
-        check_once(config)
+        check_once(config, forks_at(items))
     if any(map(contract.is_contract, items)) and not config.getoption("collectonly"):
         contract.check(config)
     if (problem := problem_of(config)) is not None:
@@ -139,6 +146,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if not hasattr(config, "workeroutput"):
             raise pytest.UsageError(str(problem)) from problem
         config.workeroutput[_PROBLEM_KEY] = str(problem)  # xdist's controller reports it
+
+
+def _give_own(config: pytest.Config, items: list[pytest.Item]) -> None:
+    try:
+        for item in items:
+            give_own(item)
+    except InputError as exc:
+        note_problem(config, exc)
+    if settings_of(config).fresh:
+        # One machine at a time: the shared one ends before those of single tests are booted.
+        items.sort(key=has_own)
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
@@ -191,6 +209,10 @@ def pytest_runtest_makereport(
     """
     report = yield
     raised = call.excinfo
+    if (place := workplace_if_any(item.config)) is not None and scenario_of(item) is not None:
+        from harness.plugin.reports import set_node
+
+        set_node(item, report, place.node_of(item.nodeid))
     is_ours = not _JUDGED_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
     if is_ours:
         from harness.plugin.reports import take_secrets_out

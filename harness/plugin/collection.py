@@ -9,10 +9,13 @@ groups tests by node only while each argument is parametrised by itself.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.model.errors import InputError
+from harness.player.applied import APPLIED
 from harness.player.scenario import Scenario
 from harness.scenarios.catalogue import Catalogue
 
@@ -25,7 +28,20 @@ NODES = "applied_nodes"
 OF = "/"
 """Between a scenario and one of its judged machines, where it has several, in a test's id."""
 LEVEL = "readiness_level"
+OWN_NODE = "forked_node"
+DESTRUCTIVE = "destructive"
 _SUFFIX = "_row"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """The parameter of a test that gets its own fork of `node` in place of the shared one."""
+
+    node: str
+    test: str
+
+    def __str__(self) -> str:
+        return self.node
 
 
 def row_kinds(fixture_names: Iterable[str], kinds: Iterable[str]) -> tuple[str, ...]:
@@ -98,6 +114,45 @@ def scenario_of(item: pytest.Item) -> str | None:
     given = _parameters(item)
     name = given.get(NODE, given.get(NODES))
     return str(name).partition(OF)[0] if name is not None else None
+
+
+def forks_at(items: Iterable[pytest.Item]) -> frozenset[str]:
+    """Return the steps at which collected tests want nodes of their own."""
+    return frozenset(step for item in items if (step := own_step(item)) is not None)
+
+
+def own_step(item: pytest.Item) -> str | None:
+    """Return the step at which a test wants a node of its own, None if it wants none."""
+    mark = item.get_closest_marker(DESTRUCTIVE)
+    names = getattr(item, "fixturenames", ())
+    if OWN_NODE not in names and (mark is None or NODE not in names):
+        return None
+    return str(mark.kwargs.get("at", APPLIED)) if mark else APPLIED
+
+
+def give_own(item: pytest.Item) -> None:
+    """Give a destructive test that would use the shared node a fork of it instead.
+
+    Raises:
+        InputError: it asks for another step than the scenario's end, or for all nodes together.
+    """
+    names = getattr(item, "fixturenames", ())
+    if item.get_closest_marker(DESTRUCTIVE) is None or OWN_NODE in names:
+        return
+    if NODES in names:
+        problem = f"destructive tests cannot use {NODES}, which other tests share"
+        raise InputError(item.nodeid, problem, f"Use {OWN_NODE}, or {NODE}.")
+    if (step := own_step(item)) not in (None, APPLIED):
+        problem = f"{NODE} is the node at the scenario's end, and not at {step}"
+        raise InputError(item.nodeid, problem, f"Use {OWN_NODE}.")
+    given = _parameters(item)
+    if isinstance(node := given.get(NODE), str):
+        item.callspec.params[NODE] = Own(node=node, test=item.nodeid)  # type: ignore[attr-defined]
+
+
+def has_own(item: pytest.Item) -> bool:
+    """Return whether a test gets its own node in place of the shared one."""
+    return isinstance(_parameters(item).get(NODE), Own)
 
 
 def _parameters(item: pytest.Item) -> Mapping[str, Any]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
 from harness.model.errors import InputError
-from harness.plugin.collection import NODES, OF
+from harness.player.applied import APPLIED, only
+from harness.plugin.collection import NODE, NODES, OF, Own, own_step
 from harness.plugin.contract import contract_of
 from harness.plugin.state import catalogue_of, settings_of, workplace_of
 from harness.workplace.options import Settings
@@ -22,8 +24,9 @@ if TYPE_CHECKING:
     from harness.model.node_state import NodeState
     from harness.node.readiness import Level
     from harness.node.ssh import Session
-    from harness.player.applied import AppliedNode, AppliedNodes
+    from harness.player.applied import AppliedNode, AppliedNodes, OwnNode
     from harness.player.inputs import Inputs, Rig
+    from harness.player.scenario import Scenario
     from harness.verdict.contract.image_set import ImageSet
     from harness.verdict.contract_rows import ContractRow
     from harness.verdict.rows import Row
@@ -70,14 +73,57 @@ def applied_nodes(request: pytest.FixtureRequest) -> Iterator[AppliedNodes]:
 @pytest.fixture(scope="session")
 def applied_node(request: pytest.FixtureRequest) -> Iterator[AppliedNode]:
     """A node with its node layer, still running; once for each judged one of each scenario."""
-    name, _, machine = request.param.partition(OF)
-    scenario = catalogue_of(request.config).named(name)
-    if machine and machine not in scenario.judged:
-        known = ", ".join(scenario.judged)
+    config, asked = request.config, request.param
+    scenario, machine = _named(config, str(asked))
+    place = workplace_of(config)
+    if isinstance(asked, Own):
+        with place.own_nodes(scenario, APPLIED, asked.node) as own:
+            place.note_node(asked.test, is_forked=own[machine].is_forked)
+            yield own[machine].require_applied()
+        return
+    with place.nodes(scenario, asked) as nodes:
+        yield nodes[machine]
+
+
+def _named(config: pytest.Config, node: str) -> tuple[Scenario, str]:
+    """Return the scenario and the machine of a node's parameter.
+
+    Raises:
+        InputError: there is no such node.
+    """
+    name, _, machine = node.partition(OF)
+    scenario = catalogue_of(config).named(name)
+    judged = {name: name for name in scenario.judged}
+    if not machine:
+        return scenario, only(judged)
+    if machine not in judged:
+        known = ", ".join(judged)
         problem = f"not a node of scenario {name}"
-        raise InputError(f"node {request.param}", problem, f"Use one of: {known}.")
-    with workplace_of(request.config).nodes(scenario, request.param) as nodes:
-        yield nodes[machine] if machine else nodes.only
+        raise InputError(f"node {node}", problem, f"Use one of: {known}.")
+    return scenario, machine
+
+
+@pytest.fixture
+def forked_node(
+    request: pytest.FixtureRequest, applied_node: AppliedNode
+) -> Iterator[Callable[..., OwnNode]]:
+    """Give a node of the test's own: a fork of the scenario's machine, gone with the test.
+
+    `forked_node()` is as `applied_node` was at the scenario's end; `forked_node(at="login")` as it
+    was after that step, which the test's mark `destructive(at="login")` has to announce.
+    """
+    config, node = request.config, str(request.node.callspec.params[NODE])
+    scenario, machine = _named(config, node)
+    place = workplace_of(config)
+    usual = own_step(request.node) or APPLIED
+    with ExitStack() as forks:
+
+        def fork(at: str = usual) -> OwnNode:
+            own = forks.enter_context(place.own_nodes(scenario, at, node))[machine]
+            place.note_node(request.node.nodeid, is_forked=own.is_forked)
+            return own
+
+        yield fork
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from harness.recording.artifacts import Artifacts
 
 _FIXTURES = Path(__file__).with_name("fixtures.py")
-OWN_PROPERTIES = frozenset({"scenario", "class", "rule", "phase"})
+NODE_PROPERTY = "node"
+OWN_PROPERTIES = frozenset({"scenario", NODE_PROPERTY, "class", "rule", "phase"})
 """Names under which the plugin adds properties to tests, beside those of what is under test."""
 
 
@@ -119,6 +120,13 @@ def set_properties(item: pytest.Item, found: Mapping[str, str]) -> None:
     own = OWN_PROPERTIES | found.keys()
     kept = [entry for entry in item.user_properties if entry[0] not in own]
     item.user_properties[:] = [*kept, *found.items()]
+
+
+def set_node(item: pytest.Item, report: pytest.TestReport, kind: str) -> None:
+    """Add to a report, and to the test's later ones, what its node is."""
+    for properties in (item.user_properties, report.user_properties):
+        properties[:] = [entry for entry in properties if entry[0] != NODE_PROPERTY]
+        properties.append((NODE_PROPERTY, kind))
 
 
 def _ours(error: BaseException) -> HarnessError | None:

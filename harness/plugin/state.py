@@ -233,8 +233,10 @@ def problem_of(config: pytest.Config) -> HarnessError | None:
     return config.stash.get(_PROBLEM, None)
 
 
-def check_once(config: pytest.Config) -> None:
+def check_once(config: pytest.Config, forks_at: frozenset[str]) -> None:
     """Check all inputs, and note a problem of what the user gave.
+
+    `forks_at` are the steps at which tests want nodes of their own.
 
     Any other error is kept for `workplace_of`: every test that needs the workplace ends with it.
     """
@@ -243,7 +245,7 @@ def check_once(config: pytest.Config) -> None:
     try:
         catalogue = catalogue_of(config)
         chosen = catalogue.chosen(settings_of(config).scenarios)
-        workplace_of(config).check(map(catalogue.named, chosen))
+        workplace_of(config).check(map(catalogue.named, chosen), forks_at)
     except InputError as exc:
         note_problem(config, exc)
     except HarnessError as exc:

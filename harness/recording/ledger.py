@@ -46,7 +46,8 @@ class Ledger:
         self._tests[test.id] = replace(
             changed,
             duration_s=round(test.duration_s + report.duration, 3),
-            scenario=_scenario(report) or test.scenario,
+            scenario=_property(report, "scenario") or test.scenario,
+            node=_property(report, "node") or test.node,
         )
         if report.when == "teardown":
             self._running.pop(test.id, None)
@@ -122,6 +123,6 @@ def _outcome(report: pytest.TestReport, note: Note | None) -> Outcome | None:
     return Outcome.FAILED if is_failure else Outcome.ERROR
 
 
-def _scenario(report: pytest.TestReport) -> str | None:
-    found = (str(value) for name, value in report.user_properties if name == "scenario")
+def _property(report: pytest.TestReport, wanted: str) -> str | None:
+    found = (str(value) for name, value in report.user_properties if name == wanted)
     return next(found, None)

@@ -97,6 +97,8 @@ def _phase_name(phase: PhaseRecord) -> str:
 def _case(test: TestRecord) -> TestCase:
     classname, name = _address(test.id)
     case = TestCase(_clean(name), _clean(classname), round(test.duration_s, 3))
+    if test.node:
+        case.add_property("node", _clean(test.node))
     if test.outcome.is_red:
         case.add_property("class", blame_of(test).value)
     if test.outcome is Outcome.FLAKY:

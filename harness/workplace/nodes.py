@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.machine.driver import is_guests_doing
 from harness.model.errors import HarnessError, InputError, ProductError, RigError
 from harness.model.node_state import NodeState
-from harness.player.applied import AppliedNodes, only
+from harness.player.applied import AppliedNodes, CannotForkError, OwnNode, only
 from harness.player.scenario import Scenario
 
 
@@ -34,8 +34,17 @@ class _Failed:
 class Nodes:
     """Brings scenarios up by `play` at the first use of their nodes."""
 
-    def __init__(self, play: Callable[[Scenario], AbstractContextManager[AppliedNodes]]) -> None:
+    def __init__(
+        self,
+        play: Callable[[Scenario], AbstractContextManager[AppliedNodes]],
+        play_to: Callable[[Scenario, str], AbstractContextManager[Mapping[str, OwnNode]]],
+    ) -> None:
         self._play = play
+        self._play_to = play_to
+        self.forks_at: frozenset[str] = frozenset()
+        """The steps at which tests want forks; while there are some, unused nodes stay up."""
+        self.are_fresh = False
+        """Whether tests that want forks get machines that were booted cold."""
         self._up: dict[str, _Up] = {}
         self._ended: dict[str, dict[str, NodeState]] = {}
         self._failed: dict[str, _Failed] = {}
@@ -53,9 +62,31 @@ class Nodes:
             yield up.nodes
         finally:
             up.users -= 1
-            # Each of several nodes has its own tests: they stay until another scenario starts.
-            if len(up.nodes) == 1:
+            # Each of several nodes has its own tests, and later tests may want forks: they stay
+            # until another scenario starts.
+            if len(up.nodes) == 1 and not self.forks_at:
                 self.take_down_unused()
+
+    @contextmanager
+    def own(self, scenario: Scenario, step: str, asker: str) -> Iterator[Mapping[str, OwnNode]]:
+        """Context manager that yields all machines of `scenario` at `step`, for one test alone.
+
+        They are forks if their checkpoint can be used; else they are booted.
+
+        Raises:
+            InputError: no checkpoint was to be made at this step.
+        """
+        with ExitStack() as stack:
+            yield self._own(scenario, step, asker, stack)
+
+    def _own(
+        self, scenario: Scenario, step: str, asker: str, stack: ExitStack
+    ) -> Mapping[str, OwnNode]:
+        if not self.are_fresh:
+            nodes = stack.enter_context(self.of(scenario, asker))
+            with suppress(CannotForkError):  # the play has reported why
+                return stack.enter_context(nodes.forks.fork(step))
+        return stack.enter_context(self._play_to(scenario, step))
 
     def end_state(self, scenario: Scenario) -> NodeState:
         """Return the state in which a node ended that came up in this process, or comes up now.

@@ -114,6 +114,11 @@ OPTIONS = (
         "Ctrl-C. `node-image scenarios` lists the steps.",
     ),
     Option(
+        name="fresh",
+        help="Boot a machine for each test that asks for a node of its own. Default: such a test "
+        "gets a fork, which starts from a checkpoint in seconds.",
+    ),
+    Option(
         name="libvirt-uri", metavar="URI",
         help=f"libvirt driver, such as qemu:///session. Default: {DEFAULT_URI}, without a daemon.",
     ),
@@ -177,6 +182,7 @@ class Settings:
     bootimage: str | None
     images: Mapping[str, str] = field(default_factory=dict)
     until: str | None = None
+    fresh: bool = False
     hardware: Hardware = PLAIN
     bootimage_sha256: str | None
     node_image: str | None
@@ -233,6 +239,7 @@ def read(
         bootimage=places.text("bootimage"),
         images=_images(places),
         until=places.text("until"),
+        fresh=places.switch("fresh"),
         bootimage_sha256=places.text("bootimage-sha256"),
         node_image=places.text("node-image"),
         release_image=places.text("release-image"),

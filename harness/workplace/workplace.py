@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -27,10 +27,10 @@ from harness.machine.ownership.run import Run, begin_run
 from harness.model.clock import Deadline
 from harness.model.errors import HarnessError, InputError, ProductError
 from harness.model.node_state import NodeState
-from harness.player.applied import AppliedNode, AppliedNodes
+from harness.player.applied import AppliedNode, AppliedNodes, OwnNode
 from harness.player.inputs import Inputs, Rig
 from harness.player.plan import MachinePlan
-from harness.player.player import play
+from harness.player.player import play, play_to
 from harness.player.playing.progress import require_step
 from harness.player.scenario import Scenario
 from harness.recording.artifacts import Artifacts
@@ -45,6 +45,7 @@ from harness.workplace.preparation import Preparation
 from harness.workplace.subject import provenance
 
 LOG = logging.getLogger(__name__)
+COLD, FORKED = "cold", "forked"
 REGISTRY_S = 60.0
 PUSH_S = 1800.0
 
@@ -67,12 +68,15 @@ class Workplace:
         self._allow = allow
         self._rulebook = rulebook or rules.shipped()
         self._stack = ExitStack()
-        self._nodes = Nodes(self._play)
+        self._has_fork: dict[str, bool] = {}
+        self._nodes = Nodes(self._play, self._play_to)
+        self._nodes.are_fresh = settings.fresh
 
-    def check(self, chosen: Iterable[Scenario]) -> None:
+    def check(self, chosen: Iterable[Scenario], forks_at: Iterable[str] = ()) -> None:
         """Check all inputs. SIGTERM ends a download or build that this starts, with its clean-up.
 
-        `chosen` are the scenarios that tests will use.
+        `chosen` are the scenarios that tests will use, `forks_at` the steps at which they want
+        nodes of their own.
 
         Raises:
             InputError: an input of the user cannot be used, or the host lacks a program.
@@ -80,6 +84,8 @@ class Workplace:
         """
         require_bootimage(self._settings)
         plans: list[MachinePlan] = []
+        if not self._settings.fresh:
+            self._nodes.forks_at = frozenset(forks_at)
         for scenario in chosen:
             steps = scenario.checked_steps(self.preparation.given)
             self.preparation.require_needs(scenario)
@@ -108,6 +114,7 @@ class Workplace:
             memory_mib=self._settings.memory_mib,
             hardware=self._settings.hardware,
             until=self._settings.until,
+            checkpoints=self._nodes.forks_at,
             usual_s=self._usual_s,
             evidence=artifacts.folder,
             report=self._report,
@@ -157,6 +164,26 @@ class Workplace:
             InputError: the scenario lacks an image or a service.
         """
         return self._nodes.of(scenario, asker)
+
+    def own_nodes(
+        self, scenario: Scenario, step: str, asker: str
+    ) -> AbstractContextManager[Mapping[str, OwnNode]]:
+        """Context manager that yields machines of `scenario` at `step` for one test alone.
+
+        They are forks if possible, else booted.
+
+        Raises:
+            InputError: no checkpoint was to be made at this step.
+        """
+        return self._nodes.own(scenario, step, asker)
+
+    def note_node(self, test: str, *, is_forked: bool) -> None:
+        """Record what a test's own node is."""
+        self._has_fork[test] = is_forked
+
+    def node_of(self, test: str) -> str:
+        """Return whether the node of a test is `forked`, or was booted `cold`."""
+        return FORKED if self._has_fork.get(test) else COLD
 
     def end_state(self, scenario: Scenario) -> NodeState:
         """Return the end state of a scenario's node; boot it if this process has not done so.
@@ -228,6 +255,12 @@ class Workplace:
     def _play(self, scenario: Scenario) -> AbstractContextManager[AppliedNodes]:
         self.preparation.require_needs(scenario)
         return play(scenario, self.rig, self.inputs)
+
+    def _play_to(
+        self, scenario: Scenario, step: str
+    ) -> AbstractContextManager[Mapping[str, OwnNode]]:
+        self.preparation.require_needs(scenario)
+        return play_to(scenario, self.rig, self.inputs, step)
 
     def _registry(self, run: Run) -> Registry:
         return self._stack.enter_context(serve(run.folder, Deadline.after(REGISTRY_S)))

@@ -32,7 +32,7 @@ LABELS = {
 CONFTEST = """
 import dataclasses, sys
 from harness import LogIn, MachinePlan, Scenario, SwitchOn
-from unbooted import note, play
+from unbooted import note, play, play_to
 
 NODE = MachinePlan(name="node", memory_mib=512, config=lambda site: {})
 
@@ -41,7 +41,8 @@ def scenario(name, *machines):
 
     def steps(given):
         # Nothing boots here, all else is real. Not at import: others pay nothing for this.
-        sys.modules["harness.workplace.workplace"].play = play
+        workplace = sys.modules["harness.workplace.workplace"]
+        workplace.play, workplace.play_to = play, play_to
         return tuple(step(machine=plan.name) for plan in planned for step in (SwitchOn, LogIn))
 
     return Scenario(
@@ -55,7 +56,7 @@ def pytest_node_image_scenarios(config):
 
 UNBOOTED = """
 import contextlib, dataclasses, os, pathlib
-from harness import AppliedNode, AppliedNodes, ProductError, RigError, SuiteError
+from harness import AppliedNode, AppliedNodes, OwnNode, ProductError, RigError, SuiteError
 
 LOG = pathlib.Path(__file__).with_name("log")
 
@@ -100,6 +101,29 @@ def state(name):
     from harness.model.node_state import parse
     return parse(fixture(f"transcripts/observe-{name}.txt").read_text())
 
+def own(node, checkpoint):
+    machine, session = Machine(), object()
+    applied = dataclasses.replace(node, machine=machine, session=session)
+    return OwnNode(
+        name="node", machine=machine, watch=node.watch, logged_in=session, applied=applied,
+        checkpoint=checkpoint,
+    )
+
+class Forks:
+    def __init__(self, scenario, nodes):
+        self.scenario, self.nodes = scenario, nodes
+
+    @contextlib.contextmanager
+    def fork(self, step):
+        note(f"fork {self.scenario} {step}")
+        yield {name: own(node, step) for name, node in self.nodes.items()}
+        note(f"end fork {self.scenario} {step}")
+
+@contextlib.contextmanager
+def play_to(scenario, rig, inputs, step):
+    with play(scenario, rig, inputs) as nodes:
+        yield {name: own(node, "") for name, node in nodes.items()}
+
 @contextlib.contextmanager
 def play(scenario, rig, inputs):
     name = scenario.name
@@ -112,13 +136,16 @@ def play(scenario, rig, inputs):
         if kind in FAULT and not (again and fault.endswith("-once")):
             raise FAULT[kind]
         try:
-            yield AppliedNodes({
+            nodes = {
                 machine: AppliedNode(
                     machine=Machine(), session=object(), before=state("before"),
                     after=state("after"),
                 )
                 for machine in scenario.judged
-            })
+            }
+            if rig.checkpoints:
+                note(f"save {' '.join(sorted(rig.checkpoints))}")
+            yield AppliedNodes(nodes, Forks(name, nodes))
         finally:
             note(f"down {name}")
 """

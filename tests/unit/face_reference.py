@@ -16,8 +16,8 @@ import harness
 
 TOPICS: Mapping[str, str] = {
     "What tests are given": """
-        AppliedNode AppliedNodes NodeState UnitState Nevra Mount Deployment Session Result Level Row
-        PackageRow OsReleaseRow UnitRow FileRow InvariantRow BootImage NodeImage Settings
+        AppliedNode AppliedNodes OwnNode NodeState UnitState Nevra Mount Deployment Session Result
+        Level Row PackageRow OsReleaseRow UnitRow FileRow InvariantRow BootImage NodeImage Settings
     """,
     "Time": "Deadline NotYet wait_for",
     "Errors": """
@@ -43,6 +43,7 @@ TOPICS: Mapping[str, str] = {
 
 SHOWN: Mapping[str, str] = {
     "AppliedNode": "machine session before after way reboots watch",
+    "OwnNode": "name machine watch checkpoint is_forked session require_applied",
     "Deadline": "limit_s after within remaining_s is_over",
     "BootImage": "path format virtual_size_bytes sha256 origin",
     "Inputs": "images node_image pull_spec pause_image bootstrap_ignition live_ignition given",

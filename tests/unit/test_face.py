@@ -19,9 +19,9 @@ NAMES = """
     ConnectionLostError Deadline DeadlineError Deployment Directory Document Dropin File FileRow
     FromDisk FromIso FromNetwork Given GuestCommandError HarnessError InMedium InputError Inputs
     InvariantRow Level Limits Link LogIn Machine MachinePlan Mount Need Nevra NodeImage NodeState
-    NotYet OsReleaseRow PackageRow PrivateLink ProductError Reach Reboot Rehearsal Request Result
-    Rig RigError Route Row Running Scenario Secret Service Session Settings Site Step SuiteError
-    SwitchOn Unit UnitRow UnitState User Watch Way WebServer
+    NotYet OsReleaseRow OwnNode PackageRow PrivateLink ProductError Reach Reboot Rehearsal Request
+    Result Rig RigError Route Row Running Scenario Secret Service Session Settings Site Step
+    SuiteError SwitchOn Unit UnitRow UnitState User Watch Way WebServer
     live_apply live_apply_steps pivot pivot_steps play pointer refusal rehearse serve step_names
     wait_for web_server
 """

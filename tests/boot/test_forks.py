@@ -1,0 +1,80 @@
+"""Forks of a scenario's node: each answers, and what one of them breaks stays its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from harness.model.clock import Deadline
+from harness.player.applied import AppliedNode, OwnNode
+from harness.player.inputs import Rig
+
+_ASK_S = 60.0
+_MARK = "/var/lib/node-image-fork"
+
+
+def test_two_forks_differ_in_what_they_write_and_the_shared_node_stays_as_it_is(
+    applied_node: AppliedNode,
+    forked_node: Callable[..., OwnNode],
+    guest_deadline: Callable[[float], Deadline],
+) -> None:
+    nodes = (forked_node(), forked_node())
+    for number, node in enumerate(nodes):
+        node.session.run(f"echo {number} > {_MARK}; sync", guest_deadline(_ASK_S), check=True)
+
+    found = [node.session.read_text(_MARK, guest_deadline(_ASK_S)).strip() for node in nodes]
+    shared = applied_node.session.run(f"test -e {_MARK}", guest_deadline(_ASK_S))
+
+    assert found == ["0", "1"]
+    assert shared.status != 0
+    assert len({node.machine.ssh_port for node in (*nodes, applied_node)}) == 3
+
+
+def test_a_fork_has_the_hosts_time_and_random_numbers_of_its_own(
+    forked_node: Callable[..., OwnNode], guest_deadline: Callable[[float], Deadline]
+) -> None:
+    ask = "date +%s; head -c 16 /dev/urandom | od -An -tx1"
+    nodes = (forked_node(), forked_node())
+    answers = [node.session.run(ask, guest_deadline(_ASK_S), check=True).stdout for node in nodes]
+    times, numbers = zip(*(answer.strip().split("\n") for answer in answers), strict=True)
+
+    assert abs(int(times[0]) - int(times[1])) < _ASK_S
+    assert numbers[0] != numbers[1]
+
+
+@pytest.mark.destructive
+def test_a_destructive_test_breaks_its_own_node(
+    applied_node: AppliedNode, guest_deadline: Callable[[float], Deadline]
+) -> None:
+    session = applied_node.session
+    session.run("rm -rf /etc/kubernetes; systemctl stop kubelet", guest_deadline(_ASK_S))
+
+    assert session.run("test -e /etc/kubernetes", guest_deadline(_ASK_S)).status != 0
+
+
+def test_the_shared_node_has_not_noticed(
+    applied_node: AppliedNode, guest_deadline: Callable[[float], Deadline]
+) -> None:
+    kept = applied_node.session.run("test -e /etc/kubernetes", guest_deadline(_ASK_S))
+
+    assert kept.status == 0
+
+
+@pytest.mark.destructive(at="login")
+def test_a_fork_of_an_earlier_step_is_as_the_machine_was_then(
+    applied_node: AppliedNode,
+    forked_node: Callable[..., OwnNode],
+    guest_deadline: Callable[[float], Deadline],
+) -> None:
+    early = forked_node().session.run("command -v oc", guest_deadline(_ASK_S))
+    late = applied_node.session.run("command -v oc", guest_deadline(_ASK_S))
+
+    assert early.status != 0
+    assert late.status == 0
+
+
+def test_forks_end_with_their_test(node_image_rig: Rig) -> None:
+    reserved = [path.name for path in (node_image_rig.run.folder / "memory").iterdir()]
+
+    assert not [name for name in reserved if "fork" in name]
