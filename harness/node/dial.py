@@ -39,7 +39,8 @@ StillAlive = Callable[[], None]
 class Endpoint:
     """The address of a guest's sshd, and the keys of both sides.
 
-    `host_key` is the public line (type, base64, comment) that the guest must present.
+    `host_key` is the public line (type, base64, comment) that the guest must present. `is_up` says
+    that the sshd runs, as in a fork: then an attempt that takes long is better than many.
     """
 
     address: str
@@ -47,6 +48,7 @@ class Endpoint:
     user: str = "core"
     client_key: Secret
     host_key: str = field(repr=False)
+    is_up: bool = False
 
     def __str__(self) -> str:
         return f"{self.user}@{self.address}:{self.port}"
@@ -108,7 +110,7 @@ def dial(
         HostKeyError: another sshd answered.
         NotYet: the attempt failed; the message has the reason.
     """
-    banner_s = _patience_s(deadline)
+    banner_s = _patience_s(endpoint, deadline)
     try:
         sock = socket.create_connection((endpoint.address, endpoint.port), banner_s)
     except OSError as exc:
@@ -124,13 +126,16 @@ def dial(
     return transport
 
 
-def _patience_s(deadline: Deadline) -> float:
+def _patience_s(endpoint: Endpoint, deadline: Deadline) -> float:
     """Return how long to wait for a banner: a tenth of the time waited so far.
 
     QEMU's port forwarding accepts a connection before the guest has a network, so most attempts
     during a boot time out here. A short limit finds sshd soon after it starts; the growing limit
-    gives a slow guest enough time.
+    gives a slow guest enough time. An sshd that is up would refuse the next attempts after a few
+    that ended early (MaxStartups): it has half the time for each.
     """
+    if endpoint.is_up:
+        return _at_most_s(deadline.limit_s / 2, deadline)
     return _at_most_s((deadline.limit_s - deadline.remaining_s) / 10, deadline)
 
 
@@ -145,7 +150,8 @@ def _negotiate(
     wire = logging.getLogger(_WIRE)
     wire.addFilter(_demote)
     transport.set_log_channel(_WIRE)
-    transport.handshake_timeout = _at_most_s(_HANDSHAKE_S, deadline)
+    handshake_s = max(_HANDSHAKE_S, transport.banner_timeout)
+    transport.handshake_timeout = _at_most_s(handshake_s, deadline)
     options = transport.get_security_options()
     options.kex = sorted(options.kex, key=lambda name: name != _CHEAP_KEX)
     limit_s = _at_most_s(transport.banner_timeout + _HANDSHAKE_S, deadline)
@@ -163,7 +169,7 @@ def _log_in(
     transport: paramiko.Transport, endpoint: Endpoint, deadline: Deadline, still_alive: StillAlive
 ) -> None:
     key = paramiko.Ed25519Key(file_obj=io.StringIO(endpoint.client_key.reveal()))
-    limit_s = _at_most_s(_HANDSHAKE_S, deadline)
+    limit_s = _at_most_s(max(_HANDSHAKE_S, transport.banner_timeout), deadline)
     try:
         with _awaited(transport, limit_s, still_alive) as ended:
             transport.auth_publickey(endpoint.user, key, event=ended)

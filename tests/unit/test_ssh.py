@@ -350,6 +350,19 @@ def test_no_step_of_a_try_outlasts_the_deadline(sshd: Sshd, endpoint: Endpoint) 
     assert transport.handshake_timeout <= 5.0
 
 
+def test_an_sshd_that_is_up_has_half_of_the_time_for_one_attempt(
+    sshd: Sshd, endpoint: Endpoint
+) -> None:
+    soon, patient = (
+        dial(each, Deadline.after(100.0)) for each in (endpoint, replace(endpoint, is_up=True))
+    )
+    for transport in (soon, patient):
+        transport.close()
+
+    assert soon.banner_timeout < 5.0
+    assert (patient.banner_timeout, patient.handshake_timeout) == (50.0, 50.0)
+
+
 @pytest.mark.parametrize("send", [paramiko.Channel.sendall, paramiko.Channel.sendall_stderr])
 def test_output_beyond_the_limit_is_an_error(
     send: Callable[[paramiko.Channel, bytes], None],

@@ -198,7 +198,7 @@ class Checkpoints:
         with ExitStack() as closing:
             with watch.phase("fork", f"login to the fork of {watch.record.checkpoint}"):
                 limit = rig.deadline(_LOGIN_S)
-                endpoint = self._site.endpoint_of(watch.machine)
+                endpoint = replace(self._site.endpoint_of(watch.machine), is_up=True)
                 session = closing.enter_context(rig.connect(endpoint, limit, watch.check_alive))
                 session.run(_renewal(), rig.deadline(_ASK_S), check=True)
             rig.report(f"{watch.record.name}: logged in {watch.elapsed_s:.1f} s after its start")
