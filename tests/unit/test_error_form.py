@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import harness
+from harness.cli import main
 from harness.workplace.options import OPTIONS
 
 ROOT = Path(harness.__file__).parent
@@ -48,7 +49,13 @@ PRIVATE = re.compile(
     r"brings? forth|way out|wants|holds?|there is not|is there twice|leave (it|them|that|one)|"
     r"gave up|what it comes down to)\b"
 )
-ELSEWHERE = {"--src-tls-verify", "--history", "--quick"}
+ELSEWHERE = {"--src-tls-verify", "--history"}
+COMMANDS = {
+    option
+    for command in main.commands.values()
+    for parameter in command.params
+    for option in parameter.opts
+}
 HOLE = "\0"
 """Stands for a value in a text."""
 
@@ -184,7 +191,7 @@ def _wrong_remedy(text: str) -> Iterator[str]:
     if text.split(" ")[0].rstrip(".,;") not in VERBS or not text.endswith("."):
         yield "is not a sentence that begins with a verb"
     options = set(re.findall(r"(?<![\w=-])--[a-z][a-z0-9-]+", text))
-    for option in options - {f"--{each.name}" for each in OPTIONS} - ELSEWHERE:
+    for option in options - {f"--{each.name}" for each in OPTIONS} - ELSEWHERE - COMMANDS:
         yield f"names the unknown option {option}"
     for page in re.findall(r"docs/[\w-]+\.md", text):
         if not (ROOT.parent / page).is_file():
