@@ -1,0 +1,171 @@
+"""The long campaign: `python -m fuzzing.campaign [TARGET…] [--seconds N] [--corpus FOLDER]`.
+
+Each reader is tried in a process of its own for so many seconds of CPU time, so that a busy host
+tries as much. Inputs that crash are kept in the corpus and are tried first by the next campaign.
+The exit status is 1 after a crash, a hang, or more than 500 MiB of memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.database import DirectoryBasedExampleDatabase
+
+from fuzzing.targets import TARGETS, Target
+
+MAX_MIB = 500
+_HANG_CPU_S = 20.0
+_HANG_S = 600.0  # for what waits without using the CPU
+_ROUND = 500
+_CORPUS = Path(".fuzz-corpus")
+
+
+class Hang(BaseException):
+    """A reader took too long for one input; no reader catches it."""
+
+
+class TimeOver(BaseException):
+    """The target had its seconds."""
+
+
+@dataclass(kw_only=True)
+class Figures:
+    """What became of one target."""
+
+    cases: int = 0
+    crashes: int = 0
+    hangs: int = 0
+    peak_mib: int = 0
+    text: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        return not (self.crashes or self.hangs or self.peak_mib > MAX_MIB or not self.cases)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the campaign and print its figures."""
+    parser = argparse.ArgumentParser(prog="fuzz", description=__doc__)
+    parser.add_argument("targets", nargs="*", metavar="TARGET")
+    parser.add_argument("--seconds", type=float, default=60.0, help="for each target")
+    parser.add_argument("--corpus", type=Path, default=_CORPUS)
+    asked = parser.parse_args(words)
+    chosen = [one for one in TARGETS if not asked.targets or one.name in asked.targets]
+    if not chosen or {*asked.targets} - {one.name for one in chosen}:
+        parser.error(f"targets are {', '.join(one.name for one in TARGETS)}")
+    all_figures = [_reported(target, asked.seconds, asked.corpus) for target in chosen]
+    total = Figures(
+        cases=sum(one.cases for one in all_figures),
+        crashes=sum(one.crashes for one in all_figures),
+        hangs=sum(one.hangs for one in all_figures),
+        peak_mib=max(one.peak_mib for one in all_figures),
+    )
+    print(_row("all", total))
+    return 0 if all(figures.is_good for figures in all_figures) else 1
+
+
+def _reported(target: Target, seconds: float, corpus: Path) -> Figures:
+    figures = _in_child(target, seconds, corpus)
+    print(_row(target.name, figures), flush=True)
+    if figures.text:
+        print(figures.text)
+    return figures
+
+
+def _row(name: str, found: Figures) -> str:
+    return (
+        f"{name:12} {found.cases:8} cases {found.crashes:3} crashes {found.hangs:3} hangs "
+        f"{found.peak_mib:5} MiB"
+    )
+
+
+def _in_child(target: Target, seconds: float, corpus: Path) -> Figures:
+    """Try a target in a process of its own, whose memory is measured."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(reading)
+        with os.fdopen(writing, "w") as out:
+            json.dump(asdict(_tried(target, seconds, corpus)), out)
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as answer:
+        text = answer.read()
+    _, status, usage = os.wait4(child, 0)
+    figures = Figures(**json.loads(text)) if text else Figures(crashes=1, text=f"status {status}")
+    figures.peak_mib = usage.ru_maxrss >> 10
+    return figures
+
+
+def _tried(target: Target, seconds: float, corpus: Path) -> Figures:
+    logging.disable()
+    figures = Figures()
+    begin_s = time.process_time()
+    options = settings(
+        max_examples=_ROUND, deadline=None, print_blob=False,
+        phases=[Phase.reuse, Phase.generate],  # shrinking takes minutes
+        database=DirectoryBasedExampleDatabase(corpus / target.name),
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+
+    def try_one(given_input: object) -> None:
+        if time.process_time() - begin_s > seconds and figures.cases:
+            raise TimeOver
+        figures.cases += 1
+        with tempfile.TemporaryDirectory(prefix="node-image-fuzz-") as folder, _not_longer():
+            target.read(given_input, Path(folder))
+
+    while not figures.text:
+        number = random.SystemRandom().getrandbits(32)
+        try:
+            seed(number)(options(given(target.inputs)(try_one)))()
+        except TimeOver:
+            break
+        except Hang as exc:
+            figures.hangs, figures.text = 1, _text_of(exc, number)
+        except Exception as exc:
+            figures.crashes, figures.text = 1, _text_of(exc, number)
+    return figures
+
+
+def _text_of(exc: BaseException, number: int) -> str:
+    lines = traceback.format_exception(exc)
+    return (
+        f"seed {number}\n{''.join(lines)[-3000:]}\n"
+        + "\n".join(getattr(exc, "__notes__", ()))[:2000]
+    )
+
+
+@contextmanager
+def _not_longer() -> Iterator[None]:
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise Hang(f"more than {_HANG_CPU_S:.0f} s of CPU time, or {_HANG_S:.0f} s in all")
+
+    signal.signal(signal.SIGALRM, interrupt)
+    signal.signal(signal.SIGPROF, interrupt)
+    signal.setitimer(signal.ITIMER_PROF, _HANG_CPU_S)
+    signal.setitimer(signal.ITIMER_REAL, _HANG_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+"""Whole inputs of each reader, from which hostile ones are made."""
+
+from __future__ import annotations
+
+import json
+import struct
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+from images_fakes import tar_of
+
+from fuzzing.strategies import changed_json, changed_text
+from harness.report import document
+from harness.report.history import store
+
+ROOT = Path(__file__).parents[2] / "fixtures"
+DIGEST = f"sha256:{'ab' * 32}"
+_OCI = "application/vnd.oci.image"
+_SECTOR = 2048
+
+
+def _text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def _blob(kind: str) -> dict[str, Any]:
+    return {"mediaType": f"{_OCI}.{kind}", "digest": DIGEST, "size": 7}
+
+
+JSON: dict[str, Any] = {
+    "manifest": {
+        "schemaVersion": 2, "mediaType": f"{_OCI}.manifest.v1+json",
+        "config": _blob("config.v1+json"), "layers": [_blob("layer.v1.tar+gzip")],
+    },
+    "config": {
+        "architecture": "amd64", "os": "linux", "config": {"Labels": {"version": "9.6.2"}},
+        "rootfs": {"type": "layers", "diff_ids": [DIGEST]},
+        "history": [{"created_by": "RUN x"}, {"created_by": "ENV", "empty_layer": True}],
+    },
+    "index": {
+        "schemaVersion": 2,
+        "manifests": [
+            {
+                **_blob("manifest.v1+json"),
+                "platform": {"architecture": "amd64", "os": "linux"},
+                "annotations": {"org.opencontainers.image.ref.name": "t"},
+            }
+        ],
+    },
+    "references": {
+        "kind": "ImageStream",
+        "spec": {"tags": [
+            {"name": "rhel-coreos",
+             "from": {"kind": "DockerImage", "name": f"q.example/x@{DIGEST}"},
+             "annotations": {"io.openshift.build.versions": "machine-os=9.6.20250203-0"}},
+        ]},
+    },
+    "packages": {
+        "rpmdb.pkglist": [["kernel-core", "0", "5.14.0", "570.el9", "x86_64"]], "a": "b",
+    },
+    "stream": {
+        "stream": "rhel-9.6", "metadata": {"last-modified": "2026-01-01T00:00:00Z"},
+        "architectures": {"x86_64": {
+            "artifacts": {"qemu": {"release": "9.6.20250203-0", "formats": {"qcow2.gz": {"disk": {
+                "location": "https://h.example/d.qcow2.gz", "sha256": "ab" * 32,
+                "uncompressed-sha256": "cd" * 32,
+            }}}}},
+            "images": {"aws": {"regions": {"us-east-1": {"release": "9.6", "image": "ami-1"}}}},
+        }},
+    },
+    "igninfo": {"file": "images/ignition.img", "offset": 0, "length": 512},
+    "ignition": {
+        "ignition": {"version": "3.4.0", "config": {"merge": [{"source": "data:,%7B%7D"}]}},
+        "passwd": {"users": [{"name": "core", "sshAuthorizedKeys": ["ssh-ed25519 AAAA"]}]},
+        "storage": {"files": [{
+            "path": "/etc/x", "mode": 420, "contents": {"source": "data:;base64,eA==",
+            "compression": "gzip"}, "overwrite": True,
+        }]},
+        "systemd": {"units": [{"name": "x.service", "enabled": True, "contents": "[Unit]\n"}]},
+    },
+    "report": json.loads(_text("examples/report-failed.json")),
+}  # fmt: skip
+
+
+def json_inputs(*names: str) -> st.SearchStrategy[str]:
+    """Documents with other values, and texts that are JSON no more."""
+    seeds = [JSON[name] for name in names]
+    return st.one_of(*map(changed_json, seeds), changed_text([*map(json.dumps, seeds)]))
+
+
+SHORT = (
+    f"docker://registry.example:5000/a/b:tag@{DIGEST}", "oci:/layout:t", "ab" * 32, DIGEST,
+    f"{'ab' * 32}  disk\nSHA256 (disk) = {'cd' * 32}", "jq|0|1.6|2.1|x86_64",
+    'NAME="Red Hat Enterprise Linux CoreOS"\nVERSION_ID="9.6"',
+)  # fmt: skip
+TABLES = (
+    '[[allow]]\nrule = "unit-failed"\nreason = "BUG-1"\nexpires = 2027-01-01\n',
+    _text("expectations/stand-in.toml"),
+    _text("expectations/live-apply.toml")[:3000],
+    '[[rule]]\nname = "x"\ncause = "c"\nadvice = "a"\nany_of = [{ text = "a(b+)" }]\n',
+)
+SNAPSHOTS = (_text("transcripts/observe-after.txt")[:6000], _text("transcripts/observe-before.txt"))
+CONSOLE = tuple(_text("transcripts/diagnosis/phases-good-console.txt").split("\n")[:400])
+EVENTS = tuple(_text("transcripts/diagnosis/phases-good-events.txt").split("\n")[:60])
+JOURNAL = tuple(_text("transcripts/diagnosis/phases-good-journal.json").split("\n")[:60])
+
+
+def _record(name: bytes, sector: int, size: int) -> bytes:
+    head = struct.pack("<BxI4xI4x", 0, sector, size)
+    body = head + bytes(14) + bytes([len(name)]) + name
+    padded = body + bytes(len(body) % 2)
+    return bytes([len(padded)]) + padded[1:]
+
+
+def iso(info: bytes) -> bytes:
+    """Return a live ISO of a few sectors, with the content of its igninfo.json."""
+    last = 23 + -(-len(info) // _SECTOR)
+    image = bytearray(_SECTOR * (last + 2))
+    root = _record(b"\0", 20, _SECTOR)
+    parts = {
+        16: b"\1CD001",
+        20: root + _record(b"COREOS", 21, _SECTOR) + _record(b"IMAGES", 22, _SECTOR),
+        21: _record(b"IGNINFO.JSO;1", 23, len(info)), 22: _record(b"IGNITION.IMG;1", last, 1024),
+        23: info,
+    }  # fmt: skip
+    for sector, content in parts.items():
+        image[sector * _SECTOR : sector * _SECTOR + len(content)] = content
+    image[16 * _SECTOR + 156 : 16 * _SECTOR + 156 + len(root)] = root
+    return bytes(image)
+
+
+def archive() -> bytes:
+    """Return an archive of an OCI layout."""
+    return tar_of(
+        {"oci-layout": b"{}", "index.json": b"{}", f"blobs/sha256/{'ab' * 32}": b"x" * 700}
+    )
+
+
+def history() -> bytes:
+    """Return a history with one run."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "history.sqlite")
+        store.append(path, document.read(ROOT / "examples/report-good.json"))
+        return path.read_bytes()
