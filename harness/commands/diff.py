@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from harness.commands.images import access_options, opened_access
-from harness.commands.output import Output, output_option, usable_input
+from harness.commands.output import Output, output_option, rendered, usable_input
 
 
 @click.command("diff")
@@ -36,22 +36,13 @@ def show_diff(
     """
     from harness.contract.diff_document import sections
     from harness.contract.diffing import compare
-    from harness.contract.document import json_text
     from harness.contract.inspection import Depth
-    from harness.contract.sheet import markdown_of, text_of
 
     with usable_input(), opened_access(arch, authfile, cert_dir) as (access, limit):
         found = compare(
             (old, new), access, limit,
             depth=Depth.QUICK if quick else Depth.DEEP, stream=os_stream, has_files=has_files,
         )  # fmt: skip
-    match output:
-        case Output.JSON:
-            text = json_text(found)
-        case Output.MARKDOWN:
-            text = markdown_of(sections(found))
-        case Output.TABLE:
-            text = text_of(sections(found))
-    click.echo(text, nl=False)
+    click.echo(rendered(found, sections(found), output), nl=False)
     if found.is_different:
         raise SystemExit(1)

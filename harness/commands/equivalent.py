@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from harness.commands.images import access_options, opened_access
-from harness.commands.output import Output, output_option, usable_input
+from harness.commands.output import Output, output_option, rendered, usable_input
 
 _FILE = click.Path(path_type=Path)
 
@@ -33,23 +33,14 @@ def prove_equivalent(
 
     Exit status 0 if the rules explain every difference; 1 if not; 2 if something cannot be read.
     """
-    from harness.contract.document import json_text
     from harness.contract.equivalence import sections
     from harness.contract.equivalence_rules import load
     from harness.contract.proving import prove
-    from harness.contract.sheet import markdown_of, text_of
 
     with usable_input():
         reviewed = load(rules)  # first, since images take longer
         with opened_access(arch, authfile, cert_dir) as (access, limit):
             found = prove(legacy, layered, reviewed, access, limit)
-    match output:
-        case Output.JSON:
-            text = json_text(found)
-        case Output.MARKDOWN:
-            text = markdown_of(sections(found))
-        case Output.TABLE:
-            text = text_of(sections(found))
-    click.echo(text, nl=False)
+    click.echo(rendered(found, sections(found), output), nl=False)
     if not found.is_equivalent:
         raise SystemExit(1)

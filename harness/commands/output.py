@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from harness.model.errors import HarnessError
+
+if TYPE_CHECKING:
+    from harness.contract.document import Document
+    from harness.contract.sheet import Section
 
 UNUSABLE = 2
 """The status of wrong usage and of input that cannot be used: 1 is a result of the command."""
@@ -44,6 +48,20 @@ def output_option(command: _Command) -> _Command:
 def say(line: str) -> None:
     """Print progress to standard error, apart from the output."""
     click.echo(line, err=True)
+
+
+def rendered(found: Document, sections: Iterable[Section], output: Output) -> str:
+    """Return what a command found in the form that was asked for."""
+    from harness.contract.document import json_text
+    from harness.contract.sheet import markdown_of, text_of
+
+    match output:
+        case Output.JSON:
+            return json_text(found)
+        case Output.MARKDOWN:
+            return markdown_of(sections)
+        case Output.TABLE:
+            return text_of(sections)
 
 
 @contextmanager

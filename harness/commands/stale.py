@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from harness.commands.images import opened_access
-from harness.commands.output import Output, output_option, usable_input
+from harness.commands.output import Output, output_option, rendered, usable_input
 from harness.model.errors import InputError
 
 _FILE = click.Path(path_type=Path)
@@ -83,8 +83,6 @@ def show_stale(
 
     Exit status 0 if nothing must be built; 1 if a job must run; 2 if something cannot be read.
     """
-    from harness.contract.document import json_text
-    from harness.contract.sheet import markdown_of, text_of
     from harness.contract.stale_document import Stale, StalePart, sections
     from harness.contract.staleness import Job
     from harness.contract.staling import Question, judge
@@ -103,13 +101,6 @@ def show_stale(
             with opened_access(arch, authfile, cert_dir) as (access, limit):
                 parts += judge(question, access, limit)
     found = Stale(repositories=tuple(place for place, _ in places), parts=tuple(parts))
-    match output:
-        case Output.JSON:
-            text = json_text(found)
-        case Output.MARKDOWN:
-            text = markdown_of(sections(found))
-        case Output.TABLE:
-            text = text_of(sections(found))
-    click.echo(text, nl=False)
+    click.echo(rendered(found, sections(found), output), nl=False)
     if found.must_build:
         raise SystemExit(1)
