@@ -58,6 +58,7 @@ def private_of(folder: Path) -> int:
     for pid in processes_naming(folder):
         for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines():
             name, _, value = line.partition(":")
-            if name in ("Private_Dirty", "Private_Clean"):
+            # Clean pages are of the checkpoint, and private only until another fork reads them.
+            if name == "Private_Dirty":
                 found += int(value.split()[0])
     return found // 1024

@@ -11,6 +11,7 @@ from harness.player.applied import AppliedNode, OwnNode
 from harness.player.inputs import Rig
 
 _ASK_S = 60.0
+_WITH_LOGIN = "ipi_bootstrap"
 _MARK = "/var/lib/node-image-fork"
 
 
@@ -48,7 +49,9 @@ def test_a_destructive_test_breaks_its_own_node(
     applied_node: AppliedNode, guest_deadline: Callable[[float], Deadline]
 ) -> None:
     session = applied_node.session
-    session.run("rm -rf /etc/kubernetes; systemctl stop kubelet", guest_deadline(_ASK_S))
+    # A kubelet that runs makes the folder again.
+    breaking = "systemctl stop kubelet && rm -rf /etc/kubernetes"
+    session.run(breaking, guest_deadline(_ASK_S), check=True)
 
     assert session.run("test -e /etc/kubernetes", guest_deadline(_ASK_S)).status != 0
 
@@ -67,6 +70,8 @@ def test_a_fork_of_an_earlier_step_is_as_the_machine_was_then(
     forked_node: Callable[..., OwnNode],
     guest_deadline: Callable[[float], Deadline],
 ) -> None:
+    if applied_node.watch.record.scenario != _WITH_LOGIN:
+        pytest.skip(f"is asked in {_WITH_LOGIN}: others have no step login before the node layer")
     early = forked_node().session.run("command -v oc", guest_deadline(_ASK_S))
     late = applied_node.session.run("command -v oc", guest_deadline(_ASK_S))
 
