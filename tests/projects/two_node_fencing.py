@@ -106,9 +106,11 @@ def config(machine: str, site: Site) -> Document:
 
 
 def sees_peer(running: Running, deadline: Deadline) -> None:
-    asked = running.session.run(f"ping -c 1 -W 2 {ADDRESSES[FENCED]}", deadline)
+    # bash is in every image; ping is not in the stand-in.
+    command = f"timeout 5 bash -c ': > /dev/tcp/{ADDRESSES[FENCED]}/22'"
+    asked = running.session.run(command, deadline)
     if asked.status != 0:
-        raise NotYet(f"no answer on the segment: {asked.stdout.strip()}")
+        raise NotYet(f"no answer on the segment: {asked.stderr.strip() or 'time is over'}")
 
 
 def fence(running: Running, deadline: Deadline) -> None:
