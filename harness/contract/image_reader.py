@@ -21,7 +21,6 @@ from harness.images.container.image_proxy import ProxiedImage
 from harness.images.container.layer_stream import members
 from harness.images.container.manifest import (
     Config,
-    Listed,
     Manifest,
     parse_config,
     parse_list,
@@ -111,14 +110,22 @@ def open_image(subject: str, access: Access, deadline: Deadline) -> Iterator[Ima
         named, text = image.manifest()
         digest = _sha256(text)
         listed = ""
-        if digest != named:  # it is a list, or was converted
+        if digest == named:
+            listed = _list_of(source, digest)
+        else:  # it is a list, or was converted
             listed, digest = _identified(source, named, digest, deadline)
-            if listed and source.reference.transport is Transport.DOCKER:
+            if digest != named and source.reference.transport is Transport.DOCKER:
                 image = proxy.open(_pinned(source, digest))
                 _require_same(source, text, image.manifest()[1])
         is_converted = digest != _sha256(text)
         read_config = partial(_config_of, image, source, is_converted=is_converted)
         yield _reader(source, (listed, digest), text, image.blob, read_config)
+
+
+def _list_of(source: Source, digest: str) -> str:
+    """Return the digest that a reference names, empty if it is that of the image, or a tag."""
+    pinned = source.reference.rest.rpartition("@")[2]
+    return pinned if pinned.startswith("sha256:") and pinned != digest else ""
 
 
 def _identified(source: Source, named: str, found: str, deadline: Deadline) -> tuple[str, str]:
@@ -127,19 +134,15 @@ def _identified(source: Source, named: str, found: str, deadline: Deadline) -> t
     `named` is what the reference names, `found` that of the manifest as the proxy gave it.
     """
     raw = inspect_manifest(source, deadline).encode()
-    if _sha256(raw) != named:
+    images = parse_list(raw, str(source.reference))
+    if images is None and _sha256(raw) != named:
         problem = "it was pushed again while it was read"
         raise InputError(str(source.reference), problem, "Name it by digest.")
-    images = parse_list(raw, str(source.reference))
     if images is None:
         return "", named
-    return named, _member(images, source, found)
-
-
-def _member(images: tuple[Listed, ...], source: Source, found: str) -> str:
-    if any(one.descriptor.digest == found for one in images):
-        return found
-    return chosen(images, source).digest
+    members = {one.descriptor.digest for one in images}
+    member = next((one for one in (found, named) if one in members), None)
+    return _sha256(raw), member or chosen(images, source).digest
 
 
 def _pinned(source: Source, digest: str) -> Source:

@@ -55,7 +55,7 @@ class Inspection:
     layers: tuple[ImageLayer, ...]
     kind: Kind = Kind.IMAGE
     list_digest: str = ""
-    """Of the list that the image was chosen from; empty without a list."""
+    """Of the list that the image was chosen from; empty without a list, or if a tag was named."""
     packages: frozenset[Nevra] | None = None
     os_release: Mapping[str, str] | None = None
     kernel: str | None = None
