@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.server
 import json
 import ssl
@@ -46,8 +47,6 @@ class Registry:
         return self.add_manifest(entry["mediaType"], self.blobs[entry["digest"]], tag)
 
     def add_manifest(self, media_type: str, text: bytes, tag: str = "t") -> str:
-        import hashlib
-
         digest = f"sha256:{hashlib.sha256(text).hexdigest()}"
         self.manifests[tag] = self.manifests[digest] = (media_type, text)
         return digest
@@ -103,7 +102,12 @@ def served(registry: Registry, folder: Path) -> Iterator[Registry]:
             self.end_headers()
 
         def refuse(self, status: int) -> None:
-            code = {404: "MANIFEST_UNKNOWN", 401: "UNAUTHORIZED", 403: "DENIED"}.get(status, "X")
+            code = {
+                404: "MANIFEST_UNKNOWN",
+                401: "UNAUTHORIZED",
+                403: "DENIED",
+                429: "TOOMANYREQUESTS",
+            }.get(status, "X")
             text = json.dumps({"errors": [{"code": code, "message": code.lower()}]}).encode()
             self.send_response(status)
             if status == 401:
