@@ -77,6 +77,14 @@ def test_lines_of_a_rule_may_differ_and_no_others(
     assert (left == ()) is is_explained
 
 
+def test_a_rule_about_lines_excuses_nothing_but_content() -> None:
+    also = changed(OS_RELEASE.path, "sha256", "owner")
+
+    left, _, _ = explain([also], [LINES], {also.path: ("ID=rhel\n", "ID=rhel\n")})
+
+    assert [list(each.fields) for each in left] == [["owner"]]
+
+
 def test_a_content_that_was_not_read_is_not_explained() -> None:
     assert explain([OS_RELEASE], [LINES], {})[0] != ()
     assert text_paths([OS_RELEASE, MOTD], [LINES]) == {OS_RELEASE.path}
