@@ -40,7 +40,7 @@ from harness.verdict.rows import (
     UnitRow,
     require_pattern,
 )
-from harness.verdict.scope import Facts, is_within
+from harness.verdict.scope import Facts, Number, is_within
 
 _TableRow = Row | ContractRow | KnownDelta
 _KINDS = [row.test_kind for row in get_args(_TableRow)]
@@ -59,7 +59,7 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     title: str = ""
     extends: Text | None = None
-    ocp: Text | None = None
+    ocp: Number | None = None
     rhel: tuple[Text, ...] = ()
     match: tuple[dict[str, str], ...] = ()
     drop: tuple[Drop, ...] = ()
@@ -202,7 +202,7 @@ def _read(name_or_path: str, asked_by: str | None) -> Table:
     path = Path(name_or_path) if is_path else fixture(f"expectations/{name_or_path}.toml")
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
+    except (OSError, ValueError) as exc:  # ValueError: not text, or a zero byte in the path
         cause = exc.strerror if is_path and isinstance(exc, OSError) else None
         raise InputError(
             f"expectations {name_or_path}" + (f" (extended by {asked_by})" if asked_by else ""),

@@ -12,14 +12,14 @@ import msgspec
 
 from harness.model.version import Numbers, Version, numbers
 
-_Number = Annotated[str, msgspec.Meta(pattern=r"^\d+\.\d+$")]
+Number = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,4}\.[0-9]{1,4}\Z")]
 
 
 class Bound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A version, or a day of the build of CoreOS, at which a row begins or stops to hold."""
 
-    ocp: _Number | None = None
-    rhel: _Number | None = None
+    ocp: Number | None = None
+    rhel: Number | None = None
     date: datetime.date | None = None
 
 

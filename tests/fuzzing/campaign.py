@@ -144,11 +144,9 @@ def _tried(target: Target, seconds: float, corpus: Path) -> Figures:
 
 
 def _text_of(exc: BaseException, number: int) -> str:
-    lines = traceback.format_exception(exc)
-    return (
-        f"seed {number}\n{''.join(lines)[-3000:]}\n"
-        + "\n".join(getattr(exc, "__notes__", ()))[:2000]
-    )
+    place = "".join(traceback.format_tb(exc.__traceback__)[-6:])
+    notes = "\n".join(getattr(exc, "__notes__", ()))
+    return f"seed {number}\n{place}{type(exc).__name__}: {str(exc)[:500]}\n{notes[:2000]}"
 
 
 @contextmanager

@@ -303,3 +303,14 @@ def test_missing_parent_is_reported_with_its_child(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match=r"nothing \(extended by a\)"):
         load(path)
+
+
+@pytest.mark.parametrize(
+    "line", ['ocp = "4.19x"', f'ocp = "4.{"9" * 5000}"', 'ocp = ""', 'extends = "stand-in\\u0000"']
+)
+def test_odd_version_and_name_are_errors_of_the_table(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(f'title = "a"\n{line}\n')
+
+    with pytest.raises(InputError):
+        load(path)
