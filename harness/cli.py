@@ -15,8 +15,11 @@ from pathlib import Path
 import click
 
 from harness import contract_cli
+from harness.commands.output import echo
 from harness.folders import cache_dir
+from harness.log_records import inert_records
 from harness.model.errors import HarnessError, InputError
+from harness.model.escapes import json_escaped, json_values
 
 _PROBE_S = 60.0
 _A_TEXT = "Name a readable text file."
@@ -34,6 +37,7 @@ class _UnusableInput(click.ClickException):
 @click.option("-v", "--verbose", is_flag=True, help="Log each action and each program that runs.")
 def main(*, verbose: bool) -> None:
     """Tools for boot tests of layered OpenShift node images. The tests run with pytest."""
+    click.get_current_context().with_resource(inert_records())
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.WARNING, format="%(name)s: %(message)s"
     )
@@ -50,7 +54,7 @@ def examine() -> None:
 
     with _reported_errors():
         checks = doctor.examine(_acceleration, memory.survey().available_bytes // memory.MIB)
-        click.echo(doctor.render(checks))
+        echo(doctor.render(checks))
     if not doctor.is_able(checks):
         raise SystemExit(1)
 
@@ -62,7 +66,7 @@ def clean() -> None:
 
     with _reported_errors():
         for line in sweep() or ("nothing to remove",):
-            click.echo(line)
+            echo(line)
 
 
 @main.command()
@@ -74,7 +78,7 @@ def tables() -> None:
         for name in expectations.built_in():
             found = expectations.load(name)
             rows = len(found.rows) + len(found.contract)
-            click.echo(f"{name:20} {rows:4} rows  {found.title}")
+            echo(f"{name:20} {rows:4} rows  {found.title}")
 
 
 @main.command("scenarios")
@@ -90,7 +94,7 @@ def list_scenarios() -> None:
         catalogue = Catalogue()
         for name in catalogue.names:
             for line in table.lines(catalogue.named(name)):
-                click.echo(line)
+                echo(line)
 
 
 @main.command("compare")
@@ -110,7 +114,7 @@ def compare_runs(*, old: Path, new: Path, as_json: bool) -> None:
 
     with _reported_errors(_UnusableInput):
         found = compare(document.read(old), document.read(new))
-    click.echo(_json(found) if as_json else plain.comparison_text(found), nl=as_json)
+    echo(_json(found) if as_json else plain.comparison_text(found), nl=as_json)
     if found.is_worse:
         raise SystemExit(1)
 
@@ -140,13 +144,14 @@ def show_history(*, file: Path, scenario: str | None, since: str, as_json: bool)
         if found is None:
             problem = "no run fits --scenario and --since"
             raise InputError(str(file), problem, "Name another scenario or an earlier date.")
-    click.echo(_json(found) if as_json else plain.trends_text(found), nl=as_json)
+    echo(_json(found) if as_json else plain.trends_text(found), nl=as_json)
 
 
 def _json(found: object) -> str:
     import msgspec
 
-    return msgspec.json.format(msgspec.json.encode(found), indent=1).decode()
+    values = json_values(msgspec.to_builtins(found))
+    return json_escaped(msgspec.json.format(msgspec.json.encode(values), indent=1).decode())
 
 
 @main.command("lint-ignition")
@@ -171,7 +176,7 @@ def lint_configs(
     with _reported_errors(_UnusableInput):
         found = lint_ignition(files, (bootimage, node_image), os.environ, _say)
         found = replace(found, counts_all=counts_all)
-        click.echo(found.render())
+        echo(found.render())
     if found.exit_status:
         raise SystemExit(found.exit_status)
 
@@ -196,7 +201,7 @@ def diagnose(console: Path, rules: tuple[Path, ...]) -> None:
 
     with _reported_errors(_UnusableInput):
         found = replay(_text_of(console), load(rules))
-        click.echo(found.render())
+        echo(found.render())
     if found.fatal is not None:
         raise SystemExit(1)
 
@@ -214,7 +219,7 @@ def report(folder: Path) -> None:
     with _reported_errors(_UnusableInput):
         folder = folder_of(folder)
         rebuild(folder)
-        click.echo(folder / run_folder.PAGE)
+        echo(folder / run_folder.PAGE)
 
 
 @main.group()
@@ -231,14 +236,14 @@ def build_standin(*, rebuild: bool) -> None:
 
     with _reported_errors():
         found = build.ensure(Deadline.after(build.LIMIT_S), _say, rebuild=rebuild)
-        click.echo(found.folder)
+        echo(found.folder)
 
 
 @standin.command("path")
 def standin_path() -> None:
     """Print the folder of the newest stand-in images. Build nothing."""
     with _reported_errors():
-        click.echo(_newest_standin())
+        echo(_newest_standin())
 
 
 def _text_of(path: Path) -> str:
@@ -250,7 +255,7 @@ def _text_of(path: Path) -> str:
 
 def _say(line: str) -> None:
     """Print progress to standard error, apart from the command's output."""
-    click.echo(line, err=True)
+    echo(line, err=True)
 
 
 def _newest_standin() -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from harness.commands.images import access_options, opened_access
-from harness.commands.output import Output, output_option, rendered, usable_input
+from harness.commands.output import Output, echo, output_option, rendered, usable_input
 
 
 @click.command("diff")
@@ -43,6 +43,6 @@ def show_diff(
             (old, new), access, limit,
             depth=Depth.QUICK if quick else Depth.DEEP, stream=os_stream, has_files=has_files,
         )  # fmt: skip
-    click.echo(rendered(found, sections(found), output), nl=False)
+    echo(rendered(found, sections(found), output), nl=False)
     if found.is_different:
         raise SystemExit(1)

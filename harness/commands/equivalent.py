@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from harness.commands.images import access_options, opened_access
-from harness.commands.output import Output, output_option, rendered, usable_input
+from harness.commands.output import Output, echo, output_option, rendered, usable_input
 
 _FILE = click.Path(path_type=Path)
 
@@ -41,6 +41,6 @@ def prove_equivalent(
         reviewed = load(rules)  # first, since images take longer
         with opened_access(arch, authfile, cert_dir) as (access, limit):
             found = prove(legacy, layered, reviewed, access, limit)
-    click.echo(rendered(found, sections(found), output), nl=False)
+    echo(rendered(found, sections(found), output), nl=False)
     if not found.is_equivalent:
         raise SystemExit(1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.commands.images import access_options, opened_access
-from harness.commands.output import Output, output_option, usable_input
+from harness.commands.output import Output, echo, output_option, usable_input
 
 if TYPE_CHECKING:
     from harness.contract.access import Access
@@ -100,8 +100,8 @@ def _print(report: InspectReport, output: Output) -> None:
 
     match output:
         case Output.JSON:
-            click.echo(document.json_text(report), nl=False)
+            echo(document.json_text(report), nl=False)
         case Output.MARKDOWN:
-            click.echo("\n".join(inspect_document.markdown(report)))
+            echo("\n".join(inspect_document.markdown(report)))
         case Output.TABLE:
-            click.echo("\n".join(inspect_document.lines(report)))
+            echo("\n".join(inspect_document.lines(report)))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from harness.model.errors import HarnessError
+from harness.model.escapes import printable
 
 if TYPE_CHECKING:
     from harness.contract.document import Document
@@ -45,9 +46,14 @@ def output_option(command: _Command) -> _Command:
     return option(command)
 
 
+def echo(text: object, *, err: bool = False, nl: bool = True) -> None:
+    """Print text that may quote images, servers or files, without what a terminal would obey."""
+    click.echo(printable(str(text)), err=err, nl=nl)
+
+
 def say(line: str) -> None:
     """Print progress to standard error, apart from the output."""
-    click.echo(line, err=True)
+    echo(line, err=True)
 
 
 def rendered(found: Document, sections: Iterable[Section], output: Output) -> str:

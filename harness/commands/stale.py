@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from harness.commands.images import opened_access
-from harness.commands.output import Output, output_option, rendered, usable_input
+from harness.commands.output import Output, echo, output_option, rendered, usable_input
 from harness.model.errors import InputError
 
 _FILE = click.Path(path_type=Path)
@@ -101,6 +101,6 @@ def show_stale(
             with opened_access(arch, authfile, cert_dir) as (access, limit):
                 parts += judge(question, access, limit)
     found = Stale(repositories=tuple(place for place, _ in places), parts=tuple(parts))
-    click.echo(rendered(found, sections(found), output), nl=False)
+    echo(rendered(found, sections(found), output), nl=False)
     if found.must_build:
         raise SystemExit(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from harness.commands.output import Output, output_option, usable_input
+from harness.commands.output import Output, echo, output_option, usable_input
 
 _ANSWER_S = 600.0
 
@@ -35,14 +35,14 @@ def check_streams(metadata: str, output: Output, *, online: bool, strict: bool) 
     report = stream_document.document(shown_image(metadata), found, silent)
     match output:
         case Output.JSON:
-            click.echo(document.json_text(report), nl=False)
+            echo(document.json_text(report), nl=False)
         case Output.MARKDOWN:
             rows = map(stream_document.row, report.parts)
             findings = map(stream_document.finding_row, report.findings)
-            click.echo("\n".join(sheet.markdown_table(stream_document.HEAD, rows)) + "\n")
-            click.echo("\n".join(sheet.markdown_table(stream_document.FINDINGS_HEAD, findings)))
-            click.echo(stream_document.summary(report))
+            echo("\n".join(sheet.markdown_table(stream_document.HEAD, rows)) + "\n")
+            echo("\n".join(sheet.markdown_table(stream_document.FINDINGS_HEAD, findings)))
+            echo(stream_document.summary(report))
         case Output.TABLE:
-            click.echo("\n".join(stream_document.lines(report)))
+            echo("\n".join(stream_document.lines(report)))
     if report.is_wrong or (strict and report.findings):
         raise SystemExit(1)

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import click
 
-from harness.commands.output import Output, output_option, usable_input
+from harness.commands.output import Output, echo, output_option, usable_input
 from harness.model.version import Version, parse
 from harness.model.version_order import compare, sorted_by_order
 
@@ -28,11 +28,11 @@ def explain(texts: tuple[str, ...], output: Output, *, wants_ocp: bool, sorts: b
     with usable_input():
         versions = [parse(text) for text in texts]
         if wants_ocp:
-            click.echo("\n".join(version.openshift for version in versions))
+            echo("\n".join(version.openshift for version in versions))
         elif sorts:
-            click.echo("\n".join(map(str, _sorted(versions))))
+            echo("\n".join(map(str, _sorted(versions))))
         else:
-            click.echo(_rendered(versions, output), nl=False)
+            echo(_rendered(versions, output), nl=False)
 
 
 def _sorted(versions: list[Version]) -> list[Version]:

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from harness.model.escapes import json_escaped, json_values
+
 SCHEMA = 1
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -23,7 +25,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, tag_field="command"):
 
 def json_text(document: Document) -> str:
     """Return a document as JSON, ended by a newline."""
-    return msgspec.json.format(msgspec.json.encode(document), indent=1).decode() + "\n"
+    values = json_values(msgspec.to_builtins(document))
+    return json_escaped(msgspec.json.format(msgspec.json.encode(values), indent=1).decode()) + "\n"
 
 
 def schema_text(*kinds: type[Document]) -> str:

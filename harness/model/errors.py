@@ -16,6 +16,7 @@ to do. The problem is a phrase without a full stop, the remedy a sentence that b
 
 from __future__ import annotations
 
+from harness.model.escapes import printable
 from harness.model.record import Blame, Sighting
 
 
@@ -24,7 +25,7 @@ class HarnessError(Exception):
 
     `subject` names where the problem is, `problem` what is wrong, `remedy` what to do. A `subject`
     without a problem is the whole message, as for a finding. `sighting` is the diagnosis if a rule
-    made one.
+    made one. All may quote images, servers and guests: they lose what a terminal would obey.
     """
 
     blame = Blame.RIG
@@ -37,6 +38,7 @@ class HarnessError(Exception):
         *,
         sighting: Sighting | None = None,
     ) -> None:
+        subject, problem, remedy = map(printable, (subject, problem, remedy))
         super().__init__(_message(subject, problem, remedy))
         self.subject = subject
         self.problem = problem
@@ -68,9 +70,9 @@ class DeadlineError(RigError):
 
     def __init__(self, waited_for: str, limit_s: float, reason: str, remedy: str = "") -> None:
         super().__init__(waited_for, f"timed out after {limit_s:.0f} s: {reason}", remedy)
-        self.waited_for = waited_for
+        self.waited_for = self.subject
         self.limit_s = limit_s
-        self.reason = reason
+        self.reason = printable(reason)
 
 
 class ProductError(HarnessError):

@@ -1,7 +1,11 @@
-"""Remove terminal escapes from text of guests and programs."""
+"""Make text of guests, images, servers and programs harmless wherever it is shown or kept.
+
+Errors, logs, commands and reports apply this where they write, not where they read.
+"""
 
 from __future__ import annotations
 
+import math
 import re
 
 # ECMA-48 sections 5.3 to 5.6: CSI, then what ends in ST or BEL, then the short ones.
@@ -14,6 +18,8 @@ _SEQUENCES = (
 )
 _SEQUENCE = re.compile(_SEQUENCES)
 _NOT_DISPLAYED = re.compile(rf"{_SEQUENCES}|[\x00-\x08\x0a-\x1f\x7f-\x9f]")
+# Outside of ASCII, and the one in it that JSON leaves as it is: in JSON they are in strings only.
+_INVISIBLE = re.compile(r"[\x7f-\U0010ffff]")
 _MARK = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -30,6 +36,40 @@ def displayed(line: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Return `text` without escape sequences; other invisible characters become a mark."""
+    """Return `text` without escape sequences; other invisible characters become a mark.
+
+    Those are control characters, marks of direction, and halves of surrogate pairs.
+    """
+    if text.isprintable() and "…" not in text:
+        return text
     bare = without_escapes(text)
     return "".join(c if c.isprintable() or c in "\n\t" else _MARK for c in bare)
+
+
+def json_escaped(text: str) -> str:
+    """Return JSON text with every invisible character escaped; it has the same values."""
+    return _INVISIBLE.sub(_escaped, text)
+
+
+def json_values(value: object) -> object:
+    """Return JSON-like data without what no JSON has: halves of surrogate pairs, infinite numbers.
+
+    A mark replaces the half, 0 the number.
+    """
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode(errors="replace").decode()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else 0.0
+    if isinstance(value, list | tuple):
+        return [json_values(item) for item in value]
+    if isinstance(value, dict):
+        return {json_values(name): json_values(item) for name, item in value.items()}
+    return value
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """Return a character as JSON escapes it, if it is not visible: as units of UTF-16."""
+    if found[0].isprintable():
+        return found[0]
+    units = found[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))

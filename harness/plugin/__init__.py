@@ -7,11 +7,14 @@ use. The hooks of xdist are optional, so that `-p no:xdist` works.
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
+from harness.log_records import inert_records
 from harness.model.errors import HarnessError, InputError
+from harness.model.escapes import printable
 from harness.plugin import command_line, contract, fixtures, hooks
 from harness.plugin.collection import (
     DESTRUCTIVE,
@@ -74,6 +77,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{contract.MARKER}: {text}")
     text = "changes its node, and gets one of its own: a fork, or a machine that was booted for it"
     config.addinivalue_line("markers", f"{DESTRUCTIVE}(at=STEP): {text}")
+    records = ExitStack()
+    records.enter_context(inert_records())
+    config.add_cleanup(records.close)
     check_diagnosis(config)
     check_history(config)
     check_until(config)
@@ -90,7 +96,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     node = settings.node_image or settings.release_image
     where = f" on {disk}, {', '.join(settings.scenarios)}" if disk else ", not booted"
     line = f"node image: {node}{where}"
-    return [artifacts_of(config).redactor(line)]
+    return [printable(artifacts_of(config).redactor(line))]
 
 
 @pytest.hookimpl(tryfirst=True)

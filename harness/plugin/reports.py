@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.model.errors import HarnessError
+from harness.model.escapes import printable
 from harness.model.record import Blame
 from harness.recording.notes import Note, message_of, put_note
 
@@ -119,7 +120,7 @@ def set_properties(item: pytest.Item, found: Mapping[str, str]) -> None:
     """Give a test its properties, in place of those of an attempt before."""
     own = OWN_PROPERTIES | found.keys()
     kept = [entry for entry in item.user_properties if entry[0] not in own]
-    item.user_properties[:] = [*kept, *found.items()]
+    item.user_properties[:] = [*kept, *((name, printable(found[name])) for name in found)]
 
 
 def set_node(item: pytest.Item, report: pytest.TestReport, kind: str) -> None:

@@ -68,7 +68,7 @@ def one_line(record: RunRecord, folder: Path) -> str:
         if entry.is_notable:
             counts[entry.title] = counts.get(entry.title, 0) + 1
     counted = "".join(f"{count} {title}, " for title, count in counts.items())
-    return f"node image: {counted}{folder / PAGE}"
+    return printable(f"node image: {counted}{folder / PAGE}")
 
 
 def _unjudged(record: RunRecord) -> Counter[str]:

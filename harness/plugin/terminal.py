@@ -6,6 +6,8 @@ from contextlib import nullcontext
 
 import pytest
 
+from harness.model.escapes import printable
+
 
 class Terminal:
     """Writes whole lines among pytest's own; nothing under `-q` or without pytest's terminal."""
@@ -23,5 +25,5 @@ class Terminal:
             terminal.ensure_newline()
             if self._config.get_terminal_writer().width_of_current_line:
                 terminal.write_line("")  # xdist's dots, of which `ensure_newline` does not know
-            terminal.write_line(line)
+            terminal.write_line(printable(line))
             terminal.flush()

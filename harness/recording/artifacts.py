@@ -21,10 +21,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import atomic
+from harness import atomic, regular_file
 from harness.folders import cache_path
 from harness.model.clock import SYSTEM_CLOCK, Clock
 from harness.model.errors import InputError
+from harness.model.foreign import json_value
 
 if TYPE_CHECKING:
     from harness.model.secrets.redaction import Redactor
@@ -33,6 +34,7 @@ LOG = logging.getLogger(__name__)
 KEPT_RUNS = 10
 """How many runs stay in the cache folder; a folder of the user keeps all."""
 _TESTED = "tested.json"
+_TESTED_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +164,7 @@ def choose(wanted: Path | None, clock: Clock = SYSTEM_CLOCK) -> Place:
 def read_tested(folder: Path) -> Tested:
     """Return what a process kept with `Artifacts.keep_tested`, or an empty value."""
     try:
-        values = json.loads((folder / _TESTED).read_text(encoding="utf-8"))
+        values = json_value(regular_file.read_within(folder, (_TESTED,), _TESTED_BYTES))
         return Tested(subject=dict(values["subject"]), host=dict(values["host"]))
     except (OSError, ValueError, LookupError, TypeError):
         return Tested()

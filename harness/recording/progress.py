@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from harness.model.clock import SYSTEM_CLOCK, Clock
+from harness.model.escapes import printable
 from harness.model.run_folder import PROGRESS
 
 LOG = logging.getLogger(__name__)
@@ -83,7 +84,8 @@ class ProgressReporter:
 
     def __call__(self, line: str) -> None:
         """Report one line at once."""
-        stamped = f"[{self._clock.monotonic() - self._begun_s:4.0f} s] {self._clean(line)}"
+        shown = printable(self._clean(line))
+        stamped = f"[{self._clock.monotonic() - self._begun_s:4.0f} s] {shown}"
         LOG.info("%s", stamped)
         for write in self._outlets:
             write(stamped)

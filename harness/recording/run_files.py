@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from harness import atomic
+from harness import atomic, regular_file
 from harness.model.clock import SYSTEM_CLOCK, Clock
 from harness.model.errors import InputError
 from harness.model.record import MachineRecord, RunRecord, State, Weight
@@ -30,6 +31,7 @@ def write_all(record: RunRecord, folder: Path) -> None:
     """
     from harness.report import document, junit, page
 
+    record = document.writable(record)
     document.write(record, folder / RECORD)
     junit.write(record, folder / JUNIT)
     text = page.render(record, _excerpts(record, folder))
@@ -93,7 +95,8 @@ class RunFiles:
     def _read(self, path: Path) -> None:
         from harness.report import document
 
-        found = path.stat()
+        with regular_file.open_within(self._folder, path.parent.name, path.name) as file:
+            found = os.fstat(file.fileno())
         version = (found.st_ino, found.st_mtime_ns)  # a new file each time it is written
         known = self._machines.get(path)
         if known is None or known[0] != version:
@@ -109,10 +112,8 @@ def rebuild(folder: Path) -> RunRecord:
     Raises:
         InputError: the folder contains no run, or the run is still running.
     """
-    from harness.report import document
-
     files = RunFiles(folder)
-    record = document.read(folder) if (folder / RECORD).exists() else _unrecorded(folder, files)
+    record = _recorded(folder) if _exists(folder / RECORD) else _unrecorded(folder, files)
     if record.state is State.RUNNING:
         if is_in_use(folder):
             remedy = "Wait for its end; the run writes its page itself."
@@ -125,6 +126,19 @@ def rebuild(folder: Path) -> RunRecord:
         problem = f"cannot be written: {exc.strerror}"
         raise InputError(str(folder), problem, "Name a writable copy of the folder.") from exc
     return record
+
+
+def _exists(path: Path) -> bool:
+    return path.exists() or path.is_symlink()
+
+
+def _recorded(folder: Path) -> RunRecord:
+    from harness.report import document
+
+    if (folder / RECORD).is_symlink():
+        problem = f"its {RECORD} is a link, as no run leaves it"
+        raise InputError(str(folder), problem, document.RUN_FOLDER)
+    return document.read(folder)
 
 
 def folder_of(path: Path) -> Path:
@@ -174,9 +188,8 @@ def _excerpts(record: RunRecord, folder: Path) -> dict[str, tuple[str, ...]]:
 
     found = {}
     for machine in record.machines:
-        console = folder / machine.folder / CONSOLE
-        if machine.state is State.FAILED and console.is_file():
-            found[machine.name] = console_excerpt(_tail(console), _decisive_line(machine))
+        if machine.state is State.FAILED and (text := _tail(folder, machine.folder)):
+            found[machine.name] = console_excerpt(text, _decisive_line(machine))
     return found
 
 
@@ -185,7 +198,15 @@ def _decisive_line(machine: MachineRecord) -> str:
     return next((line.text for sighting in fatal for line in sighting.lines), "")
 
 
-def _tail(path: Path) -> str:
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _CONSOLE_BYTES))
-        return file.read().decode(errors="replace")
+def _tail(folder: Path, machine_folder: str) -> str:
+    """Return the end of a machine's console; nothing if it is not a file below the run's folder.
+
+    The record may be somebody else's, and name any path.
+    """
+    try:
+        with regular_file.open_within(folder, machine_folder, CONSOLE) as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _CONSOLE_BYTES))
+            return file.read(_CONSOLE_BYTES).decode(errors="replace")
+    except OSError as exc:
+        LOG.debug("no console of %r: %s", machine_folder, exc)
+        return ""

@@ -13,14 +13,17 @@ from typing import TypeVar
 
 import msgspec
 
-from harness import atomic
+from harness import atomic, regular_file
 from harness.model.errors import InputError
+from harness.model.escapes import json_escaped, json_values
 from harness.model.record import SCHEMA, MachineRecord, RunRecord
 from harness.model.run_folder import MACHINE_RECORD, RECORD
 
 _D = TypeVar("_D")
 RUN_FOLDER = f"Name the folder of a run, such as <artifacts>/last, or its {RECORD}."
 """What to do about a run that cannot be found."""
+# A run of fifty machines has about three.
+_MOST_BYTES = 32 << 20
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -31,6 +34,11 @@ class _Head(msgspec.Struct):
 def write(record: RunRecord, path: Path) -> None:
     """Write a run as JSON. A reader finds the old file or the new one, never a part."""
     atomic.write(path, _encoded(record))
+
+
+def writable(record: RunRecord) -> RunRecord:
+    """Return a run without what no report can have, such as infinite numbers."""
+    return msgspec.convert(json_values(msgspec.to_builtins(record)), RunRecord)
 
 
 def read(path: Path) -> RunRecord:
@@ -78,27 +86,14 @@ def schema_text() -> str:
 
 
 def _encoded(record: RunRecord) -> bytes:
-    try:
-        content = msgspec.json.encode(record)
-    except UnicodeEncodeError:
-        content = msgspec.json.encode(_encodable(msgspec.to_builtins(record)))
-    return msgspec.json.format(content, indent=1) + b"\n"
-
-
-def _encodable(value: object) -> object:
-    """Mark the halves of surrogate pairs, as file names that are not UTF-8 hold them."""
-    if isinstance(value, str):
-        return value.encode(errors="replace").decode()
-    if isinstance(value, list | tuple):
-        return [_encodable(item) for item in value]
-    if isinstance(value, dict):
-        return {_encodable(name): _encodable(item) for name, item in value.items()}
-    return value
+    values = json_values(msgspec.to_builtins(record))
+    text = msgspec.json.format(msgspec.json.encode(values), indent=1).decode()
+    return json_escaped(text).encode() + b"\n"
 
 
 def _content(path: Path, remedy: str) -> bytes:
     try:
-        return path.read_bytes()
+        return regular_file.read(path, _MOST_BYTES)
     except OSError as exc:
         problem = f"cannot be read: {exc.strerror}"
         raise InputError(str(path), problem, remedy) from exc

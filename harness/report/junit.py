@@ -15,7 +15,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped
 from junitparser.xunit2 import TestCase, TestSuite
 
 from harness import atomic
-from harness.model.escapes import without_escapes
+from harness.model.escapes import printable
 from harness.model.record import Blame, MachineRecord, Outcome, PhaseRecord, RunRecord, TestRecord
 from harness.report.conclusion import blame_of
 
@@ -145,4 +145,4 @@ def _address(node_id: str) -> tuple[str, str]:
 
 
 def _clean(text: str) -> str:
-    return _FORBIDDEN.sub("", without_escapes(text))
+    return _FORBIDDEN.sub("", printable(text))

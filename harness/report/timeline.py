@@ -15,6 +15,8 @@ _STEPS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 _MOST_TICKS = 5
 """As many labels as a phone has room for."""
 _STAYS_SHARE = 0.05
+# A machine has some thirty; a record of somebody else may have any number.
+_MOST_PHASES = 1000
 _WEIGHTS = (Weight.FATAL, Weight.WARNING, Weight.ALLOWED)
 
 
@@ -68,7 +70,8 @@ def of(machine: MachineRecord) -> Timeline:
     fitting = (step_s for step_s in _STEPS_S if scale_s / step_s <= _MOST_TICKS)
     step_s = next(fitting, round(scale_s / _MOST_TICKS))
     phases = sorted(machine.phases, key=lambda phase: (phase.boot, phase.begin_s, phase.depth))
-    rows = (_row(phase, _end_s(phase, machine), scale_s) for phase in phases)
+    phases = phases[:_MOST_PHASES]
+    rows = (_row(phase, _end_s(phase, phases, last_s), scale_s) for phase in phases)
     return Timeline(
         boots=tuple((n, tuple(same)) for n, same in groupby(rows, key=lambda row: row.phase.boot)),
         marks=tuple(_marks(machine.sightings, scale_s)),
@@ -92,10 +95,11 @@ def _last_s(machine: MachineRecord) -> float:
     return max(last_s, machine.elapsed_s)
 
 
-def _end_s(phase: PhaseRecord, machine: MachineRecord) -> float:
+def _end_s(phase: PhaseRecord, phases: Iterable[PhaseRecord], last_s: float) -> float:
     """Return where a phase ends in the timeline; none lasts into the next boot."""
-    later_s = (other.begin_s for other in machine.phases if other.boot > phase.boot)
-    return min(later_s, default=_last_s(machine)) if phase.end_s is None else phase.end_s
+    if phase.end_s is not None:
+        return phase.end_s
+    return min((other.begin_s for other in phases if other.boot > phase.boot), default=last_s)
 
 
 def _row(phase: PhaseRecord, end_s: float, scale_s: float) -> Row:

@@ -173,13 +173,14 @@ def test_address_is_that_of_pytest(node_id: str, classname: str, name: str, tmp_
 
 
 def test_what_xml_forbids_is_left_out(tmp_path: Path) -> None:
-    hostile = "\x1b[31m]]><script>&\x00\x08\ufffe\udc80\ttab</script>\r\n\U0001f600"
+    hostile = "\x1b[31m]]><script>&\x00\u202e\ufffe\udc80\ttab</script>\r\n\U0001f600"
     test = TestRecord(id=f"t.py::test_x[{hostile}]", outcome=Outcome.FAILED, message=hostile)
     run = replace(run_of(test), subject={hostile: hostile}, started=hostile)
 
     root = written(run, tmp_path)
 
-    clean = "]]><script>&\ttab</script>\n\U0001f600"
+    mark = "\N{REPLACEMENT CHARACTER}"
+    clean = f"]]><script>&{mark * 4}\ttab</script>\n\U0001f600"
     (failure,) = root.iter("failure")
     assert failure.text == clean
     assert root.find("testsuite/properties/property[@name='run']") is not None

@@ -23,7 +23,7 @@ _PROMPT_AFTER_S = 0.5
 _ASSEMBLED = 4 * LONGEST  # escape sequences make a raw line longer than what is kept of it
 
 # The second pair of brackets is the caller, with CONFIG_PRINTK_CALLER.
-_STAMP = re.compile(r"\[ *(\d+\.\d{6})\](?:\[ *[CT]\d+\])? ?")
+_STAMP = re.compile(r"\[ *(\d{1,9}\.\d{6})\](?:\[ *[CT]\d+\])? ?")
 _IDENTIFIER = re.compile(r"([\w@.()/:+-]{1,64})\[\d+\]: ?")
 _BANNER = "Linux version "
 # Not at 0 everywhere: on other architectures than x86-64 some lines come before it.

@@ -19,7 +19,7 @@ _FAILED_PRIORITY = 3
 _DISORDER_S = 15.0
 # How much later than it was a line may seem to be; firmware takes as long between two boots.
 _LATE_S = 2.0
-_LINE = re.compile(r"stage=([a-z-]+) state=([a-z]+) uptime=(\d+\.\d+) detail=(.*)")
+_LINE = re.compile(r"stage=([a-z-]+) state=([a-z]+) uptime=(\d{1,9}\.\d{1,9}) detail=(.*)")
 
 
 class EventState(StrEnum):
