@@ -89,6 +89,7 @@ class Stage:
         inputs = self.inputs
         merged = {
             "--ignition": inputs.extra_ignition, "--bootstrap-ignition": inputs.bootstrap_ignition,
+            "--live-ignition": inputs.live_ignition,
         }  # fmt: skip
         given = [option for option, config in merged.items() if config]
         others = f", or that of {' and '.join(given)}" if given else ""
