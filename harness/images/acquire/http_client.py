@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
 import socket
 import ssl
 import threading
@@ -21,6 +22,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _MAX_REDIRECTS = 10
 _LAST_TRY_S = 1.0  # that a wait allows after its deadline
 
+_URL = re.compile(r"https?://\S+")
 FAULTS = (httpx.RequestError, httpx.InvalidURL, ValueError)
 """What a request can raise. ValueError is for hosts that redirects name, and numbers in heads."""
 
@@ -108,10 +110,8 @@ def _trust() -> ssl.SSLContext:
 
 def _shorten_urls(record: logging.LogRecord) -> bool:
     """Shorten the URLs in httpx's log, which has them in full."""
-    if isinstance(record.args, tuple):
-        record.args = tuple(
-            shown_url(str(part)) if isinstance(part, httpx.URL) else part for part in record.args
-        )
+    text = record.getMessage()
+    record.msg, record.args = _URL.sub(lambda found: shown_url(found[0]), text), ()
     return True
 
 
