@@ -34,7 +34,10 @@ WHOLE = {
     ("watching/watch.py", "failed"),
 }
 """Functions whose errors are a finding's text."""
-UNREAD = {"RUN_FOLDER", "STREAM_FILES", "exc.remedy", "host.remedy(missing)", "remedy"}
+UNREAD = {
+    "RUN_FOLDER", "STREAM_FILES", "document.RUN_FOLDER", "exc.remedy", "host.remedy(missing)",
+    "remedy",
+}  # fmt: skip
 """Remedies that another module gives."""
 VERBS = frozenset(
     re.findall(

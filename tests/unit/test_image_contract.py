@@ -68,7 +68,9 @@ def test_images_of_a_pair_are_green(pair: Pair) -> None:
 def test_nothing_that_images_can_show_is_left_unjudged(pair: Pair) -> None:
     remedies = set(unjudged(image_set(pair), pair).values())
 
-    assert remedies == {"not judged: it takes a node that runs. Boot one with the same images."}
+    assert remedies == {
+        "not judged: it takes a node that runs. Run a scenario with the same images."
+    }
 
 
 def node(**changed: object) -> Change:

@@ -37,6 +37,7 @@ EXAMPLES = (
     "Bearer t0ken-of-me,",
     "curl -sku admin:hunter2 x",
     "curl -b session=abc123",
+    "wget --cookie session=abc123",
     "-u admin:hunter2",
     "sshpass -p 'hunter 2'",
     "ipmitool -P s3cret",

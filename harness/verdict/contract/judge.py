@@ -41,7 +41,9 @@ def judge(row: Row | ContractRow, images: ImageSet, ocp: tuple[str, ...] = ()) -
     if isinstance(row, ContractRow):
         return _contract(row, images)
     if isinstance(row, UnitRow | InvariantRow):
-        return NotJudged(lacks="it takes a node that runs", remedy="Boot one with the same images.")
+        return NotJudged(
+            lacks="it takes a node that runs", remedy="Run a scenario with the same images."
+        )
     return _row(row, images, ocp)
 
 
