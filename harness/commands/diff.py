@@ -25,7 +25,7 @@ def show_diff(
     old: str, new: str, os_stream: str, arch: str, authfile: Path | None, cert_dir: Path | None,
     output: Output, *, has_files: bool, quick: bool,
 ) -> None:  # fmt: skip
-    """Compare two node images, or the node images of two releases.
+    """Compare node images, or those of two releases.
 
     OLD and NEW are references with a transport, as docker://… or oci:…. Of a release, the node
     image of each stream is compared. Packages are compared by name and architecture, in RPM's

@@ -25,7 +25,7 @@ def prove_equivalent(
     legacy: str, layered: str, rules: Path | None, arch: str, authfile: Path | None,
     cert_dir: Path | None, output: Output,
 ) -> None:  # fmt: skip
-    """Prove that a layered node image has the contents of a legacy one.
+    """Compare all contents of a layered image with a legacy one.
 
     LEGACY and LAYERED are references with a transport, as docker://… or oci:…. All files of both
     are compared: type, mode, owner, content, link target, device and extended attributes; and the

@@ -75,7 +75,7 @@ def show_stale(
     both: tuple[str, ...], of_base: tuple[str, ...], of_node: tuple[str, ...],
     architectures: tuple[str, ...], authfile: Path | None, cert_dir: Path | None, output: Output,
 ) -> None:  # fmt: skip
-    """Say which job must run: that of the base image, that of the node image, or none.
+    """Say which job must run: base image, node image, or none.
 
     A base job is needed if a repository has a newer version of a package of the base image; a node
     job, if the base image has newer packages than the node image, or a repository has a newer

@@ -116,4 +116,4 @@ def test_rows_on_images_of_a_unit_say_that_they_take_a_boot(
     result = project.run("-rs", *good.options)
 
     result.assert_outcomes(skipped=4)
-    result.stdout.fnmatch_lines(["*not judged: it takes a node that runs. Boot one*"])
+    result.stdout.fnmatch_lines(["*not judged: it takes a node that runs. Run a scenario*"])

@@ -127,7 +127,7 @@ def test_of_a_list_the_image_for_the_architecture_is_taken_and_pinned(
 
 
 def test_the_registrys_refusals_become_one_error(served: Registry, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="Check the name and the tag"):
+    with pytest.raises(InputError, match="Check the name, the tag or digest"):
         node_image.resolve(here(served, f"{served.address_in_guest}/none:x"), soon())
     untrusted = parse(f"docker://127.0.0.1:{served.port}/none:x")
     with pytest.raises(InputError, match="Add the registry's CA"):

@@ -69,8 +69,8 @@ def test_wheel_carries_what_the_harness_reads_and_no_more(site: Path) -> None:
 
     carried = {path.name for path in (site / "harness/fixtures").iterdir()}
 
-    # The data of this repository's tests: goldens, recorded streams, examples.
-    assert everything - carried == {"domains", "examples", "transcripts"}
+    # The data of this repository's tests: goldens, recorded streams, examples, package lists.
+    assert everything - carried == {"contract", "domains", "examples", "transcripts"}
     assert carried <= everything
 
 

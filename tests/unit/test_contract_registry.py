@@ -151,9 +151,15 @@ def test_refusal_is_one_error_with_a_remedy(
 
 
 def test_schema_1_is_refused(registry: Registry) -> None:
-    text = json.dumps({"schemaVersion": 1, "name": "x", "tag": "t", "architecture": "amd64",
-                       "fsLayers": [{"blobSum": f"sha256:{'0' * 64}"}],
-                       "history": [{"v1Compatibility": json.dumps({"id": "0" * 64})}]}).encode()  # fmt: skip
+    manifest = {
+        "schemaVersion": 1,
+        "name": "x",
+        "tag": "t",
+        "architecture": "amd64",
+        "fsLayers": [{"blobSum": f"sha256:{'0' * 64}"}],
+        "history": [{"v1Compatibility": json.dumps({"id": "0" * 64})}],
+    }
+    text = json.dumps(manifest).encode()
     registry.add_manifest("application/vnd.docker.distribution.manifest.v1+json", text)
 
     with pytest.raises(InputError, match=r"legacy|schema 2|unsupported|MIME"):
