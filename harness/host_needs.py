@@ -115,6 +115,7 @@ Debian's keys | debian-archive-keyring | debian-keyring | \
 
 _TESTS = """
 mkfs.xfs | xfsprogs | xfsprogs
+createrepo_c | createrepo-c | createrepo_c
 go       | golang-go | golang
 chromium | chromium  | chromium | chromium chromium-browser
 systemd-journal-remote | systemd-journal-remote | systemd-journal-remote | \

@@ -21,7 +21,6 @@ from harness.images.acquire.cache import Cache
 from harness.images.yum_repository import newest_of
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, InputError
-from harness.model.nevra import Nevra
 from harness.model.repository_xml import newest_packages, parse_repomd
 
 PACKINGS: dict[str, Callable[[bytes], bytes]] = {
@@ -177,6 +176,19 @@ def test_any_text_is_a_list_or_an_error(text: bytes) -> None:
             continue
 
 
+SPEC = """\
+Name: cri-o
+Epoch: 2
+Version: 1.34.0
+Release: {release}
+Summary: Written by a test
+License: Apache-2.0
+BuildArch: noarch
+%description
+%files
+"""
+
+
 @settings(deadline=None)
 @given(st.integers(1, 50))
 def test_the_size_of_the_pieces_does_not_matter(size: int) -> None:
@@ -187,8 +199,12 @@ def test_the_size_of_the_pieces_does_not_matter(size: int) -> None:
 
 @pytest.mark.skipif(not shutil.which("createrepo_c"), reason="no createrepo_c here")
 def test_what_createrepo_makes_is_read(tmp_path: Path, cache: Cache) -> None:
+    for release in ("9.el9", "10.el9"):
+        (tmp_path / "x.spec").write_text(SPEC.format(release=release))
+        words = ["rpmbuild", "-bb", f"--define=_topdir {tmp_path}", str(tmp_path / "x.spec")]
+        subprocess.run(words, check=True, capture_output=True)
     subprocess.run(["createrepo_c", "-q", str(tmp_path)], check=True)
 
     found = newest_of(str(tmp_path), "x86_64", cache, deadline())
-    assert found == {}
-    assert all(isinstance(each, Nevra) for each in found.values())
+
+    assert [str(each) for each in found.values()] == ["cri-o-2:1.34.0-10.el9.noarch"]
