@@ -88,7 +88,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
                 return artifact
         listed = ", ".join(self.qemu_disks()) or "none for qemu"
         raise InputError(
-            subject, f"no disk {place or 'named'}, only {listed}",
+            subject, f"no disk {repr(place) if place else 'named'}, only {listed}",
             f"Write the place of a disk after the metadata, as `stream:{subject}#{QEMU_DISK}`.",
         )  # fmt: skip
 

@@ -17,6 +17,11 @@ _SEQUENCES = (
     r"|(?<=…)\[?0m"
 )
 _SEQUENCE = re.compile(_SEQUENCES)
+# Colours, movements, titles, character sets, and what is left where systemd cut a colour.
+_WHOLE_SEQUENCE = re.compile(
+    r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[()][0-9A-Z]"
+    r"|\x1b\[(?=…)|(?<=…)\[?0m|\x1b\Z"
+)
 _NOT_DISPLAYED = re.compile(rf"{_SEQUENCES}|[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 # Outside of ASCII, and the one in it that JSON leaves as it is: in JSON they are in strings only.
 _INVISIBLE = re.compile(r"[\x7f-\U0010ffff]")
@@ -36,13 +41,14 @@ def displayed(line: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Return `text` without escape sequences; other invisible characters become a mark.
+    """Return `text` without whole escape sequences; other invisible characters become a mark.
 
-    Those are control characters, marks of direction, and halves of surrogate pairs.
+    Those are control characters, marks of direction, and halves of surrogate pairs. The beginning
+    of a sequence does not take characters of the sentence that quotes it.
     """
     if text.isprintable() and "…" not in text:
         return text
-    bare = without_escapes(text)
+    bare = _WHOLE_SEQUENCE.sub("", text).replace("\r", "")
     return "".join(c if c.isprintable() or c in "\n\t" else _MARK for c in bare)
 
 

@@ -416,7 +416,7 @@ def test_disk_that_stream_metadata_lacks_is_refused_with_those_it_has(
 ) -> None:
     error = refused(named_in(tmp_path, "x86_64/qemu/qcow2.gz", location=LOCATION), cache)
 
-    assert error.problem == "no disk x86_64/qemu/qcow2.gz, only s390x/qemu/qcow2.gz"
+    assert error.problem == "no disk 'x86_64/qemu/qcow2.gz', only s390x/qemu/qcow2.gz"
 
 
 @pytest.mark.parametrize(
