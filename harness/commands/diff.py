@@ -34,8 +34,8 @@ def show_diff(
     Exit status 0 if there is no difference; 1 if there is one; 2 if the images cannot be read or
     compared.
     """
-    from harness.contract.diff_document import sections
-    from harness.contract.diffing import compare
+    from harness.contract.comparing.diff_document import sections
+    from harness.contract.comparing.diffing import compare
     from harness.contract.inspection import Depth
 
     with usable_input(), opened_access(arch, authfile, cert_dir) as (access, limit):

@@ -33,9 +33,9 @@ def prove_equivalent(
 
     Exit status 0 if the rules explain every difference; 1 if not; 2 if something cannot be read.
     """
-    from harness.contract.equivalence import sections
-    from harness.contract.equivalence_rules import load
-    from harness.contract.proving import prove
+    from harness.contract.proof.equivalence import sections
+    from harness.contract.proof.equivalence_rules import load
+    from harness.contract.proof.proving import prove
 
     with usable_input():
         reviewed = load(rules)  # first, since images take longer

@@ -13,7 +13,7 @@ import click
 from harness.commands.output import say
 
 if TYPE_CHECKING:
-    from harness.contract.access import Access
+    from harness.contract.reading.access import Access
     from harness.model.clock import Deadline
 
 READ_S = 3600.0
@@ -46,7 +46,7 @@ def opened_access(
     arch: str, authfile: Path | None, cert_dir: Path | None
 ) -> Iterator[tuple[Access, Deadline]]:
     """Provide the access to images with the user's cache of answers, and the limit of time."""
-    from harness.contract.access import Access, answers_of_user
+    from harness.contract.reading.access import Access, answers_of_user
     from harness.model.clock import Deadline
 
     with answers_of_user(say) as cache:

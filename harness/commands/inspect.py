@@ -11,9 +11,9 @@ from harness.commands.images import access_options, opened_access
 from harness.commands.output import Output, echo, output_option, usable_input
 
 if TYPE_CHECKING:
-    from harness.contract.access import Access
-    from harness.contract.inspect_document import InspectReport
     from harness.contract.inspection import Inspection
+    from harness.contract.reading.access import Access
+    from harness.contract.reading.inspect_document import InspectReport
     from harness.model.clock import Deadline
 
 
@@ -67,10 +67,10 @@ def _report(
     subject: str, below: tuple[str | None, str | None], access: Access, limit: Deadline,
     *, is_deep: bool, verifies: bool,
 ) -> InspectReport:  # fmt: skip
-    from harness.contract.inspect_document import document
     from harness.contract.inspection import Depth
     from harness.contract.package_layers import package_layers, why_not_base
-    from harness.contract.reading import inspect, verify
+    from harness.contract.reading.inspect import inspect, verify
+    from harness.contract.reading.inspect_document import document
 
     found = inspect(subject, Depth.DEEP if is_deep else Depth.QUICK, access, limit)
     base, bootc = (_with_packages(one, access, limit) for one in below)
@@ -87,7 +87,7 @@ def _report(
 def _with_packages(subject: str | None, access: Access, limit: Deadline) -> Inspection | None:
     """Return an inspection that has packages: a quick one if the image lists them."""
     from harness.contract.inspection import Depth
-    from harness.contract.reading import inspect
+    from harness.contract.reading.inspect import inspect
 
     if subject is None:
         return None
@@ -96,7 +96,8 @@ def _with_packages(subject: str | None, access: Access, limit: Deadline) -> Insp
 
 
 def _print(report: InspectReport, output: Output) -> None:
-    from harness.contract import document, inspect_document
+    from harness.contract import document
+    from harness.contract.reading import inspect_document
 
     match output:
         case Output.JSON:

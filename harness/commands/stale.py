@@ -83,9 +83,9 @@ def show_stale(
 
     Exit status 0 if nothing must be built; 1 if a job must run; 2 if something cannot be read.
     """
-    from harness.contract.stale_document import Stale, StalePart, sections
-    from harness.contract.staleness import Job
-    from harness.contract.staling import Question, judge
+    from harness.contract.rebuilding.stale_document import Stale, StalePart, sections
+    from harness.contract.rebuilding.staleness import Job
+    from harness.contract.rebuilding.staling import Question, judge
 
     every = frozenset(Job)
     groups = ((both, every), (of_base, frozenset({Job.BASE})), (of_node, frozenset({Job.NODE})))

@@ -22,7 +22,8 @@ def check_streams(metadata: str, output: Output, *, online: bool, strict: bool) 
 
     Exit status 0 if there is no error; 1 if there is one; 2 if the file cannot be used.
     """
-    from harness.contract import document, sheet, stream_document
+    from harness.contract import document, sheet
+    from harness.contract.streams import stream_document
     from harness.images.acquire.answers import answers
     from harness.images.acquire.stream_metadata import load
     from harness.images.acquire.url import shown_image

@@ -11,9 +11,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
-from harness.contract import files, reading, release_images
-from harness.contract.access import Access, answers_of_user
 from harness.contract.inspection import Depth, Inspection
+from harness.contract.reading import files, release_images
+from harness.contract.reading import inspect as reading
+from harness.contract.reading.access import Access, answers_of_user
 from harness.images.container.reference import parse as parse_reference
 from harness.machine.domain.emulator import host_architecture
 from harness.model.clock import Deadline

@@ -20,11 +20,11 @@ from standin_images.layers import Entry, file, folder
 from standin_images.recipe import Recipe, nevra
 
 from harness import process
-from harness.contract.access import Access, answers_of_user
-from harness.contract.equivalence_rules import load
 from harness.contract.inspection import Depth
-from harness.contract.proving import prove
-from harness.contract.reading import inspect
+from harness.contract.proof.equivalence_rules import load
+from harness.contract.proof.proving import prove
+from harness.contract.reading.access import Access, answers_of_user
+from harness.contract.reading.inspect import inspect
 from harness.folders import cache_dir
 from harness.model.clock import Deadline
 

@@ -15,7 +15,7 @@ from images_fakes import deadline, write_layout
 
 from fuzzing import samples
 from fuzzing.strategies import changed_bytes, changed_json, changed_text, layer, lines_of, odd_text
-from harness.contract import metadata
+from harness.contract.reading import metadata
 from harness.diagnosis import allow, rules
 from harness.diagnosis.readers.console import ConsoleReader
 from harness.diagnosis.readers.events import EventReader

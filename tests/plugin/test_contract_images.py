@@ -14,7 +14,7 @@ from standin_images.images import StandIns
 from standin_images.layers import file
 from standin_images.recipe import Recipe, nevra
 
-from harness.contract.release_images import coreos_specs, driver_toolkit_tag, extensions_tag
+from harness.contract.reading.release_images import coreos_specs, driver_toolkit_tag, extensions_tag
 from harness.images.acquire.cache import Cache
 from harness.images.container import release
 from harness.images.container.reference import parse

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contract_packages import RHCOS, changed, packages
 
 from harness.contract.inspection import Depth, ImageLayer, Inspection
-from harness.contract.named_images import NamedImages
+from harness.contract.reading.named_images import NamedImages
 from harness.model.nevra import Nevra
 
 REAL = packages(RHCOS)

@@ -13,8 +13,8 @@ from standin_images.images import write_base, write_node, write_release
 from standin_images.recipe import Recipe, nevra
 
 from harness.cli import main
-from harness.contract.access import Access
-from harness.contract.named_images import named_by
+from harness.contract.reading.access import Access
+from harness.contract.reading.named_images import named_by
 from harness.images.acquire.cache import Cache
 from harness.model.clock import Deadline
 from harness.model.errors import InputError

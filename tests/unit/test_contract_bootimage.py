@@ -11,9 +11,9 @@ from standin_images.recipe import Recipe
 from standin_images.rpmdb import database
 
 from harness import process
-from harness.contract.access import Access
 from harness.contract.inspection import Depth, Inspection, Kind
-from harness.contract.reading import inspect, is_bootimage
+from harness.contract.reading.access import Access
+from harness.contract.reading.inspect import inspect, is_bootimage
 from harness.images.acquire.cache import Cache
 from harness.images.disk_partitions import FileSystem, partitions
 from harness.model.errors import InputError

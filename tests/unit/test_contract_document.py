@@ -10,24 +10,21 @@ from contract_inspections import IMAGES, NEW_9, OLD_9, OLD_10, release
 from goldens import Golden
 from jsonschema import Draft202012Validator
 
-from harness.contract import (
-    diff_document,
-    document,
-    inspect_document,
-    stream_document,
-    version_document,
-)
-from harness.contract.diff_document import Diff
+from harness.contract import document, version_document
+from harness.contract.comparing import diff_document
+from harness.contract.comparing.diff_document import Diff
+from harness.contract.comparing.file_diff import FileChange
+from harness.contract.comparing.image_diff import diff
 from harness.contract.document import Document, json_text
-from harness.contract.equivalence import Difference, Equivalence, Explained
-from harness.contract.file_diff import FileChange
-from harness.contract.image_diff import diff
-from harness.contract.inspect_document import InspectReport
 from harness.contract.inspection import Depth, ImageLayer, Inspection
 from harness.contract.package_layers import package_layers
-from harness.contract.stale_document import Stale, StalePart
-from harness.contract.staleness import Job, Reason
-from harness.contract.stream_document import StreamReport
+from harness.contract.proof.equivalence import Difference, Equivalence, Explained
+from harness.contract.reading import inspect_document
+from harness.contract.reading.inspect_document import InspectReport
+from harness.contract.rebuilding.stale_document import Stale, StalePart
+from harness.contract.rebuilding.staleness import Job, Reason
+from harness.contract.streams import stream_document
+from harness.contract.streams.stream_document import StreamReport
 from harness.contract.version_document import Versions
 from harness.folders import fixture
 from harness.model.coreos_stream import parse as parse_stream

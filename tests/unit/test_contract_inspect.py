@@ -18,10 +18,10 @@ from standin_images.recipe import Recipe
 
 from harness import process
 from harness.cli import main
-from harness.contract.access import Access
 from harness.contract.inspection import Depth, Inspection
 from harness.contract.package_layers import PackageLayer, package_layers, why_not_base
-from harness.contract.reading import inspect, verify
+from harness.contract.reading.access import Access
+from harness.contract.reading.inspect import inspect, verify
 from harness.images.acquire.cache import Cache
 from harness.model.clock import Deadline
 from harness.model.errors import InputError

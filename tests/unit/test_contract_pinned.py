@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from images_fakes import deadline, tar_of, write_layout
 
-from harness.contract import reading
-from harness.contract.access import Access
-from harness.contract.image_reader import ImageReader, open_image
 from harness.contract.inspection import Depth
+from harness.contract.reading import inspect as reading
+from harness.contract.reading.access import Access
+from harness.contract.reading.image_reader import ImageReader, open_image
 from harness.images.acquire.cache import Cache
 from harness.model.clock import Deadline
 

@@ -14,10 +14,10 @@ from images_fakes import write_layout
 from standin_images import images
 from standin_images.recipe import Recipe
 
-from harness.contract.access import Access
-from harness.contract.image_reader import open_image
 from harness.contract.inspection import Depth, Inspection
-from harness.contract.reading import inspect, verify
+from harness.contract.reading.access import Access
+from harness.contract.reading.image_reader import open_image
+from harness.contract.reading.inspect import inspect, verify
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, HarnessError, InputError
 

@@ -25,7 +25,7 @@ from standin_images.layers import (
     whiteout,
 )
 
-from harness.contract.tree import EntryType, Tree
+from harness.contract.reading.tree import EntryType, Tree
 from harness.images.container.layer_stream import members
 
 

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from harness.contract.equivalence import explain, text_paths
-from harness.contract.equivalence_rules import Aspect, Rule, load
-from harness.contract.file_diff import FileChange
+from harness.contract.comparing.file_diff import FileChange
+from harness.contract.proof.equivalence import explain, text_paths
+from harness.contract.proof.equivalence_rules import Aspect, Rule, load
 
 
 def rule(path: str, *may: Aspect, lines: str = "") -> Rule:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.contract.file_diff import FileChange, compare
-from harness.contract.tree import Entry, EntryType
+from harness.contract.comparing.file_diff import FileChange, compare
+from harness.contract.reading.tree import Entry, EntryType
 
 FILE = Entry(
     type=EntryType.FILE, mode=0o755, uid=0, gid=0, mtime_s=1, size_bytes=2, digest="a" * 64

@@ -19,10 +19,10 @@ from contract_inspections import (
 )  # fmt: skip
 from contract_packages import changed, named, nevra
 
-from harness.contract.diff_document import Diff, document, sections
-from harness.contract.image_diff import FieldChange, ImageDiff, diff
-from harness.contract.named_images import NamedImages
+from harness.contract.comparing.diff_document import Diff, document, sections
+from harness.contract.comparing.image_diff import FieldChange, ImageDiff, diff
 from harness.contract.package_diff import Change
+from harness.contract.reading.named_images import NamedImages
 from harness.contract.sheet import markdown_of, text_of
 from harness.model.errors import InputError
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.contract.package_diff import evr
-from harness.contract.staleness import Job, Repository, jobs, reasons
+from harness.contract.rebuilding.staleness import Job, Repository, jobs, reasons
 from harness.model.nevra import Nevra
 from harness.model.rpm_order import newest
 

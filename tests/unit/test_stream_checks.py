@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.contract.stream_checks import Severity, check, releases_of
+from harness.contract.streams.stream_checks import Severity, check, releases_of
 from harness.folders import fixture
 from harness.model.coreos_stream import Marketplace, Stream, parse, require_stream
 from harness.model.errors import InputError

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
+from harness.contract.comparing.file_diff import FileChange
+from harness.contract.comparing.image_diff import FieldChange, ImageDiff, Side
 from harness.contract.document import Document
-from harness.contract.file_diff import FileChange
-from harness.contract.image_diff import FieldChange, ImageDiff, Side
-from harness.contract.named_images import NamedImages
 from harness.contract.package_diff import PackageChange
+from harness.contract.reading.named_images import NamedImages
 from harness.contract.sheet import Section
 from harness.model.errors import InputError
 

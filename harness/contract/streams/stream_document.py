@@ -8,7 +8,7 @@ import msgspec
 
 from harness.contract.document import Document
 from harness.contract.sheet import Row, table
-from harness.contract.stream_checks import Finding, Severity, check
+from harness.contract.streams.stream_checks import Finding, Severity, check
 from harness.model.coreos_stream import Marketplace, Stream
 
 HEAD = ("architecture", "release", "files", "platforms", "images")

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from harness.contract import metadata
-from harness.contract.deep import query_packages
 from harness.contract.inspection import Depth, Inspection, Kind
+from harness.contract.reading import metadata
+from harness.contract.reading.deep import query_packages
 from harness.folders import cache_dir
 from harness.images.bootimage import BootImage
 from harness.images.container.oci_layout import go_arch

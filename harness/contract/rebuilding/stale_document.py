@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import msgspec
 
 from harness.contract.document import Document
+from harness.contract.rebuilding.staleness import Reason
 from harness.contract.sheet import Section
-from harness.contract.staleness import Reason
 
 _HEAD = ("job", "package", "architecture", "image", "has", "newest", "newest in")
 

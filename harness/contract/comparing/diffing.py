@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from harness.contract import file_diff
-from harness.contract.access import Access
-from harness.contract.diff_document import Diff, document
-from harness.contract.image_diff import ImageDiff, diff
+from harness.contract.comparing import file_diff
+from harness.contract.comparing.diff_document import Diff, document
+from harness.contract.comparing.image_diff import ImageDiff, diff
 from harness.contract.inspection import Depth
-from harness.contract.named_images import named_by
-from harness.contract.reading import inspect, open_image, squashed
-from harness.contract.tree import Tree
+from harness.contract.reading.access import Access
+from harness.contract.reading.inspect import inspect, open_image, squashed
+from harness.contract.reading.named_images import named_by
+from harness.contract.reading.tree import Tree
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from harness.contract import package_diff
-from harness.contract.access import Access
-from harness.contract.equivalence import Equivalence, explain, text_paths, written
-from harness.contract.equivalence_rules import Rule
-from harness.contract.file_diff import compare
+from harness.contract.comparing.file_diff import compare
 from harness.contract.inspection import Depth, Inspection
-from harness.contract.layer_search import Search
-from harness.contract.reading import inspect, open_image, squashed
-from harness.contract.tree import Tree
+from harness.contract.proof.equivalence import Equivalence, explain, text_paths, written
+from harness.contract.proof.equivalence_rules import Rule
+from harness.contract.reading.access import Access
+from harness.contract.reading.inspect import inspect, open_image, squashed
+from harness.contract.reading.layer_search import Search
+from harness.contract.reading.tree import Tree
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 

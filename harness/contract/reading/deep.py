@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from harness.contract import metadata
-from harness.contract.image_reader import ImageReader
 from harness.contract.inspection import Depth, Inspection
-from harness.contract.layer_search import Search
+from harness.contract.reading import metadata
+from harness.contract.reading.image_reader import ImageReader
+from harness.contract.reading.layer_search import Search
 from harness.images.container import rpm_database
 from harness.images.container.rpm_database import DATABASE, FOLDERS, LOG_SUFFIX
 from harness.model import os_release

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, cast
 
-from harness.contract.image_reader import ImageReader, layer_members
+from harness.contract.reading.image_reader import ImageReader, layer_members
 from harness.images.container.layers import clean
 from harness.images.container.overlay import whiteout
 from harness.model.clock import Deadline

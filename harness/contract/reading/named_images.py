@@ -12,8 +12,8 @@ from pathlib import Path
 from tarfile import TarFile, TarInfo
 from typing import IO, cast
 
-from harness.contract.access import Access
-from harness.contract.image_reader import ImageReader, layer_members, open_image
+from harness.contract.reading.access import Access
+from harness.contract.reading.image_reader import ImageReader, layer_members, open_image
 from harness.images.container.reference import parse
 from harness.images.container.release import (
     MAX_REFERENCES_BYTES,

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import msgspec
 
-from harness.contract.access import Access
-from harness.contract.agreement import verify
-from harness.contract.image_reader import ImageReader, layer_members, open_image
 from harness.contract.inspection import Depth, Inspection
-from harness.contract.tree import Tree
+from harness.contract.reading.access import Access
+from harness.contract.reading.agreement import verify
+from harness.contract.reading.image_reader import ImageReader, layer_members, open_image
+from harness.contract.reading.tree import Tree
 from harness.images.acquire.url import STREAM, is_url
 from harness.images.container import reference
 from harness.images.container.reference import Transport
@@ -81,7 +81,7 @@ def squashed(reader: ImageReader, deadline: Deadline) -> Tree:
 
 
 def _bootimage(subject: str, access: Access, deadline: Deadline) -> Inspection:
-    from harness.contract.bootimage import inspect_bootimage
+    from harness.contract.reading.bootimage import inspect_bootimage
     from harness.images.acquire.cache import Cache
     from harness.images.bootimage import acquire
 
@@ -103,12 +103,12 @@ def _bootimage(subject: str, access: Access, deadline: Deadline) -> Inspection:
 
 
 def _answer(reader: ImageReader, depth: Depth, deadline: Deadline) -> Inspection:
-    from harness.contract.quick import quick_inspection
+    from harness.contract.reading.quick import quick_inspection
 
     quick = quick_inspection(reader, deadline)
     if depth is Depth.QUICK:
         return quick
-    from harness.contract.deep import deep_inspection
+    from harness.contract.reading.deep import deep_inspection
 
     return deep_inspection(quick, reader, deadline)
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
+from harness.contract.comparing.file_diff import FileChange
 from harness.contract.document import Document
-from harness.contract.equivalence_rules import Aspect, Rule, aspects_of, fields_of
-from harness.contract.file_diff import FileChange
 from harness.contract.package_diff import PackageChange
+from harness.contract.proof.equivalence_rules import Aspect, Rule, aspects_of, fields_of
 from harness.contract.sheet import Section
 
 _MOST_SHOWN = 500

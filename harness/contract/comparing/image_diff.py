@@ -7,7 +7,7 @@ from itertools import takewhile
 
 import msgspec
 
-from harness.contract.file_diff import FileChange
+from harness.contract.comparing.file_diff import FileChange
 from harness.contract.inspection import ImageLayer, Inspection
 from harness.contract.package_diff import PackageChange, compare
 from harness.model.errors import InputError

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from harness.contract.tree import Entry, EntryType
+from harness.contract.reading.tree import Entry, EntryType
 
 LEFT_OUT = ("/sysroot/ostree/",)
 """The object store of ostree, whose files are those of the image under the name of their sum."""

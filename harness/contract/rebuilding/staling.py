@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.contract.access import Access
 from harness.contract.inspection import Depth, Inspection
-from harness.contract.named_images import NamedImages, named_by
 from harness.contract.package_layers import why_not_base
-from harness.contract.reading import inspect
-from harness.contract.stale_document import StalePart
-from harness.contract.staleness import Job, Repository, jobs, reasons
+from harness.contract.reading.access import Access
+from harness.contract.reading.inspect import inspect
+from harness.contract.reading.named_images import NamedImages, named_by
+from harness.contract.rebuilding.stale_document import StalePart
+from harness.contract.rebuilding.staleness import Job, Repository, jobs, reasons
 from harness.images.acquire.url import shown_image
 from harness.images.yum_repository import newest_of
 from harness.model.clock import Deadline

@@ -15,7 +15,7 @@ from typing import Annotated
 import msgspec
 
 from harness import tables
-from harness.contract.file_diff import FileChange
+from harness.contract.comparing.file_diff import FileChange
 from harness.folders import fixture
 
 _KEY = "rule"

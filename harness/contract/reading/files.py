@@ -9,11 +9,11 @@ from collections import deque
 from collections.abc import Collection
 from pathlib import Path
 
-from harness.contract.access import Access
-from harness.contract.image_reader import open_image
 from harness.contract.inspection import Inspection
-from harness.contract.reading import squashed
-from harness.contract.tree import EntryType, Tree
+from harness.contract.reading.access import Access
+from harness.contract.reading.image_reader import open_image
+from harness.contract.reading.inspect import squashed
+from harness.contract.reading.tree import EntryType, Tree
 from harness.model.clock import Deadline
 
 _FORM = 1

@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from harness.contract import metadata
-from harness.contract.image_reader import ImageReader
 from harness.contract.inspection import Depth, Inspection
-from harness.contract.layer_search import FoundFile, Search
+from harness.contract.reading import metadata
+from harness.contract.reading.image_reader import ImageReader
+from harness.contract.reading.layer_search import FoundFile, Search
 from harness.model.clock import Deadline
 
 _LAYERS = 8

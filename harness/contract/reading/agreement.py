@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.contract.inspection import Inspection
-from harness.contract.metadata import PACKAGE_LIST
 from harness.contract.package_diff import PackageChange, compare
+from harness.contract.reading.metadata import PACKAGE_LIST
 
 _SHOWN = 20
 

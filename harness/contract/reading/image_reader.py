@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import IO, Any
 
-from harness.contract.access import Access
 from harness.contract.inspection import ImageLayer
+from harness.contract.reading.access import Access
 from harness.images.container import image_proxy
 from harness.images.container.blob_stream import Descriptor
 from harness.images.container.image_proxy import ProxiedImage

@@ -1,0 +1,1 @@
+"""Whether two images have the same contents, up to reviewed rules."""
