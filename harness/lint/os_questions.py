@@ -18,6 +18,8 @@ from harness.lint.wants import Kind, Want
 from harness.lint.wrappers import Word
 
 FILES = ("/etc/os-release", "/usr/lib/os-release")
+# Not below another root, such as $checkout/usr/lib/os-release or "$root"/etc/os-release.
+_IN_TEXT = re.compile(r"""(?<![\w}./*-])(?<![\w}]["'])/(?:etc|usr/lib)/os-release\b""")
 _OLD_ID = re.compile(r"\b(?P<value>rhcos|scos)")
 _OLD_VERSION = re.compile(r"(?<![\w.])(?P<value>4(?:\\?\.|[0-9][0-9]\b|[0-9]?[\[\\*?]|\W*$).*)")
 _OLD = {
@@ -43,7 +45,7 @@ def questions(text: str, *, is_read: bool = False) -> Iterator[Want]:
 
     A question is FIELD=VALUE where a value is compared, else the field alone.
     """
-    if not is_read and not any(path in text for path in FILES):
+    if not is_read and not _IN_TEXT.search(text):
         return
     fields = _Fields()
     for node in shell_syntax.nodes(shell_syntax.tree_of(text)):
@@ -159,8 +161,7 @@ def _searched(words: list[str]) -> Iterator[str]:
     text = " ".join(words)
     fields = _FIELDS.findall(text)
     yield from (name for name in _GONE if name in fields)
-    reads = any(path in text for path in FILES)
-    if (reads or "ID" in fields) and (found := _OLD_ID.search(text)):
+    if (_IN_TEXT.search(text) or "ID" in fields) and (found := _OLD_ID.search(text)):
         yield f"ID={found['value']}"
     for name in ("VERSION_ID", "VERSION"):
         pattern = re.search(rf"\b{name}=(?P<value>[^ ]*)", text)

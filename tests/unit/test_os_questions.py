@@ -68,6 +68,9 @@ def test_what_os_release_no_longer_answers_is_found(text: str, field: str) -> No
         "grep ^VERSION= /etc/os-release | cut -d. -f1 | grep -q '^9'",
         "grep ^ID= /etc/os-release | grep -qE 'rhcos|rhel'",
         "cat /etc/os-release; case $1 in rhcos) a;; esac",
+        "v=$(sed -n 's/^OPENSHIFT_VERSION=//p' \"$checkout/usr/lib/os-release\"); echo $v",
+        'grep -q ^ID=rhcos "$root"/etc/os-release',
+        "grep -q ^ID=rhcos ${root}/etc/os-release /sysroot/usr/lib/os-release",
     ],
 )
 def test_other_questions_are_answered(text: str) -> None:
