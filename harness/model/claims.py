@@ -14,7 +14,7 @@ STREAM_CLASS = "io.openshift.os.streamclass"
 # Source: openshift/os#1946 for `cpe`; the pipeline's job build-node-image for the tag.
 _CPE = "cpe"
 _TAG = "coreos.build.manifest-list-tag"
-_OPENSHIFT_CPE = re.compile(r"cpe:(?:/a|2\.3:a):redhat:openshift:(\d+\.\d+)(?::.*)?")
+_OPENSHIFT_CPE = re.compile(r"cpe:(?:/a|2\.3:a):redhat:openshift:(\d{1,18}\.\d{1,18})(?::.*)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

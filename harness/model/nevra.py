@@ -10,7 +10,8 @@ from harness.model.errors import RigError
 QUERY_FORMAT = r"%{NAME}|%{EPOCHNUM}|%{VERSION}|%{RELEASE}|%{ARCH}\n"
 """For `rpm -qa --qf`. No field contains a bar. EPOCHNUM is 0 if EPOCH is not set."""
 
-_EPOCH = re.compile(r"[0-9]{1,10}")  # rpm keeps it in 32 bits
+EPOCH = re.compile(r"[0-9]{1,10}")
+"""Of an epoch in text: rpm keeps it in 32 bits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ class Nevra:
             RigError: the line is malformed.
         """
         parts = line.split("|")
-        if len(parts) != 5 or not parts[0] or not _EPOCH.fullmatch(parts[1]):
+        if len(parts) != 5 or not parts[0] or not EPOCH.fullmatch(parts[1]):
             problem = f"unexpected line {line!r}"
             raise RigError("`rpm -qa`", problem, "Report a bug of pytest-node-image.")
         name, epoch, version, release, arch = parts

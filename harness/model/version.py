@@ -80,7 +80,9 @@ class Version:
         return self.text
 
 
-_BUILD = r"-(?P<build>(?:dev|wip)?\d+)"
+# Python reads no more than 4300 digits as a number; no builder counts so far.
+_COUNT = r"\d{1,18}"
+_BUILD = rf"-(?P<build>(?:dev|wip)?{_COUNT})"
 _STAMP = r"(?P<date>\d{8})(?P<time>\d{4})?"
 _RHEL = r"(?P<rhel>(?:[89]|1\d)\.\d{1,2})"
 _OCP = r"(?P<ocp>\d\.\d{1,2})"
@@ -92,15 +94,15 @@ _SCHEMES = {
         # The first ones have a dot before the build: 43.82.202102081639.0.
         Scheme.JOINED: (
             r"(?P<joined_ocp>\d{2,3})\.(?P<joined_rhel>\d{1,3})\."
-            r"(?P<date>\d{8})(?P<time>\d{4})[-.](?P<build>\d+)"
+            rf"(?P<date>\d{{8}})(?P<time>\d{{4}})[-.](?P<build>{_COUNT})"
         ),
         Scheme.TAG: rf"{_OCP}-{_RHEL}-{_STAMP}(?:-[a-z][a-z-]*)?",
         Scheme.BUILD_ID: rf"{_OCP}\.{_RHEL}\.{_STAMP}{_BUILD}",
-        Scheme.EARLY_STREAM: r"(?P<rhel>9|1\d)\.(?P<date>\d{8})\.(?P<build>\d+)",
-        Scheme.FEDORA: r"\d{2,3}\.(?P<date>\d{8})\.(?P<build>\d+\.\d+)",
+        Scheme.EARLY_STREAM: rf"(?P<rhel>9|1\d)\.(?P<date>\d{{8}})\.(?P<build>{_COUNT})",
+        Scheme.FEDORA: rf"\d{{2,3}}\.(?P<date>\d{{8}})\.(?P<build>{_COUNT}\.{_COUNT})",
     }.items()
 }
-_OPENSHIFT = re.compile(r"v?(\d+\.\d+)(?:[.-].*)?")
+_OPENSHIFT = re.compile(rf"v?({_COUNT}\.{_COUNT})(?:[.-].*)?")
 
 
 def parse(text: str) -> Version:

@@ -152,6 +152,16 @@ def test_epochs_of_a_package_list_may_be_missing(tmp_path: Path) -> None:
     assert {str(one) for one in found or ()} == {"a-1-2.x", "b-3:1-2.x"}
 
 
+@pytest.mark.parametrize("epoch", [10**70, "9" * 60, "\u0663", -1, True, 1.5])
+def test_epoch_that_rpm_cannot_have_is_malformed(tmp_path: Path, epoch: object) -> None:
+    text = json.dumps({"rpmdb.pkglist": [["a", epoch, "1", "2", "x"]]})
+
+    found = quick(written(tmp_path, [file(recipe.META, text)]))
+
+    assert found.packages is None
+    assert "the malformed package" in found.problems[0]
+
+
 def test_hidden_metadata_is_not_found(tmp_path: Path) -> None:
     labels = {"io.openshift.metalayer": "true"}
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.model.claims import claims_of
 from harness.model.errors import InputError
 from harness.model.version import Scheme, numbers, openshift_version, parse, parsed
 
@@ -108,6 +109,19 @@ def test_openshift_version_is_an_error_where_it_cannot_be_derived() -> None:
 )
 def test_times_and_digits_are_real(text: str) -> None:
     assert parsed(text) is None
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["9.6.20250203-{}", "418.94.202410090804-{}", "4.21.9.6.202602041851-{}", "9.20240920.{}",
+     "44.20260720.1.{}"],
+)  # fmt: skip
+def test_numbers_that_python_does_not_read_are_in_no_version(form: str) -> None:
+    huge = "9" * 5000
+
+    assert parsed(form.format(huge)) is None
+    assert openshift_version(f"4.{huge}") is None
+    assert claims_of({"cpe": f"cpe:/a:redhat:openshift:4.{huge}"}).ocp == {}
 
 
 DAYS = st.dates(date(2019, 1, 1), date(2099, 12, 31))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from harness.model.foreign import json_value
-from harness.model.nevra import Nevra
+from harness.model.nevra import EPOCH, Nevra
 from harness.model.rpm_order import newest
 
 PACKAGE_LIST = "/usr/share/openshift/base/meta.json"
@@ -80,7 +80,7 @@ def _package(row: object) -> Nevra:
     match row:
         case [str(name), str() | int() | None as epoch, str(version), str(release), str(arch)]:
             known = str(epoch) if epoch not in (None, "", "(none)") else "0"
-            if name and known.isdecimal():
+            if name and EPOCH.fullmatch(known):
                 return Nevra(
                     name=name, epoch=int(known), version=version, release=release, arch=arch
                 )
