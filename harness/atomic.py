@@ -6,20 +6,40 @@ the next run continues what a killed one left.
 
 from __future__ import annotations
 
+import errno
+import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
-def write(path: Path, content: bytes) -> None:
-    """Put `content` at `path` in one step.
+
+def write(path: Path, content: bytes, *, is_durable: bool = True) -> None:
+    """Put `content` at `path` in one step. After an error, `path` is as it was.
+
+    A durable file is whole after a loss of power too. A file that is written again and again while
+    machines boot must not be: each time it would wait for a disk that the guests keep busy.
 
     Raises:
         OSError: the folder is missing, full or not writable.
     """
     with replacing(path) as fresh:
-        fresh.write_bytes(content)
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            if is_durable:
+                file.flush()
+                # Else some file systems keep the new name, but not the content.
+                os.fsync(file.fileno())
+    if is_durable:
+        _sync_folder(path.parent)
+
+
+def is_full(error: BaseException) -> bool:
+    """Return whether the disk of a file, or the user's share of it, is full."""
+    return isinstance(error, OSError) and error.errno in _FULL
 
 
 @contextmanager
@@ -38,3 +58,13 @@ def replacing(path: Path) -> Iterator[Path]:
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    # Some file systems cannot. Both the old and the new file are whole, whichever the name keeps.
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

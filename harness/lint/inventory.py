@@ -142,7 +142,7 @@ def config() -> Config:
 
 def _reported(bootimage: BootImage, rig: Rig) -> str:
     """Return everything that a bare boot writes to the event port."""
-    evidence = Evidence.begin(rig.evidence, _NAME, rig.redactor)
+    evidence = Evidence.begin(rig.evidence, _NAME, rig.redactor, rig.report)
     spec = MachineSpec(
         name=_NAME, emulator=rig.emulator, acceleration=rig.acceleration,
         base=bootimage.path, base_format=bootimage.format.value,

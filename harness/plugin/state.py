@@ -14,6 +14,7 @@ import pytest
 
 from harness.model.errors import HarnessError, InputError
 from harness.plugin import progress
+from harness.plugin.terminal import Terminal
 from harness.recording.artifacts import Artifacts, Place, Tested, choose
 from harness.recording.recorder import Recorder, Ways
 from harness.scenarios.catalogue import Catalogue
@@ -279,4 +280,6 @@ def _ways(config: pytest.Config, artifacts: Artifacts) -> Ways:
         return tuple(f"an entry of the allow-list has expired: {entry}" for entry in expired)
 
     follow = progress.follower(config, artifacts.path)
-    return Ways(history=settings_of(config).history, notes=notes, follow=follow)
+    return Ways(
+        history=settings_of(config).history, notes=notes, follow=follow, warn=Terminal(config).warn
+    )

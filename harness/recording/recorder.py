@@ -7,6 +7,7 @@ workers. A problem in all this never changes the verdict: it is reported once.
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import threading
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import full_folder
 from harness.model.clock import SYSTEM_CLOCK, Clock, utc_now
 from harness.model.record import Blame, RunRecord, State
 from harness.recording.artifacts import Artifacts, read_tested
@@ -23,6 +25,7 @@ from harness.recording.ledger import Ledger, is_only_rigs
 from harness.recording.notes import Note, put_note
 from harness.recording.run_files import RunFiles, ended, write_all
 
+LOG = logging.getLogger(__name__)
 RIG_ERRORS = 8
 """pytest's exit status when tests are red, and all of it is the rig's."""
 TICK_S = 0.25
@@ -34,12 +37,13 @@ _ENDED_BY_FORCE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ways:
-    """What a recorder calls; `follow` every `tick_s`, and at the end."""
+    """What a recorder calls; `follow` every `tick_s` and at the end, `warn` for a full disk."""
 
     history: Path | None = None
     follow: Callable[[], None] = lambda: None
     notes: Callable[[], tuple[str, ...]] = lambda: ()
     write: Callable[[RunRecord, Path], None] = write_all
+    warn: Callable[[str], None] = LOG.error
     tick_s: float = TICK_S
     clock: Clock = field(default=SYSTEM_CLOCK, repr=False)
 
@@ -56,7 +60,7 @@ class Recorder:
         self._begun = ""
         self._ending = _Ending()
         self._lock = threading.Lock()
-        self._files = RunFiles(artifacts.path, ways.write, ways.clock)
+        self._files = RunFiles(artifacts.path, ways.write, ways.clock, ways.warn)
         self._host: dict[str, str] = {}
         self._may_write = threading.Event()
         self._is_over = threading.Event()
@@ -70,7 +74,7 @@ class Recorder:
     @property
     def problem(self) -> str:
         """The first problem of the recording, empty if there is none."""
-        return self._files.problem
+        return self._files.problem or full_folder.problem_of(self._artifacts.path)
 
     def start(self) -> None:
         """Follow from now on, before there is anything to record; later calls do nothing."""
@@ -176,7 +180,7 @@ class Recorder:
             tests=tests,
             notes=(
                 *self._ways.notes(),
-                *([self.problem] if self.problem else []),
+                *filter(None, (full_folder.problem_of(self._artifacts.path), self._files.problem)),
                 *(f"not over: {test}" for test in running),
             ),
         )

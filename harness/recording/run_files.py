@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from harness import atomic, regular_file
+from harness import atomic, full_folder, regular_file
 from harness.model.clock import SYSTEM_CLOCK, Clock
 from harness.model.errors import InputError
 from harness.model.record import MachineRecord, RunRecord, State, Weight
@@ -26,6 +26,8 @@ _WRITE_SHARE = 0.02
 def write_all(record: RunRecord, folder: Path) -> None:
     """Write a run's record, JUnit file and page; each whole, the record first.
 
+    Those of a run that is over are whole after a loss of power too.
+
     Raises:
         OSError: the folder is missing, full or not ours.
     """
@@ -35,19 +37,25 @@ def write_all(record: RunRecord, folder: Path) -> None:
     document.write(record, folder / RECORD)
     junit.write(record, folder / JUNIT)
     text = page.render(record, _excerpts(record, folder))
-    atomic.write(folder / PAGE, text.encode(errors="replace"))
+    is_over = record.state is not State.RUNNING
+    atomic.write(folder / PAGE, text.encode(errors="replace"), is_durable=is_over)
 
 
 class RunFiles:
-    """Reads the machines' records and writes the run's, not too often; keeps its first problem."""
+    """Reads the machines' records and writes the run's, not too often; keeps its first problem.
+
+    `warn` gets, once, what the user has to know at once: that the disk is full.
+    """
 
     def __init__(
         self,
         folder: Path,
         write: Callable[[RunRecord, Path], None] = write_all,
         clock: Clock = SYSTEM_CLOCK,
+        warn: Callable[[str], None] = LOG.error,
     ) -> None:
         self._folder = folder
+        self._warn = warn
         self._write_all = write
         self._clock = clock
         self._next_s = 0.0
@@ -63,7 +71,10 @@ class RunFiles:
         except Exception as exc:
             # The same exception comes at every turn.
             LOG.log(logging.DEBUG if self.problem else logging.WARNING, "%s", what, exc_info=True)
-            self.problem = self.problem or f"{what}: {exc}"
+            if text := full_folder.noticed(exc, self._folder):
+                self._warn(text)
+            if not atomic.is_full(exc):
+                self.problem = self.problem or f"{what}: {exc}"
 
     def is_due(self) -> bool:
         """Whether the last writing was long enough ago."""

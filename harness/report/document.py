@@ -16,7 +16,7 @@ import msgspec
 from harness import atomic, regular_file
 from harness.model.errors import InputError
 from harness.model.escapes import json_escaped, json_values
-from harness.model.record import SCHEMA, MachineRecord, RunRecord
+from harness.model.record import SCHEMA, MachineRecord, RunRecord, State
 from harness.model.run_folder import MACHINE_RECORD, RECORD
 
 _D = TypeVar("_D")
@@ -33,7 +33,7 @@ class _Head(msgspec.Struct):
 
 def write(record: RunRecord, path: Path) -> None:
     """Write a run as JSON. A reader finds the old file or the new one, never a part."""
-    atomic.write(path, _encoded(record))
+    atomic.write(path, _encoded(record), is_durable=record.state is not State.RUNNING)
 
 
 def writable(record: RunRecord) -> RunRecord:

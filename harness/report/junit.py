@@ -16,7 +16,15 @@ from junitparser.xunit2 import TestCase, TestSuite
 
 from harness import atomic
 from harness.model.escapes import printable
-from harness.model.record import Blame, MachineRecord, Outcome, PhaseRecord, RunRecord, TestRecord
+from harness.model.record import (
+    Blame,
+    MachineRecord,
+    Outcome,
+    PhaseRecord,
+    RunRecord,
+    State,
+    TestRecord,
+)
 from harness.report.conclusion import blame_of
 
 NO_SCENARIO = "no scenario"
@@ -37,7 +45,7 @@ def write(record: RunRecord, path: Path) -> None:
     xml.update_statistics()  # type: ignore[no-untyped-call]  # the library is typed in part
     content = BytesIO()
     xml.write(content)
-    atomic.write(path, content.getvalue())
+    atomic.write(path, content.getvalue(), is_durable=record.state is not State.RUNNING)
 
 
 def _scenarios(record: RunRecord) -> tuple[str | None, ...]:

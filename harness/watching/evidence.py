@@ -6,17 +6,18 @@ The run's own folder is removed with the run, and its files have secrets; eviden
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
-from harness import atomic
+from harness import atomic, full_folder
 from harness.machine.machine import Machine
 from harness.model.escapes import json_escaped, json_values
 from harness.model.ignition import Document, render
 from harness.model.node_state import NodeState
-from harness.model.record import LayerRecord, MachineRecord
+from harness.model.record import LayerRecord, MachineRecord, State
 from harness.model.run_folder import MACHINE_RECORD
 from harness.model.secrets.config import redacted, secrets_in
 from harness.model.secrets.redaction import LineRedactor, Redactor
@@ -31,16 +32,27 @@ class Evidence:
     """The folder of one machine's evidence.
 
     An error in writing is only logged: it must not hide the failure that the evidence shows.
+    `report` gets the one that the user has to know at once: that the disk is full.
     """
 
     folder: Path
     redactor: Redactor
+    report: Callable[[str], None] = LOG.error
     _texts: dict[str, LineRedactor] = field(init=False, default_factory=dict)
     _bytes: dict[str, int] = field(init=False, default_factory=dict)
 
     @classmethod
-    def begin(cls, parent: Path, name: str, redactor: Redactor) -> Evidence:
-        """Return evidence in a new folder below `parent`; a used name gets a number: `name-2`."""
+    def begin(
+        cls,
+        parent: Path,
+        name: str,
+        redactor: Redactor,
+        report: Callable[[str], None] = LOG.error,
+    ) -> Evidence:
+        """Return evidence in a new folder below `parent`; a used name gets a number: `name-2`.
+
+        On a full disk there is no folder, and no evidence.
+        """
         number = 1
         while True:
             folder = parent / (name if number == 1 else f"{name}-{number}")
@@ -49,7 +61,13 @@ class Evidence:
             except FileExistsError:
                 number += 1
                 continue
-            return cls(folder=folder, redactor=redactor)
+            except OSError as exc:
+                if not atomic.is_full(exc):
+                    raise
+                evidence = cls(folder=folder, redactor=redactor, report=report)
+                evidence._note(exc)
+                return evidence
+            return cls(folder=folder, redactor=redactor, report=report)
 
     @property
     def size_bytes(self) -> int:
@@ -62,7 +80,7 @@ class Evidence:
         try:
             found = [path.name for path in self.folder.iterdir()]
         except OSError as exc:
-            LOG.warning("evidence is incomplete: %s", exc)
+            self._note(exc)
             return ()
         return tuple(sorted(name for name in found if name != MACHINE_RECORD))
 
@@ -79,10 +97,13 @@ class Evidence:
             path = self.folder / f"{name}.last"
         try:
             is_full = path.suffix == ".last" and path.exists() and path.stat().st_size > _LAST_BYTES
-            with path.open("wb" if is_full else "ab") as file:
+            if is_full:
+                atomic.write(path, new, is_durable=False)
+                return
+            with path.open("ab") as file:
                 file.write(new)
         except OSError as exc:
-            LOG.warning("evidence is incomplete: %s", exc)
+            self._note(exc)
 
     def append_text(self, name: str, new: str) -> None:
         """Add text that may have secrets; an incomplete line waits for its rest."""
@@ -128,16 +149,24 @@ class Evidence:
         """Keep the record; the file is complete at every moment."""
         values = json_values(self.redactor.value(msgspec.to_builtins(record)))
         text = json_escaped(msgspec.json.format(msgspec.json.encode(values), indent=1).decode())
-        try:
-            atomic.write(self.folder / MACHINE_RECORD, text.encode())
-        except OSError as exc:
-            LOG.warning("evidence is incomplete: %s", exc)
+        # While the machine runs, it is written each second.
+        is_last = record.state not in (State.RUNNING, State.UP)
+        self._replace(MACHINE_RECORD, text, is_durable=is_last)
 
     def _write(self, name: str, text: str) -> None:
+        # Not durable: the watch writes it too, and must not wait for a busy disk.
+        self._replace(name, text, is_durable=False)
+
+    def _replace(self, name: str, text: str, *, is_durable: bool) -> None:
         try:
-            (self.folder / name).write_text(text, encoding="utf-8")
+            atomic.write(self.folder / name, text.encode(), is_durable=is_durable)
         except OSError as exc:
-            LOG.warning("evidence is incomplete: %s", exc)
+            self._note(exc)
+
+    def _note(self, error: OSError) -> None:
+        LOG.warning("evidence is incomplete: %s", error)
+        if text := full_folder.noticed(error, self.folder.parent):
+            self.report(text)
 
 
 def layer_of(state: NodeState) -> LayerRecord:

@@ -159,7 +159,7 @@ class Checkpoints:
     ) -> Iterator[OwnNode]:
         rig, site = self._rig, self._site
         record_name = f"{site.scenario.record_name(name)}-fork"
-        evidence = Evidence.begin(rig.evidence, record_name, rig.redactor)
+        evidence = Evidence.begin(rig.evidence, record_name, rig.redactor, rig.report)
         # Not by the rig's clock: what starts QEMU is on the host.
         limit = Deadline.after(_START_S * rig.timeout_factor)
         forked = rig.fork(rig.connection, rig.run, saved.machine, record_name, limit, segment)

@@ -41,7 +41,7 @@ def switched_on(rig: Rig, site: Stage, plan: MachinePlan) -> Iterator[Running]:
         RigError: the host cannot start the machine.
     """
     name = site.scenario.record_name(plan.name)
-    evidence = Evidence.begin(rig.evidence, name, rig.redactor)
+    evidence = Evidence.begin(rig.evidence, name, rig.redactor, rig.report)
     with ExitStack() as stack:
         spec = MachineSpec(
             name=name, emulator=rig.emulator, acceleration=rig.acceleration, base=None,
