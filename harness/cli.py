@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -32,7 +35,26 @@ class _UnusableInput(click.ClickException):
     exit_code = 2
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Ends with 1 only if that is the result of a command, as "there are differences" is."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; 2 after an unexpected error, 130 after Ctrl-C, 141 if no one reads."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(128 + signal.SIGINT) from None
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the last flush
+            raise click.exceptions.Exit(128 + signal.SIGPIPE) from None
+        except Exception:
+            traceback.print_exc()
+            raise click.exceptions.Exit(2) from None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="pytest-node-image", message="%(package)s %(version)s")
 @click.option("-v", "--verbose", is_flag=True, help="Log each action and each program that runs.")
 def main(*, verbose: bool) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -209,3 +211,28 @@ def test_diagnose_says_what_a_console_shows(
 
     assert said in result.output
     assert result.exit_code == status
+
+
+@pytest.mark.parametrize(
+    ("raised", "status"), [(KeyboardInterrupt(), 130), (ZeroDivisionError("bug"), 2)]
+)
+def test_end_that_is_not_a_result_has_a_status_of_its_own(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch, raised: BaseException, status: int
+) -> None:
+    def fail() -> None:
+        raise raised
+
+    monkeypatch.setattr("harness.verdict.expectations.built_in", fail)
+
+    assert runner.invoke(main, ["tables"]).exit_code == status
+
+
+def test_output_that_no_one_reads_ends_the_command() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = [sys.executable, "-c", "from harness.cli import main; main()", "tables"]
+
+    found = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+
+    assert (found.returncode, found.stderr) == (141, "")

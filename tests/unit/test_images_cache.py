@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -118,6 +119,26 @@ def test_read_only_cache_is_an_error(tmp_path: Path) -> None:
 
     with Cache(tmp_path / "file") as cache, pytest.raises(InputError, match="Not a directory"):
         put(cache, "a")
+
+
+def test_what_is_cached_can_be_used_where_nothing_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Cache(tmp_path) as cache:
+        kept = put(cache, "a")
+    usual = Path.open
+
+    def read_only(path: Path, mode: str = "r") -> object:
+        if mode != "r":
+            raise OSError(errno.EROFS, "Read-only file system")
+        return usual(path, mode)
+
+    monkeypatch.setattr(Path, "open", read_only)
+
+    with Cache(tmp_path) as cache:
+        assert cache.get_or_make("a", never, deadline()) == kept
+        with pytest.raises(InputError, match="the cache cannot be written: Read-only"):
+            cache.get_or_make("b", never, deadline())
 
 
 def test_full_disk_is_reported_with_the_free_space(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 from harness import folders
 from harness.images.acquire.progress import Reporter
@@ -70,7 +71,8 @@ class Cache:
             with ExitStack() as stack:
                 stack.enter_context(_locked(content.parent, fcntl.LOCK_SH, deadline))
                 if content.exists():
-                    os.utime(content)
+                    with suppress(OSError):  # of a folder that can only be read
+                        os.utime(content)
                     self._locks.enter_context(stack.pop_all())
                     if is_made:  # only then has the folder grown; to measure it takes a while
                         self.evict()
@@ -111,9 +113,20 @@ class Cache:
 
 @contextmanager
 def _locked(folder: Path, mode: int, deadline: Deadline) -> Iterator[None]:
-    with (folder / "lock").open("a") as file:
+    with _lock_file(folder, mode) as file:
         wait_for(f"the lock of {folder}", lambda: _take(file.fileno(), mode), deadline)
         yield
+
+
+def _lock_file(folder: Path, mode: int) -> IO[str]:
+    """Open the lock; what is cached in a folder that can only be read can be used."""
+    try:
+        return (folder / "lock").open("a")
+    except OSError as exc:
+        if mode == fcntl.LOCK_SH:
+            with suppress(OSError):
+                return (folder / "lock").open()
+        raise _unwritable(folder / "lock", exc) from exc
 
 
 def _take(fd: int, mode: int) -> None:
@@ -129,7 +142,7 @@ def _sync(path: Path) -> None:
 
 
 def _empty_unless_locked(key: Path) -> int:
-    with (key / "lock").open("a") as file:
+    with _lock_file(key, fcntl.LOCK_EX) as file:
         try:
             _take(file.fileno(), fcntl.LOCK_EX)
         except NotYet:
