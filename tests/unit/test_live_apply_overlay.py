@@ -28,7 +28,7 @@ def test_sshd_restarts_as_the_installer_of_the_version_does(
         (tmp_path / name).write_text(f'#!/bin/sh\necho "{name} $*" >>{tmp_path}/asked\n')
         (tmp_path / name).chmod(0o755)
     (tmp_path / "os-release").write_text(f"NAME=x\n{field}\n")
-    script = OVERLAY.read_text().replace("/usr/lib/os-release", f"{tmp_path}/os-release")
+    script = OVERLAY.read_text().replace("$checkout/usr/lib/os-release", f"{tmp_path}/os-release")
     env = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
 
     process.run(("bash", "-c", script), Deadline.after(10), env=env)
