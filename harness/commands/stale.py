@@ -86,6 +86,7 @@ def show_stale(
     from harness.contract.rebuilding.stale_document import Stale, StalePart, sections
     from harness.contract.rebuilding.staleness import Job
     from harness.contract.rebuilding.staling import Question, judge
+    from harness.images.acquire.url import shown_image
 
     every = frozenset(Job)
     groups = ((both, every), (of_base, frozenset({Job.BASE})), (of_node, frozenset({Job.NODE})))
@@ -100,7 +101,7 @@ def show_stale(
         for arch in dict.fromkeys(architectures):
             with opened_access(arch, authfile, cert_dir) as (access, limit):
                 parts += judge(question, access, limit)
-    found = Stale(repositories=tuple(place for place, _ in places), parts=tuple(parts))
+    found = Stale(repositories=tuple(shown_image(place) for place, _ in places), parts=tuple(parts))
     echo(rendered(found, sections(found), output), nl=False)
     if found.must_build:
         raise SystemExit(1)

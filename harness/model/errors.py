@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from harness.model.escapes import printable
 from harness.model.record import Blame, Sighting
+from harness.model.url_secrets import with_shown_urls
 
 
 class HarnessError(Exception):
@@ -25,7 +26,8 @@ class HarnessError(Exception):
 
     `subject` names where the problem is, `problem` what is wrong, `remedy` what to do. A `subject`
     without a problem is the whole message, as for a finding. `sighting` is the diagnosis if a rule
-    made one. All may quote images, servers and guests: they lose what a terminal would obey.
+    made one. All may quote images, servers, guests and arguments: they lose what a terminal would
+    obey, and URLs lose their passwords and queries.
     """
 
     blame = Blame.RIG
@@ -38,12 +40,16 @@ class HarnessError(Exception):
         *,
         sighting: Sighting | None = None,
     ) -> None:
-        subject, problem, remedy = map(printable, (subject, problem, remedy))
+        subject, problem, remedy = map(_shown, (subject, problem, remedy))
         super().__init__(_message(subject, problem, remedy))
         self.subject = subject
         self.problem = problem
         self.remedy = remedy
         self.sighting = sighting
+
+
+def _shown(text: str) -> str:
+    return with_shown_urls(printable(text))
 
 
 def _message(subject: str, problem: str, remedy: str) -> str:
@@ -72,7 +78,7 @@ class DeadlineError(RigError):
         super().__init__(waited_for, f"timed out after {limit_s:.0f} s: {reason}", remedy)
         self.waited_for = self.subject
         self.limit_s = limit_s
-        self.reason = printable(reason)
+        self.reason = _shown(reason)
 
 
 class ProductError(HarnessError):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from images_fakes import Web, served
 from standin_images.images import write_base, write_node, write_release
 from standin_images.recipe import Recipe, nevra
 from test_yum_repository import element, primary, write
@@ -134,3 +135,21 @@ def test_unusable_input_has_its_status(tmp_path: Path) -> None:
 
 def _go_arch() -> str:
     return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+
+
+def test_no_secret_of_a_repository_is_printed(tmp_path: Path) -> None:
+    repo = Path(repository(tmp_path / "repo", *RECIPE.node_packages))
+    files = {f"/r/{each.relative_to(repo)}": each.read_bytes() for each in repo.rglob("*.*")}
+
+    with served(Web(files)) as web:
+        url = web.url.replace("//", "//me:SECRET@")
+        shown = [
+            run(*images(tmp_path), option, f"{url}/{path}", "--output", output)
+            for option in ("--repo", "--node-repo")
+            for path in ("r", "none")
+            for output in ("table", "json", "markdown")
+        ]
+
+    assert [done.exit_code for done in shown] == [0, 0, 0, 2, 2, 2] * 2
+    assert f'"{web.url}/r"' in shown[1].output
+    assert "SECRET" not in "".join(done.output for done in shown)

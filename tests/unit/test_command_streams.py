@@ -79,3 +79,22 @@ def test_other_files_are_unusable(tmp_path: Path) -> None:
     assert run(tmp_path / "a").exit_code == 2
     assert "not JSON" in run(tmp_path / "a").output
     assert "cannot be read" in run(tmp_path / "none").output
+
+
+@pytest.mark.parametrize("output", ["table", "json", "markdown"])
+def test_no_secret_of_a_url_is_printed(output: str, tmp_path: Path) -> None:
+    with served(Web({})) as web:
+        url = f"{web.url.replace('//', '//me:SECRET@')}/SHOWN?sig=SECRET"
+        disk = {"location": url, "signature": url, "sha256": url}
+        images = {"aws": {"release": url, "regions": {"r": {"release": url, "image": url}}},
+                  "c": {"release": url, "image": url, "digest-ref": url}}  # fmt: skip
+        platform = {"release": url, "formats": {"f": {"disk": disk}}}
+        architecture = {"artifacts": {"qemu": platform}, "images": images}
+        text = json.dumps({"architectures": {"x86_64": architecture}})
+        (tmp_path / "s.json").write_text(text)
+
+        done = run(tmp_path / "s.json", "--online", "--output", output)
+
+    assert done.exit_code == 1
+    assert "SHOWN" in done.output
+    assert "SECRET" not in done.output

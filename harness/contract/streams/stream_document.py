@@ -10,6 +10,7 @@ from harness.contract.document import Document
 from harness.contract.sheet import Row, table
 from harness.contract.streams.stream_checks import Finding, Severity, check
 from harness.model.coreos_stream import Marketplace, Stream
+from harness.model.url_secrets import shown_url
 
 HEAD = ("architecture", "release", "files", "platforms", "images")
 FINDINGS_HEAD = ("severity", "place", "problem")
@@ -64,19 +65,35 @@ def urls_of(found: Stream | Marketplace) -> dict[str, str]:
 def document(
     subject: str, found: Stream | Marketplace, answers: Mapping[str, str] | None = None
 ) -> StreamReport:
-    """Return the report; `answers` are the problems of the URLs that were asked, by URL."""
+    """Return the report, in which no URL has a secret, however it is printed.
+
+    `answers` are the problems of the URLs that were asked, by URL.
+    """
     urls = urls_of(found) if answers is not None else {}
     silent = (
         Finding(severity=Severity.ERROR, place=urls[url], problem=f"{problem}: {url}")
         for url, problem in (answers or {}).items()
     )
-    return StreamReport(
+    report = StreamReport(
         subject=subject, parts=tuple(_parts(found)), asked=len(urls),
         findings=tuple(
             StreamFinding(severity=each.severity, place=each.place, problem=each.problem)
             for each in (*check(found), *silent)
         ),
     )  # fmt: skip
+    return msgspec.convert(_shown(msgspec.to_builtins(report)), StreamReport)
+
+
+def _shown(value: object) -> object:
+    """Return values without the secrets of their URLs, which findings have at their end."""
+    match value:
+        case str():
+            return shown_url(value) if "//" in value else value
+        case dict():
+            return {name: _shown(each) for name, each in value.items()}
+        case list() | tuple():
+            return [*map(_shown, value)]
+    return value
 
 
 def row(part: StreamPart) -> Row:

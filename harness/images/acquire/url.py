@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
+from harness.model.url_secrets import shown_url
+
+__all__ = ["STREAM", "is_url", "shown_image", "shown_url"]
 
 STREAM = "stream:"
 """Before stream metadata and the place of a disk in it: `stream:FILE#x86_64/qemu/qcow2.gz`."""
-_SECRETS = re.compile(r"(?<=//)[^/?#]*@|[?#].*", re.DOTALL)
 
 
 def is_url(text: str) -> bool:
     """Return whether `text` is an http or https URL."""
     return text.lower().startswith(("http://", "https://"))
-
-
-def shown_url(url: str) -> str:
-    """Return the URL as it may be printed: without user, password, query and fragment."""
-    return _SECRETS.sub("", url)
 
 
 def shown_image(text: str) -> str:
