@@ -6,6 +6,7 @@ A link would lead out of a folder, a FIFO would wait for ever, and a device has 
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 from contextlib import ExitStack
@@ -49,6 +50,15 @@ def open_within(folder: Path, *names: str) -> BinaryIO:
         return _opened(_step(last), os.O_RDONLY | os.O_NOFOLLOW, at)
 
 
+def open_raw(path: Path, *, follows_links: bool) -> io.FileIO:
+    """Open the file at `path`, unbuffered; the caller closes it.
+
+    Raises:
+        OSError: it cannot be opened, is not a regular file, or is a link that may not be followed.
+    """
+    return io.FileIO(_descriptor(str(path), os.O_RDONLY | (0 if follows_links else os.O_NOFOLLOW)))
+
+
 _NO_LINK = os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -59,11 +69,15 @@ def _step(name: str) -> str:
 
 
 def _opened(name: str, flags: int, folder: int | None = None) -> BinaryIO:
+    return os.fdopen(_descriptor(name, flags, folder), "rb")
+
+
+def _descriptor(name: str, flags: int, folder: int | None = None) -> int:
     descriptor = os.open(name, flags | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "not a regular file", name)
-    return os.fdopen(descriptor, "rb")
+    return descriptor
 
 
 def _content(file: BinaryIO, limit_bytes: int) -> bytes:

@@ -1,32 +1,26 @@
-"""An image in an OCI layout: its manifest, its configuration and its layers, verified by digest.
+"""An image in an OCI layout by its digest: its manifest, its configuration and its layers.
 
-A layout may come from anywhere and is read in place, so nothing in it is believed: a blob is a
-regular file whose content has the digest that names it. What is kept of an image is kept under
-that digest. Source: OCI image specification 1.0, image-layout.md and descriptor.md.
+What is kept of an image is kept under that digest. `oci_folder` finds images by tag.
 """
 
 from __future__ import annotations
 
-import io
-import os
 import re
 import stat
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-from harness.images.container.blob_stream import Descriptor, verified
+from harness.images.container.blob_stream import Descriptor
 from harness.images.container.layer_stream import members
-from harness.images.container.manifest import parse_config, parse_list, parse_manifest
+from harness.images.container.layout import Layout
+from harness.images.container.manifest import parse_config, parse_manifest
 from harness.images.container.reference import Reference, Transport
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 
-_MAX_JSON_BYTES = 4 << 20  # as skopeo's own limit for manifests
 _READ_BYTES = 1 << 20
-_COPY_AGAIN = "Copy the image again with `skopeo copy IMAGE oci:FOLDER:TAG`."
 # What skopeo reads of a layout and of a folder `dir:`.
 _READ_BY_SKOPEO = {
     Transport.OCI: re.compile(r"oci-layout|index\.json|blobs(/[^/]+){0,2}"),
@@ -36,12 +30,16 @@ _READ_BY_SKOPEO = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayoutImage:
-    """One image of the layout at `folder`; `layers` are from the bottom up."""
+    """One image of a layout; `layers` are from the bottom up."""
 
-    folder: Path
-    subject: str
+    layout: Layout
     deadline: Deadline
     layers: tuple[Descriptor, ...]
+
+    @property
+    def subject(self) -> str:
+        """What errors call the image."""
+        return self.layout.subject
 
     def members(self, number: int) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
         """Yield a layer's members; a file's content can be read until the next one.
@@ -53,7 +51,7 @@ class LayoutImage:
             DeadlineError: the deadline has passed.
         """
         subject = f"{self.subject}, layer {number + 1} of {len(self.layers)}"
-        with _blob(self.folder, self.layers[number], subject, self.deadline) as packed:
+        with self.layout.blob(self.layers[number], self.deadline, subject) as packed:
             yield from members(packed, subject, self.deadline)
             while packed.read(_READ_BYTES):
                 pass
@@ -68,11 +66,11 @@ def image_in(folder: Path, digest: str | None, subject: str, deadline: Deadline)
         InputError: its manifest or configuration is missing, malformed, or has another digest.
         DeadlineError: the deadline has passed.
     """
-    described = _only(folder, subject) if digest is None else _in_place(folder, digest, subject)
-    manifest = parse_manifest(_json(folder, described, subject, deadline), subject)
-    config = _json(folder, manifest.config, subject, deadline)
-    parse_config(config, subject, len(manifest.layers))
-    return LayoutImage(folder=folder, subject=subject, deadline=deadline, layers=manifest.layers)
+    layout = Layout(folder=folder, subject=subject)
+    described = layout.only() if digest is None else _in_place(layout, digest)
+    manifest = parse_manifest(layout.json(described, deadline), subject)
+    parse_config(layout.json(manifest.config, deadline), subject, len(manifest.layers))
+    return LayoutImage(layout=layout, deadline=deadline, layers=manifest.layers)
 
 
 def require_listed(reference: Reference, digest: str) -> None:
@@ -81,12 +79,8 @@ def require_listed(reference: Reference, digest: str) -> None:
     Raises:
         InputError: its index.json names another digest than the manifest has.
     """
-    if reference.transport is not Transport.OCI:
-        return
-    subject = str(reference)
-    listed = {one.digest for one in _listed(_folder(reference), subject)}
-    if digest not in listed:
-        raise InputError(subject, f"index.json does not name the manifest {digest}", _COPY_AGAIN)
+    if reference.transport is Transport.OCI:
+        Layout(folder=_folder(reference), subject=str(reference)).require_listed(digest)
 
 
 def require_files(reference: Reference) -> None:
@@ -118,55 +112,6 @@ def _folder(reference: Reference) -> Path:
     return Path(reference.rest.partition(":")[0] if is_layout else reference.rest)
 
 
-def _only(folder: Path, subject: str) -> Descriptor:
-    listed = _listed(folder, subject)
-    if len(listed) != 1:
-        raise InputError(subject, f"{len(listed)} images in its layout, not one", _COPY_AGAIN)
-    return listed[0]
-
-
-def _listed(folder: Path, subject: str) -> tuple[Descriptor, ...]:
-    with _opened(folder / "index.json", subject) as file:
-        text = file.read(_MAX_JSON_BYTES)
-    images = parse_list(text, subject)
-    if images is None:
-        raise InputError(subject, "index.json is not a list of images", _COPY_AGAIN)
-    return tuple(one.descriptor for one in images)
-
-
-def _in_place(folder: Path, digest: str, subject: str) -> Descriptor:
+def _in_place(layout: Layout, digest: str) -> Descriptor:
     """Return the descriptor of a manifest of which only the digest is known."""
-    with _opened(_path(folder, digest), subject) as file:
-        size_bytes = os.fstat(file.fileno()).st_size
-    return Descriptor(media_type="", digest=digest, size_bytes=size_bytes)
-
-
-def _json(folder: Path, blob: Descriptor, subject: str, deadline: Deadline) -> bytes:
-    if blob.size_bytes > _MAX_JSON_BYTES:
-        problem = f"an implausible manifest or configuration of {blob.size_bytes} bytes"
-        raise InputError(subject, problem, _COPY_AGAIN)
-    with _blob(folder, blob, subject, deadline) as file:
-        return file.read()
-
-
-def _blob(folder: Path, blob: Descriptor, subject: str, deadline: Deadline) -> IO[bytes]:
-    path = _path(folder, blob.digest)
-    return verified(blob, subject, lambda: _opened(path, subject), deadline)
-
-
-def _path(folder: Path, digest: str) -> Path:
-    return folder / "blobs" / "sha256" / Path(digest.removeprefix("sha256:")).name
-
-
-def _opened(path: Path, subject: str) -> io.FileIO:
-    """Open a regular file, without waiting for a FIFO or following a link."""
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        file = io.FileIO(os.open(path, flags))
-    except OSError as exc:
-        problem = f"{path.name} cannot be read: {exc.strerror}"
-        raise InputError(subject, problem, _COPY_AGAIN) from exc
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise InputError(subject, f"{path.name} is not a regular file", _COPY_AGAIN)
-    return file
+    return Descriptor(media_type="", digest=digest, size_bytes=layout.size_bytes(digest))

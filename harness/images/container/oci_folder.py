@@ -1,23 +1,20 @@
-"""Reads an image in place from the folder of an OCI layout; blobs are verified.
+"""Finds the image that a reference `oci:FOLDER[:TAG]` names, and reads it in place.
 
-Source: OCI image specification 1.0, image-layout.md; containers-transports(5), `oci:`.
+Source: containers-transports(5), `oci:`.
 """
 
 from __future__ import annotations
 
-import io
-import os
-import stat
 from pathlib import Path
 from typing import IO
 
-from harness.images.container.blob_stream import Descriptor, verified
+from harness.images.container.blob_stream import Descriptor
+from harness.images.container.layout import Layout
 from harness.images.container.manifest import Listed, parse_list
 from harness.images.container.skopeo import Source
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 
-_MAX_JSON_BYTES = 4 << 20
 _MAX_LISTS = 3  # in each other
 
 
@@ -29,7 +26,7 @@ class OciFolder:
         self._subject = str(source.reference)
         self._deadline = deadline
         folder, _, self._tag = source.reference.rest.partition(":")
-        self._folder = Path(folder)
+        self._layout = Layout(folder=Path(folder), subject=self._subject, follows_links=True)
 
     def manifest(self) -> tuple[str, str, bytes]:
         """Return the digest of the list, empty without one, and of the image, and its manifest.
@@ -53,11 +50,7 @@ class OciFolder:
         Raises:
             InputError: it is missing, damaged or implausibly large.
         """
-        if descriptor.size_bytes > _MAX_JSON_BYTES:
-            problem = f"a blob of JSON with {descriptor.size_bytes} bytes"
-            raise InputError(self._subject, problem, "Check the image.")
-        with self.blob(descriptor) as file:
-            return file.read()
+        return self._layout.json(descriptor, self._deadline)
 
     def blob(self, descriptor: Descriptor) -> IO[bytes]:
         """Return a blob as a stream, verified at its end; the caller closes it.
@@ -65,15 +58,10 @@ class OciFolder:
         Raises:
             InputError: it is missing.
         """
-        path = self._folder / "blobs" / "sha256" / descriptor.digest.removeprefix("sha256:")
-        return verified(descriptor, self._subject, lambda: self._open(path), self._deadline)
+        return self._layout.blob(descriptor, self._deadline)
 
     def _named(self) -> Descriptor:
-        with io.BufferedReader(self._open(self._folder / "index.json")) as file:
-            text = file.read(_MAX_JSON_BYTES)
-        images = parse_list(text, self._subject)
-        if images is None:
-            raise InputError(self._subject, "index.json is not a list", "Check the path.")
+        images = self._layout.listed()
         named = [one for one in images if self._tag in ("", one.tag)]
         if not named:
             tags = ", ".join(sorted(one.tag for one in images if one.tag)) or "none"
@@ -82,18 +70,6 @@ class OciFolder:
             problem = f"{len(named)} images in this layout"
             raise InputError(self._subject, problem, "Name one as oci:FOLDER:TAG.")
         return named[0].descriptor
-
-    def _open(self, path: Path) -> io.RawIOBase:
-        try:
-            # Not blocking: else a FIFO would wait for its other end.
-            file = io.FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
-        except OSError as exc:
-            problem = f"{path.name} cannot be read: {exc.strerror}"
-            raise InputError(self._subject, problem, "Check the path, or copy it again.") from exc
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            file.close()
-            raise InputError(self._subject, f"{path.name} is not a file", "Check the path.")
-        return file
 
 
 def chosen(images: tuple[Listed, ...], source: Source) -> Descriptor:
