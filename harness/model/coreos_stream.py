@@ -44,6 +44,7 @@ class RegionImage(msgspec.Struct, frozen=True, kw_only=True):
 
     release: str
     image: str = ""
+    url: str = ""
 
 
 class CloudImage(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):

@@ -98,3 +98,23 @@ def test_no_secret_of_a_url_is_printed(output: str, tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert "SHOWN" in done.output
     assert "SECRET" not in done.output
+
+
+@pytest.mark.parametrize("options", [[], ["--online"]])
+def test_a_malformed_url_is_one_error(options: list[str], tmp_path: Path) -> None:
+    disk = {"location": "https://h:99999/x86_64/9.8.20260403-0", "sha256": "0" * 64}
+    platform = {"release": "9.8.20260403-0", "formats": {"f": {"disk": disk}}}
+    text = json.dumps({"architectures": {"x86_64": {"artifacts": {"qemu": platform}}}})
+    (tmp_path / "s.json").write_text(text)
+
+    done = run(tmp_path / "s.json", *options)
+
+    assert done.exit_code == 1
+    assert done.output.count("a malformed URL with the port 99999") == 1
+
+
+def test_metadata_at_a_malformed_url_is_unusable() -> None:
+    done = run("http://127.0.0.1:99999/s.json")
+
+    assert done.exit_code == 2
+    assert "malformed URL" in done.output

@@ -129,6 +129,25 @@ def test_each_problem_is_found(change: Change, severity: str, place: str, proble
     ]  # fmt: skip
 
 
+MALFORMED = (
+    "https://[::1", "https://h/\0x", "https://h:99999/x", "https://h:0/x", "https://h:x/", "https:///x",
+    "https:// h/x", "https://a..b/", "https://1.2.3.999/", "https://user:pass/word@h/",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("url", MALFORMED)
+def test_malformed_urls_are_found_without_a_server(url: str) -> None:
+    found = json.loads(text_of("coreos-rhel-9"))
+    disk(found).update(location=url, signature=url)
+    found["architectures"]["ppc64le"]["images"]["powervs"]["regions"]["au-syd"]["url"] = url
+
+    errors = [(place, problem) for kind, place, problem in problems(found) if kind == "error"]
+
+    known = "x86_64/qemu/qcow2.gz/disk"
+    for place in (known, f"{known} (signature)", "ppc64le/powervs/au-syd"):
+        assert [p for at, p in errors if at == place and p.startswith("a malformed URL")], place
+
+
 @pytest.mark.parametrize(
     ("field", "value", "problem"),
     [("version", "9.6", "without three numbers"), ("sku", "", "empty sku")],

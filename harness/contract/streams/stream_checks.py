@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from harness.images.acquire.http_client import url_fault
+from harness.images.acquire.url import is_url
 from harness.model.coreos_stream import Artifact, CloudImage, Marketplace, Stream
 from harness.model.version import Scheme, Version, parsed
 from harness.model.version_order import order_of
@@ -76,6 +78,7 @@ def _files(found: Stream) -> Iterator[Finding]:
     for place, release, artifact in found.files():
         yield from _sums(place, artifact)
         yield from _location(place, release, artifact.location)
+        yield from _malformed(f"{place} (signature)", artifact.signature)
         first = places.setdefault(artifact.sha256, place)
         if first != place and artifact.sha256:
             yield _warning(place, f"has the sha256 of {first}")
@@ -103,11 +106,17 @@ def _location(place: str, release: str, location: str) -> Iterator[Finding]:
     architecture = place.partition("/")[0]
     if not location.startswith("https://"):
         yield _error(place, f"not an https URL: {location}")
+    yield from _malformed(place, location)
     if release and release not in location:
         yield _warning(place, f"the URL does not have the release {release}: {location}")
     others = [name for name in ARCHITECTURES if name != architecture and name in location]
     if others and architecture not in location:
         yield _error(place, f"the URL is for {others[0]}: {location}")
+
+
+def _malformed(place: str, url: str) -> Iterator[Finding]:
+    if is_url(url) and (fault := url_fault(url)):
+        yield _error(place, f"{fault}: {url}")
 
 
 def _cloud_images(name: str, *groups: Mapping[str, CloudImage]) -> Iterator[tuple[str, CloudImage]]:
@@ -121,8 +130,10 @@ def _clouds(found: Stream) -> Iterator[Finding]:
         for place, image in _cloud_images(name, architecture.images, architecture.extensions):
             if image.digest_ref and not _DIGEST_REFERENCE.fullmatch(image.digest_ref):
                 yield _error(place, f"digest-ref has no sha256 digest: {image.digest_ref}")
+            yield from _malformed(place, image.url)
             for region, there in image.regions.items():
                 is_ami = there.image.startswith("ami-")
+                yield from _malformed(f"{place}/{region}", there.url)
                 if place.split("/")[1].startswith("aws") and not is_ami:
                     yield _error(f"{place}/{region}", f"not an AMI: {there.image or 'empty'}")
 

@@ -78,7 +78,7 @@ def document(
         subject=subject, parts=tuple(_parts(found)), asked=len(urls),
         findings=tuple(
             StreamFinding(severity=each.severity, place=each.place, problem=each.problem)
-            for each in (*check(found), *silent)
+            for each in dict.fromkeys((*check(found), *silent))  # both find what is malformed
         ),
     )  # fmt: skip
     return msgspec.convert(_shown(msgspec.to_builtins(report)), StreamReport)

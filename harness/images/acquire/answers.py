@@ -7,7 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-from harness.images.acquire.http_client import is_passing, new_client, reason_of, time_limit
+from harness.images.acquire.http_client import (
+    is_passing,
+    new_client,
+    reason_of,
+    time_limit,
+    url_fault,
+)
 from harness.model.clock import Deadline
 
 _TRIES = 4
@@ -29,6 +35,8 @@ def answers(urls: Iterable[str], deadline: Deadline) -> dict[str, str]:
 
 def _asked(client: httpx.Client, url: str, deadline: Deadline) -> str:
     """Return why a URL does not answer; empty if it does."""
+    if fault := url_fault(url):
+        return fault
     problem = "not asked: the time was over"
     for attempt in range(_TRIES):
         if deadline.is_over:

@@ -24,6 +24,7 @@ from harness.images.acquire.http_client import (
     reason_of,
     status_text,
     time_limit,
+    url_fault,
 )
 from harness.images.acquire.progress import Reporter, TransferProgress, transfer_progress
 from harness.images.acquire.url import shown_url
@@ -52,14 +53,9 @@ def file_name(url: str) -> str:
     Raises:
         InputError: the URL is malformed.
     """
-    try:
-        parsed = httpx.URL(url)
-        parsed.host.encode("idna")  # an empty label crashes the resolver
-    except (httpx.InvalidURL, UnicodeError) as exc:
-        raise InputError(shown_url(url), f"a malformed URL: {exc}", "Correct the URL.") from exc
-    if not parsed.host:
-        raise InputError(shown_url(url), "a malformed URL without a host", "Correct the URL.")
-    return Path(parsed.path).name
+    if fault := url_fault(url):
+        raise InputError(shown_url(url), fault, "Correct the URL.")
+    return Path(httpx.URL(url).path).name
 
 
 def download(
@@ -108,6 +104,7 @@ def fetch_text(url: str, deadline: Deadline, limit_bytes: int = _TEXT_LIMIT_BYTE
         InputError: the server does not answer, or answers with another error.
         DeadlineError: the time is over.
     """
+    file_name(url)  # says what is malformed
     try:
         with (
             new_client(deadline) as client,

@@ -20,11 +20,30 @@ from harness.model.clock import Deadline
 _ANSWER_WITHIN_S = 30.0
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _MAX_REDIRECTS = 10
+_MAX_PORT = 65535
 _LAST_TRY_S = 1.0  # that a wait allows after its deadline
 
 _URL = re.compile(r"https?://\S+")
 FAULTS = (httpx.RequestError, httpx.InvalidURL, ValueError)
 """What a request can raise. ValueError is for hosts that redirects name, and numbers in heads."""
+
+
+def url_fault(url: str) -> str:
+    """Return what is malformed in a URL; empty if a server can be asked for it."""
+    try:
+        parsed = httpx.URL(url)
+        parsed.host.encode("idna")  # an empty label crashes the resolver
+    except httpx.InvalidURL as exc:
+        return f"a malformed URL: {exc}"
+    except UnicodeError:
+        return "a malformed URL: its host or path is not text that DNS and HTTP can have"
+    if not parsed.host:
+        return "a malformed URL without a host"
+    if "%20" in parsed.host:
+        return "a malformed URL with a space in its host"
+    if parsed.port is not None and not 0 < parsed.port <= _MAX_PORT:  # sockets take it modulo 65536
+        return f"a malformed URL with the port {parsed.port}"
+    return ""
 
 
 def status_text(answer: httpx.Response) -> str:
