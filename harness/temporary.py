@@ -1,7 +1,7 @@
 """Temporary folders that `node-image clean` finds when their process was killed.
 
-A folder is locked while its process uses it. The lock is taken before the folder gets the name that
-the sweep looks for.
+A folder is locked while its process uses it. Between making and locking it has another name, and is
+empty: a sweep that removes it then makes the process begin again.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from harness import folders
+from harness.model.errors import InputError
 
 ROOT = Path("/var/tmp")  # noqa: S108 - for large files; /tmp is in memory on many systems
+_NEW, _NAMED = _STATES = ("new", "tmp")
 
 
 @contextmanager
@@ -27,17 +29,33 @@ def folder(root: Path = ROOT) -> Iterator[Path]:
     It is below the folder of runs if `root` cannot be written.
 
     Raises:
-        OSError: the disk is full.
+        InputError: it cannot be made.
     """
     base = root if os.access(root, os.W_OK | os.X_OK) else folders.runs_dir()
     with ExitStack() as stack:
-        fresh = Path(tempfile.mkdtemp(prefix=_prefix("new"), dir=base))
-        stack.callback(shutil.rmtree, fresh, ignore_errors=True)
-        stack.enter_context(_locked(fresh))
-        named = base / fresh.name.replace(_prefix("new"), _prefix("tmp"))
-        fresh.rename(named)
-        stack.callback(shutil.rmtree, named, ignore_errors=True)
+        try:
+            named = _made(base, stack)
+        except OSError as exc:
+            problem = f"no temporary folder can be created: {exc.strerror}"
+            raise InputError(str(base), problem, "Free disk space and inodes there.") from exc
         yield named
+
+
+def _made(base: Path, stack: ExitStack) -> Path:
+    """Return a new locked folder, which `stack` removes."""
+    while True:
+        fresh = Path(tempfile.mkdtemp(prefix=_prefix(_NEW), dir=base))
+        named = base / fresh.name.replace(_prefix(_NEW), _prefix(_NAMED))
+        with ExitStack() as partial:
+            partial.callback(shutil.rmtree, fresh, ignore_errors=True)
+            try:
+                partial.enter_context(_locked(fresh))
+                fresh.rename(named)
+            except (BlockingIOError, FileNotFoundError):  # a sweep was faster
+                continue
+            partial.callback(shutil.rmtree, named, ignore_errors=True)
+            stack.push(partial.pop_all())
+            return named
 
 
 @contextmanager
@@ -45,12 +63,13 @@ def abandoned(root: Path) -> Iterator[tuple[Path, ...]]:
     """Context manager that provides the folders below `root` whose processes died, locked."""
     with ExitStack() as stack:
         found = []
-        for path in sorted(root.glob(f"{_prefix('tmp')}*")):
+        for path in sorted(path for state in _STATES for path in root.glob(f"{_prefix(state)}*")):
             try:
                 stack.enter_context(_locked(path))
+                status = path.lstat()
             except OSError:  # in use, gone, or not a folder
                 continue
-            if path.lstat().st_uid == os.getuid() and stat.S_ISDIR(path.lstat().st_mode):
+            if status.st_uid == os.getuid() and stat.S_ISDIR(status.st_mode):
                 found.append(path)
         yield tuple(found)
 

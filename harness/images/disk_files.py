@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import process
+from harness import process, temporary
 from harness.images.acquire.disk_format import DiskFormat
 from harness.images.bootimage import BootImage
 from harness.images.disk_partitions import FileSystem, Partition, partitions
@@ -108,16 +107,16 @@ class DiskFiles:
 
 
 @contextmanager
-def root_files(image: BootImage, folder: Path, deadline: Deadline) -> Iterator[DiskFiles]:
-    """Provide the files of the root partition of a bootimage, by a raw copy in `folder` if needed.
+def root_files(image: BootImage, deadline: Deadline) -> Iterator[DiskFiles]:
+    """Provide the files of the root partition of a bootimage, by a raw copy if needed.
 
     Raises:
         InputError: it has no root partition with XFS or ext4.
         MissingProgramError: the host lacks a program.
         DeadlineError: the time is over.
     """
-    with tempfile.TemporaryDirectory(prefix="node-image-disk-", dir=folder) as name:
-        disk = _raw(image, Path(name), deadline)
+    with temporary.folder() as folder:
+        disk = _raw(image, folder, deadline)
         found = partitions(disk, image.origin)
         roots = [one for one in found if one.file_system and one.name == "root"]
         roots = roots or [one for one in found if one.file_system and one.name != "boot"]

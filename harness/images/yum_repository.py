@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 import msgspec
 
+from harness import temporary
 from harness.images.acquire.cache import Cache
 from harness.images.acquire.compression import DAMAGE, opened
 from harness.images.acquire.digest import mismatch, parse_sha256, sha256_of
@@ -45,7 +45,7 @@ def newest_of(
         DeadlineError: the time is over.
     """
     if cache is None:
-        with TemporaryDirectory() as folder, Cache(Path(folder)) as passing:
+        with temporary.folder() as folder, Cache(folder) as passing:
             return newest_of(location, arch, passing, deadline)
     place = location.replace("$basearch", arch).rstrip("/")
     subject = shown_image(place)

@@ -6,13 +6,13 @@ controller from the start, by a temporary file whose path xdist carries.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from harness import temporary
 from harness.plugin.terminal import Terminal
 from harness.recording.artifacts import Artifacts
 from harness.recording.progress import ProgressLog, ProgressReporter, Relay
@@ -68,8 +68,7 @@ def _outlets(config: pytest.Config, folder: Path) -> tuple[Callable[[str], None]
 
 def _relay_path(config: pytest.Config) -> Path:
     if _RELAY not in config.stash:
-        descriptor, name = tempfile.mkstemp(prefix="node-image-progress-")
-        os.close(descriptor)
-        path = config.stash[_RELAY] = Path(name)
-        config.add_cleanup(lambda: path.unlink(missing_ok=True))
+        made = ExitStack()
+        config.add_cleanup(made.close)
+        config.stash[_RELAY] = made.enter_context(temporary.folder()) / "progress"
     return config.stash[_RELAY]

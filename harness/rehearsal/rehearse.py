@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
+from tempfile import mkdtemp
 
+from harness import temporary
 from harness.model.errors import HarnessError
 from harness.model.ignition import Document
 from harness.node.ssh import Result
@@ -58,8 +59,8 @@ def rehearse(
     host = Host(kept, steps, own)
     try:
         with (
-            TemporaryDirectory(prefix="node-image-") as run,
-            play(kept, host.rig(guest, Path(run)), inputs) as nodes,
+            temporary.folder() as run,
+            play(kept, host.rig(guest, run), inputs) as nodes,
         ):
             reboots = {name: node.reboots for name, node in nodes.items()}
     except HarnessError as exc:

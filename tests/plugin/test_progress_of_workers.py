@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from left import KEPT, kept
 from throwaway import ROWS, Project
@@ -26,6 +28,14 @@ def slow(named, sha256, cache, deadline):
     return acquire(named, sha256, cache, deadline)
 
 bootimage.acquire = slow
+"""
+REPORTS_RELAY = """
+from pathlib import Path
+
+def test_other(pytestconfig):
+    relay = Path(pytestconfig.workerinput["node_image_relay"])
+    Path("seen").write_text(str(relay.parent))
+    assert relay.parent.is_dir()
 """
 
 
@@ -58,14 +68,9 @@ def test_lines_before_a_failed_preparation_are_in_the_log(project: Project) -> N
     assert LINE in (kept(project) / "progress.log").read_text()
 
 
-def test_run_leaves_no_file_of_its_workers(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    temporary = project.folder / "temporary"
-    temporary.mkdir()
-    monkeypatch.setenv("TMPDIR", str(temporary))
-    project.write("def test_other(): pass")
+def test_run_leaves_no_file_of_its_workers(project: Project) -> None:
+    project.write(REPORTS_RELAY)
 
     project.run("-n", "1").assert_outcomes(passed=1)
 
-    assert list(temporary.glob("node-image-progress-*")) == []
+    assert not Path((project.folder / "seen").read_text()).exists()

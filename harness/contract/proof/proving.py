@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from harness import temporary
 from harness.contract import package_diff
 from harness.contract.comparing.file_diff import compare
 from harness.contract.inspection import Depth, Inspection
@@ -69,11 +68,11 @@ def _texts(
 ) -> dict[str, str]:
     """Return the contents of the paths that the image has as files."""
     with (
-        TemporaryDirectory(prefix="node-image-texts-") as folder,
+        temporary.folder() as folder,
         open_image(subject, access, deadline) as reader,
     ):
         search = Search(
-            reader=reader, folder=Path(folder), limit_bytes=_MAX_TEXT_BYTES, deadline=deadline
+            reader=reader, folder=folder, limit_bytes=_MAX_TEXT_BYTES, deadline=deadline
         )
         search.find(paths, range(len(reader.layers))[::-1])
         found = {path: search.get(path) for path in paths}

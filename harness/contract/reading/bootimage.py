@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from harness import temporary
 from harness.contract.inspection import Depth, Inspection, Kind
 from harness.contract.reading import metadata
 from harness.contract.reading.deep import query_packages
-from harness.folders import cache_dir
 from harness.images.bootimage import BootImage
 from harness.images.container.oci_layout import go_arch
 from harness.images.container.rpm_database import DATABASE, FOLDERS, LOG_SUFFIX
@@ -31,11 +30,7 @@ def inspect_bootimage(image: BootImage, deadline: Deadline) -> Inspection:
         MissingProgramError: the host lacks a program.
         DeadlineError: the time is over.
     """
-    with (
-        root_files(image, cache_dir(), deadline) as files,
-        TemporaryDirectory(prefix="node-image-rpmdb-") as name,
-    ):
-        folder = Path(name)
+    with root_files(image, deadline) as files, temporary.folder() as folder:
         deployment = _deployment(files)
         packages = _packages(files, deployment, folder)
         release = _os_release(files, deployment, folder)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from harness import temporary
 from harness.contract.inspection import Depth, Inspection
 from harness.contract.reading import metadata
 from harness.contract.reading.image_reader import ImageReader
@@ -30,8 +30,7 @@ def deep_inspection(quick: Inspection, reader: ImageReader, deadline: Deadline) 
         MissingProgramError: the host has no rpm.
         DeadlineError: the time is over.
     """
-    with TemporaryDirectory(prefix="node-image-rpmdb-") as name:
-        folder = Path(name)
+    with temporary.folder() as folder:
         search = Search(
             reader=reader, folder=folder / "files", limit_bytes=_MAX_FILE_BYTES, deadline=deadline
         )

@@ -143,8 +143,7 @@ class Search:
                 shutil.copyfileobj(cast("IO[bytes]", layer.extractfile(member)), out)
         except OSError as exc:
             problem = f"{path} cannot be unpacked to {self.folder}: {exc.strerror}"
-            remedy = "Free disk space, or set TMPDIR to another folder."
-            raise InputError(self.reader.subject, problem, remedy) from exc
+            raise InputError(self.reader.subject, problem, "Free disk space there.") from exc
 
     def _content(self, path: str) -> Path:
         return self.folder / hashlib.sha256(path.encode(errors="surrogateescape")).hexdigest()

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from harness import temporary
 from harness.contract.inspection import Depth, Inspection
 from harness.contract.reading import metadata
 from harness.contract.reading.image_reader import ImageReader
@@ -34,9 +33,9 @@ def quick_inspection(reader: ImageReader, deadline: Deadline) -> Inspection:
         architecture=reader.architecture, depth=Depth.QUICK, labels=reader.labels,
         layers=reader.layers,
     )  # fmt: skip
-    with TemporaryDirectory(prefix="node-image-metadata-") as folder:
+    with temporary.folder() as folder:
         search = Search(
-            reader=reader, folder=Path(folder), limit_bytes=_MAX_FILE_BYTES, deadline=deadline
+            reader=reader, folder=folder, limit_bytes=_MAX_FILE_BYTES, deadline=deadline
         )
         wanted = metadata.expected(reader.labels)
         search.find(wanted, _small_layers(reader), lambda: any(map(search.get, wanted)))
