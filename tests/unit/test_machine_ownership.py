@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,24 @@ def test_a_run_leaves_nothing_behind(runs: Path, scratch_root: Path) -> None:
 
     assert not run.folder.exists()
     assert not run.scratch.exists()
+
+
+def test_record_of_a_domain_is_whole_or_missing(
+    runs: Path, scratch_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with begin_run(runs, scratch_root) as run:
+        run.record_domain(RECORD)
+        (record,) = (run.folder / "domains").iterdir()
+        before = record.read_text()
+
+        def killed(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run.record_domain(replace(RECORD, name="another"))
+
+        assert [path.read_text() for path in (run.folder / "domains").iterdir()] == [before]
 
 
 def test_a_run_ends_with_its_error(runs: Path, scratch_root: Path) -> None:

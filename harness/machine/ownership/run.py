@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import folders, process
+from harness import atomic, folders, process
 from harness.machine.ownership import remains
 from harness.machine.ownership.locks import lock
 from harness.machine.ownership.remains import DomainRecord
@@ -60,7 +60,8 @@ class Run:
 
     def record_domain(self, record: DomainRecord) -> None:
         """Record a domain before it exists, so that others can end it if this process dies."""
-        self._record_of(record).write_text(record.to_text())
+        # A loss of power ends the domain too: the record need not outlast it.
+        atomic.write(self._record_of(record), record.to_text().encode(), is_durable=False)
 
     def forget_domain(self, record: DomainRecord) -> None:
         """Drop the record of a domain that is gone."""
