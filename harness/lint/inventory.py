@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,6 +31,7 @@ from harness.player.playing import machines
 from harness.watching.evidence import Evidence
 from harness.watching.watch import Watch
 
+LOG = logging.getLogger(__name__)
 _NAME = "inventory"
 _PROGRAM = "/usr/local/bin/node-image-harness-inventory"
 _UNIT = "node-image-harness-inventory.service"
@@ -69,7 +71,7 @@ def known(bootimage: BootImage) -> Inventory | None:
     """Return the cached inventory of a bootimage, or None if there is none."""
     try:
         kept = json.loads(_kept(bootimage).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except OSError:
         return None
     lists = {name: frozenset(kept[name]) for name in ("commands", "units", "files")}
     return Inventory(version=kept["version"], os_release=kept["os_release"], **lists)
@@ -90,9 +92,12 @@ def take(bootimage: BootImage, rig: Rig) -> Inventory:
 
 
 def keep(bootimage: BootImage, inventory: Inventory) -> None:
-    """Store the inventory of a bootimage in the cache."""
+    """Store the inventory of a bootimage in the cache; if it cannot be written, it is only logged.
+
+    Raises:
+        InputError: there is no cache folder.
+    """
     path = _kept(bootimage)
-    path.parent.mkdir(exist_ok=True)
     kept = {
         "version": inventory.version,
         "os_release": dict(inventory.os_release),
@@ -100,7 +105,11 @@ def keep(bootimage: BootImage, inventory: Inventory) -> None:
         "units": sorted(inventory.units),
         "files": sorted(inventory.files),
     }
-    atomic.write(path, json.dumps(kept).encode())
+    try:
+        path.parent.mkdir(exist_ok=True)
+        atomic.write(path, json.dumps(kept).encode())
+    except OSError as exc:
+        LOG.warning("inventory is not kept, the next run boots again: %s: %s", path, exc.strerror)
 
 
 def parse(text: str) -> Inventory:

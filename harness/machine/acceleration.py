@@ -102,7 +102,7 @@ def _why_unavailable(emulator: Emulator, device: Path) -> str | None:
 def _remembered(emulator: Emulator, deadline: Deadline, cache: Path) -> str | None:
     """Return the obstacle that the probe met, None if it ran; probes once per boot and emulator.
 
-    Concurrent processes each probe, and the last answer stays.
+    Concurrent processes each probe, and the last answer stays. On a full disk, none stays.
     """
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     key = [boot_id, str(emulator.path), emulator.path.stat().st_mtime_ns]
@@ -114,7 +114,10 @@ def _remembered(emulator: Emulator, deadline: Deadline, cache: Path) -> str | No
         if time.time() - cache.stat().st_mtime < _OBSTACLE_FRESH_S:
             return str(obstacle)
     obstacle = _run_guest(emulator, deadline)
-    atomic.write(cache, json.dumps({"key": key, "obstacle": obstacle}).encode())
+    try:
+        atomic.write(cache, json.dumps({"key": key, "obstacle": obstacle}).encode())
+    except OSError as exc:
+        LOG.warning("acceleration is not remembered, %s: %s", cache, exc.strerror)
     return obstacle
 
 

@@ -128,6 +128,17 @@ def test_a_bootimage_that_was_asked_once_is_known(bootimage: BootImage) -> None:
     assert inventory.known(bootimage) == found
 
 
+def test_inventory_that_cannot_be_kept_is_unknown_later(
+    bootimage: BootImage, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folders.cache_dir() / "inventories").touch()
+
+    inventory.keep(bootimage, inventory.parse(REPORT))
+
+    assert "inventory is not kept" in caplog.text
+    assert inventory.known(bootimage) is None
+
+
 def test_a_bootimage_is_known_by_its_digest_alone(bootimage: BootImage) -> None:
     found = inventory.parse(REPORT)
     inventory.keep(bootimage, found)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -89,6 +90,19 @@ def test_the_answer_is_remembered_until_the_emulator_changes(lab: Lab) -> None:
     lab.probe("exit 33")
 
     assert lab.times_called == 2
+
+
+@x86_host
+def test_answer_is_given_if_it_cannot_be_remembered(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("harness.atomic.write", full)
+
+    assert lab.probe("exit 33").kind is Accelerator.KVM
+    assert f"not remembered, {lab.cache}: No space left on device" in caplog.text
 
 
 @x86_host
