@@ -46,6 +46,16 @@ def test_sorted_versions_are_lines() -> None:
     assert done.output == "9.8.20260403-0\n10.2.20260405-0\n"
 
 
+@pytest.mark.parametrize("option", ["--ocp", "--sort"])
+@pytest.mark.parametrize("output", ["json", "markdown"])
+def test_lines_and_another_form_of_output_are_refused(option: str, output: str) -> None:
+    done = run(option, "4.21.9.6.202602041851-0", "--output", output)
+
+    assert done.exit_code == 2
+    assert f"{option} and --output {output}: two forms of output. Remove {option}" in done.output
+    assert "4.21" not in done.output
+
+
 def test_openshift_versions_are_lines() -> None:
     assert run("--ocp", "4.21.9.6.202602041851-0", "43.82.202102081639.0").output == "4.21\n4.3\n"
 
@@ -56,6 +66,7 @@ def test_openshift_versions_are_lines() -> None:
         (["latest"], "'latest': not a CoreOS version"),
         (["--ocp", "9.8.20260403-0"], "a version without an OpenShift part"),
         (["--sort", "9.8.20260403-0", "44.20260720.1.1"], "have no order"),
+        (["--ocp", "--sort", "4.21.9.6.202602041851-0"], "--ocp and --sort: two forms of output."),
         (["9.8.20260403-0", "--output", "xml"], "'xml' is not one of"),
         ([], "Missing argument"),
     ],
