@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.workplace.options import OPTIONS
+from harness.workplace.option_table import OPTIONS
 
 
 def declare(parser: pytest.Parser) -> None:

@@ -19,6 +19,7 @@ from harness.recording.artifacts import Artifacts, Place, Tested, choose
 from harness.recording.recorder import Recorder, Ways
 from harness.scenarios.catalogue import Catalogue
 from harness.workplace import options
+from harness.workplace.option_table import OPTIONS
 
 if TYPE_CHECKING:
     from harness.diagnosis.allow import AllowList
@@ -46,7 +47,7 @@ def settings_of(config: pytest.Config) -> options.Settings:
         pytest.UsageError: an option is malformed.
     """
     if _SETTINGS not in config.stash:
-        ini = {option.setting: str(config.getini(option.setting)) for option in options.OPTIONS}
+        ini = {option.setting: str(config.getini(option.setting)) for option in OPTIONS}
         folder = config.inipath.parent if config.inipath else config.rootpath
         try:
             found = options.read(vars(config.option), os.environ, ini, folder)

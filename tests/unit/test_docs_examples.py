@@ -11,7 +11,7 @@ from guides import blocks_of, commands_of, options_of
 
 from harness.diagnosis import allow, rules
 from harness.verdict import expectations
-from harness.workplace.options import OPTIONS
+from harness.workplace.option_table import OPTIONS
 
 GENERATED = {"commands.md", "reference.md"}
 PAGES = {path.name: path for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}

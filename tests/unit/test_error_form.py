@@ -16,7 +16,7 @@ import pytest
 
 import harness
 from harness.cli import main
-from harness.workplace.options import OPTIONS
+from harness.workplace.option_table import OPTIONS
 
 ROOT = Path(harness.__file__).parent
 FORMS = {

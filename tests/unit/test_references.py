@@ -9,7 +9,7 @@ import click
 from goldens import Golden
 
 from harness.cli import main
-from harness.workplace.options import OPTIONS
+from harness.workplace.option_table import OPTIONS
 from harness.workplace.places import Option
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -12,7 +12,8 @@ from harness.images.acquire.cache import DEFAULT_CAP_BYTES
 from harness.machine.driver import EMBEDDED
 from harness.model.errors import InputError
 from harness.player.plan import FAT, LIVE_ISO
-from harness.workplace.options import OPTIONS, Settings, read, require_bootimage
+from harness.workplace.option_table import OPTIONS
+from harness.workplace.options import Settings, read, require_bootimage
 
 FOLDER = Path("/project")
 BOTH = {"node_image_bootimage": "b.qcow2", "node_image_node_image": "oci:n"}
