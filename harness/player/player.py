@@ -13,30 +13,24 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from harness.guest.live_apply import BEFORE_OVERLAY, OBSERVE
-from harness.guest.pivot import BEFORE_PIVOT
-from harness.model import node_state
-from harness.model.clock import NotYet, wait_for
+from harness.model.clock import wait_for
 from harness.model.errors import DeadlineError
-from harness.model.node_state import NodeState
-from harness.model.record import LayerRecord, State
-from harness.model.way import Way
+from harness.model.record import State
 from harness.node.ssh import ConnectionLostError
 from harness.player.applied import APPLIED, AppliedNode, AppliedNodes, OwnNode
 from harness.player.inputs import Inputs, Rig
 from harness.player.playing.forking import Checkpoints
+from harness.player.playing.goals import ask, require_booted, require_phase
 from harness.player.playing.machines import switched_on
 from harness.player.playing.pause import pause
 from harness.player.playing.progress import Progress, require_step
 from harness.player.playing.settling import SETTLE
+from harness.player.playing.snapshots import applied_node
 from harness.player.playing.stage import Stage
 from harness.player.running import Running
 from harness.player.scenario import Scenario
 from harness.player.steps import Check, Checkpoint, LogIn, Reach, Reboot, Step, SwitchOn
 
-_SNAPSHOT_S = 60.0
-_ASK_S = 30.0
-_TAKEN = "node-image-taken"
 # Not stretched.
 _LOOK_S = 0.5
 
@@ -185,7 +179,7 @@ class _Player:
 
     def _reach(self, running: Running, step: Reach) -> None:
         goal = f"{step.phase} in boot {running.boot}"
-        self._wait(running, goal, partial(_has_reached, running, step.phase), step.limit_s)
+        self._wait(running, goal, partial(require_phase, running, step.phase), step.limit_s)
 
     def _reboot(self, running: Running, limit_s: float) -> None:
         running.boot += 1
@@ -194,7 +188,7 @@ class _Player:
         with running.watch.span("reboot", f"reboot into boot {running.boot}"):
             if session is not None:
                 session.close()
-            self._wait(running, f"boot {running.boot}", partial(_has_booted, running), limit_s)
+            self._wait(running, f"boot {running.boot}", partial(require_booted, running), limit_s)
             if session is None:
                 return
             try:
@@ -205,9 +199,9 @@ class _Player:
         running.watch.say(f"logged in to boot {running.boot} after {running.watch.elapsed_s:.0f} s")
 
     def _check(self, running: Running, step: Check) -> None:
-        asked = partial(_asked, self._rig, running, step)
+        look = partial(ask, self._rig, running, step)
         try:
-            self._wait(running, step.name, asked, step.limit_s, or_go_on=step.or_go_on)
+            self._wait(running, step.name, look, step.limit_s, or_go_on=step.or_go_on)
         except ConnectionLostError as exc:
             self._check_alive()
             problem = f"the SSH session broke in the check {step.name}: {exc}"
@@ -250,23 +244,7 @@ class _Player:
             running.watch.phase("settle", "settling of systemd's jobs"),
         ):
             self._check(running, SETTLE)
-        scenario, session = self._site.scenario, running.session
-        path = BEFORE_PIVOT if scenario.way is Way.PIVOT else BEFORE_OVERLAY
-        before_text = session.read_text(path, self._rig.deadline(_ASK_S))
-        was, before = _kept(running, "before", before_text)
-        with (
-            self._rig.awaiting(partial("{}: taking the snapshot".format, running.name)),
-            running.watch.phase("snapshot", "snapshot of the node"),
-        ):
-            taken = session.run(OBSERVE, self._rig.deadline(_SNAPSHOT_S), check=True)
-        now, after = _kept(running, "after", taken.stdout)
-        node_image = _image_taken(running, after)
-        running.watch.note(state=State.UP, before=was, after=now, node_image=node_image)
-        return AppliedNode(
-            machine=running.machine, session=session, before=before, after=after,
-            way=scenario.way, reboots=running.boot - 1, watch=running.watch,
-            node_image=node_image,
-        )  # fmt: skip
+        return applied_node(running, self._site.scenario.way, self._rig)
 
 
 def _own(running: Running, applied: AppliedNode | None) -> OwnNode:
@@ -276,59 +254,7 @@ def _own(running: Running, applied: AppliedNode | None) -> OwnNode:
     )  # fmt: skip
 
 
-def _has_reached(running: Running, phase: str) -> None:
-    """Return if a phase is reached in the boot that the scenario expects.
-
-    Raises:
-        ProductError: the machine is in a later boot.
-        NotYet: the phase is not reached; carries what the guest reported last.
-    """
-    watch = running.watch
-    if watch.has_reached(phase, running.boot):
-        return
-    _require_boot(running, running.boot, f"before it reached {phase}")
-    seen = watch.events
-    last = seen[-1] if seen else None
-    raise NotYet(f"{last.stage} says {last.detail or last.state}" if last else "nothing reported")
-
-
-def _has_booted(running: Running) -> None:
-    _require_boot(running, running.boot, "where one reboot was expected")
-    if running.watch.boots < running.boot:
-        raise NotYet(f"the machine is in boot {running.watch.boots}")
-
-
-def _require_boot(running: Running, most: int, when: str) -> None:
-    if (boots := running.watch.boots) > most:
-        raise running.watch.failed(
-            f"the machine rebooted by itself {when}: it is in boot {boots} instead of {most}"
-        )
-
-
-def _asked(rig: Rig, running: Running, step: Check) -> None:
-    try:
-        step.act(running, rig.deadline(_ASK_S))
-    except DeadlineError as exc:
-        _require_boot(running, running.boot, f"before the check {step.name} was done")
-        raise NotYet(str(exc)) from exc
-    except NotYet:
-        _require_boot(running, running.boot, f"before the check {step.name} was done")
-        raise
-
-
-def _image_taken(running: Running, after: NodeState) -> str:
-    """Return the image that a node reported to pull, else the digest of what it booted."""
-    seen = running.watch.hits(_TAKEN)
-    booted = after.booted.image_digest if after.booted else ""
-    return seen[-1].groups["image"] if seen else booted
-
-
 def _keep_logs(running: Running, service: object) -> None:
     logs: tuple[Path, ...] = getattr(service, "logs", ())
     for log in logs:
         running.evidence.keep_log(log)
-
-
-def _kept(running: Running, name: str, text: str) -> tuple[LayerRecord, NodeState]:
-    state = node_state.parse(text)
-    return running.evidence.keep_state(name, text, state), state
