@@ -11,14 +11,10 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 
-from harness import doctor, temporary
+from harness import doctor
 from harness.cluster.payload import Payload
 from harness.folders import cache_dir
-from harness.guest.installers.live import require_live
-from harness.guest.installers.variant import require_bootstrap
-from harness.guest.validation import require_valid
 from harness.host_needs import Purpose
 from harness.images.acquire.cache import Cache
 from harness.images.bootimage import BootImage, published_name
@@ -48,6 +44,7 @@ from harness.verdict import expectations
 from harness.verdict.choice import choose
 from harness.verdict.expectations import Expectations
 from harness.waiting import WaitReporter
+from harness.workplace import named_files
 from harness.workplace.config_release import compared, digests_in
 from harness.workplace.images import ACQUIRE_S, NamedImages
 from harness.workplace.options import Settings
@@ -142,32 +139,24 @@ class Preparation:
     def authfile(self) -> Secret | None:
         """The text of the pull secret."""
         path = self.settings.authfile
-        return Secret(_text_of(path, "--authfile")) if path else None
+        return Secret(named_files.text_of(path, "--authfile")) if path else None
 
     @cached_property
     def extra_ignition(self) -> tuple[ignition.Document, ...]:
         """The user's Ignition configs, each valid."""
-        return tuple(_ignition(path, "--ignition") for path in self.settings.ignition)
+        return tuple(named_files.config_of(path, "--ignition") for path in self.settings.ignition)
 
     @cached_property
     def bootstrap_ignition(self) -> ignition.Document | None:
         """The installer's own bootstrap config."""
         path = self.settings.bootstrap_ignition
-        if path is None:
-            return None
-        document = _ignition(path, "--bootstrap-ignition")
-        require_bootstrap(document, str(path))
-        return document
+        return named_files.bootstrap_config_of(path) if path else None
 
     @cached_property
     def live_ignition(self) -> ignition.Document | None:
         """The installer's own config of a live system."""
         path = self.settings.live_ignition
-        if path is None:
-            return None
-        document = _ignition(path, "--live-ignition")
-        require_live(document, str(path))
-        return document
+        return named_files.live_config_of(path) if path else None
 
     @cached_property
     def emulator(self) -> Emulator:
@@ -312,21 +301,3 @@ class Preparation:
         parsed = parse_reference(reference)
         authfile, arch = self.settings.authfile, host_architecture()
         return Source(reference=parsed, arch=arch, authfile=authfile, report=self._report)
-
-
-def _text_of(path: Path, option: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "not text"
-        remedy = f"Name a readable file with {option}."
-        raise InputError(str(path), f"cannot be read: {reason}", remedy) from exc
-
-
-def _ignition(path: Path, option: str) -> ignition.Document:
-    text = _text_of(path, option)
-    document = ignition.parse(text, str(path))
-    with temporary.folder() as folder:
-        remedy = "Correct it; `ignition-validate` can check the config."
-        require_valid(text, folder, str(path), remedy)
-    return document

@@ -1,0 +1,62 @@
+"""Text files and Ignition configs that options name, each checked as it is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness import temporary
+from harness.guest.installers.live import require_live
+from harness.guest.installers.variant import require_bootstrap
+from harness.guest.validation import require_valid
+from harness.model import ignition
+from harness.model.errors import InputError
+
+
+def bootstrap_config_of(path: Path) -> ignition.Document:
+    """Return the installer's config of --bootstrap-ignition.
+
+    Raises:
+        InputError: it cannot be read, is not valid, or is another config.
+    """
+    document = config_of(path, "--bootstrap-ignition")
+    require_bootstrap(document, str(path))
+    return document
+
+
+def live_config_of(path: Path) -> ignition.Document:
+    """Return the installer's config of --live-ignition.
+
+    Raises:
+        InputError: it cannot be read, is not valid, or is another config.
+    """
+    document = config_of(path, "--live-ignition")
+    require_live(document, str(path))
+    return document
+
+
+def text_of(path: Path, option: str) -> str:
+    """Return the text of the file that `option` names.
+
+    Raises:
+        InputError: it cannot be read, or is not text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "not text"
+        remedy = f"Name a readable file with {option}."
+        raise InputError(str(path), f"cannot be read: {reason}", remedy) from exc
+
+
+def config_of(path: Path, option: str) -> ignition.Document:
+    """Return the Ignition config that `option` names.
+
+    Raises:
+        InputError: it cannot be read, or is not valid.
+    """
+    text = text_of(path, option)
+    document = ignition.parse(text, str(path))
+    with temporary.folder() as folder:
+        remedy = "Correct it; `ignition-validate` can check the config."
+        require_valid(text, folder, str(path), remedy)
+    return document
