@@ -153,3 +153,22 @@ def test_no_secret_of_a_repository_is_printed(tmp_path: Path) -> None:
     assert [done.exit_code for done in shown] == [0, 0, 0, 2, 2, 2] * 2
     assert f'"{web.url}/r"' in shown[1].output
     assert "SECRET" not in "".join(done.output for done in shown)
+
+
+def test_swapped_images_are_refused(tmp_path: Path) -> None:
+    _, base, _, node = images(tmp_path)
+
+    done = run("--base", node, "--node", base)
+
+    assert done.exit_code == 2
+    assert f"{node}: a node image, not a base image" in done.output
+
+
+def test_a_layout_without_images_is_named(tmp_path: Path) -> None:
+    (tmp_path / "index.json").write_text('{"schemaVersion": 2, "manifests": []}')
+
+    for reference in (f"oci:{tmp_path}", f"oci:{tmp_path}:tag"):
+        done = run("--base", reference, "--node", reference)
+
+        assert done.exit_code == 2
+        assert f"{reference}: the layout has no image. Copy an image" in done.output

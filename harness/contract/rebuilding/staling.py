@@ -14,6 +14,7 @@ from harness.contract.rebuilding.stale_document import StalePart
 from harness.contract.rebuilding.staleness import Job, Repository, jobs, reasons
 from harness.images.acquire.url import shown_image
 from harness.images.yum_repository import newest_of
+from harness.model.claims import STREAM_CLASS
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 from harness.model.nevra import Nevra
@@ -45,7 +46,7 @@ def judge(question: Question, access: Access, deadline: Deadline) -> list[StaleP
         if not release.is_release:
             problem = "not a release image"
             raise InputError(question.release, problem, "Name the image with --node.")
-    bases = [_with_packages(each, access, deadline) for each in question.bases]
+    bases = [_base(each, access, deadline) for each in question.bases]
     nodes = question.nodes or tuple(release.images.values() if release else ())
     repositories = [
         Repository(
@@ -67,6 +68,23 @@ def _with_packages(subject: str, access: Access, deadline: Deadline) -> Inspecti
     """Return an inspection with packages: a quick one if the image lists them."""
     quick = inspect(subject, Depth.QUICK, access, deadline)
     return quick if quick.packages is not None else inspect(subject, Depth.DEEP, access, deadline)
+
+
+def _base(subject: str, access: Access, deadline: Deadline) -> Inspection:
+    """Return an inspection of a base image.
+
+    Raises:
+        InputError: its labels are those of a node image, as if base and node were swapped.
+    """
+    found = _with_packages(subject, access, deadline)
+    # Not by the version: of older base images, it has the OpenShift as well.
+    claims = [place for place in found.claims.ocp if place.startswith("label ")]
+    if found.claims.stream_class:
+        claims.append(f"label {STREAM_CLASS}")
+    if claims:
+        problem = f"a node image, not a base image, by its {', '.join(claims)}"
+        raise InputError(subject, problem, "Use the image that it is built on, or swap the two.")
+    return found
 
 
 def _part(

@@ -15,6 +15,7 @@ from harness.images.container.skopeo import Source
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 
+_COPY_INTO_IT = "Copy an image into it with `skopeo copy IMAGE oci:FOLDER:TAG`."
 _MAX_LISTS = 3  # in each other
 
 
@@ -62,10 +63,13 @@ class OciFolder:
 
     def _named(self) -> Descriptor:
         images = self._layout.listed()
+        if not images:
+            raise InputError(self._subject, "the layout has no image", _COPY_INTO_IT)
         named = [one for one in images if self._tag in ("", one.tag)]
         if not named:
-            tags = ", ".join(sorted(one.tag for one in images if one.tag)) or "none"
-            raise InputError(self._subject, f"no tag {self._tag!r}", f"Use one of: {tags}.")
+            tags = ", ".join(sorted(one.tag for one in images if one.tag))
+            remedy = f"Use one of: {tags}." if tags else "Remove the tag: no image there has one."
+            raise InputError(self._subject, f"no tag {self._tag!r}", remedy)
         if len(named) > 1 and not self._tag:
             problem = f"{len(named)} images in this layout"
             raise InputError(self._subject, problem, "Name one as oci:FOLDER:TAG.")
