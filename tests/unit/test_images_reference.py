@@ -34,6 +34,14 @@ def test_every_transport_is_parsed_and_spelled_back(
         ("https://registry.example/a/b", "docker://registry.example/a/b"),
         ("docker:registry.example/a/b", "docker://registry.example/a/b"),
         ("/srv/image.tar", "oci-archive:/srv/image.tar"),
+        ("nope.qcow2", "Correct the path, or write docker://nope.qcow2 for an image"),
+        ("images/nope.QCOW2.gz", "Correct the path, or write docker://images/nope.QCOW2.gz"),
+        ("nope", "Correct the path, or write docker://nope"),
+        ("./nope.raw", "Correct the path; write oci:./nope.raw or oci-archive:./nope.raw"),
+        ("/", "Write oci:/ for a layout"),
+        (__file__, f"Write oci-archive:{__file__}"),
+        ("docker://me:pass@registry.example/a", "--authfile"),
+        ("docker://me@registry.example:5/a@sha256:1", "--authfile"),
         ("oci:", "Write "),
         ("docker://", "Write "),
         ("docker://registry.example/a b", "Remove the space"),
@@ -47,6 +55,12 @@ def test_a_wrong_reference_is_refused_with_the_way_out(text: str, remedy: str) -
         parse(text)
 
     assert remedy in caught.value.remedy
+
+
+@pytest.mark.parametrize("text", ["nope.qcow2", "nope", "a/nope.iso", "~/nope.tar", "../nope"])
+def test_a_misspelt_path_is_no_such_file(text: str) -> None:
+    with pytest.raises(InputError, match="no such file, and no transport of an image"):
+        parse(text)
 
 
 @pytest.mark.parametrize(

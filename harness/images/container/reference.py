@@ -1,4 +1,6 @@
-"""References to container images in the notation of containers-transports(5). Pure text.
+"""References to container images in the notation of containers-transports(5).
+
+Pure text, except that the error about another text says whether it is a file.
 
 Bare names such as `registry.example/x/y` are refused: a wrong guess of the transport costs a boot.
 """
@@ -8,11 +10,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from harness.model.errors import InputError
 
 _LOOPBACK_HOST = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
+
+_LIKE_PLACE = re.compile(r"\.{0,2}/|~")
+# A path, a name that can be of a file alone, or one that ends as files of images do.
+_LIKE_PATH = re.compile(
+    r"\.{0,2}/|~|[^/:@]+\Z"
+    r"|[^:@]+\.(?:qcow2|raw|img|iso|vmdk|vhdx?|ova|tar|gz|xz|zst|bz2|json|ociarchive)\Z",
+    re.IGNORECASE,
+)
 
 
 class Transport(StrEnum):
@@ -70,7 +81,7 @@ def parse(text: str) -> Reference:
         raise InputError(repr(text), "not an image reference", _remedy("registry/name:tag"))
     name, colon, rest = text.partition(":")
     if not colon or name not in set(Transport):
-        raise InputError(text, "unknown transport", _remedy(text))
+        raise _without_transport(text)
     transport = Transport(name)
     if transport is Transport.DOCKER:
         rest = _registry_name(text, rest)
@@ -84,14 +95,31 @@ def _registry_name(text: str, rest: str) -> str:
     if not rest.startswith("//"):
         problem = "no two slashes after docker:"
         raise InputError(text, problem, f"Write docker://{rest.lstrip('/')} instead.")
+    if re.match(r"//[^/]*@[^/]*/", rest):
+        remedy = "Remove them, and name a file with credentials by --authfile."
+        raise InputError(text, "user and password before the registry", remedy)
     if " " in rest:
         raise InputError(text, "a space in the name of the image", "Remove the space.")
     return rest.removeprefix("//")
 
 
+def _without_transport(text: str) -> InputError:
+    if Path(text).expanduser().is_dir():
+        return InputError(
+            text, "a folder, not an image reference", f"Write oci:{text} for a layout."
+        )
+    if Path(text).expanduser().exists():
+        remedy = f"Write oci-archive:{text} or docker-archive:{text} for a tar file of an image."
+        return InputError(text, "a file, not an image reference", remedy)
+    if _LIKE_PATH.match(text):
+        remedy = f"Correct the path, or write docker://{text} for an image in a registry."
+        if _LIKE_PLACE.match(text):
+            remedy = f"Correct the path; write oci:{text} or oci-archive:{text} for an image there."
+        return InputError(text, "no such file, and no transport of an image", remedy)
+    return InputError(text, "unknown transport", _remedy(text))
+
+
 def _remedy(text: str) -> str:
-    if text.startswith(("/", "./", "../", "~")):
-        return f"Write oci:{text} for a layout folder or oci-archive:{text} for a tar file."
     bare = text.partition("://")[2] or text
     known = ", ".join(transport.prefix for transport in Transport)
     return f"Write docker://{bare} for an image in a registry; known transports: {known}."
