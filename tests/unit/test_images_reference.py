@@ -57,7 +57,10 @@ def test_a_wrong_reference_is_refused_with_the_way_out(text: str, remedy: str) -
     assert remedy in caught.value.remedy
 
 
-@pytest.mark.parametrize("text", ["nope.qcow2", "nope", "a/nope.iso", "~/nope.tar", "../nope"])
+@pytest.mark.parametrize(
+    "text",
+    ["nope.qcow2", "nope", "a/nope.iso", "~/nope.tar", "../nope", "~nobody-here/x", "n" * 5000],
+)
 def test_a_misspelt_path_is_no_such_file(text: str) -> None:
     with pytest.raises(InputError, match="no such file, and no transport of an image"):
         parse(text)

@@ -104,11 +104,10 @@ def _registry_name(text: str, rest: str) -> str:
 
 
 def _without_transport(text: str) -> InputError:
-    if Path(text).expanduser().is_dir():
-        return InputError(
-            text, "a folder, not an image reference", f"Write oci:{text} for a layout."
-        )
-    if Path(text).expanduser().exists():
+    if (is_folder := _is_folder(text)) is not None:
+        if is_folder:
+            remedy = f"Write oci:{text} for a layout."
+            return InputError(text, "a folder, not an image reference", remedy)
         remedy = f"Write oci-archive:{text} or docker-archive:{text} for a tar file of an image."
         return InputError(text, "a file, not an image reference", remedy)
     if _LIKE_PATH.match(text):
@@ -117,6 +116,15 @@ def _without_transport(text: str) -> InputError:
             remedy = f"Correct the path; write oci:{text} or oci-archive:{text} for an image there."
         return InputError(text, "no such file, and no transport of an image", remedy)
     return InputError(text, "unknown transport", _remedy(text))
+
+
+def _is_folder(text: str) -> bool | None:
+    """Return whether the path is a folder, False for a file, None if nothing is there."""
+    try:
+        path = Path(text).expanduser()
+        return path.is_dir() if path.exists() else None
+    except (OSError, RuntimeError):  # too long a name, or the home of no user
+        return None
 
 
 def _remedy(text: str) -> str:
