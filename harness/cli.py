@@ -190,6 +190,8 @@ def lint_configs(
 ) -> None:
     """List what Ignition configs use but the bootimage lacks.
 
+    FILES are files or pipes, such as /dev/stdin.
+
     Exit status 0 if nothing is missing before the node layer is in place; 1 if something is; 2 if
     a file or image cannot be used.
     """
@@ -214,7 +216,8 @@ def lint_configs(
 def diagnose(console: Path, rules: tuple[Path, ...]) -> None:
     """Apply the rules of diagnosis to a recorded console.
 
-    CONSOLE is a text file, such as console.txt in the folder of a run.
+    CONSOLE is a text file, such as console.txt in the folder of a run, or a pipe, such as
+    /dev/stdin.
 
     Exit status 0 if nothing is fatal; 1 if something is; 2 if a file cannot be used.
     """
@@ -269,10 +272,10 @@ def standin_path() -> None:
 
 
 def _text_of(path: Path) -> str:
-    try:
-        return path.read_bytes().decode(errors="replace")
-    except OSError as exc:
-        raise InputError(str(path), f"cannot be read: {exc.strerror}", _A_TEXT) from exc
+    from harness import regular_file
+
+    limit_bytes = regular_file.MAX_CONSOLE_BYTES
+    return regular_file.text_or_pipe(path, _A_TEXT, limit_bytes=limit_bytes, errors="replace")
 
 
 def _say(line: str) -> None:

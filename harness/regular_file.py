@@ -1,6 +1,7 @@
-"""Reads files that others may have made: only regular ones, only up to a size, without links.
+"""Reads files that others made or named: only regular ones, only up to a size.
 
-A link would lead out of a folder, a FIFO would wait for ever, and a device has no end.
+A link would lead out of a folder, a FIFO would wait for ever, and a device has no end. Where a
+command reads its main input, it may be a pipe, such as /dev/stdin or `<(…)`; that is bounded too.
 """
 
 from __future__ import annotations
@@ -8,10 +9,48 @@ from __future__ import annotations
 import errno
 import io
 import os
+import select
 import stat
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from harness.model.errors import InputError
+
+MAX_TEXT_BYTES = 32 << 20
+MAX_CONSOLE_BYTES = 256 << 20
+_SILENCE_S = 60.0
+_READ_BYTES = 1 << 20
+
+
+def text(path: Path, remedy: str, *, limit_bytes: int = MAX_TEXT_BYTES, subject: str = "") -> str:
+    """Return the UTF-8 text of a file that the user named; errors call it `subject` or its path.
+
+    Raises:
+        InputError: it cannot be read, is not a regular file, is not text, or is too large.
+    """
+    with _reported(subject or str(path), remedy):
+        return read(path, limit_bytes).decode()
+
+
+def text_or_pipe(
+    path: Path, remedy: str, *, limit_bytes: int = MAX_TEXT_BYTES, errors: str = "strict",
+    silence_s: float = _SILENCE_S,
+) -> str:  # fmt: skip
+    """Return the text of a file or pipe; a pipe must not be silent for longer than `silence_s`.
+
+    Raises:
+        InputError: as `text`; a pipe has no content, or its writer is silent.
+    """
+    with _reported(str(path), remedy):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            mode = os.fstat(descriptor).st_mode
+            if stat.S_ISFIFO(mode):
+                return _piped(descriptor, limit_bytes, silence_s).decode(errors=errors)
+            _require_regular(mode, str(path))
+            return _content(file, limit_bytes).decode(errors=errors)
 
 
 def read(path: Path, limit_bytes: int) -> bytes:
@@ -74,14 +113,60 @@ def _opened(name: str, flags: int, folder: int | None = None) -> BinaryIO:
 
 def _descriptor(name: str, flags: int, folder: int | None = None) -> int:
     descriptor = os.open(name, flags | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    try:
+        _require_regular(os.fstat(descriptor).st_mode, name)
+    except OSError:
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a regular file", name)
+        raise
     return descriptor
+
+
+def _require_regular(mode: int, name: str) -> None:
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "not a regular file", name)
 
 
 def _content(file: BinaryIO, limit_bytes: int) -> bytes:
     content = file.read(limit_bytes + 1)
-    if len(content) > limit_bytes:
-        raise OSError(errno.EFBIG, f"larger than {limit_bytes >> 20} MiB", file.name)
+    _require_within(len(content), limit_bytes)
     return content
+
+
+def _piped(descriptor: int, limit_bytes: int, silence_s: float) -> bytes:
+    content = bytearray()
+    while part := _next_part(descriptor, silence_s):
+        content += part
+        _require_within(len(content), limit_bytes)
+    if not content:
+        raise OSError(errno.ENODATA, "a pipe without content")
+    return bytes(content)
+
+
+def _next_part(descriptor: int, silence_s: float) -> bytes:
+    """Return what a pipe has next; nothing if no process has it open to write."""
+    try:
+        return os.read(descriptor, _READ_BYTES)
+    except BlockingIOError:
+        ready = select.poll()  # select() knows only descriptors below 1024
+        ready.register(descriptor, select.POLLIN)
+        if not ready.poll(silence_s * 1000):
+            problem = f"a pipe that was silent for {silence_s:.0f} s"
+            raise OSError(errno.ETIMEDOUT, problem) from None
+        return os.read(descriptor, _READ_BYTES)
+
+
+def _require_within(size_bytes: int, limit_bytes: int) -> None:
+    if size_bytes > limit_bytes:
+        raise OSError(errno.EFBIG, f"larger than {limit_bytes >> 20} MiB")
+
+
+@contextmanager
+def _reported(subject: str, remedy: str) -> Iterator[None]:
+    try:
+        yield
+    except UnicodeDecodeError as exc:
+        raise InputError(subject, "cannot be read: not text", remedy) from exc
+    except OSError as exc:
+        raise InputError(subject, f"cannot be read: {exc.strerror}", remedy) from exc
+    except ValueError as exc:  # a zero byte in the path
+        raise InputError(subject, f"cannot be read: {exc}", remedy) from exc

@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
+from harness import regular_file
 from harness.model.errors import InputError
 
 KEY_OF_WORDS = "EXPECTED"
@@ -58,12 +59,7 @@ def read(path: Path, *keys: str, subject: str = "", remedy: str = "Name a TOML f
         InputError: the file cannot be read (then with `remedy`), or `parse` refuses it.
     """
     subject = subject or f"{path}"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "not text"
-        raise InputError(subject, f"cannot be read: {reason}", remedy) from exc
-    return parse(text, subject, *keys)
+    return parse(regular_file.text(path, remedy, subject=subject), subject, *keys)
 
 
 def parse(text: str, subject: str, *keys: str) -> Tables:

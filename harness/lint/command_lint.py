@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import regular_file
 from harness.images.container.contents import Contents
 from harness.lint.ignition_calls import Reading, read
 from harness.lint.inventory import Inventory
 from harness.lint.judging import Missing, missing_calls
 from harness.lint.wants import Kind
 from harness.model import ignition
-from harness.model.errors import InputError
 
 Readings = Mapping[str, Reading]
 """What each config calls, by the config's path."""
@@ -113,10 +113,5 @@ def judge_readings(readings: Readings, inventory: Inventory, contents: Contents 
 
 
 def _read(path: Path) -> Reading:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "not text"
-        remedy = "Name a readable Ignition config."
-        raise InputError(str(path), f"cannot be read: {reason}", remedy) from exc
+    text = regular_file.text_or_pipe(path, "Name a readable Ignition config.")
     return read(ignition.parse(text, str(path)), str(path))

@@ -108,8 +108,9 @@ class Artifacts:
 
         redactor = Redactor()
         if self._authfile is not None:
-            with suppress(OSError, UnicodeDecodeError):  # reported when a machine needs it
-                redactor.add(self._authfile.read_text(encoding="utf-8"))
+            with suppress(OSError, ValueError):  # reported when a machine needs it
+                read = regular_file.read(self._authfile, regular_file.MAX_TEXT_BYTES)
+                redactor.add(read.decode())
         return redactor
 
     @property

@@ -26,7 +26,7 @@ from typing import get_args
 
 import msgspec
 
-from harness import tables
+from harness import regular_file, tables
 from harness.folders import fixture
 from harness.model.errors import InputError
 from harness.verdict.contract_rows import ContractRow, KnownDelta
@@ -201,7 +201,7 @@ def _read(name_or_path: str, asked_by: str | None) -> Table:
     is_path = "/" in name_or_path or name_or_path.endswith(".toml")
     path = Path(name_or_path) if is_path else fixture(f"expectations/{name_or_path}.toml")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = regular_file.read(path, regular_file.MAX_TEXT_BYTES).decode()
     except (OSError, ValueError) as exc:  # ValueError: not text, or a zero byte in the path
         cause = exc.strerror if is_path and isinstance(exc, OSError) else None
         raise InputError(

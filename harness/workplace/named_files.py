@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness import temporary
+from harness import regular_file, temporary
 from harness.guest.installers.live import require_live
 from harness.guest.installers.variant import require_bootstrap
 from harness.guest.validation import require_valid
 from harness.model import ignition
-from harness.model.errors import InputError
 
 
 def bootstrap_config_of(path: Path) -> ignition.Document:
@@ -40,12 +39,7 @@ def text_of(path: Path, option: str) -> str:
     Raises:
         InputError: it cannot be read, or is not text.
     """
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "not text"
-        remedy = f"Name a readable file with {option}."
-        raise InputError(str(path), f"cannot be read: {reason}", remedy) from exc
+    return regular_file.text(path, f"Name a readable file with {option}.")
 
 
 def config_of(path: Path, option: str) -> ignition.Document:
