@@ -7,15 +7,16 @@ manifest version 2, schema 2.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, TypeVar
+
+import msgspec
 
 from harness.images.container.blob_stream import Descriptor
 from harness.model.errors import InputError
 from harness.model.foreign import json_value
 
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _CONFIGS = (
     "application/vnd.oci.image.config.v1+json",
     "application/vnd.docker.container.image.v1+json",
@@ -63,6 +64,68 @@ class Listed:
     os: str
 
 
+_Form = TypeVar("_Form", bound=msgspec.Struct)
+_Digest = Annotated[str, msgspec.Meta(pattern=r"\Asha256:[0-9a-f]{64}\Z")]
+_Texts = dict[str, str] | None
+
+
+class _Platform(msgspec.Struct):
+    architecture: str = ""
+    os: str = ""
+
+
+class _DescriptorJson(msgspec.Struct, rename="camel"):
+    digest: _Digest
+    size: Annotated[int, msgspec.Meta(ge=0)]
+    media_type: str | None = None
+    annotations: _Texts = None
+    platform: _Platform | None = None
+
+    @property
+    def descriptor(self) -> Descriptor:
+        media_type = self.media_type or ""
+        return Descriptor(media_type=media_type, digest=self.digest, size_bytes=self.size)
+
+    @property
+    def listed(self) -> Listed:
+        platform = self.platform or _Platform()
+        return Listed(
+            descriptor=self.descriptor,
+            tag=(self.annotations or {}).get(_REF_NAME, ""),
+            architecture=platform.architecture,
+            os=platform.os,
+        )
+
+
+class _ManifestJson(msgspec.Struct):
+    config: _DescriptorJson
+    layers: list[_DescriptorJson]
+
+
+class _ListJson(msgspec.Struct):
+    manifests: list[_DescriptorJson]
+
+
+class _Rootfs(msgspec.Struct):
+    diff_ids: list[_Digest]
+
+
+class _Settings(msgspec.Struct):
+    labels: _Texts = msgspec.field(name="Labels", default=None)
+
+
+class _Step(msgspec.Struct):
+    created_by: str | None = None
+    empty_layer: bool = False
+
+
+class _ConfigJson(msgspec.Struct):
+    architecture: str
+    rootfs: _Rootfs
+    config: _Settings | None = None
+    history: list[_Step] | None = None
+
+
 def parse_manifest(text: bytes, subject: str) -> Manifest:
     """Return the manifest in `text`.
 
@@ -73,11 +136,8 @@ def parse_manifest(text: bytes, subject: str) -> Manifest:
     if value.get("schemaVersion") != 2 or "config" not in value:
         problem = "the manifest is neither OCI nor Docker schema 2"
         raise InputError(subject, problem, _PUSH_AGAIN)
-    try:
-        config = _descriptor(value["config"])
-        layers = tuple(map(_descriptor, value["layers"]))
-    except (AttributeError, KeyError, TypeError, ValueError) as exc:
-        raise _malformed(subject, f"manifest: {exc}") from exc
+    found = _converted(value, _ManifestJson, "manifest", subject)
+    config, layers = found.config.descriptor, tuple(each.descriptor for each in found.layers)
     _check_types(config, layers, subject)
     return Manifest(config=config, layers=layers, value=value)
 
@@ -89,23 +149,20 @@ def parse_config(text: bytes, subject: str, layers: int) -> Config:
         InputError: it is of another form, or is for another number of layers.
     """
     value = _document(text, subject)
-    try:
-        diff_ids = tuple(map(_digest, value["rootfs"]["diff_ids"]))
-        labels = dict((value.get("config") or {}).get("Labels") or {})
-        history = [step for step in value.get("history") or () if not step.get("empty_layer")]
-        commands = [str(step.get("created_by") or "") for step in history]
-        config = Config(
-            architecture=str(value["architecture"]),
-            labels={str(name): str(text) for name, text in labels.items()},
-            diff_ids=diff_ids, value=value,
-            created_by=tuple(commands) if len(commands) == layers else ("",) * layers,
-        )  # fmt: skip
-    except (AttributeError, KeyError, TypeError, ValueError) as exc:
-        raise _malformed(subject, f"configuration: {exc}") from exc
+    found = _converted(value, _ConfigJson, "configuration", subject)
+    diff_ids = tuple(found.rootfs.diff_ids)
+    history = [step for step in found.history or () if not step.empty_layer]
+    commands = tuple(step.created_by or "" for step in history)
     if len(diff_ids) != layers:
         problem = f"its configuration names {len(diff_ids)} layers, its manifest {layers}"
         raise InputError(subject, problem, _PUSH_AGAIN)
-    return config
+    return Config(
+        architecture=found.architecture,
+        labels=(found.config.labels if found.config else None) or {},
+        diff_ids=diff_ids,
+        created_by=commands if len(commands) == layers else ("",) * layers,
+        value=value,
+    )
 
 
 def parse_list(text: bytes, subject: str) -> tuple[Listed, ...] | None:
@@ -117,20 +174,8 @@ def parse_list(text: bytes, subject: str) -> tuple[Listed, ...] | None:
     value = _document(text, subject)
     if "manifests" not in value:
         return None
-    try:
-        return tuple(_entries(value["manifests"]))
-    except (AttributeError, KeyError, TypeError, ValueError) as exc:
-        raise _malformed(subject, f"list of images: {exc}") from exc
-
-
-def _entries(items: list[dict[str, Any]]) -> Iterator[Listed]:
-    for item in items:
-        platform = item.get("platform") or {}
-        yield Listed(
-            descriptor=_descriptor(item),
-            tag=str((item.get("annotations") or {}).get(_REF_NAME, "")),
-            architecture=str(platform.get("architecture", "")), os=str(platform.get("os", "")),
-        )  # fmt: skip
+    found = _converted(value, _ListJson, "list of images", subject)
+    return tuple(each.listed for each in found.manifests)
 
 
 def _document(text: bytes, subject: str) -> dict[str, Any]:
@@ -143,18 +188,11 @@ def _document(text: bytes, subject: str) -> dict[str, Any]:
     return value
 
 
-def _descriptor(item: Mapping[str, Any]) -> Descriptor:
-    size_bytes = item["size"]
-    if not isinstance(size_bytes, int) or size_bytes < 0:
-        raise ValueError(f"{size_bytes!r} is not a size")
-    media_type = str(item.get("mediaType") or "")
-    return Descriptor(media_type=media_type, digest=_digest(item["digest"]), size_bytes=size_bytes)
-
-
-def _digest(text: str) -> str:
-    if not _DIGEST.fullmatch(text):
-        raise ValueError(f"{text!r} is not a sha256 digest")
-    return text
+def _converted(value: Mapping[str, Any], form: type[_Form], name: str, subject: str) -> _Form:
+    try:
+        return msgspec.convert(value, form)
+    except msgspec.ValidationError as exc:
+        raise _malformed(subject, f"{name}: {exc}") from exc
 
 
 def _check_types(config: Descriptor, layers: tuple[Descriptor, ...], subject: str) -> None:
