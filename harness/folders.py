@@ -40,12 +40,14 @@ def cache_dir() -> Path:
 def cache_path() -> Path:
     """Return the path of the cache folder: `$XDG_CACHE_HOME/pytest-node-image`.
 
+    A relative path in the variable is ignored, as the XDG Base Directory Specification says.
+
     Raises:
         InputError: the variable is not set, and the user has no home.
     """
-    base = os.environ.get("XDG_CACHE_HOME")
-    if base:
-        return Path(base) / "pytest-node-image"
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if base.is_absolute():
+        return base / "pytest-node-image"
     try:
         return Path.home() / ".cache/pytest-node-image"
     except RuntimeError as exc:

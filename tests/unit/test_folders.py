@@ -27,6 +27,16 @@ def test_cache_folder_is_made_where_the_variable_says(
     assert folders.cache_dir().is_dir()
 
 
+@pytest.mark.parametrize("value", ["", "cache", "./cache"])
+def test_cache_folder_that_is_not_absolute_is_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", value)
+
+    assert folders.cache_path() == tmp_path / ".cache/pytest-node-image"
+
+
 @pytest.mark.parametrize("below", ["", "/deeper"])
 def test_cache_folder_that_cannot_be_made_is_an_error(
     below: str, file: Path, monkeypatch: pytest.MonkeyPatch
