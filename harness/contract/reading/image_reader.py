@@ -18,7 +18,7 @@ from harness.contract.reading.access import Access
 from harness.images.container import image_proxy
 from harness.images.container.blob_stream import Descriptor
 from harness.images.container.image_proxy import ProxiedImage
-from harness.images.container.layer_stream import members
+from harness.images.container.layer_stream import verified_members
 from harness.images.container.manifest import (
     Config,
     Manifest,
@@ -33,7 +33,6 @@ from harness.model.clock import Deadline
 from harness.model.errors import InputError
 
 _MAX_CONFIG_BYTES = 16 << 20
-_READ_BYTES = 1 << 20
 
 Fetch = Callable[[Descriptor], IO[bytes]]
 
@@ -85,10 +84,7 @@ def layer_members(
         DeadlineError: the time is over.
     """
     name = f"{reader.subject}, layer {number + 1} of {len(reader.layers)}"
-    with reader.blob(reader.layers[number].digest) as packed:
-        yield from members(packed, name, deadline)
-        while packed.read(_READ_BYTES):  # what follows the archive's end
-            pass
+    yield from verified_members(reader.blob(reader.layers[number].digest), name, deadline)
 
 
 @contextmanager

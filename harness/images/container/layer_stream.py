@@ -67,6 +67,23 @@ def members(
         raise _unreadable(subject, exc) from exc
 
 
+def verified_members(
+    packed: IO[bytes], subject: str, deadline: Deadline
+) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
+    """Yield the same of a blob that is verified at its end, and close it.
+
+    Only the end of the iteration says that the layer has its digest.
+
+    Raises:
+        InputError: as `members`, or the blob is not what its manifest names.
+        DeadlineError: the deadline has passed.
+    """
+    with packed:
+        yield from members(packed, subject, deadline)
+        while packed.read(_READ_BYTES):  # what follows the archive's end
+            pass
+
+
 def _unreadable(subject: str, reason: object) -> InputError:
     problem = f"unreadable layer: {reason or type(reason).__name__}"
     return InputError(subject, problem, "Pull or push the image again.")

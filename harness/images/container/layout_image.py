@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.images.container.blob_stream import Descriptor
-from harness.images.container.layer_stream import members
+from harness.images.container.layer_stream import verified_members
 from harness.images.container.layout import Layout
 from harness.images.container.manifest import parse_config, parse_manifest
 from harness.images.container.reference import Reference, Transport
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 
-_READ_BYTES = 1 << 20
 # What skopeo reads of a layout and of a folder `dir:`.
 _READ_BY_SKOPEO = {
     Transport.OCI: re.compile(r"oci-layout|index\.json|blobs(/[^/]+){0,2}"),
@@ -51,10 +50,8 @@ class LayoutImage:
             DeadlineError: the deadline has passed.
         """
         subject = f"{self.subject}, layer {number + 1} of {len(self.layers)}"
-        with self.layout.blob(self.layers[number], self.deadline, subject) as packed:
-            yield from members(packed, subject, self.deadline)
-            while packed.read(_READ_BYTES):
-                pass
+        packed = self.layout.blob(self.layers[number], self.deadline, subject)
+        yield from verified_members(packed, subject, self.deadline)
 
 
 def image_in(folder: Path, digest: str | None, subject: str, deadline: Deadline) -> LayoutImage:
