@@ -133,7 +133,7 @@ def _of_machine(plan: MachinePlan, services: Sequence[str]) -> Iterator[str]:
 
 
 def _of_step_names(steps: Sequence[Step]) -> Iterator[str]:
-    """Yield names by which `--until` and reports cannot tell two steps apart."""
+    """Yield names that two steps share: `--until` and reports need one for each."""
     checkpoints = [step.name for step in steps if isinstance(step, Checkpoint)]
     others = {step.name for step in steps if not isinstance(step, Checkpoint)}
     # `pivot_steps` has one for each machine.

@@ -1,4 +1,4 @@
-"""Configs in the shape of each installer's: refused, or told apart by what their scripts do."""
+"""Configs in the shape of each installer's: refused, or distinguished by what their scripts do."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ class _Member(tarfile.TarInfo):
                 raise _damaged("an extended header without a member")
             if block and any(stream.read(tarfile.BLOCKSIZE)):
                 raise _damaged("a member follows a zero block")
-            cls.frombuf(block, "utf-8", "surrogateescape")  # raises what tells tarfile the end
+            cls.frombuf(block, "utf-8", "surrogateescape")  # raises what tarfile takes for the end
         try:
             member = cls.frombuf(block, "utf-8", "surrogateescape")
         except tarfile.HeaderError as exc:  # which tarfile would take for the end

@@ -82,7 +82,7 @@ def end_marks(running: Running, deadline: Deadline) -> None:
     if any(event.stage == "agent" and event.detail == _ELSEWHERE for event in running.watch.events):
         raise running.watch.failed(
             "this host is not node zero: the rendezvous address of the config is another host's, "
-            "and an agent installs only what node zero tells it to"
+            "and an agent installs only what node zero asks for"
         )
     seen = running.session.run(LOOK, deadline, check=True).stdout.strip()
     if seen != _END_MARKS:
