@@ -356,10 +356,10 @@ def test_time_in_a_line_is_held_against_a_slow_guest() -> None:
 def test_silence_ends_a_boot() -> None:
     judge = engine(factor=2.0)
 
-    judge.tick(239.0, 0.0, "kernel")
+    judge.tick(239.0, 0.0, "initramfs")
     before = judge.fatal(239.0)
-    judge.tick(241.0, 0.0, "kernel")
-    judge.tick(242.0, 0.0, "kernel")
+    judge.tick(241.0, 0.0, "initramfs")
+    judge.tick(242.0, 0.0, "initramfs")
 
     assert before is None
     seen = judge.fatal(242.0)
@@ -369,6 +369,20 @@ def test_silence_ends_a_boot() -> None:
         ("harness", "no byte on any stream for 241 s")
     ]
     assert seen.count == 1, "one silence, however often it is looked at"
+
+
+def test_kernel_that_stops_is_reported_before_the_wait_for_a_login_ends() -> None:
+    judge = engine(factor=4.0)
+
+    judge.tick(239.0, 0.0, "kernel")
+    before = judge.fatal(239.0)
+    judge.tick(241.0, 0.0, "kernel")
+
+    assert before is None
+    seen = judge.fatal(241.0)
+    assert seen is not None
+    assert seen.rule == "kernel-silence"
+    assert "one boot of sixty" in seen.advice
 
 
 def test_silence_of_a_node_that_is_up_means_nothing() -> None:

@@ -290,7 +290,7 @@ def test_bootstrap_machine_that_comes_up_without_live_apply_fails(tmp_path: Path
 
 
 def test_reaching_a_phase_in_an_earlier_boot_does_not_count(tmp_path: Path) -> None:
-    recording = Writer().boot().up().pivot().reboot().lines
+    recording = Writer().boot().up().pivot().reboot().console("Run /init as init process").lines
     host = Host(tmp_path, {"ipi_node": recording})
 
     with (
