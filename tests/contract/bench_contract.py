@@ -1,119 +1,187 @@
-"""Seconds and bytes of the contract's commands: `tox -e bench`. They are printed, never judged.
+"""Seconds, bytes and memory of the contract's commands: `tox -e bench`. Printed, never judged.
 
-The image has a real one's shape, scaled down: 700 packages, 51 layers, some 20 000 files. Seconds
-drift between hosts; compare the ratios, to one pass of gunzip over the same layers in the same run.
+The image has a real one's shape, 700 packages in 51 layers, and is small unless --bench-size=real
+is given. Each command runs in a process of its own, as a user starts it. Seconds drift between
+hosts and within a run, so each round asks everything once, and what to compare are the ratios to
+one pass of gunzip over both images in the same round.
 """
 
 from __future__ import annotations
 
 import json
-import random
+import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
 from time import perf_counter
 
 import pytest
-from standin_images import images
-from standin_images.layers import Entry, file, folder
-from standin_images.recipe import Recipe, nevra
+from standin_images.large import SHAPES, Pair, write_pair
+from standin_images.recipe import HERE
 
 from harness import process
-from harness.contract.inspection import Depth
-from harness.contract.proof.equivalence_rules import load
-from harness.contract.proof.proving import prove
-from harness.contract.reading.access import Access, answers_of_user
-from harness.contract.reading.inspect import inspect
+from harness.contract.reading.access import Access
+from harness.contract.reading.inspect import open_image
 from harness.folders import cache_dir
+from harness.images.acquire.cache import Cache
+from harness.images.container import registry
+from harness.images.container.reference import parse
+from harness.images.container.skopeo import Source
 from harness.model.clock import Deadline
 
-LAYERS, FILES_EACH, FILE_BYTES = 48, 420, 8 << 10
-PACKAGES = 700
-LIMIT_S = 1800.0
-_MEASURED = """
+ROUNDS = 3
+LIMIT_S = 3600.0
+CAP_BYTES = 8 << 30
+SENT = re.compile(r'http.request.method=GET .*?http.request.uri="?/v2/\S+/blobs/.*'
+                  r"http.response.written=(\d+)")  # fmt: skip
+MEASURED = """
+import resource, sys
 from harness.cli import main
 try:
     main()
 finally:
-    print(open("/proc/self/status").read())
+    # ru_maxrss of this process would be that of the one it was forked from.
+    ours = open("/proc/self/status").read().rpartition("VmHWM:")[2].split()[0]
+    theirs = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    print("peaks", int(ours) >> 10, theirs >> 10, file=sys.stderr)
 """
 
 
-def test_contract_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = cache_dir() / "bench-contract.json"
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    recipe = big_recipe()
-    layered = images.write_node(tmp_path / "layered", recipe, list(big_layers(recipe)))
-    other = images.write_node(tmp_path / "other", recipe, list(big_layers(recipe)))
-    seconds, limit = {}, Deadline.after(LIMIT_S)
-    seconds["gunzip"] = timed(lambda: gunzip(tmp_path))
-    with answers_of_user() as cache:
-        access = Access(arch=nevra("x").arch, cache=cache)
-        for depth in (Depth.QUICK, Depth.DEEP):
-            ask = asking(layered, depth, access, limit)
-            seconds |= {f"{depth}, cold": timed(ask), f"{depth}, cached": timed(ask)}
-        quick = inspect(layered, Depth.QUICK, access, limit)
-        proved = prove(layered, other, load(), access, limit)
-        seconds["equivalent"] = timed(lambda: prove(layered, other, load(), access, limit))
-    figures = {
-        "seconds": {name: round(spent, 3) for name, spent in seconds.items()},
-        "of_a_gunzip_pass": {n: round(s / seconds["gunzip"], 3) for n, s in seconds.items()},
-        "read_share_of_quick": round(quick.read_bytes / quick.size_bytes, 5),
-        "image_mib": quick.size_bytes >> 20,
-        "paths": proved.paths,
-        "equivalent_peak_mib": peak_mib(layered, other),
-    }
-    kept.write_text(json.dumps(figures, indent=2))
-    print(json.dumps(figures, indent=2), kept, sep="\n")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a command cost: the peak memory is that of Python, and of the largest child."""
 
-    assert proved.is_equivalent
-    assert all(spent > 0 for spent in seconds.values())
+    seconds: float
+    peak_mib: int
+    child_peak_mib: int
 
 
-def big_recipe() -> Recipe:
-    usual = Recipe.usual()
-    more = frozenset(nevra(f"package-{number}") for number in range(PACKAGES))
-    return replace(
-        usual, base_packages=usual.base_packages | more, node_packages=usual.node_packages | more
-    )
+def test_contract_is_measured(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    shape = SHAPES[request.config.getoption("bench_size")]
+    report = cache_dir() / "bench-contract.json"
+    with Cache(cache_dir() / "bench-images", CAP_BYTES) as kept:
+        pair = write_pair(shape, kept)
+        rounds = [one_round(pair, tmp_path) for _ in range(ROUNDS)]
+        sent, shares = from_registry(pair, tmp_path)
+        names = list(rounds[0])
+        ratios = {n: [r[n].seconds / r["gunzip"].seconds for r in rounds] for n in names}
+        figures = {
+            "shape": request.config.getoption("bench_size"),
+            "layers": count_of_layers(pair),
+            "packed_mib": packed_bytes(pair.layered) >> 20,
+            "seconds": {n: [round(r[n].seconds, 2) for r in rounds] for n in names},
+            "of_a_gunzip_pass": {n: round(median(found), 3) for n, found in ratios.items()},
+            "peak_mib": {n: max(r[n].peak_mib for r in rounds) for n in names},
+            "child_peak_mib": {n: max(r[n].child_peak_mib for r in rounds) for n in names},
+            "sent_by_registry_bytes": sent,
+            "sent_share": shares,
+        }
+    report.write_text(json.dumps(figures, indent=2))
+    print(json.dumps(figures, indent=2), report, sep="\n")
+
+    assert all(one.seconds > 0 for each in rounds for one in each.values())
+    assert all(sent.values())
 
 
-def big_layers(recipe: Recipe) -> Iterator[list[Entry]]:
-    """Yield chunks of half random and half repeated bytes, and the usual layers."""
-    chance = random.Random(1)  # noqa: S311 - the same image in each run
-    for number in range(LAYERS - 1):
-        place = f"usr/share/big-{number}"
-        half = FILE_BYTES // 2
-        yield [
-            folder(place),
-            *(
-                file(f"{place}/{name}", chance.randbytes(half) + bytes(half))
-                for name in range(FILES_EACH)
-            ),
-        ]
-    yield from images.node_layers(recipe)[-4:]
+def one_round(pair: Pair, place: Path) -> dict[str, Asked]:
+    """Ask everything once; answers are first cold, then from the cache."""
+    both = (pair.legacy, pair.layered)
+    found = {"gunzip": timed(lambda: gunzip(pair))}
+    for name, words in {
+        "quick inspect": ("inspect", pair.layered),
+        "deep inspect": ("inspect", "--deep", pair.layered),
+        "diff": ("diff", *both),  # 1: labels and layers differ
+        "equivalent": ("equivalent", *both),
+    }.items():
+        with TemporaryDirectory(dir=place) as answers:
+            found[f"{name}, cold"] = asked(answers, *words)
+            found[f"{name}, cached"] = asked(answers, *words)
+    found["skopeo copy, tar and rpm -qa"] = timed(lambda: by_other_tools(pair.layered, place))
+    return found
 
 
-def gunzip(place: Path) -> None:
-    """Unpack the layers of all images once, as the fastest reader has to."""
-    blobs = sorted(place.glob("*/blobs/sha256/*"))
-    packed = [blob for blob in blobs if blob.read_bytes()[:2] == b"\x1f\x8b"]
-    process.run(["gzip", "--test", *packed], Deadline.after(LIMIT_S))
+def asked(answers: str, *words: str) -> Asked:
+    """Run `node-image` with its own cache of answers."""
+    argv = [sys.executable, "-c", MEASURED, *words]
+    begun = perf_counter()
+    done = process.run(argv, deadline(), check=False, env={"XDG_CACHE_HOME": answers})
+    spent = perf_counter() - begun
+    assert done.status == (words[0] == "diff"), done.stderr
+    peaks = done.stderr.rpartition("peaks ")[2].split()
+    return Asked(seconds=spent, peak_mib=int(peaks[0]), child_peak_mib=int(peaks[1]))
 
 
-def peak_mib(*subjects: str) -> int:
-    """Return the peak memory of `node-image equivalent` in a process of its own."""
-    words = [sys.executable, "-c", _MEASURED, "equivalent", *subjects]
-    done = process.run(words, Deadline.after(LIMIT_S), check=False)
-    return int(done.stdout.rpartition("VmHWM:")[2].split()[0]) >> 10
+def gunzip(pair: Pair) -> None:
+    """Unpack the layers of both images once, as the fastest reader has to."""
+    process.run(["gzip", "--test", *layers_of(pair.layered), *layers_of(pair.legacy)], deadline())
 
 
-def asking(subject: str, depth: Depth, access: Access, limit: Deadline) -> Callable[[], object]:
-    return lambda: inspect(subject, depth, access, limit)
+def by_other_tools(reference: str, place: Path) -> None:
+    """Answer the question for the packages without this project: copy, unpack, ask rpm."""
+    with TemporaryDirectory(dir=place) as folder:
+        process.run(["skopeo", "copy", reference, f"dir:{folder}/copy"], deadline())
+        root = Path(folder, "root")
+        root.mkdir()
+        for digest in digests_of(reference):
+            blob = Path(folder, "copy", digest)
+            process.run(["tar", "--extract", "--gzip", "-f", blob, "-C", root], deadline())
+        done = process.run(
+            ["rpm", f"--dbpath={root}/usr/share/rpm", "--define=_db_backend sqlite", "-qa"],
+            deadline(),
+        )  # fmt: skip
+        assert len(done.stdout.splitlines()) > 1
 
 
-def timed(act: Callable[[], object]) -> float:
+def from_registry(pair: Pair, place: Path) -> tuple[dict[str, int], dict[str, float]]:
+    """Return the bytes of blobs that a registry sends for each command, and their share."""
+    sent = {}
+    with registry.serve(place, deadline()) as served:
+        source = Source(reference=parse(pair.layered), arch=HERE)
+        digest = served.push(source, "node", deadline()).rpartition("@")[2]
+        there = f"docker://127.0.0.1:{served.port}/node@{digest}"
+        trust = f"--cert-dir={served.folder / 'trust'}"
+        for name, words in {"quick inspect": (), "deep inspect": ("--deep",)}.items():
+            with sent_bytes(place / "registry.log") as counted, TemporaryDirectory() as answers:
+                asked(answers, "inspect", *words, trust, there)
+            sent[name] = counted()
+    whole = packed_bytes(pair.layered)
+    return sent, {name: round(found / whole, 6) for name, found in sent.items()}
+
+
+@contextmanager
+def sent_bytes(log: Path) -> Iterator[Callable[[], int]]:
+    """Give what the registry's log says was sent of blobs since the block began."""
+    before = log.stat().st_size
+    yield lambda: sum(map(int, SENT.findall(log.read_text()[before:])))
+
+
+def layers_of(reference: str) -> list[Path]:
+    folder = Path(reference.removeprefix("oci:"), "blobs", "sha256")
+    return [folder / digest for digest in digests_of(reference)]
+
+
+def digests_of(reference: str) -> list[str]:
+    with open_image(reference, Access(arch=HERE), deadline()) as reader:
+        return [layer.digest.removeprefix("sha256:") for layer in reader.layers]
+
+
+def count_of_layers(pair: Pair) -> int:
+    return len(digests_of(pair.layered))
+
+
+def packed_bytes(reference: str) -> int:
+    return sum(path.stat().st_size for path in layers_of(reference))
+
+
+def timed(act: Callable[[], object]) -> Asked:
     begun = perf_counter()
     act()
-    return perf_counter() - begun
+    return Asked(seconds=perf_counter() - begun, peak_mib=0, child_peak_mib=0)
+
+
+def deadline() -> Deadline:
+    return Deadline.after(LIMIT_S)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from standin_images import images
+from standin_images.large import SHAPES
 
 _FOLDER = "contract"
 _KEY = "small_stand_ins"
@@ -21,6 +22,13 @@ _OPTIONS = (
     "bootimage",
 )
 _WRITTEN = pytest.StashKey[dict[str, str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--bench-size", choices=tuple(SHAPES), default="small",
+        help="Size of the image of tests/contract/bench_contract.py: real is 2.5 GB unpacked.",
+    )  # fmt: skip
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -7,14 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.images.container.oci_layout import go_arch
 from standin_images import rpmdb
 from standin_images.layers import Entry, file, folder, packed, squashed
 from standin_images.layouts import Image, write_oci, write_v2s2
 from standin_images.recipe import (
     BOOLEANS,
+    HERE,
     STAND_IN,
     Recipe,
-    arch,
     base_layers,
     driver_toolkit_layers,
     extensions_layers,
@@ -58,7 +59,7 @@ def write_all(place: Path, recipe: Recipe | None = None) -> StandIns:
 
 def write_base(place: Path, recipe: Recipe, *, keeps_objects: bool = True) -> str:
     layers = base_layers(recipe, keeps_objects=keeps_objects)
-    return write_oci(image_of(layers, recipe.base_labels), place)
+    return write_oci(image_of(layers, recipe.base_labels, recipe.arch), place)
 
 
 def node_layers(recipe: Recipe, *, keeps_objects: bool = True) -> list[list[Entry]]:
@@ -71,7 +72,7 @@ def write_node(
     place: Path, recipe: Recipe, layers: Layers | None = None, *, is_v2s2: bool = False
 ) -> str:
     """Write a node image, by default of the usual layers."""
-    image = image_of(layers or node_layers(recipe), recipe.node_labels)
+    image = image_of(layers or node_layers(recipe), recipe.node_labels, recipe.arch)
     if is_v2s2:
         return write_v2s2(image, place)
     named = {"ostree.components": '["bash"]', "org.opencontainers.image.base.digest": "sha256:0"}
@@ -104,7 +105,7 @@ def legacy_entries(recipe: Recipe) -> dict[str, Entry]:
         file("usr/lib/os-release", recipe.os_release('OPENSHIFT_VERSION="4.20"')),
         file("etc/motd", "Legacy stand-in\n"), folder("var/lib"), file("var/lib/left", "left\n"),
         file("etc/passwd-", "root:x:0:0\n"), file("etc/group-", "root:x:0:\n"),
-        file(rpmdb.PLACE, rpmdb.database(recipe.node_packages, "legacy")),
+        file(rpmdb.PLACE, rpmdb.database(recipe.node_packages, "legacy", recipe.files_each)),
     )  # fmt: skip
     return kept | {one.path: one for one in others}
 
@@ -113,36 +114,41 @@ def write_twin(place: Path, recipe: Recipe, entries: Mapping[str, Entry] | None 
     """Write a legacy image of one layer, by default the twin of the layered one."""
     whole = legacy_entries(recipe) if entries is None else entries
     layer = [whole[path] for path in sorted(whole)]
-    return write_oci(image_of([layer], recipe.base_labels), place)
+    return write_oci(image_of([layer], recipe.base_labels, recipe.arch), place)
 
 
 def write_extensions(place: Path, recipe: Recipe, labels: Mapping[str, str] | None = None) -> str:
     named = {"io.openshift.os.extensions": "true", "io.openshift.os.streamclass": recipe.stream}
     image = image_of(
-        extensions_layers(recipe), STAND_IN | dict(named if labels is None else labels)
-    )
+        extensions_layers(recipe), STAND_IN | dict(named if labels is None else labels),
+        recipe.arch,
+    )  # fmt: skip
     return write_oci(image, place)
 
 
 def write_driver_toolkit(place: Path, recipe: Recipe) -> str:
     labels = {**STAND_IN, "io.openshift.os.streamclass": recipe.stream}
-    return write_oci(image_of(driver_toolkit_layers(recipe), labels), place)
+    return write_oci(image_of(driver_toolkit_layers(recipe), labels, recipe.arch), place)
 
 
-def write_release(place: Path, version: str, streams: Mapping[str, Recipe]) -> str:
+def write_release(
+    place: Path, version: str, streams: Mapping[str, Recipe], specs: Mapping[str, str] | None = None
+) -> str:
     """Write a release image; `streams` has the recipe of each stream by the end of its tags.
 
-    That is empty for the first stream, and `-10` for `rhel-coreos-10`. Its pull specs lead nowhere.
+    That is empty for the first stream, and `-10` for `rhel-coreos-10`. `specs` has the pull spec of
+    each tag; without it they lead nowhere.
     """
-    tags = [tag for end, recipe in streams.items() for tag in _tags(end, recipe)]
+    tags = [tag for end, recipe in streams.items() for tag in _tags(end, recipe, specs)]
     listed = {"kind": "ImageStream", "spec": {"tags": tags}}
     layer = [folder("release-manifests"),
              file("release-manifests/image-references", json.dumps(listed))]  # fmt: skip
     labels = {**STAND_IN, "io.openshift.release": version}
-    return write_oci(image_of([[folder("etc")], layer], labels), place)
+    arch = next(iter(streams.values())).arch
+    return write_oci(image_of([[folder("etc")], layer], labels, arch), place)
 
 
-def _tags(end: str, recipe: Recipe) -> list[dict[str, object]]:
+def _tags(end: str, recipe: Recipe, specs: Mapping[str, str] | None) -> list[dict[str, object]]:
     shown = ("io.openshift.build.versions", "io.openshift.build.version-display-names",
              "io.openshift.os.streamclass")  # fmt: skip
     annotations = {key: recipe.node_labels[key] for key in shown}
@@ -150,12 +156,16 @@ def _tags(end: str, recipe: Recipe) -> list[dict[str, object]]:
         f"rhel-coreos{end}": annotations, f"rhel-coreos{end}-extensions": {},
         f"driver-toolkit{end}": {},
     }  # fmt: skip
+    nowhere = {
+        tag: f"{_REGISTRY}@sha256:{number:064x}" for number, tag in enumerate(named, len(end))
+    }
     return [
         {"name": tag, "annotations": found,
-         "from": {"kind": "DockerImage", "name": f"{_REGISTRY}@sha256:{number:064x}"}}
-        for number, (tag, found) in enumerate(named.items(), start=len(end))
+         "from": {"kind": "DockerImage", "name": (specs or nowhere)[tag]}}
+        for tag, found in named.items()
     ]  # fmt: skip
 
 
-def image_of(layers: Layers, labels: Mapping[str, str]) -> Image:
-    return Image(layers=[packed(one) for one in layers], labels=labels, arch=arch())
+def image_of(layers: Layers, labels: Mapping[str, str], arch: str = HERE) -> Image:
+    """Return an image for an architecture as in `uname -m`."""
+    return Image(layers=[packed(one) for one in layers], labels=labels, arch=go_arch(arch))

@@ -57,20 +57,21 @@ def packed(entries: Iterable[Entry]) -> bytes:
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for entry in entries:
-            tar.addfile(_member(entry), io.BytesIO(entry.content))
+            tar.addfile(member(entry), io.BytesIO(entry.content))
     return raw.getvalue()
 
 
-def _member(entry: Entry) -> tarfile.TarInfo:
-    member = tarfile.TarInfo(entry.path)
-    member.type, member.mode, member.size = entry.kind, entry.mode, len(entry.content)
-    member.uid, member.gid, member.linkname = entry.uid, entry.gid, entry.target
+def member(entry: Entry) -> tarfile.TarInfo:
+    """Return the header of an entry."""
+    made = tarfile.TarInfo(entry.path)
+    made.type, made.mode, made.size = entry.kind, entry.mode, len(entry.content)
+    made.uid, made.gid, made.linkname = entry.uid, entry.gid, entry.target
     # As GNU tar, podman and buildah do: bytes, which Python's tarfile keeps as surrogates.
-    member.pax_headers = {
+    made.pax_headers = {
         f"SCHILY.xattr.{name}": value.decode("utf-8", "surrogateescape")
         for name, value in entry.xattrs.items()
     }
-    return member
+    return made
 
 
 def squashed(layers: Iterable[Iterable[Entry]]) -> tuple[Entry, ...]:

@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.images.container.oci_layout import MANIFEST, write_blob, write_index
+from harness.images.container.oci_layout import MANIFEST, Descriptor, write_blob, write_index
 
 TAG = "stand-in"
 _OCI = "application/vnd.oci.image"
 _DOCKER = "application/vnd.docker"
+GZIP_LAYER = f"{_OCI}.layer.v1.tar+gzip"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,23 +29,37 @@ class Image:
 
     @property
     def config(self) -> bytes:
-        made_by = self.created_by or ["stand-in"] * len(self.layers)
-        return _json(
-            {
-                "architecture": self.arch, "os": "linux", "config": {"Labels": dict(self.labels)},
-                "rootfs": {"type": "layers", "diff_ids": [_digest(one) for one in self.layers]},
-                "history": [{"created_by": text} for text in made_by],
-            }
-        )  # fmt: skip
+        diff_ids = [_digest(one) for one in self.layers]
+        return config_of(diff_ids, self.labels, self.arch, self.created_by)
+
+
+def config_of(
+    diff_ids: Sequence[str], labels: Mapping[str, str], arch: str, created_by: Sequence[str] = ()
+) -> bytes:
+    made_by = created_by or ["stand-in"] * len(diff_ids)
+    return _json(
+        {
+            "architecture": arch, "os": "linux", "config": {"Labels": dict(labels)},
+            "rootfs": {"type": "layers", "diff_ids": list(diff_ids)},
+            "history": [{"created_by": text} for text in made_by],
+        }
+    )  # fmt: skip
 
 
 def write_oci(image: Image, folder: Path) -> str:
     """Write an OCI layout of one image, and return its reference."""
-    layers = [write_blob(folder, f"{_OCI}.layer.v1.tar+gzip", _packed(one)) for one in image.layers]
+    layers = [write_blob(folder, GZIP_LAYER, _packed(one)) for one in image.layers]
+    return write_manifest(folder, image.config, layers, image.annotations)
+
+
+def write_manifest(
+    folder: Path, config: bytes, layers: Sequence[Descriptor], annotations: Mapping[str, str]
+) -> str:
+    """Complete the layout of an image whose layers are written, and return its reference."""
     manifest = {
         "schemaVersion": 2, "mediaType": MANIFEST,
-        "config": write_blob(folder, f"{_OCI}.config.v1+json", image.config), "layers": layers,
-        "annotations": dict(image.annotations),
+        "config": write_blob(folder, f"{_OCI}.config.v1+json", config), "layers": layers,
+        "annotations": dict(annotations),
     }  # fmt: skip
     write_index(folder, TAG, write_blob(folder, MANIFEST, _json(manifest)))
     return f"oci:{folder}:{TAG}"

@@ -9,10 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from harness.images.container.oci_layout import go_arch
 from harness.model.nevra import Nevra
 from standin_images import rpmdb
 from standin_images.layers import (
@@ -33,7 +32,6 @@ EXTENSIONS, DRIVER_TOOLKIT = (
     "usr/share/rpm-ostree/extensions.json",
     "etc/driver-toolkit-release.json",
 )
-CHUNKS = 40
 _COREOS = (
     "NetworkManager", "afterburn", "bash", "bootc", "coreos-installer", "glibc", "ignition",
     "openssh-server", "ostree", "rpm-ostree", "rsync", "skopeo", "systemd",
@@ -49,13 +47,21 @@ _FOLDERS = ("etc", "usr", "usr/bin", "usr/lib", "usr/lib/tmpfiles.d", "usr/share
 BOOLEANS = "etc/selinux/targeted/active/booleans.local"
 
 
-def nevra(name: str, version: str = "1.0", release: str = "1.el9", epoch: int = 0) -> Nevra:
-    return Nevra(name=name, epoch=epoch, version=version, release=release, arch=platform.machine())
+HERE = platform.machine()
+
+
+def nevra(
+    name: str, version: str = "1.0", release: str = "1.el9", epoch: int = 0, arch: str = HERE
+) -> Nevra:
+    return Nevra(name=name, epoch=epoch, version=version, release=release, arch=arch)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """One stream of one release; `until_ovs` is whether NetworkManager-ovs is of the node layer."""
+    """One stream of one release, for one architecture as in `uname -m`.
+
+    `files_each` is how many files each package lists, `chunks` how many layers the base has.
+    """
 
     ocp: str = "4.21"
     base_version: str = "9.6.20260327-0"
@@ -64,20 +70,23 @@ class Recipe:
     kernel: tuple[str, str] = ("5.14.0", "570.99.1.el9_6")
     base_packages: frozenset[Nevra] = frozenset()
     node_packages: frozenset[Nevra] = frozenset()
+    files_each: int = 0
+    chunks: int = 40
+    arch: str = HERE
 
     @classmethod
-    def usual(cls) -> Recipe:
+    def usual(cls, arch: str = HERE) -> Recipe:
         """The recipe with the packages of the OpenShift 4.21 on RHEL 9.6."""
-        made = cls()
-        kernels = {nevra(name, *made.kernel) for name in ("kernel", "kernel-core")}
-        base = frozenset(kernels | {nevra(name) for name in _COREOS})
-        node = frozenset(nevra(name) for name in _NODE)
+        made = cls(arch=arch)
+        kernels = {nevra(name, *made.kernel, arch=arch) for name in ("kernel", "kernel-core")}
+        base = frozenset(kernels | {nevra(name, arch=arch) for name in _COREOS})
+        node = frozenset(nevra(name, arch=arch) for name in _NODE)
         return replace(made, base_packages=base, node_packages=base | node)
 
     @property
     def kernel_release(self) -> str:
         """What `uname -r` prints."""
-        return f"{'-'.join(self.kernel)}.{platform.machine()}"
+        return f"{'-'.join(self.kernel)}.{self.arch}"
 
     @property
     def rhel(self) -> str:
@@ -98,7 +107,7 @@ class Recipe:
         return {
             **self.base_labels, "name": "openshift/ose-rhel-coreos-rhel9-stand-in",
             "cpe": f"cpe:/a:redhat:openshift:{self.ocp}::el{self.rhel.split('.')[0]}",
-            "architecture": platform.machine(), "io.openshift.metalayer": "true",
+            "architecture": self.arch, "io.openshift.metalayer": "true",
             "io.openshift.os.streamclass": self.stream,
         }  # fmt: skip
 
@@ -114,28 +123,26 @@ class Recipe:
         return "\n".join((*lines, *more)) + "\n"
 
 
-def base_layers(
-    recipe: Recipe, *, chunks: int = CHUNKS, keeps_objects: bool = True
-) -> list[list[Entry]]:
-    """Return the layers of a CoreOS base: `chunks`, then the clean-up of its Containerfile.
+def base_layers(recipe: Recipe, *, keeps_objects: bool = True) -> list[list[Entry]]:
+    """Return the layers of a CoreOS base: its chunks, then the clean-up of its Containerfile.
 
     Each file of a chunk is a hard link to its object below /sysroot, unless chunkah took those out.
     """
-    contents = _base_files(recipe)
+    contents, chunks = _base_files(recipe), recipe.chunks
     contents += [
         file(f"usr/share/chunk-{number}/{name}", f"{name} {number}\n")
         for number in range(chunks - 1)
         for name in ("data", "text")
     ]
     sliced = [contents[number::chunks] for number in range(chunks)]
-    layers = [list(_chunk(files, keeps_objects=keeps_objects)) for files in sliced]
+    layers = [list(chunk(files, keeps_objects=keeps_objects)) for files in sliced]
     layers[0] = [*map(folder, _FOLDERS), symlink("bin", "usr/bin"), *layers[0]]
     return [*layers, [whiteout("var/cache/ldconfig")]]
 
 
 def _base_files(recipe: Recipe) -> list[Entry]:
     return [
-        file(rpmdb.PLACE, rpmdb.database(recipe.base_packages)),
+        file(rpmdb.PLACE, rpmdb.database(recipe.base_packages, "", recipe.files_each)),
         file("usr/lib/os-release", recipe.os_release()),
         file("etc/motd", "CoreOS stand-in\n"), file("etc/passwd", "root:x:0:0\n"),
         file("etc/passwd-", "root:x:0:0\n"), file("etc/group-", "root:x:0:\n"),
@@ -146,7 +153,8 @@ def _base_files(recipe: Recipe) -> list[Entry]:
     ]  # fmt: skip
 
 
-def _chunk(files: list[Entry], *, keeps_objects: bool) -> Iterator[Entry]:
+def chunk(files: Iterable[Entry], *, keeps_objects: bool = True) -> Iterator[Entry]:
+    """Yield the files of a chunk of an ostree commit: each as an object, and linked to it."""
     for entry in files:
         parent = entry.path.rpartition("/")[0]
         if parent not in _FOLDERS:
@@ -165,7 +173,7 @@ def node_layer(recipe: Recipe) -> list[Entry]:
     return [
         folder("usr/lib/python3"), folder("usr/lib/python3/__pycache__"), folder("etc/selinux"),
         folder("etc/selinux/targeted"), folder("etc/selinux/targeted/active"), *programs,
-        file(rpmdb.PLACE, rpmdb.database(recipe.node_packages, "node")),
+        file(rpmdb.PLACE, rpmdb.database(recipe.node_packages, "node", recipe.files_each)),
         file("usr/lib/os-release", recipe.os_release(f'OPENSHIFT_VERSION="{recipe.ocp}"')),
         file("etc/motd", f"CoreOS stand-in, OpenShift {recipe.ocp}\n"),
         file("usr/lib/tmpfiles.d/openshift.conf", "d /var/lib/kubelet\n"),
@@ -194,8 +202,8 @@ def extensions_layers(recipe: Recipe) -> list[list[Entry]]:
     """Return the layers of an extensions image; its list of packages is the last."""
     kernel = "-".join(recipe.kernel)
     names = ("kernel-devel", "kernel-headers", "kernel-rt-core", "kernel-rt-devel")
-    listed = {name: f"{kernel}.{platform.machine()}" for name in names}
-    listed["usbguard"] = f"0:1.0-1.el9.{platform.machine()}"
+    listed = dict.fromkeys(names, f"{kernel}.{recipe.arch}")
+    listed["usbguard"] = f"0:1.0-1.el9.{recipe.arch}"
     text = json.dumps(listed, sort_keys=True)
     return [
         [folder("usr"), folder("usr/share"), file("usr/share/repo", "packages\n")],
@@ -212,8 +220,3 @@ def driver_toolkit_layers(recipe: Recipe) -> list[list[Entry]]:
         [folder("usr"), folder("usr/src"), file("usr/src/header.h", "/* */\n")],
         [folder("etc"), file(DRIVER_TOOLKIT, json.dumps(fields))],
     ]
-
-
-def arch() -> str:
-    """The architecture of the stand-ins, as images name it: the host's."""
-    return go_arch(platform.machine())
