@@ -39,8 +39,8 @@ if TYPE_CHECKING:
         Unit,
         User,
     )
-    from harness.model.nevra import Nevra
     from harness.model.node_state import Deployment, Mount, NodeState
+    from harness.model.packages.nevra import Nevra
     from harness.model.secret import Secret
     from harness.model.units import UnitState
     from harness.model.way import Way
@@ -125,7 +125,7 @@ _PLACES = {
     "model.ignition": (
         "Config", "Directory", "Document", "Dropin", "File", "Link", "Unit", "User",
     ),
-    "model.nevra": ("Nevra",),
+    "model.packages.nevra": ("Nevra",),
     "model.node_state": ("Deployment", "Mount", "NodeState"),
     "model.secret": ("Secret",),
     "model.units": ("UnitState",),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.images.container.reference import Reference, Transport
+from harness.images.reference import Reference, Transport
 
 TAG = "latest"
 ARCH = "x86_64"

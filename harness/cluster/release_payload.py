@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.cluster.payload import ARCH, RELEASE, TAG, Payload
-from harness.images.container.oci_layout import tar_layer, write_image
-from harness.images.container.reference import Reference, Transport
 from harness.images.container.registry import Registry
 from harness.images.container.skopeo import Source
+from harness.images.oci.writing import tar_layer, write_image
+from harness.images.reference import Reference, Transport
 from harness.model.clock import Deadline
 
 NODE_IMAGE = "rhel-coreos"

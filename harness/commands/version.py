@@ -8,8 +8,8 @@ import click
 
 from harness.commands.output import Output, echo, output_option, usable_input
 from harness.model.errors import InputError
-from harness.model.version import Version, parse
-from harness.model.version_order import compare, sorted_by_order
+from harness.model.versions.version import Version, parse
+from harness.model.versions.version_order import compare, sorted_by_order
 
 
 @click.command("version")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from harness.model.claims import Claims, claims_of
-from harness.model.nevra import Nevra
+from harness.model.packages.nevra import Nevra
 
 
 class Depth(StrEnum):

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.model.nevra import Nevra
-from harness.model.rpm_order import evr_key, newest
+from harness.model.packages.nevra import Nevra
+from harness.model.packages.rpm_order import evr_key, newest
 
 _UNORDERED = "gpg-pubkey"
 """Packages of this name are keys, of which the version is the id."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from harness.contract.inspection import Inspection
-from harness.model.nevra import Nevra
+from harness.model.packages.nevra import Nevra
 
 
 class PackageLayer(StrEnum):

@@ -9,8 +9,13 @@ import msgspec
 
 from harness.contract.document import Document
 from harness.contract.sheet import Row, table
-from harness.model.version import Version
-from harness.model.version_order import compare, semver_disagrees, semver_key, sorted_by_order
+from harness.model.versions.version import Version
+from harness.model.versions.version_order import (
+    compare,
+    semver_disagrees,
+    semver_key,
+    sorted_by_order,
+)
 
 HEAD = ("version", "scheme", "openshift", "rhel", "built", "semver")
 

@@ -21,8 +21,8 @@ from harness.images.acquire.progress import Reporter
 from harness.images.acquire.url import is_url, shown_image
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, InputError
-from harness.model.nevra import Nevra
-from harness.model.repository_xml import Primary, newest_packages, parse_repomd
+from harness.model.packages.nevra import Nevra
+from harness.model.packages.repository_xml import Primary, newest_packages, parse_repomd
 
 _INDEX = "repodata/repomd.xml"
 _MAX_INDEX_BYTES = 4 << 20

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from harness.model.version import Version, openshift_version, parsed
+from harness.model.versions.version import Version, openshift_version, parsed
 
 VERSION = "org.opencontainers.image.version"
 BUILD_VERSIONS = "io.openshift.build.versions"

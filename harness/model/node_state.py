@@ -13,7 +13,7 @@ from types import MappingProxyType
 from harness.model import os_release, units
 from harness.model.errors import RigError
 from harness.model.foreign import json_value
-from harness.model.nevra import Nevra
+from harness.model.packages.nevra import Nevra
 from harness.model.units import UnitState
 
 _SNAPSHOT = "snapshot of the node"

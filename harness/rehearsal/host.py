@@ -17,9 +17,9 @@ from harness.images.acquire.digest import Sha256
 from harness.images.acquire.disk_format import DiskFormat
 from harness.images.bootimage import BootImage
 from harness.images.container.node_image import NodeImage
-from harness.images.container.reference import Reference, Transport
 from harness.images.container.registry import Registry
 from harness.images.live_media import LiveMedia
+from harness.images.reference import Reference, Transport
 from harness.machine.acceleration import Acceleration
 from harness.machine.domain.architecture import Accelerator, architecture
 from harness.machine.domain.domain import Domain, Port

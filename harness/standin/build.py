@@ -23,8 +23,8 @@ from harness.folders import cache_dir
 from harness.host_needs import Purpose
 from harness.images import cpio, live_iso
 from harness.images.acquire.progress import Reporter
-from harness.images.container import oci_layout
 from harness.images.live_media import LiveMedia
+from harness.images.oci import writing
 from harness.machine.ownership.locks import lock
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, RigError
@@ -129,7 +129,7 @@ def _versions(root: Path) -> Path:
 
 def _recipe_key() -> str:
     # The code of other rooms that the build uses.
-    files = (Path(str(module.__file__)) for module in (cpio, live_iso, oci_layout, payload))
+    files = (Path(str(module.__file__)) for module in (cpio, live_iso, writing, payload))
     return recipe.key_of((), (recipe.FOLDER, Path(__file__).parent, *files))
 
 

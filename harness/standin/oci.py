@@ -14,7 +14,7 @@ from typing import BinaryIO, cast
 
 import zstandard
 
-from harness.images.container.oci_layout import MANIFEST, Descriptor, write_blob, write_index
+from harness.images.oci.writing import MANIFEST, Descriptor, write_blob, write_index
 
 TAG = "latest"
 _MEDIA = "application/vnd.oci.image"

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from harness.model.claims import Claims, claims_of
 from harness.model.errors import InputError
-from harness.model.version import Numbers, numbers
+from harness.model.versions.version import Numbers, numbers
 from harness.verdict.expectations import Expectations, Table, built_in, load, read
 from harness.verdict.scope import Facts
 

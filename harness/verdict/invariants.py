@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from harness.model.units import UnitState
-from harness.model.version import parsed
+from harness.model.versions.version import parsed
 from harness.model.way import Way
 from harness.verdict.passage import Passage
 from harness.verdict.rows import Invariant

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.model.node_state import NodeState
-from harness.model.version import Version, openshift_version, parsed
+from harness.model.versions.version import Version, openshift_version, parsed
 from harness.model.way import Way
 from harness.verdict.scope import Facts
 

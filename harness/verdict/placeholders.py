@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from harness.model.version import Version
+from harness.model.versions.version import Version
 
 _FORMS = {
     "version": r"\d[\w.-]*", "rhel": r"\d+(?:\.\d+)?", "rhel_major": r"\d+", "ocp": r"\d+\.\d+",

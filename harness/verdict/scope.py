@@ -10,7 +10,7 @@ from typing import Annotated, Protocol
 
 import msgspec
 
-from harness.model.version import Numbers, Version, numbers
+from harness.model.versions.version import Numbers, Version, numbers
 
 Number = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,4}\.[0-9]{1,4}\Z")]
 

@@ -15,7 +15,7 @@ from harness.contract.inspection import Depth, Inspection
 from harness.contract.reading import files, release_images
 from harness.contract.reading import inspect as reading
 from harness.contract.reading.access import Access, answers_of_user
-from harness.images.container.reference import parse as parse_reference
+from harness.images.reference import parse as parse_reference
 from harness.machine.domain.emulator import host_architecture
 from harness.model.clock import Deadline
 from harness.model.errors import InputError, ProductError

@@ -21,10 +21,10 @@ from harness.images.bootimage import BootImage, published_name
 from harness.images.container import node_image, release
 from harness.images.container.contents import Contents, contents_of
 from harness.images.container.node_image import NodeImage
-from harness.images.container.reference import parse as parse_reference
 from harness.images.container.release import Released
 from harness.images.container.skopeo import Source
 from harness.images.container.streams import StreamWish, version_in_name
+from harness.images.reference import parse as parse_reference
 from harness.machine import acceleration
 from harness.machine.acceleration import Acceleration
 from harness.machine.domain import hardware

@@ -16,8 +16,8 @@ from harness.guest.live_apply import live_apply, observation
 from harness.images.acquire.cache import Cache
 from harness.images.container import contents, node_image
 from harness.images.container.contents import Contents
-from harness.images.container.reference import parse as parse_reference
 from harness.images.container.skopeo import Source
+from harness.images.reference import parse as parse_reference
 from harness.lint.command_lint import judge_readings, read_files
 from harness.lint.inventory import Inventory
 from harness.model.clock import Deadline

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import process
-from harness.images.container.oci_layout import MANIFEST, write_blob, write_index
+from harness.images.oci.writing import MANIFEST, write_blob, write_index
 from harness.model.clock import Deadline
 from harness.standin import oci, rpm
 from harness.standin.build import StandIn

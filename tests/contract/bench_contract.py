@@ -29,8 +29,8 @@ from harness.contract.reading.inspect import open_image
 from harness.folders import cache_dir
 from harness.images.acquire.cache import Cache
 from harness.images.container import registry
-from harness.images.container.reference import parse
 from harness.images.container.skopeo import Source
+from harness.images.reference import parse
 from harness.model.clock import Deadline
 
 ROUNDS = 3

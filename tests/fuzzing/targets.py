@@ -22,15 +22,19 @@ from harness.diagnosis.readers.events import EventReader
 from harness.diagnosis.readers.ignition_port import IgnitionReader
 from harness.diagnosis.readers.journal import JournalReader, to_export
 from harness.diagnosis.replay import replay
+from harness.images import reference
 from harness.images.acquire import digest
-from harness.images.container import archive, manifest, reference, release
+from harness.images.container import archive, release
 from harness.images.container.contents import read_layout
-from harness.images.container.layer_stream import members
 from harness.images.container.streams import StreamWish
+from harness.images.layers.layer_stream import members
 from harness.images.live_iso import ignition_area
-from harness.model import coreos_stream, foreign, nevra, node_state, os_release
+from harness.images.oci import manifest
+from harness.model import foreign, node_state, os_release
 from harness.model.errors import HarnessError, InputError
 from harness.model.ignition import document as ignition
+from harness.model.packages import nevra
+from harness.model.versions import coreos_stream
 from harness.report import compare, document, page, plain
 from harness.report.history import store, trends
 from harness.verdict import expectations

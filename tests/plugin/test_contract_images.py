@@ -17,12 +17,12 @@ from standin_images.recipe import Recipe, nevra
 from harness.contract.reading.release_images import coreos_specs, driver_toolkit_tag, extensions_tag
 from harness.images.acquire.cache import Cache
 from harness.images.container import release
-from harness.images.container.reference import parse
 from harness.images.container.skopeo import Source
 from harness.images.container.streams import StreamWish
+from harness.images.reference import parse
 from harness.model.clock import Deadline
 from harness.model.errors import InputError, ProductError
-from harness.model.nevra import Nevra
+from harness.model.packages.nevra import Nevra
 from harness.verdict.contract.image_set import NotJudged
 from harness.verdict.rows import FileRow, OsReleaseRow, PackageRow
 from harness.workplace.contract import ContractImages

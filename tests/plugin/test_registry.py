@@ -17,12 +17,12 @@ import pytest
 
 from harness.images.acquire import cache
 from harness.images.container import node_image, registry, release, skopeo
-from harness.images.container.oci_layout import Descriptor, write_image
 from harness.images.container.pause import write_pause_image
-from harness.images.container.reference import parse
 from harness.images.container.registry import Registry
 from harness.images.container.skopeo import Source, Target
 from harness.images.container.streams import StreamWish
+from harness.images.oci.writing import Descriptor, write_image
+from harness.images.reference import parse
 from harness.model.clock import Deadline
 from harness.model.errors import InputError, RigError
 

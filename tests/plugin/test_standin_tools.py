@@ -15,9 +15,9 @@ import pytest
 import zstandard
 
 from harness.images.container import registry
-from harness.images.container.oci_layout import write_image
-from harness.images.container.reference import parse
 from harness.images.container.skopeo import Source
+from harness.images.oci.writing import write_image
+from harness.images.reference import parse
 from harness.model.clock import Deadline
 from harness.process import Completed, run
 

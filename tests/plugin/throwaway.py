@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.images.container.oci_layout import write_image
+from harness.images.oci.writing import write_image
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

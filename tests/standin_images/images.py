@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.images.container.oci_layout import go_arch
+from harness.images.oci.writing import go_arch
 from standin_images import rpmdb
 from standin_images.layers import Entry, file, folder, packed, squashed
 from standin_images.layouts import Image, write_oci, write_v2s2

@@ -18,7 +18,7 @@ from pathlib import Path
 from zlib import crc32
 
 from harness.images.acquire.cache import Cache
-from harness.images.container.oci_layout import go_arch
+from harness.images.oci.writing import go_arch
 from harness.model.clock import Deadline
 from standin_images.images import legacy_entries, node_layers
 from standin_images.layers import Entry, file, folder

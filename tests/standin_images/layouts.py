@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.images.container.oci_layout import MANIFEST, Descriptor, write_blob, write_index
+from harness.images.oci.writing import MANIFEST, Descriptor, write_blob, write_index
 
 TAG = "stand-in"
 _OCI = "application/vnd.oci.image"

@@ -12,7 +12,7 @@ import platform
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from harness.model.nevra import Nevra
+from harness.model.packages.nevra import Nevra
 from standin_images import rpmdb
 from standin_images.layers import (
     CAPABILITY,

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 
 from harness import process
 from harness.model.clock import Deadline
-from harness.model.nevra import Nevra
+from harness.model.packages.nevra import Nevra
 
 PLACE = "usr/share/rpm/rpmdb.sqlite"
 _INT32, _STRING, _TEXTS = 4, 6, 8

@@ -13,7 +13,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from harness.images.container.oci_layout import Descriptor
+from harness.images.oci.writing import Descriptor
 from standin_images.layers import Entry, member
 from standin_images.layouts import GZIP_LAYER, config_of, write_manifest
 

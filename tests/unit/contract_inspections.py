@@ -6,7 +6,7 @@ from contract_packages import RHCOS, changed, packages
 
 from harness.contract.inspection import Depth, ImageLayer, Inspection
 from harness.contract.reading.named_images import NamedImages
-from harness.model.nevra import Nevra
+from harness.model.packages.nevra import Nevra
 
 REAL = packages(RHCOS)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cache
 
 from harness.folders import fixture
-from harness.model.nevra import Nevra
+from harness.model.packages.nevra import Nevra
 
 RHCOS = "rhcos-413.86.202212021619-0"
 FCOS = "fcos-40-stable"

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 from node_states import AFTER, BEFORE
 
-from harness.model.nevra import Nevra
 from harness.model.node_state import NodeState
+from harness.model.packages.nevra import Nevra
 from harness.model.units import UnitState
 from harness.verdict.passage import Passage
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 from contract_states import OVS, Pair
 
 from harness.contract.inspection import Depth, ImageLayer, Inspection, Kind
-from harness.model.nevra import Nevra
 from harness.model.node_state import NodeState
+from harness.model.packages.nevra import Nevra
 from harness.verdict.contract.image_set import ImageSet, ReleaseTag, Role
 
 TODAY = datetime.date(2026, 11, 27)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from machine_fakes import FakeClock
 
-from harness.images.container.oci_layout import Descriptor, write_blob, write_image, write_index
+from harness.images.oci.writing import Descriptor, write_blob, write_image, write_index
 from harness.model.clock import Deadline
 
 

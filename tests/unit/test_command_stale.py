@@ -16,7 +16,7 @@ from standin_images.recipe import Recipe, nevra
 from test_yum_repository import element, primary, write
 
 from harness.cli import main
-from harness.model.nevra import Nevra
+from harness.model.packages.nevra import Nevra
 
 RECIPE = Recipe.usual()
 RHEL_10 = replace(RECIPE, base_version="10.2.20260328-0", stream="rhel-10")

@@ -8,7 +8,7 @@ import pytest
 from scenario_fakes import NO_LABELS
 
 from harness.images.container.node_image import NodeImage
-from harness.images.container.reference import parse
+from harness.images.reference import parse
 from harness.model.errors import InputError, RigError
 from harness.workplace.config_release import compared
 

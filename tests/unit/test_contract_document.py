@@ -27,9 +27,9 @@ from harness.contract.streams import stream_document
 from harness.contract.streams.stream_document import StreamReport
 from harness.contract.version_document import Versions
 from harness.folders import fixture
-from harness.model.coreos_stream import parse as parse_stream
-from harness.model.nevra import Nevra
-from harness.model.version import parse
+from harness.model.packages.nevra import Nevra
+from harness.model.versions.coreos_stream import parse as parse_stream
+from harness.model.versions.version import parse
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "contract.schema.json"
 STREAMS = fixture("contract") / "streams"

@@ -25,7 +25,7 @@ from harness.contract.reading.inspect import inspect, verify
 from harness.images.acquire.cache import Cache
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
-from harness.model.version import parse
+from harness.model.versions.version import parse
 
 RECIPE = Recipe.usual()
 KERNEL = RECIPE.kernel_release

@@ -26,7 +26,7 @@ from standin_images.layers import (
 )
 
 from harness.contract.reading.tree import EntryType, Tree
-from harness.images.container.layer_stream import members
+from harness.images.layers.layer_stream import members
 
 
 def tree_of(*layers: Iterable[Entry]) -> Tree:

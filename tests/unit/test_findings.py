@@ -8,8 +8,8 @@ import datetime
 import pytest
 from node_states import AFTER, BEFORE, with_os_release, with_unit
 
-from harness.model.nevra import Nevra
 from harness.model.node_state import NodeState
+from harness.model.packages.nevra import Nevra
 from harness.model.way import Way
 from harness.verdict.expectations import load
 from harness.verdict.findings import Finding, judge

@@ -16,8 +16,8 @@ from machine_fakes import FakeClock
 
 from harness.images.container import skopeo
 from harness.images.container.archive import require_safe
-from harness.images.container.reference import parse
 from harness.images.container.skopeo import Source, Target
+from harness.images.reference import parse
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, InputError
 

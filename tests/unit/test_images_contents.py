@@ -14,8 +14,8 @@ from images_fakes import deadline, tar_of, write_layout
 from harness.images.acquire.cache import Cache
 from harness.images.container.contents import Contents, contents_of, parse_owners, read_layout
 from harness.images.container.node_image import NodeImage
-from harness.images.container.reference import Reference, Transport
 from harness.images.container.skopeo import Source
+from harness.images.reference import Reference, Transport
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, InputError
 

@@ -13,8 +13,8 @@ import pytest
 import zstandard
 from images_fakes import RunningClock, deadline
 
-from harness.images.container import layer_stream
-from harness.images.container.layer_stream import members
+from harness.images.layers import layer_stream
+from harness.images.layers.layer_stream import members
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, InputError
 

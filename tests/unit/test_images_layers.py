@@ -5,8 +5,8 @@ import tarfile
 import pytest
 from images_fakes import RunningClock, deadline
 
-from harness.images.container import overlay
-from harness.images.container.layers import MemberPlace, Tree
+from harness.images.layers import overlay
+from harness.images.layers.tree import MemberPlace, Tree
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, InputError
 

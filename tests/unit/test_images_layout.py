@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from images_fakes import deadline, tar_of, write_layout
 
-from harness.images.container.blob_stream import Descriptor
-from harness.images.container.layout import Layout
+from harness.images.layers.blob_stream import Descriptor
+from harness.images.oci.layout import Layout
 from harness.model.errors import InputError
 
 

@@ -11,8 +11,8 @@ import pytest
 from images_fakes import deadline, tar_of, write_layout, write_list
 
 from harness.images.container import archive
-from harness.images.container.layout_image import image_in, require_listed
-from harness.images.container.reference import parse
+from harness.images.oci.layout_image import image_in, require_listed
+from harness.images.reference import parse
 from harness.model.errors import InputError
 
 LAYER = tar_of({"usr/bin/oc": b"elf"})

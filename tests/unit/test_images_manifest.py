@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.images.container.manifest import parse_config, parse_list, parse_manifest
+from harness.images.oci.manifest import parse_config, parse_list, parse_manifest
 from harness.model.errors import InputError
 
 SUM = f"sha256:{'0' * 64}"

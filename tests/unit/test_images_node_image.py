@@ -8,9 +8,9 @@ import pytest
 from images_fakes import deadline, tar_of, write_layout, write_list
 
 from harness.images.container.node_image import LayerBlob, NodeImage, resolve
-from harness.images.container.oci_layout import write_blob, write_index
-from harness.images.container.reference import parse
 from harness.images.container.skopeo import Source, decisive_line
+from harness.images.oci.writing import write_blob, write_index
+from harness.images.reference import parse
 from harness.model.errors import InputError
 
 needs_skopeo = pytest.mark.skipif(not shutil.which("skopeo"), reason="no skopeo here")

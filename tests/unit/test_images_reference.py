@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.images.container.reference import Transport, parse
+from harness.images.reference import Transport, parse
 from harness.model.errors import InputError
 
 

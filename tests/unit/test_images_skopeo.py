@@ -9,8 +9,8 @@ from images_fakes import RunningClock
 from machine_fakes import FakeClock
 
 from harness.images.container import skopeo
-from harness.images.container.reference import parse
 from harness.images.container.skopeo import Source, Target
+from harness.images.reference import parse
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, InputError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.model.errors import RigError
-from harness.model.nevra import Nevra
+from harness.model.packages.nevra import Nevra
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.contract.package_diff import Change, PackageChange, compare, evr
-from harness.model.nevra import Nevra
+from harness.model.packages.nevra import Nevra
 
 REAL = packages(RHCOS)
 NEVRAS = st.builds(

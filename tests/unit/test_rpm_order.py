@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from harness import process
 from harness.model.clock import Deadline
-from harness.model.nevra import Nevra
-from harness.model.rpm_order import evr_key, newest, version_key
+from harness.model.packages.nevra import Nevra
+from harness.model.packages.rpm_order import evr_key, newest, version_key
 
 # Without a hyphen, at which RPM's own function splits version from release.
 VERSIONS = st.text("019aZ.~^_+", min_size=1, max_size=10)

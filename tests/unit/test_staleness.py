@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from harness.contract.package_diff import evr
 from harness.contract.rebuilding.staleness import Job, Repository, jobs, reasons
-from harness.model.nevra import Nevra
-from harness.model.rpm_order import newest
+from harness.model.packages.nevra import Nevra
+from harness.model.packages.rpm_order import newest
 
 REAL = packages(RHCOS)
 NODE_LAYER = frozenset({named(REAL, "cri-o"), named(REAL, "openshift-hyperkube")})

@@ -13,7 +13,7 @@ from standin_images.recipe import Recipe, nevra
 
 from harness import process
 from harness.model.clock import Deadline
-from harness.model.nevra import QUERY_FORMAT, Nevra
+from harness.model.packages.nevra import QUERY_FORMAT, Nevra
 
 
 def inspected(reference: str, *flags: str) -> dict[str, object]:

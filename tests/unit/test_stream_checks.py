@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from harness.contract.streams.stream_checks import Severity, check, releases_of
 from harness.folders import fixture
-from harness.model.coreos_stream import Marketplace, Stream, parse, require_stream
 from harness.model.errors import InputError
+from harness.model.versions.coreos_stream import Marketplace, Stream, parse, require_stream
 
 FOLDER = fixture("contract") / "streams"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))

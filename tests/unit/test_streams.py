@@ -9,7 +9,7 @@ import pytest
 from harness.images.container.release import parse_references
 from harness.images.container.streams import StreamWish, version_in_name
 from harness.model.errors import InputError
-from harness.model.version import Version, parse
+from harness.model.versions.version import Version, parse
 
 CLASS, VERSIONS = "io.openshift.os.streamclass", "io.openshift.build.versions"
 Annotations = dict[str, str]

@@ -10,8 +10,8 @@ from node_states import AFTER as THIN
 from node_states import with_mount, with_unit
 
 from harness.model.errors import InputError
-from harness.model.nevra import Nevra
 from harness.model.node_state import NodeState
+from harness.model.packages.nevra import Nevra
 from harness.verdict.parity import compare, load, table
 
 

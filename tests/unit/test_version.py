@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.model.claims import claims_of
 from harness.model.errors import InputError
-from harness.model.version import Scheme, numbers, openshift_version, parse, parsed
+from harness.model.versions.version import Scheme, numbers, openshift_version, parse, parsed
 
 SCHEMES = [
     ("9.6.20250203-0", None, "9.6", date(2025, 2, 3)),

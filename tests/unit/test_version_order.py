@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.model.errors import InputError
-from harness.model.version import Scheme, Version, parse
-from harness.model.version_order import (
+from harness.model.versions.version import Scheme, Version, parse
+from harness.model.versions.version_order import (
     compare,
     order_key,
     semver_disagrees,

@@ -13,7 +13,7 @@ import pytest
 
 from harness.folders import fixture
 from harness.images.container.node_image import NodeImage
-from harness.images.container.reference import Reference, Transport
+from harness.images.reference import Reference, Transport
 from harness.model.errors import InputError, ProductError, RigError
 from harness.model.node_state import parse
 from harness.player.applied import AppliedNode, AppliedNodes, Unwatched

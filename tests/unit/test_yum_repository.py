@@ -21,7 +21,7 @@ from harness.images.acquire.cache import Cache
 from harness.images.yum_repository import newest_of
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, InputError
-from harness.model.repository_xml import newest_packages, parse_repomd
+from harness.model.packages.repository_xml import newest_packages, parse_repomd
 
 PACKINGS: dict[str, Callable[[bytes], bytes]] = {
     "gz": gzip.compress,

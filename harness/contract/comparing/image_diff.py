@@ -11,7 +11,7 @@ from harness.contract.comparing.file_diff import FileChange
 from harness.contract.inspection import ImageLayer, Inspection
 from harness.contract.package_diff import PackageChange, compare
 from harness.model.errors import InputError
-from harness.model.nevra import Nevra
+from harness.model.packages.nevra import Nevra
 
 _NOTHING: Mapping[str, str] = {}
 

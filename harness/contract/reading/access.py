@@ -8,8 +8,8 @@ from pathlib import Path
 from harness import folders
 from harness.images.acquire.cache import Cache
 from harness.images.acquire.progress import Reporter
-from harness.images.container.reference import Reference
 from harness.images.container.skopeo import Source
+from harness.images.reference import Reference
 
 CACHE_CAP_BYTES = 1 << 30
 

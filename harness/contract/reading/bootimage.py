@@ -10,13 +10,13 @@ from harness.contract.inspection import Depth, Inspection, Kind
 from harness.contract.reading import metadata
 from harness.contract.reading.deep import query_packages
 from harness.images.bootimage import BootImage
-from harness.images.container.oci_layout import go_arch
 from harness.images.container.rpm_database import DATABASE, FOLDERS, LOG_SUFFIX
 from harness.images.disk_files import DiskFiles, root_files
+from harness.images.oci.writing import go_arch
 from harness.model import os_release
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
-from harness.model.nevra import Nevra
+from harness.model.packages.nevra import Nevra
 
 _STATES = "/ostree/deploy"
 _DEPLOYMENT = re.compile(r"[0-9a-f]{64}\.\d+")  # Source: ostree(1), "deployments"

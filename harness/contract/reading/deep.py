@@ -14,7 +14,7 @@ from harness.images.container import rpm_database
 from harness.images.container.rpm_database import DATABASE, FOLDERS, LOG_SUFFIX
 from harness.model import os_release
 from harness.model.clock import Deadline
-from harness.model.nevra import QUERY_FORMAT, Nevra
+from harness.model.packages.nevra import QUERY_FORMAT, Nevra
 
 _OS_RELEASE = ("/usr/lib/os-release", "/etc/os-release")
 # Source: rpm's docs/manual/rpmdb.md; of RHEL 8 and older, and of the ndb backend.

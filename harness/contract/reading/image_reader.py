@@ -16,19 +16,19 @@ from typing import IO, Any
 from harness.contract.inspection import ImageLayer
 from harness.contract.reading.access import Access
 from harness.images.container import image_proxy
-from harness.images.container.blob_stream import Descriptor
 from harness.images.container.image_proxy import ProxiedImage
-from harness.images.container.layer_stream import verified_members
-from harness.images.container.manifest import (
+from harness.images.container.oci_folder import OciFolder, chosen
+from harness.images.container.skopeo import Source, inspect_manifest
+from harness.images.layers.blob_stream import Descriptor
+from harness.images.layers.layer_stream import verified_members
+from harness.images.oci.manifest import (
     Config,
     Manifest,
     parse_config,
     parse_list,
     parse_manifest,
 )
-from harness.images.container.oci_folder import OciFolder, chosen
-from harness.images.container.reference import Transport, parse
-from harness.images.container.skopeo import Source, inspect_manifest
+from harness.images.reference import Transport, parse
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 

@@ -19,9 +19,9 @@ from harness.contract.reading.access import Access
 from harness.contract.reading.agreement import verify
 from harness.contract.reading.image_reader import ImageReader, layer_members, open_image
 from harness.contract.reading.tree import Tree
+from harness.images import reference
 from harness.images.acquire.url import STREAM, is_url
-from harness.images.container import reference
-from harness.images.container.reference import Transport
+from harness.images.reference import Transport
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 

@@ -12,7 +12,7 @@ from harness.contract.inspection import ImageLayer, Inspection
 from harness.contract.package_layers import PackageLayer
 from harness.contract.sheet import Row, markdown_table, plain_markdown, table
 from harness.model.escapes import printable
-from harness.model.nevra import Nevra
+from harness.model.packages.nevra import Nevra
 
 LAYERS_HEAD = ("layer", "size", "digest", "created by")
 PACKAGES_HEAD = ("package", "version", "arch", "layer")

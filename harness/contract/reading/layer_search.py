@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import IO, cast
 
 from harness.contract.reading.image_reader import ImageReader, layer_members
-from harness.images.container.layers import clean
-from harness.images.container.overlay import whiteout
+from harness.images.layers.overlay import whiteout
+from harness.images.layers.tree import clean
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from harness.model.foreign import json_value
-from harness.model.nevra import EPOCH, Nevra
-from harness.model.rpm_order import newest
+from harness.model.packages.nevra import EPOCH, Nevra
+from harness.model.packages.rpm_order import newest
 
 PACKAGE_LIST = "/usr/share/openshift/base/meta.json"
 EXTENSIONS = "/usr/share/rpm-ostree/extensions.json"

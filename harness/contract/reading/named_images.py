@@ -14,13 +14,13 @@ from typing import IO, cast
 
 from harness.contract.reading.access import Access
 from harness.contract.reading.image_reader import ImageReader, layer_members, open_image
-from harness.images.container.reference import parse
 from harness.images.container.release import (
     MAX_REFERENCES_BYTES,
     REFERENCES,
     VERSION,
     stream_images,
 )
+from harness.images.reference import parse
 from harness.model.claims import STREAM_CLASS
 from harness.model.clock import Deadline
 from harness.model.errors import InputError

@@ -11,7 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import IO, cast
 
-from harness.images.container.overlay import MAX_PATH, Changes, Folder, Overlay
+from harness.images.layers.overlay import MAX_PATH, Changes, Folder, Overlay
 from harness.model.escapes import printable
 
 NO_XATTRS: Mapping[str, str] = MappingProxyType({})

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.contract.package_diff import by_place, evr
-from harness.model.nevra import Nevra
-from harness.model.rpm_order import evr_key, newest
+from harness.model.packages.nevra import Nevra
+from harness.model.packages.rpm_order import evr_key, newest
 
 _NOARCH = "noarch"
 

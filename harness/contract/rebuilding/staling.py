@@ -17,7 +17,7 @@ from harness.images.yum_repository import newest_of
 from harness.model.claims import STREAM_CLASS
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
-from harness.model.nevra import Nevra
+from harness.model.packages.nevra import Nevra
 
 _NO_BASE = "Name the newest base image of its RHEL with --base."
 

@@ -10,9 +10,9 @@ from enum import StrEnum
 
 from harness.images.acquire.http_client import url_fault
 from harness.images.acquire.url import is_url
-from harness.model.coreos_stream import Artifact, CloudImage, Marketplace, Stream
-from harness.model.version import Scheme, Version, parsed
-from harness.model.version_order import order_of
+from harness.model.versions.coreos_stream import Artifact, CloudImage, Marketplace, Stream
+from harness.model.versions.version import Scheme, Version, parsed
+from harness.model.versions.version_order import order_of
 
 ARCHITECTURES = ("aarch64", "ppc64le", "s390x", "x86_64")
 """Those for which OpenShift and Fedora CoreOS are built."""

@@ -9,8 +9,8 @@ import msgspec
 from harness.contract.document import Document
 from harness.contract.sheet import Row, table
 from harness.contract.streams.stream_checks import Finding, Severity, check
-from harness.model.coreos_stream import Marketplace, Stream
 from harness.model.url_secrets import shown_url
+from harness.model.versions.coreos_stream import Marketplace, Stream
 
 HEAD = ("architecture", "release", "files", "platforms", "images")
 FINDINGS_HEAD = ("severity", "place", "problem")

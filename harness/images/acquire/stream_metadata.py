@@ -1,6 +1,7 @@
 """CoreOS stream metadata as an input: a file or a URL, and the disk images that it names.
 
-`stream:FILE#x86_64/qemu/qcow2.gz` is one of its disks; `harness.model.coreos_stream` has the form.
+`stream:FILE#x86_64/qemu/qcow2.gz` is one of its disks. The form of the metadata is in
+`harness.model.versions.coreos_stream`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from pathlib import Path
 from harness.images.acquire.download import fetch_text
 from harness.images.acquire.url import STREAM, is_url, shown_image
 from harness.model.clock import Deadline
-from harness.model.coreos_stream import (
+from harness.model.errors import InputError
+from harness.model.versions.coreos_stream import (
     STREAM_FILES,
     Artifact,
     Marketplace,
@@ -20,7 +22,6 @@ from harness.model.coreos_stream import (
     parse,
     require_stream,
 )
-from harness.model.errors import InputError
 
 _LIMIT_BYTES = 8 << 20
 

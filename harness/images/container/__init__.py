@@ -1,1 +1,1 @@
-"""Container images: read, copy, write and serve them."""
+"""Container images as a whole: copied by skopeo, read through its proxy, and served."""

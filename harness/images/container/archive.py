@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import IO
 
 from harness.images.acquire.compression import DAMAGE, opened
-from harness.images.container import layout_image
-from harness.images.container.reference import Reference, Transport
+from harness.images.oci import layout_image
+from harness.images.reference import Reference, Transport
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, InputError
 

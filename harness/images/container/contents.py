@@ -18,13 +18,13 @@ from typing import IO, cast
 from harness import temporary
 from harness.images.acquire.cache import Cache
 from harness.images.container import rpm_database, skopeo
-from harness.images.container.layers import MemberPlace, Tree, path_of
-from harness.images.container.layout_image import LayoutImage, image_in
 from harness.images.container.node_image import NodeImage
-from harness.images.container.reference import Reference, Transport
 from harness.images.container.rpm_database import DATABASE, LOG_SUFFIX
 from harness.images.container.rpm_database import FOLDERS as RPM_FOLDERS
 from harness.images.container.skopeo import Source, Target
+from harness.images.layers.tree import MemberPlace, Tree, path_of
+from harness.images.oci.layout_image import LayoutImage, image_in
+from harness.images.reference import Reference, Transport
 from harness.model.clock import Deadline
 from harness.model.command import (
     FILE_FOLDERS,

@@ -22,8 +22,8 @@ from typing import IO, Any
 
 from harness import process, temporary
 from harness.images.container import archive, skopeo
-from harness.images.container.blob_stream import BrokenOffError, Descriptor, Pipe, verified
 from harness.images.container.skopeo import Source
+from harness.images.layers.blob_stream import BrokenOffError, Descriptor, Pipe, verified
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, InputError, RigError
 from harness.model.foreign import json_value

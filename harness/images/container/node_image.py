@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.images.container.layout_image import require_listed
-from harness.images.container.reference import Reference, Transport
 from harness.images.container.skopeo import Source, inspect_config, inspect_manifest
+from harness.images.oci.layout_image import require_listed
+from harness.images.reference import Reference, Transport
 from harness.model.claims import VERSION, Claims, build_versions, claims_of
 from harness.model.clock import Deadline
 from harness.model.errors import InputError

@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import IO
 
-from harness.images.container.blob_stream import Descriptor
-from harness.images.container.layout import Layout
-from harness.images.container.manifest import Listed, parse_list
 from harness.images.container.skopeo import Source
+from harness.images.layers.blob_stream import Descriptor
+from harness.images.oci.layout import Layout
+from harness.images.oci.manifest import Listed, parse_list
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness import folders
-from harness.images.container.oci_layout import tar_layer, write_image
-from harness.images.container.reference import Reference, Transport
+from harness.images.oci.writing import tar_layer, write_image
+from harness.images.reference import Reference, Transport
 
 
 def pause_program(arch: str) -> bytes:

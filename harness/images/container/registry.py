@@ -23,8 +23,8 @@ import httpx
 
 from harness import process
 from harness.images.container import skopeo
-from harness.images.container.reference import Reference, Transport
 from harness.images.container.skopeo import Source, Target
+from harness.images.reference import Reference, Transport
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.errors import RigError
 from harness.model.guest_network import HOST_IN_GUEST, LOOPBACK

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from harness.images.acquire.cache import Cache
 from harness.images.container import node_image, skopeo, streams
-from harness.images.container.layout_image import LayoutImage, image_in
-from harness.images.container.reference import Reference, Transport, parse
 from harness.images.container.skopeo import Source, Target
 from harness.images.container.streams import StreamImage, StreamWish
+from harness.images.oci.layout_image import LayoutImage, image_in
+from harness.images.reference import Reference, Transport, parse
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 from harness.model.foreign import json_value

@@ -18,8 +18,8 @@ from harness.images.acquire.progress import (
     transfer_progress,
 )
 from harness.images.container import archive
-from harness.images.container.oci_layout import go_arch
-from harness.images.container.reference import Reference
+from harness.images.oci.writing import go_arch
+from harness.images.reference import Reference
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, InputError
 from harness.model.foreign import json_value

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from harness.model.claims import STREAM_CLASS, claims_of
 from harness.model.errors import InputError
-from harness.model.version import Version, parsed
+from harness.model.versions.version import Version, parsed
 
 _TAG = re.compile(r"(rhel|stream)-coreos(?:-(\d+))?")
 _FAMILY = {"rhel": "rhel", "stream": "centos"}

@@ -11,11 +11,11 @@ from harness.images.live_iso import with_ignition
 from harness.machine.domain.architecture import CpuLevel
 from harness.machine.domain.hardware import with_required
 from harness.machine.machine import MachineSpec
-from harness.model import version
 from harness.model.clock import Deadline, utc_now
 from harness.model.errors import InputError
 from harness.model.ignition import Document, render
 from harness.model.record import MachineRecord
+from harness.model.versions import version
 from harness.player.inputs import Inputs, Rig
 from harness.player.plan import ByPointer, FromDisk, FromIso, FromNetwork, MachinePlan
 from harness.player.playing.network_boot import served

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from msgspec import structs
 
 from harness.contract.inspection import Inspection
-from harness.model.nevra import Nevra
 from harness.model.node_state import NodeState
+from harness.model.packages.nevra import Nevra
 from harness.verdict import findings
 from harness.verdict.contract import checks, packages
 from harness.verdict.contract.image_set import ImageSet, NotJudged, Role

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 
 from harness.model.errors import InputError
-from harness.model.version import Numbers, Scheme, Version, numbers
+from harness.model.versions.version import Numbers, Scheme, Version, numbers
 
 Key = tuple[Numbers, Numbers, bool, str, Numbers]
 SemverKey = tuple[Numbers, bool, tuple[tuple[bool, int, str], ...]]

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import IO
 
 from harness import regular_file
-from harness.images.container.blob_stream import Descriptor, verified
-from harness.images.container.manifest import Listed, parse_list
+from harness.images.layers.blob_stream import Descriptor, verified
+from harness.images.oci.manifest import Listed, parse_list
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 

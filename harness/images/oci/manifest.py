@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from harness.images.container.blob_stream import Descriptor
+from harness.images.layers.blob_stream import Descriptor
 from harness.model.errors import InputError
 from harness.model.foreign import json_value
 

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.images.container.blob_stream import Descriptor
-from harness.images.container.layer_stream import verified_members
-from harness.images.container.layout import Layout
-from harness.images.container.manifest import parse_config, parse_manifest
-from harness.images.container.reference import Reference, Transport
+from harness.images.layers.blob_stream import Descriptor
+from harness.images.layers.layer_stream import verified_members
+from harness.images.oci.layout import Layout
+from harness.images.oci.manifest import parse_config, parse_manifest
+from harness.images.reference import Reference, Transport
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from harness.model.nevra import Nevra
+from harness.model.packages.nevra import Nevra
 
 Key = tuple[tuple[int, int, str], ...]
 """A version as segments that compare as RPM compares them."""

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from harness.images.container.overlay import MAX_PATH, Changes, Folder, Overlay
+from harness.images.layers.overlay import MAX_PATH, Changes, Folder, Overlay
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from xml.parsers import expat
 
 from harness.model.errors import InputError
-from harness.model.nevra import Nevra
-from harness.model.rpm_order import newest
+from harness.model.packages.nevra import Nevra
+from harness.model.packages.rpm_order import newest
 
 _MAX_TEXT = 4096
 _MAX_NAMES = 200_000

@@ -1,0 +1,1 @@
+"""The OCI image format: manifests, and layouts on disk, read and written."""

@@ -1,0 +1,1 @@
+"""Versions of operating system images, their order, and the streams that list them."""
