@@ -82,12 +82,19 @@ def examine() -> None:
 
 
 @main.command()
-def clean() -> None:
-    """Remove what killed runs of this user left behind. Active runs are not changed."""
+@click.option("--checkpoints", is_flag=True, help="Remove all kept checkpoints, too.")
+def clean(*, checkpoints: bool) -> None:
+    """Remove what killed runs of this user left behind.
+
+    Kept checkpoints that have expired go, too. Active runs, and what they use, are not changed.
+    """
+    from harness.machine.forking.store import Store
     from harness.machine.ownership.sweep import sweep
 
     with _reported_errors():
-        for line in sweep() or ("nothing to remove",):
+        store = Store.of_user(echo)
+        gone = store.clear() if checkpoints else store.expire()
+        for line in (*sweep(), *gone) or ("nothing to remove",):
             echo(line)
 
 

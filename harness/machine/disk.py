@@ -40,7 +40,7 @@ def create_overlay(
     process.run(
         (
             "qemu-img", "create", "-q", "-f", "qcow2",
-            "-F", base_format, "-b", base.resolve(),
+            "-F", base_format, "-b", base.absolute(),
             overlay, *size,
         ),
         deadline,

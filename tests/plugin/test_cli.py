@@ -111,6 +111,19 @@ def test_clean_takes_down_a_dead_run_alone(runner: CliRunner, tmp_path: Path) ->
     assert [path.name for path in sorted(runs.iterdir())] == ["gate", "other"]
 
 
+@pytest.mark.parametrize("words", [["clean"], ["clean", "--checkpoints"]], ids=["usual", "all"])
+def test_clean_knows_kept_checkpoints(runner: CliRunner, tmp_path: Path, words: list[str]) -> None:
+    root = tmp_path / "pytest-node-image/checkpoints"
+    for name in ("new-1234", "kept"):
+        (root / name).mkdir(parents=True, mode=0o700)
+
+    result = runner.invoke(main, words)
+
+    gone = ["kept", "new-1234"] if "--checkpoints" in words else ["new-1234"]
+    assert result.output.splitlines() == [f"{root}/{name}" for name in gone]
+    assert {path.name for path in root.glob("*/")} == {"kept", "new-1234"} - {*gone}
+
+
 def test_path_of_stand_ins_that_are_not_built_is_one_error(runner: CliRunner) -> None:
     result = runner.invoke(main, ["standin", "path"])
 

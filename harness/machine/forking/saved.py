@@ -125,7 +125,7 @@ def save(machine: Machine, folder: Path, origin: Origin, deadline: Deadline) -> 
         device_state.save(machine.running, folder / _STATE, deadline)
         copy_sparse(domain.ram.path, folder / _RAM)
         saved = SavedMachine(folder=folder, domain=domain, disk=disk)
-        _write_metadata(saved, origin)
+        stamped(saved, origin)
     except OSError as exc:
         shutil.rmtree(folder, ignore_errors=True)
         problem = f"cannot be written: {exc.strerror}"
@@ -136,7 +136,12 @@ def save(machine: Machine, folder: Path, origin: Origin, deadline: Deadline) -> 
     return saved
 
 
-def _write_metadata(saved: SavedMachine, origin: Origin) -> None:
+def stamped(saved: SavedMachine, origin: Origin) -> None:
+    """Note what the files of a checkpoint are now, for `require_usable`.
+
+    Raises:
+        OSError: no space is left, among others.
+    """
     known = {
         "key": origin.key,
         "origin": asdict(origin),
