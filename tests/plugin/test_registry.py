@@ -21,7 +21,7 @@ from harness.images.container.pause import write_pause_image
 from harness.images.container.registry import Registry
 from harness.images.container.skopeo import Source, Target
 from harness.images.container.streams import StreamWish
-from harness.images.oci.writing import Descriptor, write_image
+from harness.images.oci.writing import Descriptor, write_blob, write_image, write_index
 from harness.images.reference import parse
 from harness.model.clock import Deadline
 from harness.model.errors import InputError, RigError
@@ -124,6 +124,23 @@ def test_of_a_list_the_image_for_the_architecture_is_taken_and_pinned(
         assert str(image.reference).endswith(f"/many@{image.digest}")
     with pytest.raises(InputError, match="no image for s390x"):
         node_image.resolve(replace(listed, arch="s390x"), soon())
+
+
+def test_of_a_local_list_the_image_for_the_architecture_is_pushed(
+    served: Registry, tmp_path: Path
+) -> None:
+    folder = tmp_path / "l"
+    images = {arch: write_image(folder, "t", arch, [], {}) for arch in ("amd64", "arm64")}
+    media = "application/vnd.oci.image.index.v1+json"
+    entries = [{**one, "platform": {"architecture": arch, "os": "linux"}}
+               for arch, one in images.items()]  # fmt: skip
+    text = json.dumps({"schemaVersion": 2, "mediaType": media, "manifests": entries})
+    write_index(folder, "t", write_blob(folder, media, text.encode()))
+
+    for arch, go_arch in (("x86_64", "amd64"), ("aarch64", "arm64")):
+        spec = served.push(Source(reference=parse(f"oci:{folder}:t"), arch=arch), arch, soon())
+
+        assert spec.endswith(f"/{arch}@{images[go_arch]['digest']}")
 
 
 def test_the_registrys_refusals_become_one_error(served: Registry, tmp_path: Path) -> None:

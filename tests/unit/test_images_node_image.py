@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from images_fakes import deadline, tar_of, write_layout, write_list
 
-from harness.images.container.node_image import LayerBlob, NodeImage, resolve
+from harness.images.container.node_image import NodeImage, resolve
 from harness.images.container.skopeo import Source, decisive_line
+from harness.images.layers.blob_stream import Descriptor
 from harness.images.oci.writing import write_blob, write_index
 from harness.images.reference import parse
 from harness.model.errors import InputError
+from harness.process import run
 
 needs_skopeo = pytest.mark.skipif(not shutil.which("skopeo"), reason="no skopeo here")
 
@@ -37,7 +39,7 @@ def test_the_version_is_the_images_own_else_that_of_its_coreos() -> None:
 
 
 def test_the_size_is_that_of_all_layers() -> None:
-    layers = tuple(LayerBlob(digest=f"sha256:{n}", size_bytes=n) for n in (1, 2))
+    layers = tuple(Descriptor(media_type="", digest=f"sha256:{n}", size_bytes=n) for n in (1, 2))
     whole = NodeImage(reference=parse("docker://q/x"), digest="sha256:1", layers=layers, labels={})
 
     assert whole.size_bytes == 3
@@ -73,14 +75,30 @@ def test_an_image_for_another_architecture_is_refused(tmp_path: Path) -> None:
 
 
 @needs_skopeo
-def test_a_local_list_is_refused_with_the_command_that_picks_one(tmp_path: Path) -> None:
+def test_a_local_list_gives_the_image_for_the_architecture(tmp_path: Path) -> None:
     folder = tmp_path / "l"
-    write_list(folder, {a: write_layout(folder, [tar_of({})], arch=a) for a in ("amd64", "arm64")})
+    arches = ("amd64", "arm64")
+    written = {a: write_layout(folder, [tar_of({a: b""})], {"a": a}, a) for a in arches}
+    write_list(folder, written)
 
-    with pytest.raises(InputError, match="--override-arch=arm64 copy oci:"):
-        resolve(source(f"oci:{tmp_path}/l:t", arch="aarch64"), deadline())
+    found = resolve(source(f"oci:{tmp_path}/l:t", arch="aarch64"), deadline())
+
+    assert found.digest == written["arm64"]["digest"]
+    assert found.list_digest not in ("", found.digest)
+    assert found.labels == {"a": "arm64"}
     with pytest.raises(InputError, match="no image for s390x, only for amd64, arm64"):
         resolve(source(f"oci:{tmp_path}/l:t", arch="s390x"), deadline())
+
+
+@needs_skopeo
+def test_a_list_where_no_image_can_be_named_comes_with_the_command(tmp_path: Path) -> None:
+    folder = tmp_path / "l"
+    write_list(folder, {a: write_layout(folder, [tar_of({})], arch=a) for a in ("amd64", "arm64")})
+    copy = tmp_path / "copy"
+    run(["skopeo", "copy", "-q", "--all", f"oci:{folder}:t", f"dir:{copy}"], deadline())
+
+    with pytest.raises(InputError, match="--override-arch=arm64 copy dir:"):
+        resolve(source(f"dir:{copy}", arch="aarch64"), deadline())
 
 
 @needs_skopeo
@@ -142,5 +160,5 @@ def test_a_malformed_list_is_refused(entries: object, tmp_path: Path) -> None:
     text = json.dumps({"schemaVersion": 2, "mediaType": media, "manifests": entries})
     write_index(folder, "t", write_blob(folder, media, text.encode()))
 
-    with pytest.raises(InputError, match="neither OCI nor Docker"):
+    with pytest.raises(InputError, match="malformed list of images"):
         resolve(source(f"oci:{folder}:t"), deadline())

@@ -5,28 +5,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
+from harness.images.container.oci_folder import OciFolder, chosen
 from harness.images.container.skopeo import Source, inspect_config, inspect_manifest
+from harness.images.layers.blob_stream import Descriptor
 from harness.images.oci.layout_image import require_listed
+from harness.images.oci.manifest import parse_config, parse_list, parse_manifest
 from harness.images.reference import Reference, Transport
 from harness.model.claims import VERSION, Claims, build_versions, claims_of
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
-from harness.model.foreign import json_value
 
 # Source: openshift/os, Containerfile of the node layer, and `rpm-ostree compose` for ostree.*
 _MARKS = ("io.openshift.metalayer", "containers.bootc", "ostree.")
 _RELEASE = "io.openshift.release"
 _STAND_IN = "io.node-image.stand-in"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerBlob:
-    """One layer in the manifest: digest and transfer size."""
-
-    digest: str
-    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +32,7 @@ class NodeImage:
     reference: Reference
     digest: str
     labels: Mapping[str, str]
-    layers: tuple[LayerBlob, ...]
+    layers: tuple[Descriptor, ...]
     list_digest: str = ""
 
     @property
@@ -84,94 +77,41 @@ def resolve(source: Source, deadline: Deadline) -> NodeImage:
     Raises:
         InputError: it cannot be read, or is not for that architecture.
     """
-    text = inspect_manifest(source, deadline)
+    text = inspect_manifest(source, deadline).encode()
     require_listed(source.reference, _digest(text))
-    manifest = _parsed(source, text)
-    listed = ""
-    if "manifests" in manifest:
+    subject, listed = str(source.reference), ""
+    images = parse_list(text, subject)
+    if images is not None:
         listed = _digest(text)
-        source = _choose(source, manifest)
-        text = inspect_manifest(source, deadline)
-        manifest = _parsed(source, text)
+        source, text = _member(source, chosen(images, source), deadline)
     digest = _digest(text)
-    source = _pinned(source, digest)
+    if source.reference.transport is Transport.DOCKER:
+        source = replace(source, reference=source.reference.at_digest(digest))
+    layers = parse_manifest(text, subject).layers
+    config = parse_config(inspect_config(source, deadline).encode(), subject, len(layers))
+    if config.architecture != source.go_arch:
+        problem = f"an image for {config.architecture}, not for {source.arch}"
+        raise InputError(str(source.reference), problem, f"Use an image for {source.arch}.")
     return NodeImage(
-        reference=source.reference, digest=digest,
-        labels=_labels(source, deadline), layers=_layers(source, manifest), list_digest=listed,
+        reference=source.reference, digest=digest, labels=config.labels, layers=layers,
+        list_digest=listed,
     )  # fmt: skip
 
 
-# `Any` is a manifest or configuration, of which only the fields below are read.
-def _parsed(source: Source, text: str) -> dict[str, Any]:
-    try:
-        parsed = json_value(text)
-    except ValueError as exc:
-        raise _malformed(source) from exc
-    if not isinstance(parsed, dict) or parsed.get("schemaVersion", 2) != 2:
-        raise _malformed(source)
-    return parsed
+def _member(source: Source, chosen: Descriptor, deadline: Deadline) -> tuple[Source, bytes]:
+    """Return where the image of a list is, and its manifest."""
+    match source.reference.transport:
+        case Transport.DOCKER:
+            pinned = replace(source, reference=source.reference.at_digest(chosen.digest))
+            return pinned, inspect_manifest(pinned, deadline).encode()
+        case Transport.OCI:  # skopeo has no name for the image, but chooses it by architecture
+            return source, OciFolder(source, deadline).manifest()[2]
+        case _:
+            subject = str(source.reference)
+            command = f"skopeo --override-arch={source.go_arch} copy {subject} oci:ONE"
+            remedy = f"Run `{command}`, and use oci:ONE."
+            raise InputError(subject, "a local list of images for several architectures", remedy)
 
 
-def _digest(text: str) -> str:
-    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
-
-
-def _malformed(source: Source) -> InputError:
-    problem = "manifest or configuration is neither OCI nor Docker schema 2"
-    return InputError(str(source.reference), problem, "Push the image with a current tool.")
-
-
-def _choose(source: Source, index: Mapping[str, Any]) -> Source:
-    subject = str(source.reference)
-    platforms = _platforms(source, index)
-    if source.go_arch not in platforms:
-        problem = f"no image for {source.arch}, only for {', '.join(sorted(platforms))}"
-        raise InputError(subject, problem, f"Use an image for {source.arch}.")
-    if source.reference.transport is not Transport.DOCKER:
-        # skopeo has no syntax for one image of a local list.
-        command = f"skopeo --override-arch={source.go_arch} copy {subject} oci:ONE"
-        remedy = f"Run `{command}`, and use oci:ONE."
-        raise InputError(subject, "a local list of images for several architectures", remedy)
-    return _pinned(source, platforms[source.go_arch])
-
-
-def _platforms(source: Source, index: Mapping[str, Any]) -> dict[str, str]:
-    """Return the digests of a list's Linux images by architecture."""
-    try:
-        entries = [(entry.get("platform") or {}, entry["digest"]) for entry in index["manifests"]]
-        return {
-            str(platform.get("architecture", "unknown")): str(digest)
-            for platform, digest in entries
-            if platform.get("os", "linux") == "linux"
-        }
-    except (AttributeError, KeyError, TypeError) as exc:
-        raise _malformed(source) from exc
-
-
-def _pinned(source: Source, digest: str) -> Source:
-    if source.reference.transport is not Transport.DOCKER:
-        return source
-    return replace(source, reference=source.reference.at_digest(digest))
-
-
-def _labels(source: Source, deadline: Deadline) -> dict[str, str]:
-    config = _parsed(source, inspect_config(source, deadline))
-    arch = config.get("architecture")
-    if arch != source.go_arch:
-        problem = f"an image for {arch}, not for {source.arch}"
-        raise InputError(str(source.reference), problem, f"Use an image for {source.arch}.")
-    try:
-        labels = (config.get("config") or {}).get("Labels") or {}
-        return {str(name): str(text) for name, text in labels.items()}
-    except (AttributeError, TypeError, ValueError) as exc:
-        raise _malformed(source) from exc
-
-
-def _layers(source: Source, manifest: Mapping[str, Any]) -> tuple[LayerBlob, ...]:
-    try:
-        return tuple(
-            LayerBlob(digest=str(entry["digest"]), size_bytes=int(entry["size"]))
-            for entry in manifest["layers"]
-        )
-    except (KeyError, TypeError, ValueError) as exc:
-        raise _malformed(source) from exc
+def _digest(text: bytes) -> str:
+    return f"sha256:{hashlib.sha256(text).hexdigest()}"
