@@ -16,7 +16,6 @@ from harness.contract.reading import files, release_images
 from harness.contract.reading import inspect as reading
 from harness.contract.reading.access import Access, answers_of_user
 from harness.images.reference import parse as parse_reference
-from harness.machine.domain.emulator import host_architecture
 from harness.model.clock import Deadline
 from harness.model.errors import InputError, ProductError
 from harness.verdict.contract.image_set import ImageSet, NotJudged, ReleaseTag, Role
@@ -122,7 +121,7 @@ class ContractImages:
     def _access(self) -> Access:
         cache = self._held.enter_context(answers_of_user(self._report))
         return Access(
-            arch=host_architecture(), authfile=self._settings.authfile, cache=cache,
+            arch=self._settings.arch, authfile=self._settings.authfile, cache=cache,
             report=self._report,
         )  # fmt: skip
 

@@ -45,7 +45,7 @@ def _with_images(
 ) -> options.Settings:
     bootimage, node_image = images
     if bootimage is None and node_image is None:
-        options.require_bootimage(settings)
+        options.require_bootable(settings)
         return settings
     if bootimage is None and settings.bootimage is None:
         problem = "given without a bootimage"

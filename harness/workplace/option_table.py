@@ -63,6 +63,11 @@ OPTIONS = (
         "Default: that of the release.",
     ),
     Option(
+        name="arch", metavar="ARCH",
+        help="Architecture of the images of contract tests, as `uname -m` prints it. Default: the "
+        "host's, the only one of machines.",
+    ),
+    Option(
         name="authfile", metavar="PATH", path=True,
         help="Pull secret for registries. The guest gets it only if it pulls from a remote one.",
     ),

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.machine.domain.architecture import architecture
+from harness.machine.domain.emulator import host_architecture
 from harness.machine.domain.hardware import PLAIN, Hardware
 from harness.machine.domain.hardware import parse as parse_hardware
 from harness.model.errors import InputError
@@ -46,6 +48,7 @@ class Settings:
     base_image: str | None = None
     extensions: str | None = None
     driver_toolkit: str | None = None
+    arch: str = field(default_factory=host_architecture)
     authfile: Path | None
     ignition: tuple[Path, ...]
     bootstrap_ignition: Path | None = None
@@ -102,6 +105,7 @@ def read(
         base_image=places.text("base-image"),
         extensions=places.text("extensions"),
         driver_toolkit=places.text("driver-toolkit"),
+        arch=_arch(places),
         authfile=places.file("authfile"),
         ignition=places.files("ignition"),
         bootstrap_ignition=places.file("bootstrap-ignition"),
@@ -151,6 +155,14 @@ def _hardware(places: Places) -> Hardware:
         raise InputError(f"{where} {exc.subject}", exc.problem, exc.remedy) from exc
 
 
+def _arch(places: Places) -> str:
+    where, text = places.given("arch")
+    try:
+        return architecture(text).name if text else host_architecture()
+    except InputError as exc:
+        raise InputError(f"{where} {exc.subject}", exc.problem, exc.remedy) from exc
+
+
 def _artifact_dir(environment: Mapping[str, str]) -> Path | None:
     # Set by OpenShift's CI (Prow), which publishes what it finds there.
     text = environment.get("ARTIFACT_DIR")
@@ -169,16 +181,26 @@ def _check_images(settings: Settings) -> None:
         )  # fmt: skip
     if settings.os_stream and not settings.release_image:
         raise InputError("--os-stream", "given without a release", "Add --release-image.")
+    if settings.arch != host_architecture() and not settings.has_node_image:
+        raise InputError(
+            f"--arch {settings.arch}", "given without a node image",
+            "Add --node-image or --release-image; the stand-ins are for this host.",
+        )  # fmt: skip
     if settings.bootimage_sha256 and not settings.bootimage:
         raise InputError("--bootimage-sha256", "given without --bootimage", "Add --bootimage.")
 
 
-def require_bootimage(settings: Settings) -> None:
-    """Raise if there is a node image, but nothing to boot.
+def require_bootable(settings: Settings) -> None:
+    """Raise if there is a node image, but nothing to boot, or nothing that boots on this host.
 
     Raises:
-        InputError: only the node image, or the release, was named.
+        InputError: only the node image, or the release, was named, or another architecture.
     """
+    if settings.arch != host_architecture():
+        raise InputError(
+            f"--arch {settings.arch}", f"machines are of this host's {host_architecture()}",
+            "Run only contract tests with -m contract, or remove the option.",
+        )  # fmt: skip
     if settings.has_node_image and not settings.bootimage:
         raise InputError(
             "--node-image" if settings.node_image else "--release-image",

@@ -28,7 +28,7 @@ from harness.images.reference import parse as parse_reference
 from harness.machine import acceleration
 from harness.machine.acceleration import Acceleration
 from harness.machine.domain import hardware
-from harness.machine.domain.emulator import Emulator, find_emulator, host_architecture
+from harness.machine.domain.emulator import Emulator, find_emulator
 from harness.model import ignition
 from harness.model.clock import Deadline
 from harness.model.errors import HarnessError, InputError
@@ -299,5 +299,5 @@ class Preparation:
 
     def _source(self, reference: str) -> Source:
         parsed = parse_reference(reference)
-        authfile, arch = self.settings.authfile, host_architecture()
+        authfile, arch = self.settings.authfile, self.settings.arch
         return Source(reference=parsed, arch=arch, authfile=authfile, report=self._report)

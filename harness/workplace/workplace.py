@@ -40,7 +40,7 @@ from harness.verdict.passage import Passage
 from harness.verdict.rows import Invariant, InvariantRow, Row
 from harness.waiting import WaitReporter
 from harness.workplace.nodes import Nodes
-from harness.workplace.options import Settings, require_bootimage
+from harness.workplace.options import Settings, require_bootable
 from harness.workplace.preparation import Preparation
 from harness.workplace.subject import provenance
 
@@ -82,7 +82,7 @@ class Workplace:
             InputError: an input of the user cannot be used, or the host lacks a program.
             RigError: something could not be fetched or built.
         """
-        require_bootimage(self._settings)
+        require_bootable(self._settings)
         plans: list[MachinePlan] = []
         if not self._settings.fresh:
             self._nodes.forks_at = frozenset(forks_at)

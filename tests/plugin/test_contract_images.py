@@ -12,7 +12,8 @@ import pytest
 from standin_images import images
 from standin_images.images import StandIns
 from standin_images.layers import file
-from standin_images.recipe import Recipe, nevra
+from standin_images.layouts import write_list
+from standin_images.recipe import HERE, Recipe, nevra
 
 from harness.contract.reading.release_images import coreos_specs, driver_toolkit_tag, extensions_tag
 from harness.images.acquire.cache import Cache
@@ -113,6 +114,36 @@ def test_a_base_without_sysroot_is_as_green(place: Path) -> None:
     node = images.write_node(place / "chunkah-node", USUAL, layers)
 
     assert red(node_image=node, base_image=base) == {}
+
+
+OTHERS = sorted({"aarch64", "ppc64le", "s390x", "x86_64"} - {HERE})
+
+
+@pytest.mark.parametrize("arch", OTHERS)
+def test_images_for_another_architecture_than_the_hosts_are_judged_as_its_own(
+    arch: str, place: Path
+) -> None:
+    found = images.write_all(place / f"of-{arch}", Recipe.usual(arch))
+    listed = write_list({HERE: images.write_node(place / f"{arch}-ours", USUAL), arch: found.node},
+                        place / f"listed-{arch}")  # fmt: skip
+
+    for node in (found.node, listed):
+        assert red(**given(found, node_image=node), arch=arch) == {}
+
+
+def test_an_image_for_another_architecture_among_them_is_one_error(
+    good: StandIns, place: Path
+) -> None:
+    (arch, *_) = OTHERS
+    found = images.write_all(place / "other-arch", Recipe.usual(arch))
+    listed = write_list({arch: found.node}, place / "listed-without-ours")
+
+    for node in (found.node, listed):
+        with pytest.raises(InputError, match=f"not for {HERE}|no image for {HERE}") as caught:
+            red(**given(good, node_image=node))
+        assert "--arch" in caught.value.remedy
+    with pytest.raises(InputError, match=f"not for {arch}"):
+        red(**given(found, base_image=good.base), arch=arch)
 
 
 Node = Callable[[Path], str]

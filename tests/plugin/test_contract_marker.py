@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from standin_images import images
-from standin_images.recipe import Recipe
+from standin_images.recipe import HERE, Recipe
 from throwaway import ROWS, Project, usage_errors
 
 pytest_plugins = ["pytester", "throwaway_fixtures"]
@@ -97,6 +97,20 @@ def test_what_boots_is_refused_without_a_bootimage(
         "--node-image: given without a bootimage"
     ]
     assert "-m contract" in errors[0]
+
+
+def test_images_for_another_architecture_are_judged_and_not_booted(
+    contract: Project, tmp_path: Path
+) -> None:
+    arch = "s390x" if HERE != "s390x" else "ppc64le"
+    found = images.write_all(tmp_path / "other", Recipe.usual(arch))
+    options = (f"--arch={arch}", *found.options)
+
+    judged = contract.run("-m", "contract", *options)
+    booted = contract.run(f"--bootimage={tmp_path}/none.qcow2", *options)
+
+    judged.assert_outcomes(passed=44, skipped=3, deselected=1)
+    assert usage_errors(booted)[0].startswith(f"--arch {arch}: machines are of this host's {HERE}.")
 
 
 def test_contract_without_a_node_image_is_an_error_and_not_green(contract: Project) -> None:

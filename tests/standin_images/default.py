@@ -10,6 +10,7 @@ import pytest
 
 from standin_images import images
 from standin_images.large import SHAPES
+from standin_images.recipe import HERE, Recipe
 
 _FOLDER = "contract"
 _KEY = "small_stand_ins"
@@ -52,7 +53,8 @@ def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - xdist's
 def _written(config: pytest.Config) -> dict[str, str]:
     folder = TemporaryDirectory(prefix="node-image-stand-ins-")
     config.add_cleanup(folder.cleanup)
-    found = images.write_all(Path(folder.name))
+    recipe = Recipe.usual(getattr(config.option, "node_image_arch", None) or HERE)
+    found = images.write_all(Path(folder.name), recipe)
     return {
         "node_image_node_image": found.node, "node_image_base_image": found.base,
         "node_image_extensions": found.extensions,

@@ -5,13 +5,15 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.images.oci.writing import MANIFEST, Descriptor, write_blob, write_index
+from harness.images.oci.writing import MANIFEST, Descriptor, go_arch, write_blob, write_index
 
 TAG = "stand-in"
+LIST = "application/vnd.oci.image.index.v1+json"
 _OCI = "application/vnd.oci.image"
 _DOCKER = "application/vnd.docker"
 GZIP_LAYER = f"{_OCI}.layer.v1.tar+gzip"
@@ -62,6 +64,20 @@ def write_manifest(
         "annotations": dict(annotations),
     }  # fmt: skip
     write_index(folder, TAG, write_blob(folder, MANIFEST, _json(manifest)))
+    return f"oci:{folder}:{TAG}"
+
+
+def write_list(references: Mapping[str, str], folder: Path) -> str:
+    """Write a list of images by their architectures (`uname -m`), which are in other layouts."""
+    entries = []
+    for arch, reference in references.items():
+        other = Path(reference.removeprefix("oci:").partition(":")[0])
+        shutil.copytree(other / "blobs", folder / "blobs", dirs_exist_ok=True)
+        (entry,) = json.loads((other / "index.json").read_text())["manifests"]
+        platform = {"os": "linux", "architecture": go_arch(arch)}
+        entries.append({**entry, "platform": platform})
+    text = _json({"schemaVersion": 2, "mediaType": LIST, "manifests": entries})
+    write_index(folder, TAG, write_blob(folder, LIST, text))
     return f"oci:{folder}:{TAG}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from harness.machine.driver import EMBEDDED
 from harness.model.errors import InputError
 from harness.player.plan import FAT, LIVE_ISO
 from harness.workplace.option_table import OPTIONS
-from harness.workplace.options import Settings, read, require_bootimage
+from harness.workplace.options import Settings, read, require_bootable
 
 FOLDER = Path("/project")
 BOTH = {"node_image_bootimage": "b.qcow2", "node_image_node_image": "oci:n"}
@@ -210,9 +211,23 @@ def test_a_node_image_alone_can_be_judged_but_not_booted(name: str) -> None:
     assert found.base_image == "b"
     assert not found.is_stand_in
     with pytest.raises(InputError) as caught:
-        require_bootimage(found)
+        require_bootable(found)
     option = f"--{name.lower().replace('_', '-')}"
     assert str(caught.value).startswith(f"{option}: given without a bootimage. Add --bootimage,")
+
+
+def test_images_of_another_architecture_can_be_judged_but_not_booted() -> None:
+    other = "s390x" if platform.machine() != "s390x" else "ppc64le"
+    named = {"NODE_IMAGE_ARCH": other, "NODE_IMAGE_NODE_IMAGE": "n", "NODE_IMAGE_BOOTIMAGE": "b"}
+
+    assert settings({}, named).arch == other
+    assert settings({}, {}).arch == platform.machine()
+    with pytest.raises(InputError, match=f"--arch {other}: machines are of this host's"):
+        require_bootable(settings({}, named))
+    with pytest.raises(InputError, match=f"--arch {other}: given without a node image"):
+        settings({}, {"NODE_IMAGE_ARCH": other})
+    with pytest.raises(InputError, match=r"ARCH amd64: unsupported architecture\. Use one of"):
+        settings({}, named | {"NODE_IMAGE_ARCH": "amd64"})
 
 
 def test_images_are_given_by_key_with_paths_relative_to_where_they_are_named() -> None:

@@ -175,9 +175,7 @@ def _reader(
     subject = str(source.reference)
     manifest = parse_manifest(text, subject)
     config = parse_config(read_config(manifest.config), subject, len(manifest.layers))
-    if config.architecture != source.go_arch:
-        problem = f"an image for {config.architecture}, not for {source.arch}"
-        raise InputError(subject, problem, f"Use an image for {source.arch}.")
+    source.require_architecture(config.architecture)
     listed, digest = digests
     return ImageReader(
         subject=subject, digest=digest, list_digest=listed, architecture=config.architecture,

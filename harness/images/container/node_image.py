@@ -89,9 +89,7 @@ def resolve(source: Source, deadline: Deadline) -> NodeImage:
         source = replace(source, reference=source.reference.at_digest(digest))
     layers = parse_manifest(text, subject).layers
     config = parse_config(inspect_config(source, deadline).encode(), subject, len(layers))
-    if config.architecture != source.go_arch:
-        problem = f"an image for {config.architecture}, not for {source.arch}"
-        raise InputError(str(source.reference), problem, f"Use an image for {source.arch}.")
+    source.require_architecture(config.architecture)
     return NodeImage(
         reference=source.reference, digest=digest, labels=config.labels, layers=layers,
         list_digest=listed,

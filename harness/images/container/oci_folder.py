@@ -89,5 +89,5 @@ def chosen(images: tuple[Listed, ...], source: Source) -> Descriptor:
     if not found:
         offered = ", ".join(sorted({one.architecture or "unknown" for one in fits})) or "nothing"
         problem = f"no image for {source.arch}, only for {offered}"
-        raise InputError(str(source.reference), problem, f"Use an image for {source.arch}.")
+        raise InputError(str(source.reference), problem, source.other_architecture)
     return found[0].descriptor

@@ -72,6 +72,21 @@ class Source:
         """The architecture as image manifests spell it."""
         return go_arch(self.arch)
 
+    def require_architecture(self, found: str) -> None:
+        """Require that an image is for the architecture that is asked for.
+
+        Raises:
+            InputError: it is for `found`, as image configurations spell it.
+        """
+        if found != self.go_arch:
+            problem = f"an image for {found or 'no architecture'}, not for {self.arch}"
+            raise InputError(str(self.reference), problem, self.other_architecture)
+
+    @property
+    def other_architecture(self) -> str:
+        """What to do where there is no image for the architecture."""
+        return f"Use an image for {self.arch}; contract tests read others with --arch."
+
     def flags(self, prefix: str) -> list[str]:
         """Return skopeo's options for credentials and CA, each with `prefix`.
 
