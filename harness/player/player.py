@@ -108,7 +108,7 @@ class _Player:
             if name in self._rig.checkpoints:
                 self._checkpoints.save(name)
             if name == self._rig.until:
-                pause(self._site.machines.values(), self._site.keys, self._rig, self._check_alive)
+                pause(self._site.endpoints, self._rig, self._check_alive)
             if name == to:
                 return
 

@@ -147,6 +147,12 @@ class Stage:
             client_key=self.keys.client.private, host_key=self.keys.host.public,
         )  # fmt: skip
 
+    @property
+    def endpoints(self) -> dict[str, Endpoint]:
+        """The addresses of all machines that are on, by their names in reports."""
+        machines = self._machines.values()
+        return {each.evidence.folder.name: self.endpoint_of(each.machine) for each in machines}
+
     def add_service(self, name: str, value: object) -> None:
         """Add what a service yielded."""
         self._services[name] = value
