@@ -23,6 +23,8 @@ from harness.folders import cache_dir
 from harness.log_records import inert_records
 from harness.model.errors import HarnessError, InputError
 from harness.model.escapes import json_escaped, json_values
+from harness.spawning.command import spawn
+from harness.spawning.nodes import nodes
 
 _PROBE_S = 60.0
 _A_TEXT = "Name a readable text file."
@@ -316,3 +318,5 @@ def _reported_errors(kind: type[click.ClickException] = click.ClickException) ->
 
 
 contract_cli.register(main)
+main.add_command(spawn)
+main.add_command(nodes)

@@ -1,7 +1,8 @@
-"""The only module that starts programs: `run` to the end, or `start`.
+"""The only module that starts programs: `run` to the end, `start`, or `attached` for the user.
 
 Standard input is closed, the locale is C so that messages can be parsed, and a program that exceeds
-its deadline is killed with its process group.
+its deadline is killed with its process group. A program that is `attached` has the user's terminal
+and locale, and the user's time.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from harness.model.errors import DeadlineError, RigError
 
 LOG = logging.getLogger(__name__)
 _TERM_GRACE_S = 5.0
+_SIGNALLED = 128
+"""A shell's exit status for a program that a signal ended, less the signal's number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +137,28 @@ def start(
         yield child
     finally:
         _end_group(child)
+
+
+def attached(argv: Sequence[str | os.PathLike[str]]) -> int:
+    """Run a program on the user's terminal to its end, as a shell does; return its exit status.
+
+    It gets the streams, the environment and the process group of this process. Ctrl-C reaches both,
+    unless the program takes it. It has no deadline: the user ends it.
+
+    Raises:
+        KeyboardInterrupt: the user interrupted; the program has ended.
+        MissingProgramError: it is not installed.
+    """
+    words = _texts(argv)
+    LOG.debug("run: %s", shlex.join(words))
+    child = subprocess.Popen([os.fspath(find(words[0])), *words[1:]])
+    try:
+        status = child.wait()
+    finally:
+        if child.poll() is None:
+            child.terminate()
+            child.wait()
+    return status if status >= 0 else _SIGNALLED - status
 
 
 def _texts(argv: Sequence[str | os.PathLike[str]]) -> tuple[str, ...]:

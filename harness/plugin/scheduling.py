@@ -13,11 +13,10 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScheduling, LoadScopeScheduling
 
-from harness.machine.machine import EMULATOR_MIB
 from harness.machine.ownership import memory
-from harness.player.scenario import Scenario
 from harness.plugin.collection import OF
 from harness.scenarios.catalogue import Catalogue
+from harness.workplace.footprint import memory_mib
 from harness.workplace.options import Settings
 
 
@@ -96,12 +95,6 @@ def workers_that_fit(found: int, settings: Settings, catalogue: Catalogue) -> in
         InputError: a scenario is unknown.
     """
     chosen = [catalogue.named(name) for name in catalogue.chosen(settings.scenarios)]
-    each_mib = max(_memory_mib(scenario, settings) for scenario in chosen)
+    each_mib = max(memory_mib(scenario, settings) for scenario in chosen)
     free_mib = memory.survey().available_bytes // memory.MIB
     return max(1, min(found, free_mib // each_mib))
-
-
-def _memory_mib(scenario: Scenario, settings: Settings) -> int:
-    asked = settings.memory_mib
-    own = scenario.memory_mib if asked is None else asked * len(scenario.machines)
-    return own + EMULATOR_MIB * len(scenario.machines)

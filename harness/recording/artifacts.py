@@ -154,9 +154,9 @@ class Artifacts:
         self._when_made()
 
 
-def choose(wanted: Path | None, clock: Clock = SYSTEM_CLOCK) -> Place:
+def choose(wanted: Path | None, clock: Clock = SYSTEM_CLOCK, *, in_cache: str = "runs") -> Place:
     """Return the place of a new session below `wanted`, by default below the cache folder."""
-    base = (wanted or cache_path() / "runs").absolute()
+    base = (wanted or cache_path() / in_cache).absolute()
     now = datetime.now(UTC)
     name = f"run-{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     return Place(path=base / name, is_cache=wanted is None, begun_s=clock.monotonic())

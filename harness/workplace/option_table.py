@@ -49,16 +49,16 @@ OPTIONS = (
         "the RHEL version in the bootimage's name.",
     ),
     Option(
-        name="base-image", metavar="REFERENCE",
+        name="base-image", metavar="REFERENCE", for_tests=True,
         help="CoreOS image that the node image was built from, for contract tests.",
     ),
     Option(
-        name="extensions", metavar="REFERENCE",
+        name="extensions", metavar="REFERENCE", for_tests=True,
         help="Extensions image that belongs to the node image, for contract tests. "
         "Default: that of the release.",
     ),
     Option(
-        name="driver-toolkit", metavar="REFERENCE",
+        name="driver-toolkit", metavar="REFERENCE", for_tests=True,
         help="Driver toolkit that belongs to the node image, for contract tests. "
         "Default: that of the release.",
     ),
@@ -94,17 +94,17 @@ OPTIONS = (
         "Default: selected by the labels of the node image.",
     ),
     Option(
-        name="scenario", metavar="NAME", repeatable=True,
+        name="scenario", metavar="NAME", repeatable=True, for_tests=True,
         help=f"Scenario that brings a node up, or `{EVERY_SCENARIO}`. May be repeated. "
         f"Default: {DEFAULT_SCENARIO}.",
     ),
     Option(
-        name="until", metavar="STEP",
+        name="until", metavar="STEP", for_tests=True,
         help="Stop the scenario after this step, print how to log in, and keep the machines until "
         "Ctrl-C. `node-image scenarios` lists the steps.",
     ),
     Option(
-        name="fresh",
+        name="fresh", for_tests=True,
         help="Boot a machine for each test that asks for a node of its own. Default: such a test "
         "gets a fork, which starts from a checkpoint in seconds.",
     ),

@@ -20,13 +20,17 @@ _SWITCH |= {"0": False, "false": False, "no": False, "off": False}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """One row: without `metavar` it is a switch; a `path` in a settings file is relative to it."""
+    """One row: without `metavar` it is a switch; a `path` in a settings file is relative to it.
+
+    What is `for_tests` has no meaning for `node-image spawn`, which runs none.
+    """
 
     name: str
     help: str
     metavar: str | None = None
     repeatable: bool = False
     path: bool = False
+    for_tests: bool = False
 
     @property
     def flag(self) -> str:

@@ -115,7 +115,7 @@ class Workplace:
             hardware=self._settings.hardware,
             until=self._settings.until,
             checkpoints=self._nodes.forks_at,
-            usual_s=self._usual_s,
+            usual_s=self.usual_s,
             evidence=artifacts.folder,
             report=self._report,
             awaiting=self._report.awaiting,
@@ -176,6 +176,16 @@ class Workplace:
             InputError: no checkpoint was to be made at this step.
         """
         return self._nodes.own(scenario, step, asker)
+
+    def nodes_at(
+        self, scenario: Scenario, step: str
+    ) -> AbstractContextManager[Mapping[str, OwnNode]]:
+        """Context manager that yields all machines of `scenario` at `step`, for a user to look at.
+
+        Raises:
+            InputError: the scenario has no such step, or lacks an image or a service.
+        """
+        return self._play_to(scenario, step)
 
     def note_node(self, test: str, *, is_forked: bool) -> None:
         """Record what a test's own node is."""
@@ -240,7 +250,7 @@ class Workplace:
             with self._report.awaiting("taking the machines down"):
                 self._nodes.take_down_unused()
 
-    def _usual_s(self, scenario: str) -> float | None:
+    def usual_s(self, scenario: str) -> float | None:
         """Return how long a scenario usually takes, or None if it is not in the history.
 
         The history file was checked at the start. Only progress lines use the result.

@@ -66,8 +66,19 @@ def note(text):
 
 class Machine:
     stopped = None
+    console = LOG.with_name("console")
     def why_stopped(self):
-        return self.stopped
+        stopped = LOG.with_name("stopped")
+        return stopped.read_text() if stopped.exists() else self.stopped
+
+class Session:
+    @property
+    def endpoint(self):
+        from harness.model.secret import Secret
+        from harness.node.dial import Endpoint
+        return Endpoint(
+            address="127.0.0.1", port=2222, client_key=Secret("a key"), host_key="ssh-ed25519 AAAA"
+        )
 
 @contextlib.contextmanager
 def recorded(rig, name):
@@ -102,7 +113,7 @@ def state(name):
     return parse(fixture(f"transcripts/observe-{name}.txt").read_text())
 
 def own(node, checkpoint):
-    machine, session = Machine(), object()
+    machine, session = Machine(), Session()
     applied = dataclasses.replace(node, machine=machine, session=session)
     return OwnNode(
         name="node", machine=machine, watch=node.watch, logged_in=session, applied=applied,
@@ -138,7 +149,7 @@ def play(scenario, rig, inputs):
         try:
             nodes = {
                 machine: AppliedNode(
-                    machine=Machine(), session=object(), before=state("before"),
+                    machine=Machine(), session=Session(), before=state("before"),
                     after=state("after"),
                 )
                 for machine in scenario.judged

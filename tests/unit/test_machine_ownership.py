@@ -52,6 +52,13 @@ def test_a_run_leaves_nothing_behind(runs: Path, scratch_root: Path) -> None:
     assert not run.scratch.exists()
 
 
+def test_looking_for_runs_leaves_nothing_in_a_folder_that_is_being_removed(runs: Path) -> None:
+    (runs / "run-000000").mkdir()
+
+    assert live_runs(runs) == ()
+    (runs / "run-000000").rmdir()
+
+
 def test_record_of_a_domain_is_whole_or_missing(
     runs: Path, scratch_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

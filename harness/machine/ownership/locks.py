@@ -13,9 +13,15 @@ from typing import BinaryIO
 from harness.model.clock import Deadline, NotYet, wait_for
 
 
-def try_lock(path: Path) -> BinaryIO | None:
-    """Return the lock on `path`, None if another process has it; the caller closes it."""
-    file = path.open("ab")
+def try_lock(path: Path, *, is_made: bool = True) -> BinaryIO | None:
+    """Return the lock on `path`, None if another process has it; the caller closes it.
+
+    A file that is missing is made, unless that could disturb its removal.
+
+    Raises:
+        FileNotFoundError: it is missing, and not made.
+    """
+    file = path.open("ab" if is_made else "rb")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

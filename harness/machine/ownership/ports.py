@@ -31,14 +31,15 @@ def reserve_port(locks: Path, candidates: range = PORTS) -> Iterator[int]:
         if taken is None:
             continue
         with taken:
-            if _is_free(port):
+            if is_free(port):
                 yield port
                 return
     problem = f"no free port from {candidates.start} to {candidates.stop - 1}"
     raise RigError("127.0.0.1", problem, "Run fewer tests at once, or stop what uses the ports.")
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Return whether a program could listen on this port of 127.0.0.1 now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         try:
             probe.bind(("127.0.0.1", port))

@@ -63,6 +63,8 @@ def demolish(folder: Path) -> tuple[int, ...]:
     if link.is_symlink():
         shutil.rmtree(link.readlink(), ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
+    # Again: another process may have put a file in it meanwhile, to ask for the end of this run.
+    shutil.rmtree(folder, ignore_errors=True)
     return ended
 
 

@@ -110,7 +110,11 @@ def _sweep_temporary(root: Path) -> Iterator[str]:
 
 
 def _is_dead(folder: Path) -> bool:
-    taken = _lock_if_dead(folder)
+    try:
+        # Not made: its run may be removing the folder, which has to be empty in the end.
+        taken = try_lock(folder / remains.LOCK, is_made=False)
+    except FileNotFoundError:
+        return True
     if taken is not None:
         taken.close()
     return taken is not None
