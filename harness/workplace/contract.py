@@ -17,7 +17,7 @@ from harness.contract.reading import inspect as reading
 from harness.contract.reading.access import Access, answers_of_user
 from harness.images.reference import parse as parse_reference
 from harness.model.clock import Deadline
-from harness.model.errors import InputError, ProductError
+from harness.model.errors import InputError, ProductError, RigError
 from harness.verdict.contract.image_set import ImageSet, NotJudged, ReleaseTag, Role
 from harness.verdict.contract.judge import judge
 from harness.verdict.contract_rows import ContractRow
@@ -57,6 +57,7 @@ class ContractImages:
         self._settings = preparation.settings
         self._report = WaitReporter.of(report)
         self._readers = readers or Readers()
+        self._unreadable: dict[Role, RigError] = {}
         self._held = ExitStack()
 
     @property
@@ -66,6 +67,8 @@ class ContractImages:
 
     def check(self) -> None:
         """Check what the user named, as far as that takes no large layer.
+
+        An image that the release names, and that cannot be read, is an error of the rows about it.
 
         Raises:
             InputError: no node image was named, or an image cannot be found.
@@ -77,23 +80,35 @@ class ContractImages:
             raise InputError("contract tests", "no node image was given", remedy)
         _ = (self._ready.authfile, self.expectations)
         for role, subject in self._subjects.items():
-            if role is not Role.BOOTIMAGE:
-                parse_reference(subject)  # a path would be taken for a bootimage
-                self._quick(subject)
+            if role is Role.BOOTIMAGE:
+                continue
+            if role in self._released:
+                self._tried(role, partial(self._quick, subject))
+                continue
+            parse_reference(subject)  # a path would be taken for a bootimage
+            self._quick(subject)
 
     @cached_property
     def images(self) -> ImageSet:
         """Everything that the rows ask of the images.
 
         Raises:
-            InputError: an image cannot be read.
+            RigError: the node image cannot be read.
         """
-        node = self._verified_node
+        node = self._tried(Role.NODE, lambda: self._verified_node)
+        if node is None:
+            raise self._unreadable[Role.NODE]
+        read: dict[Role, Inspection | None] = {
+            role: self._tried(role, partial(self._read, role))
+            for role in self._subjects if role is not Role.NODE
+        }  # fmt: skip
         others: dict[Role, Inspection] = {
-            role: self._read(role) for role in self._subjects if role is not Role.NODE
+            role: image for role, image in read.items() if image is not None
         }
+        release, unreadable_release = self._release()
         return ImageSet(
-            node=node, others=others, files=self._files(node, others), release=self._release,
+            node=node, others=others, files=self._files(node, others), release=release,
+            unreadable=self._unreadable, unreadable_release=unreadable_release,
             known_deltas=self.expectations.known_deltas, today=self._today,
         )  # fmt: skip
 
@@ -102,6 +117,7 @@ class ContractImages:
 
         Raises:
             ProductError: the row does not hold; the message is the finding.
+            RigError: an image that the row is about cannot be read.
         """
         ocp = self.expectations.ocp or self._ready.node_image.claims.ocp_versions
         found = judge(row, self.images, ocp)
@@ -132,16 +148,37 @@ class ContractImages:
         given = {
             Role.NODE: str(self._ready.node_image.reference), Role.BASE: settings.base_image,
             Role.BOOTIMAGE: settings.bootimage,
-            Role.EXTENSIONS: settings.extensions or self._released(release_images.extensions_tag),
-            Role.DRIVER_TOOLKIT:
-                settings.driver_toolkit or self._released(release_images.driver_toolkit_tag),
+            Role.EXTENSIONS: settings.extensions, Role.DRIVER_TOOLKIT: settings.driver_toolkit,
         }  # fmt: skip
-        return {role: subject for role, subject in given.items() if subject is not None}
+        named = {role: f"docker://{spec}" for role, (_, spec) in self._released.items()}
+        return named | {role: subject for role, subject in given.items() if subject is not None}
 
-    def _released(self, tag_of: Callable[[str], str]) -> str | None:
-        released = self._ready.released
-        spec = released.specs.get(tag_of(released.tag)) if released else None
-        return f"docker://{spec}" if spec else None
+    @cached_property
+    def _released(self) -> dict[Role, tuple[str, str]]:
+        """Tag and pull spec of the images that the release names, and the user does not."""
+        released, settings = self._ready.released, self._settings
+        if released is None:
+            return {}
+        tags = {
+            Role.EXTENSIONS: (settings.extensions, release_images.extensions_tag(released.tag)),
+            Role.DRIVER_TOOLKIT: (
+                settings.driver_toolkit, release_images.driver_toolkit_tag(released.tag)
+            ),
+        }  # fmt: skip
+        return {
+            role: (tag, released.specs[tag])
+            for role, (given, tag) in tags.items() if given is None and tag in released.specs
+        }  # fmt: skip
+
+    def _tried(self, role: Role, read: Callable[[], Inspection]) -> Inspection | None:
+        """Return the image, None if it cannot be read; it is tried once."""
+        if role in self._unreadable:
+            return None
+        try:
+            return read()
+        except RigError as exc:
+            self._unreadable[role] = _of_release(*self._released.get(role, ("", "")), exc)
+            return None
 
     @cached_property
     def _verified_node(self) -> Inspection:
@@ -178,16 +215,19 @@ class ContractImages:
                 role: look(image, deadline=Deadline.after(READ_S)) for role, image in images.items()
             }
 
-    @cached_property
-    def _release(self) -> tuple[ReleaseTag, ...] | None:
-        released = self._ready.released
+    def _release(self) -> tuple[tuple[ReleaseTag, ...] | None, RigError | None]:
+        """Return the images of CoreOS in the release, and an error if not all can be read."""
+        released, tags = self._ready.released, []
         if released is None:
-            return None
+            return None, None
         with self._report.awaiting("reading the labels of the release's images"):
-            return tuple(
-                ReleaseTag(tag=tag, spec=spec, labels=self._quick(f"docker://{spec}").labels)
-                for tag, spec in release_images.coreos_specs(released.specs)
-            )
+            for tag, spec in release_images.coreos_specs(released.specs):
+                try:
+                    labels = self._quick(f"docker://{spec}").labels
+                except RigError as exc:
+                    return None, _of_release(tag, spec, exc)
+                tags.append(ReleaseTag(tag=tag, spec=spec, labels=labels))
+        return tuple(tags), None
 
     def _provenance(self) -> Iterator[tuple[str, str]]:
         image = self._ready.node_image
@@ -202,3 +242,10 @@ class ContractImages:
             yield "expectations_reason", self.expectations.reason
         is_stand_in = any(image.labels.get(label) == "true" for label in _STAND_INS)
         yield "stand_in", "yes" if is_stand_in else "no"
+
+
+def _of_release(tag: str, spec: str, error: RigError) -> RigError:
+    """Return the error of an image, with its tag if the release names it."""
+    if not tag:
+        return error
+    return RigError(f"{tag} of the release, docker://{spec}", error.problem, error.remedy)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from contract_judging import opened, red, verdicts
 from standin_images import images
 from standin_images.images import StandIns
 from standin_images.layers import file
@@ -22,15 +21,9 @@ from harness.images.container.skopeo import Source
 from harness.images.container.streams import StreamWish
 from harness.images.reference import parse
 from harness.model.clock import Deadline
-from harness.model.errors import InputError, ProductError
+from harness.model.errors import InputError
 from harness.model.packages.nevra import Nevra
-from harness.verdict.contract.image_set import NotJudged
-from harness.verdict.rows import FileRow, OsReleaseRow, PackageRow
-from harness.workplace.contract import ContractImages
-from harness.workplace.options import read
-from harness.workplace.preparation import Preparation
 
-TODAY = datetime.date(2026, 11, 27)
 USUAL = Recipe.usual()
 OTHER_KERNEL = replace(USUAL, kernel=("5.14.0", "570.42.1.el9_6"))
 TEN = replace(
@@ -53,37 +46,6 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def good(place: Path) -> StandIns:
     return images.write_all(place / "good")
-
-
-@contextmanager
-def opened(**options: str) -> Iterator[ContractImages]:
-    given = {f"node_image_{name}": value for name, value in options.items()}
-    settings = read(given, {}, {}, Path("/"))
-    ready = Preparation(settings, lambda _: None)
-    with closing(ready), closing(ContractImages(ready, lambda _: None, TODAY)) as found:
-        found.check()
-        yield found
-
-
-def verdicts(**options: str) -> dict[str, str]:
-    """Return what is red, and what is not judged, by the ids of rows."""
-    found = {}
-    with opened(**options) as contract:
-        table = contract.expectations
-        rows = [r for r in table.rows if isinstance(r, PackageRow | OsReleaseRow | FileRow)]
-        for row in (*rows, *table.contract):
-            try:
-                answer = contract.judge(row)
-            except ProductError as exc:
-                found[row.id] = str(exc)
-            else:
-                found |= {row.id: str(answer)} if isinstance(answer, NotJudged) else {}
-    return found
-
-
-def red(**options: str) -> dict[str, str]:
-    found = verdicts(**options)
-    return {name: text for name, text in found.items() if not text.startswith("not judged")}
 
 
 def given(found: StandIns, **others: str) -> dict[str, str]:

@@ -22,13 +22,14 @@ from image_sets import (
 )
 
 from harness.contract.inspection import Inspection
+from harness.model.errors import RigError
 from harness.verdict.choice import choose
 from harness.verdict.contract.image_set import ImageSet, NotJudged, ReleaseTag, Role
 from harness.verdict.contract.judge import judge
 from harness.verdict.contract_rows import Contract, ContractRow, KnownDelta
 from harness.verdict.expectations import Expectations
 from harness.verdict.findings import Finding
-from harness.verdict.rows import FileRow, Layer, OsReleaseRow, PackageRow
+from harness.verdict.rows import FileRow, Layer, OsReleaseRow, PackageRow, Row
 
 on_every_pair = pytest.mark.parametrize("pair", PAIRS, ids=str)
 USUAL = next(pair for pair in PAIRS if str(pair) == "ocp-4.21-on-9.6.20260327-0")
@@ -309,6 +310,30 @@ def test_without_an_image_what_needs_it_is_not_judged_and_names_the_option(role:
     expected = f"not judged: no {role} was given. Add {role.option}."
     assert expected in left.values()
     assert red(with_other(image_set(USUAL), role, None)) == []
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.NODE])
+def test_an_image_that_cannot_be_read_is_an_error_of_the_contract_with_it_alone(role: Role) -> None:
+    whole, table = image_set(USUAL), table_of(USUAL)
+    lacking = with_other(whole, role, None)
+    outcomes: dict[str, set[str]] = {}
+    for row in (*table.rows, *table.contract):
+        unread = replace(lacking, unreadable={role: RigError(role, "no answer", "Wait.")})
+        outcomes.setdefault(_outcome(row, unread), set()).add(row.id)
+
+    assert outcomes.keys() == {"green", "not judged", "error"}
+    assert outcomes["error"] <= {row.id for row in table.contract}
+    assert "architectures-agree" in outcomes["not judged"]
+    if role in (Role.BASE, Role.BOOTIMAGE):
+        assert outcomes["green"].isdisjoint({row.id for row in table.rows})
+
+
+def _outcome(row: Row | ContractRow, images: ImageSet) -> str:
+    try:
+        found = judge(row, images, table_of(USUAL).ocp)
+    except RigError:
+        return "error"
+    return {type(None): "green", NotJudged: "not judged", Finding: "red"}[type(found)]
 
 
 def test_the_node_image_alone_is_judged_by_half() -> None:

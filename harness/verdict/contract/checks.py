@@ -1,7 +1,7 @@
 """Checks the contract between images on what was read of them. Pure.
 
 Each check returns what was seen where the contract is broken, None where it holds. A check that
-lacks an image is not made.
+lacks an image is not made, and one whose image cannot be read raises that error.
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ _VALUES = {_BOOTC: ("1", "true"), _EXTENSIONS: ("true",)}
 
 
 def broken(name: Contract, images: ImageSet) -> Answer:
-    """Return what was observed if the contract is broken, None if it holds."""
+    """Return what was observed if the contract is broken, None if it holds.
+
+    Raises:
+        HarnessError: an image that it is about cannot be read.
+    """
     if name in _OF_NODE:
         return _OF_NODE[name](images)
     role, check = _OF_TWO[name]
@@ -79,6 +83,8 @@ def _paired(images: ImageSet, extensions: Inspection) -> str | None:
 
 
 def _streams(images: ImageSet) -> Answer:
+    if images.unreadable_release is not None:
+        raise images.unreadable_release
     if images.release is None:
         return NotJudged(lacks="no release was given", remedy="Add --release-image.")
     return listing(_unpaired(images.release))

@@ -30,6 +30,7 @@ from harness.verdict.rows import (
 )
 
 Judged = Finding | NotJudged | None
+_BEFORE = (Role.BASE, Role.BOOTIMAGE)
 _ImageRow = PackageRow | OsReleaseRow | FileRow
 
 
@@ -37,6 +38,9 @@ def judge(row: Row | ContractRow, images: ImageSet, ocp: tuple[str, ...] = ()) -
     """Return the finding if a row does not hold for images, None if it does.
 
     `ocp` has the OpenShift versions that the node image claims.
+
+    Raises:
+        HarnessError: an image that the row is about cannot be read.
     """
     if isinstance(row, ContractRow):
         return _contract(row, images)
@@ -60,13 +64,15 @@ def _contract(row: ContractRow, images: ImageSet) -> Judged:
 
 
 def _row(row: _ImageRow, images: ImageSet, ocp: tuple[str, ...]) -> Judged:
-    given = [role for role in (Role.BASE, Role.BOOTIMAGE) if images.get(role) is not None]
+    given = [role for role in _BEFORE if role in images.others]
     if isinstance(row, FileRow):
         given = [role for role in given if role in images.files]
     if (unknown := _unknown(row, images, given)) is not None:
         return unknown
+    unread = [role for role in _BEFORE if role in images.unreadable]
     if not given:
-        return _half(row, images, ocp)
+        half = _half(row, images, ocp)
+        return NotJudged.unread(unread) if isinstance(half, NotJudged) and unread else half
     for role in given:
         finding = findings.judge(row, _passage(images, role, ocp))
         if finding is not None:
@@ -74,7 +80,7 @@ def _row(row: _ImageRow, images: ImageSet, ocp: tuple[str, ...]) -> Judged:
                 "after:", f"{Role.NODE}:"
             )
             return Finding(row=finding.row, observed=named, notes=finding.notes)
-    return None
+    return NotJudged.unread(unread) if unread else None
 
 
 def _half(row: _ImageRow, images: ImageSet, ocp: tuple[str, ...]) -> Judged:

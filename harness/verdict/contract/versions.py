@@ -77,7 +77,7 @@ def architectures_agree(images: ImageSet) -> str | NotJudged | None:
     if len(given) == 1:
         return NotJudged(lacks="no other image was given", remedy=f"Add {Role.BASE.option}.")
     if len({image.architecture for image in given.values()}) == 1:
-        return None
+        return NotJudged.unread(images.unreadable) if images.unreadable else None
     return listing(f"{role}: {image.architecture or 'unknown'}" for role, image in given.items())
 
 
