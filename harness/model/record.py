@@ -214,10 +214,28 @@ class TestRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShardRecord:
+    """Which shard of a suite a run was: the one with a `number`, from 1, of a `count` of them.
+
+    `tests` is the number of tests in all shards together, `selection` a digest of those tests and
+    of their distribution. 0 and empty if the run was killed before it knew them.
+    """
+
+    number: int
+    count: int
+    tests: int = 0
+    selection: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
     """A whole run. `subject` is what was tested (digests, versions), `host` where it ran.
 
     `started` and `ended` are UTC in ISO 8601; `ended` is empty if the run is active or was killed.
+    `shard` is None if the run had all tests.
     """
 
     schema: int = SCHEMA
@@ -231,3 +249,4 @@ class RunRecord:
     machines: tuple[MachineRecord, ...] = ()
     tests: tuple[TestRecord, ...] = ()
     notes: tuple[str, ...] = ()
+    shard: ShardRecord | None = None

@@ -15,7 +15,7 @@ import pytest
 from harness.log_records import inert_records
 from harness.model.errors import HarnessError, InputError
 from harness.model.escapes import printable
-from harness.plugin import command_line, contract, fixtures, hooks
+from harness.plugin import command_line, contract, fixtures, hooks, sharding
 from harness.plugin.collection import (
     DESTRUCTIVE,
     LEVEL,
@@ -39,6 +39,7 @@ from harness.plugin.state import (
     check_diagnosis,
     check_once,
     close_workplace,
+    is_worker,
     note_problem,
     prepare_folder,
     problem_of,
@@ -56,6 +57,7 @@ _TALKING_FIXTURES = frozenset({"node_session", "reach"})
 _MACHINE_FIXTURES = frozenset({NODE, NODES, "node_image_rig", "node_image_inputs", "end_state"})
 _JUDGED_FIXTURES = _MACHINE_FIXTURES | contract.FIXTURES | {"bootimage", "node_image"}
 _PROBLEM_KEY = "node_image_problem"
+_HAVE_RUN = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -142,9 +144,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         catalogue = catalogue_of(config)
         items[:] = [item for item in items if is_possible(item, catalogue)]
         _give_own(config, items)
+        sharding.keep_own(config, items)
     needed = any(item.get_closest_marker(MARKER) for item in items)
     if needed and not config.getoption("collectonly"):
-        check_once(config, forks_at(items))
+        check_once(config, forks_at(items), _used(config, items))
     if any(map(contract.is_contract, items)) and not config.getoption("collectonly"):
         contract.check(config)
     if (problem := problem_of(config)) is not None:
@@ -152,6 +155,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if not hasattr(config, "workeroutput"):
             raise pytest.UsageError(str(problem)) from problem
         config.workeroutput[_PROBLEM_KEY] = str(problem)  # xdist's controller reports it
+
+
+def _used(config: pytest.Config, items: list[pytest.Item]) -> frozenset[str] | None:
+    """Return the scenarios of a shard; None if the run has all tests."""
+    if settings_of(config).shard is None:
+        return None
+    return frozenset(name for item in items if (name := scenario_of(item)) is not None)
 
 
 def _give_own(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -271,6 +281,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Close what this process opened, after the fixtures; report what a worker's check found."""
     problem_at_end = close_workplace(session.config)
+    _finish_shard(session)
     if (recorder := recorder_of(session.config)) is not None:
         found = pytest.ExitCode.INTERNAL_ERROR if problem_at_end else session.exitstatus
         session.exitstatus = recorder.status(found)
@@ -282,11 +293,26 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         raise pytest.UsageError(str(problem))
 
 
+def _finish_shard(session: pytest.Session) -> None:
+    """Leave a report of a shard without machines too: a merge has to find every shard."""
+    config = session.config
+    if settings_of(config).shard is None or is_worker(config):
+        return
+    if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+        if not sharding.has_tests_elsewhere(config):
+            return
+        session.exitstatus = pytest.ExitCode.OK
+    if session.exitstatus in _HAVE_RUN and not config.getoption("collectonly"):
+        prepare_folder(config)
+
+
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Print the findings of the run, and where its report is."""
+    """Print the findings of the run, its shard, and where its report is."""
     recorder = recorder_of(config)
+    if recorder is not None and (line := sharding.line(config)):
+        terminalreporter.write_line(line)
     if recorder is not None and recorder.has_begun:
         from harness.plugin.summary import write
 
@@ -297,6 +323,7 @@ def pytest_terminal_summary(
 def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - xdist's
     """Give every worker the same folder for the run, and a way for its progress lines."""
     share_place(node.config, node.workerinput)
+    sharding.share(node.config, node.workerinput)
 
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)
@@ -322,7 +349,8 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int,
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 - xdist's
-    """Take over what a worker's check found."""
+    """Take over what a worker's check found, and what it divided among shards."""
+    sharding.take_over(node.config, getattr(node, "workeroutput", {}))
     text = getattr(node, "workeroutput", {}).get(_PROBLEM_KEY)
     if text is not None:
         note_problem(node.config, HarnessError(text))

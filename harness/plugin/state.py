@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.model.errors import HarnessError, InputError
+from harness.model.record import ShardRecord
 from harness.plugin import progress
 from harness.plugin.terminal import Terminal
 from harness.recording.artifacts import Artifacts, Place, Tested, choose
@@ -38,6 +39,7 @@ _WORKPLACE = pytest.StashKey["Workplace"]()
 _CONTRACT = pytest.StashKey["ContractImages"]()
 _PROBLEM = pytest.StashKey[HarnessError]()
 _ERROR = pytest.StashKey[HarnessError]()
+_SHARD = pytest.StashKey[ShardRecord]()
 
 
 def settings_of(config: pytest.Config) -> options.Settings:
@@ -235,10 +237,26 @@ def problem_of(config: pytest.Config) -> HarnessError | None:
     return config.stash.get(_PROBLEM, None)
 
 
-def check_once(config: pytest.Config, forks_at: frozenset[str]) -> None:
+def note_shard(config: pytest.Config, shard: ShardRecord) -> None:
+    """Keep what was divided among shards."""
+    config.stash[_SHARD] = shard
+
+
+def shard_of(config: pytest.Config) -> ShardRecord | None:
+    """Return which shard this run is, None if it has all tests."""
+    asked = settings_of(config).shard
+    if asked is None:
+        return None
+    return config.stash.get(_SHARD, ShardRecord(number=asked.number, count=asked.count))
+
+
+def check_once(
+    config: pytest.Config, forks_at: frozenset[str], used: frozenset[str] | None = None
+) -> None:
     """Check all inputs, and note a problem of what the user gave.
 
-    `forks_at` are the steps at which tests want nodes of their own.
+    `forks_at` are the steps at which tests want nodes of their own, `used` the scenarios that this
+    run needs; None if it needs all that were chosen.
 
     Any other error is kept for `workplace_of`: every test that needs the workplace ends with it.
     """
@@ -247,7 +265,8 @@ def check_once(config: pytest.Config, forks_at: frozenset[str]) -> None:
     try:
         catalogue = catalogue_of(config)
         chosen = catalogue.chosen(settings_of(config).scenarios)
-        workplace_of(config).check(map(catalogue.named, chosen), forks_at)
+        needed = (name for name in chosen if used is None or name in used)
+        workplace_of(config).check(map(catalogue.named, needed), forks_at)
     except InputError as exc:
         note_problem(config, exc)
     except HarnessError as exc:
@@ -280,7 +299,12 @@ def _ways(config: pytest.Config, artifacts: Artifacts) -> Ways:
         expired = allow_list_of(config).expired(artifacts.today)
         return tuple(f"an entry of the allow-list has expired: {entry}" for entry in expired)
 
-    follow = progress.follower(config, artifacts.path)
+    settings = settings_of(config)
     return Ways(
-        history=settings_of(config).history, notes=notes, follow=follow, warn=Terminal(config).warn
+        # A shard that changed the file would divide the tests anew for those that start later.
+        history=None if settings.shard else settings.history,
+        notes=notes,
+        shard=lambda: shard_of(config),
+        follow=progress.follower(config, artifacts.path),
+        warn=Terminal(config).warn,
     )

@@ -19,7 +19,7 @@ import pytest
 
 from harness import full_folder
 from harness.model.clock import SYSTEM_CLOCK, Clock, utc_now
-from harness.model.record import Blame, RunRecord, State
+from harness.model.record import Blame, RunRecord, ShardRecord, State
 from harness.recording.artifacts import Artifacts, read_tested
 from harness.recording.ledger import Ledger, is_only_rigs
 from harness.recording.notes import Note, put_note
@@ -42,6 +42,7 @@ class Ways:
     history: Path | None = None
     follow: Callable[[], None] = lambda: None
     notes: Callable[[], tuple[str, ...]] = lambda: ()
+    shard: Callable[[], ShardRecord | None] = lambda: None
     write: Callable[[RunRecord, Path], None] = write_all
     warn: Callable[[str], None] = LOG.error
     tick_s: float = TICK_S
@@ -178,6 +179,7 @@ class Recorder:
             host=self._host | tested.host,
             machines=tuple(map(ended, machines)) if is_over else machines,
             tests=tests,
+            shard=self._ways.shard(),
             notes=(
                 *self._ways.notes(),
                 *filter(None, (full_folder.problem_of(self._artifacts.path), self._files.problem)),

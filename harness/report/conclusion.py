@@ -188,6 +188,8 @@ def _headline(record: RunRecord) -> tuple[Tone, str]:
     if record.exit_code:
         ending = _ENDINGS.get(record.exit_code, f"pytest's exit code is {record.exit_code}")
         return Tone.ERROR, f"Error: {ending}"
+    if not record.tests and record.shard is not None:
+        return Tone.PASSED, "Passed: no tests in this shard"
     if not record.tests:
         return Tone.ERROR, "Error: no tests ran"
     return Tone.PASSED, "Passed"

@@ -67,6 +67,8 @@ def _suite(record: RunRecord, scenario: str | None) -> TestSuite:
 def _facts(record: RunRecord) -> Iterator[tuple[str, str]]:
     yield "run", record.id
     yield "state", record.state.value
+    if record.shard is not None:
+        yield "shard", str(record.shard)
     yield from record.subject.items()
     for name, value in record.host.items():
         yield f"host.{name}", value

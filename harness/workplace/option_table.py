@@ -99,6 +99,13 @@ OPTIONS = (
         f"Default: {DEFAULT_SCENARIO}.",
     ),
     Option(
+        name="shard", metavar="K/N", for_tests=True,
+        help="Run part K of N of the selected tests; whole scenarios and files stay together. N "
+        "alone takes K from JOB_COMPLETION_INDEX, as in an indexed job of Kubernetes; $SHARD_ARGS "
+        "of OpenShift's CI is accepted too. With --history the parts take equal time, and the "
+        "file is only read. `node-image report merge` makes one report of all parts.",
+    ),
+    Option(
         name="until", metavar="STEP", for_tests=True,
         help="Stop the scenario after this step, print how to log in, and keep the machines until "
         "Ctrl-C. `node-image scenarios` lists the steps.",

@@ -15,7 +15,9 @@ from harness.machine.domain.architecture import architecture
 from harness.machine.domain.emulator import host_architecture
 from harness.machine.domain.hardware import PLAIN, Hardware
 from harness.machine.domain.hardware import parse as parse_hardware
+from harness.model import shard
 from harness.model.errors import InputError
+from harness.model.shard import Shard
 from harness.player.plan import BOOTIMAGE, FAT, LIVE_ISO
 from harness.scenarios.catalogue import EVERY_SCENARIO
 from harness.workplace.option_table import DEFAULT_SCENARIO, DEFAULT_URI, OPTIONS
@@ -38,6 +40,7 @@ class Settings:
 
     bootimage: str | None
     images: Mapping[str, str] = field(default_factory=dict)
+    shard: Shard | None = None
     until: str | None = None
     fresh: bool = False
     hardware: Hardware = PLAIN
@@ -96,6 +99,7 @@ def read(
     found = Settings(
         bootimage=places.text("bootimage"),
         images=_images(places),
+        shard=_shard(places, environment),
         until=places.text("until"),
         fresh=places.switch("fresh"),
         bootimage_sha256=places.text("bootimage-sha256"),
@@ -145,6 +149,12 @@ def _images(places: Places) -> dict[str, str]:
             raise InputError(where, f"the image {key!r} is given twice", "Remove one of the two.")
         found[key] = image
     return found
+
+
+def _shard(places: Places, environment: Mapping[str, str]) -> Shard | None:
+    where, text = places.given("shard")
+    index = environment.get(shard.COMPLETION_INDEX, "").strip()
+    return shard.parse(where, text.strip(), index) if text else None
 
 
 def _hardware(places: Places) -> Hardware:

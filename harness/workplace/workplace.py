@@ -34,7 +34,7 @@ from harness.player.player import play, play_to
 from harness.player.playing.progress import require_step
 from harness.player.scenario import Scenario
 from harness.recording.artifacts import Artifacts
-from harness.report.history.store import usual_s
+from harness.report.history.durations import usual_s
 from harness.verdict.findings import judge
 from harness.verdict.passage import Passage
 from harness.verdict.rows import Invariant, InvariantRow, Row

@@ -15,8 +15,9 @@ from composed_runs import SCENARIO, TEST, case, digest, layer, machine, phase, r
 
 from harness.model.errors import InputError
 from harness.model.record import Blame, Outcome, RunRecord, TestRecord
+from harness.report.history.durations import of_units, usual_s
 from harness.report.history.past import History, PastPhase, PastTest, RunName
-from harness.report.history.store import VERSION, append, read, usual_s
+from harness.report.history.store import VERSION, append, read
 
 
 @pytest.fixture
@@ -315,3 +316,21 @@ def test_usual_time_of_a_scenario_is_the_median_of_its_last_runs_here(file: Path
     assert usual_s(file, SCENARIO, "tcg") == 3010.0
     assert usual_s(file, "sno", "kvm") is None
     assert usual_s(file.with_name("none.db"), SCENARIO, "kvm") is None
+
+
+def test_usual_time_of_a_unit_is_the_median_of_the_sums_of_its_last_runs(file: Path) -> None:
+    def tests(*seconds: float) -> tuple[TestRecord, ...]:
+        return tuple(
+            TestRecord(id=f"t.py::{n}", outcome=Outcome.PASSED, scenario=SCENARIO, duration_s=each)
+            for n, each in enumerate(seconds)
+        )
+
+    alone = TestRecord(id="u.py::a", outcome=Outcome.PASSED, duration_s=7.0)
+    append(file, record(1, tests=(*tests(900.0, 900.0), alone)))
+    for number in range(2, 11):
+        append(file, record(number, tests=tests(100.0, number)))
+
+    found = of_units(file, lambda scenario, test: scenario or test.partition("::")[0])
+
+    assert found == {SCENARIO: 106.0, "u.py": 7.0}
+    assert of_units(file.with_name("none.db"), lambda _, test: test) == {}

@@ -16,6 +16,7 @@ from harness.model.record import (
     Outcome,
     QuotedLine,
     RunRecord,
+    ShardRecord,
     State,
     TestRecord,
 )
@@ -37,6 +38,7 @@ def run_of(*outcomes: tuple[Outcome, Blame | None]) -> RunRecord:
 
 P, T, R = (Blame.PRODUCT, Blame.TEST, Blame.RIG)
 PASSED = run_of((Outcome.PASSED, None))
+SHARD = ShardRecord(number=3, count=3, tests=2)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +59,7 @@ PASSED = run_of((Outcome.PASSED, None))
         (replace(PASSED, exit_code=3), "Error: pytest failed"),
         (replace(PASSED, exit_code=77), "Error: pytest's exit code is 77"),
         (replace(PASSED, tests=()), "Error: no tests ran"),
+        (replace(PASSED, tests=(), shard=SHARD), "Passed: no tests in this shard"),
         (replace(FAILED, tests=()), "Failed: product"),
         (replace(PASSED, machines=FAILED.machines), "Passed"),
         (replace(run_of((Outcome.ERROR, R)), machines=FAILED.machines), "Error: rig"),
@@ -255,3 +258,8 @@ def test_page_asks_for_nothing() -> None:
     assert not [name for name in found.attributes if name.startswith("on")]
     assert "url(" not in shown
     assert "@import" not in shown
+
+
+def test_page_says_which_shard_it_is() -> None:
+    assert "· shard 3/3" in read(replace(PASSED, shard=SHARD)).text
+    assert "· shard" not in read(PASSED).text

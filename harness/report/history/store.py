@@ -15,7 +15,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 
 from harness.model.errors import InputError
 from harness.model.record import Blame, Outcome, RunRecord
@@ -28,8 +27,6 @@ VERSION = 1
 # In the header of our files, to recognise another program's database: "nimg".
 _APPLICATION = 0x6E696D67
 _LOCKED_S = 30.0
-_LAST_PHASE = "snapshot"
-_USUAL_RUNS = 9
 _DIGEST = re.compile(r"(?:sha256:)?[0-9a-f]{64}")
 _TABLES = (
     """CREATE TABLE runs (
@@ -95,28 +92,19 @@ def read(path: Path, since: str = "") -> History:
             raise InputError(str(path), problem, "Update pytest-node-image.") from exc
 
 
-def usual_s(path: Path, scenario: str, acceleration: str) -> float | None:
-    """Return how long a scenario usually takes from power-on to its snapshot, None if unknown.
-
-    That is the median of the last runs with the same acceleration; a machine that was switched on
-    before the judged one is not counted.
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
+    """Open the history at `path` for queries; yields None if it has no runs yet.
 
     Raises:
         InputError: the file is not a history, or of a newer version.
     """
     if not path.is_file():
-        return None
+        yield None
+        return
     with _opened(path, "rw") as database:
         _require_ours(path, database)
-        if not _version(database):
-            return None
-        rows = database.execute(
-            "SELECT begin_s + took_s FROM phases JOIN runs ON runs.id = phases.run"
-            " WHERE name = ? AND scenario = ? AND acceleration = ?"
-            " ORDER BY started_at DESC LIMIT ?",
-            (_LAST_PHASE, scenario, acceleration, _USUAL_RUNS),
-        ).fetchall()
-    return median(took for (took,) in rows) if rows else None
+        yield database if _version(database) else None
 
 
 @contextmanager
