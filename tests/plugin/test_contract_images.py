@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from contract_judging import opened, red, verdicts
+from contract_judging import TODAY, opened, red, verdicts
+from guides import blocks_of, text_of
 from standin_images import images
 from standin_images.images import StandIns
 from standin_images.layers import file
@@ -154,6 +156,26 @@ def test_a_node_image_with_one_fault_is_red_for_it(what: str, good: StandIns, pl
     assert found.keys() == expected.keys()
     for name, text in expected.items():
         assert text.replace("x86_64", nevra("x").arch) in found[name]
+
+
+def test_the_known_delta_of_the_docs_accepts_an_early_kernel_until_it_expires(
+    good: StandIns, place: Path
+) -> None:
+    (table,) = [text for kind, text in blocks_of(text_of("contract.md"))
+                if kind == "toml" and "[[known_delta]]" in text]  # fmt: skip
+    early = ("5.14.0", "611.1.1.el9_7")
+    kernels = (nevra(name, *early) for name in ("kernel", "kernel-core"))
+    found = images.write_all(place / "early", replace(_with_node_packages(*kernels), kernel=early))
+    accepted, expired = place / "accepted.toml", place / "expired.toml"
+    accepted.write_text(table)
+    expired.write_text(table.replace("2026-12-31", str(TODAY - datetime.timedelta(days=1))))
+
+    without = red(**given(found))
+    after = red(**given(found), expectations=str(expired))
+
+    assert without.keys() == after.keys() == {"base-packages-are-kept"}
+    assert "(known delta kernel* expired on 2026-11-26)" in after["base-packages-are-kept"]
+    assert red(**given(found), expectations=str(accepted)) == {}
 
 
 def test_a_driver_toolkit_and_extensions_of_another_kernel_are_red(
