@@ -1,4 +1,4 @@
-"""The SSH keys of one run: made new every time, kept in memory, never reused.
+"""The SSH keys of one play: made new every time, unless it goes on from a kept checkpoint.
 
 Ed25519 only: an RSA host key alone costs a guest in emulation 16 to 21 s.
 """
@@ -13,8 +13,10 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
+    load_ssh_private_key,
 )
 
+from harness.model.drawn import draw
 from harness.model.secret import Secret
 
 
@@ -40,7 +42,12 @@ def make_run_keys() -> RunKeys:
 
 
 def _make_pair(comment: str) -> KeyPair:
+    private = draw(f"SSH key {comment}", _new_private)
+    public = load_ssh_private_key(private.encode(), None).public_key()
+    line = public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    return KeyPair(private=Secret(private), public=f"{line.decode()} {comment}")
+
+
+def _new_private() -> str:
     key = Ed25519PrivateKey.generate()
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
-    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
-    return KeyPair(private=Secret(private.decode()), public=f"{public.decode()} {comment}")
+    return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()

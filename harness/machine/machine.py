@@ -167,6 +167,18 @@ def boot(
         yield stack.enter_context(started(connection, run, domain, folder))
 
 
+def planned(connection: Connection, run: Run, spec: MachineSpec) -> Domain:
+    """Return the domain that `boot` would run for a template, for forks of an earlier one.
+
+    Of its files there is only its config. It has no port.
+    """
+    folder = claim_folder(run, spec.name)
+    disk = _disk_at(folder / "disk", spec)
+    domain = _domain(connection, run, replace(spec, name=folder.name), disk, 0)
+    ram = Ram(path=folder / "ram", is_shared=True)
+    return replace(domain, ram=ram, generation=str(uuid.uuid4()))
+
+
 def claim_folder(run: Run, name: str) -> Path:
     """Make the machine's own folder; an earlier machine's of this name stays as evidence."""
     folder, number = run.folder / name, 1
@@ -199,13 +211,19 @@ def disk_folder(run: Run, name: str) -> Iterator[Path]:
 def _disk(run: Run, spec: MachineSpec, deadline: Deadline) -> Iterator[Disk | Paths]:
     with disk_folder(run, spec.name) as folder:
         path = _new_disk(folder, spec, deadline)
-        sector_bytes = spec.hardware.sector_bytes
         if not spec.hardware.is_multipath:
-            yield Disk(path=path, serial=_SERIAL, sector_bytes=sector_bytes)
+            yield _disk_at(path, spec)
             return
         socket = run.folder / spec.name / "disk.nbd"
         with served(path, socket, deadline):
-            yield Paths(nbd=socket, serial=_SERIAL, sector_bytes=sector_bytes)
+            yield _disk_at(socket, spec)
+
+
+def _disk_at(path: Path, spec: MachineSpec) -> Disk | Paths:
+    sector_bytes = spec.hardware.sector_bytes
+    if spec.hardware.is_multipath:
+        return Paths(nbd=path, serial=_SERIAL, sector_bytes=sector_bytes)
+    return Disk(path=path, serial=_SERIAL, sector_bytes=sector_bytes)
 
 
 def _new_disk(folder: Path, spec: MachineSpec, deadline: Deadline) -> Path:

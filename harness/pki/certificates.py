@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import ipaddress
 from dataclasses import dataclass, field
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from harness.model.drawn import draw, is_drawing
 from harness.model.secret import Secret
 
 # Guest clocks drift, and a restored guest starts in the past.
@@ -50,10 +58,10 @@ class Authority:
     @classmethod
     def new(cls, name: str) -> Authority:
         """Return a new authority called `name`."""
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = new_key(name)
         subject = _name(name)
         builder = _begin(subject, subject, key.public_key(), is_ca=True)
-        return cls(certificate=builder.sign(key, hashes.SHA256()), _key=key)
+        return cls(certificate=_signed(builder, key), _key=key)
 
     @property
     def ca_pem(self) -> str:
@@ -62,7 +70,7 @@ class Authority:
 
     def sign(self, request: CertificateRequest) -> Certificate:
         """Return a new certificate for `request`, with a new key."""
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = new_key(f"{request.name}, signed by {self.certificate.subject.rfc4514_string()}")
         subject = _name(request.name, request.groups)
         builder = (
             _begin(subject, self.certificate.subject, key.public_key(), is_ca=False)
@@ -76,7 +84,7 @@ class Authority:
             builder = builder.add_extension(x509.SubjectAlternativeName(hosts), critical=False)
         return Certificate(
             ca_pem=self.ca_pem,
-            certificate_pem=_pem(builder.sign(self._key, hashes.SHA256())),
+            certificate_pem=_pem(_signed(builder, self._key)),
             key_pem=private_pem(key),
         )
 
@@ -88,6 +96,18 @@ def issue(addresses: tuple[str, ...], names: tuple[str, ...]) -> Certificate:
     """
     request = CertificateRequest(name="server", addresses=addresses, names=names, is_server=True)
     return Authority.new("pytest-node-image CA of one run").sign(request)
+
+
+def new_key(owner: str) -> ec.EllipticCurvePrivateKey:
+    """Return a new private key; `owner` names it among those of a play."""
+
+    def make() -> str:
+        return private_pem(ec.generate_private_key(ec.SECP256R1())).reveal()
+
+    key = load_pem_private_key(draw(f"P-256 key of {owner}", make).encode(), None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise TypeError(f"not a key of an elliptic curve: {type(key).__name__}")
+    return key
 
 
 def private_pem(key: ec.EllipticCurvePrivateKey) -> Secret:
@@ -134,6 +154,28 @@ def _key_usage(*, is_ca: bool) -> x509.KeyUsage:
         content_commitment=False, key_encipherment=False, data_encipherment=False,
         key_agreement=False, encipher_only=False, decipher_only=False,
     )  # fmt: skip
+
+
+def _signed(builder: x509.CertificateBuilder, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+    """Return a signed certificate: a new one, or one drawn before that says the same."""
+    fresh = builder.sign(key, hashes.SHA256())
+    if not is_drawing():
+        return fresh
+    drawn = draw(f"certificate {_facts(fresh)}", lambda: _pem(fresh))
+    return x509.load_pem_x509_certificate(drawn.encode())
+
+
+def _facts(certificate: x509.Certificate) -> str:
+    """Return a digest of what a certificate says, without its serial number and its times."""
+    public = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    names = (certificate.issuer, certificate.subject)
+    said = (
+        [name.public_bytes() for name in names],
+        public,
+        [*certificate.extensions],
+        certificate.not_valid_after_utc - certificate.not_valid_before_utc,
+    )
+    return hashlib.sha256(repr(said).encode()).hexdigest()
 
 
 def _name(text: str, groups: tuple[str, ...] = ()) -> x509.Name:

@@ -10,12 +10,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from harness.model.guest_network import HOST_IN_GUEST, LOOPBACK
 from harness.model.secret import Secret
-from harness.pki.certificates import Authority, Certificate, CertificateRequest, private_pem
+from harness.pki.certificates import (
+    Authority,
+    Certificate,
+    CertificateRequest,
+    new_key,
+    private_pem,
+)
 
 SERVICE_NETWORK = "172.30.0.0/16"
 """Source: openshift/installer, pkg/types/defaults/installconfig.go."""
@@ -150,7 +155,7 @@ def kubeconfig(url: str, client: Certificate) -> Secret:
 
 
 def _service_account_key() -> ServiceAccountKey:
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = new_key("service accounts")
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     return ServiceAccountKey(private_pem=private_pem(key), public_pem=public.decode())
 

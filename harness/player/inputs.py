@@ -20,6 +20,7 @@ from harness.images.container.node_image import NodeImage
 from harness.images.container.registry import Registry
 from harness.images.live_media import LiveMedia
 from harness.machine.acceleration import Acceleration
+from harness.machine.domain.domain import Domain
 from harness.machine.domain.emulator import Emulator
 from harness.machine.domain.hardware import PLAIN, Hardware
 from harness.machine.domain.segment import Segment
@@ -28,6 +29,7 @@ from harness.machine.forking.fork import fork as fork_machine
 from harness.machine.forking.saved import SavedMachine
 from harness.machine.machine import Machine, MachineSpec
 from harness.machine.machine import boot as boot_machine
+from harness.machine.machine import planned as planned_domain
 from harness.machine.ownership.run import Run
 from harness.model.clock import SYSTEM_CLOCK, Clock, Deadline
 from harness.model.ignition import Document
@@ -36,6 +38,7 @@ from harness.model.secrets.redaction import Redactor
 from harness.node.dial import Endpoint, StillAlive
 from harness.node.ssh import Session
 from harness.player.given import Given
+from harness.player.keeping import Keeping
 
 
 class Images(Protocol):
@@ -115,10 +118,11 @@ class Rig:
     `redactor` keeps secrets out of it. `allow` lists the known problems that are allowed on
     `today`; `rules` judge the lines of a machine. `hardware` is what each machine is made of.
     `memory_mib` is the user's choice for each machine, None for the scenario's own. The play pauses
-    after the step `until`. After the steps `checkpoints`, the machines are saved for forks.
+    after the step `until`. After the steps `checkpoints`, the machines are saved for forks,
+    with `keeping` also for later runs.
     `usual_s` returns how long a scenario usually takes, None without a history. `awaiting` reports
     what its block waits for while nothing else is reported. Tests
-    replace `boot`, `fork`, `connect` and `clock`.
+    replace `boot`, `plan`, `fork`, `connect` and `clock`.
     """
 
     connection: Connection
@@ -136,11 +140,13 @@ class Rig:
     rules: rules.Rulebook = field(default_factory=rules.shipped)
     until: str | None = None
     checkpoints: frozenset[str] = frozenset()
+    keeping: Keeping | None = None
     usual_s: Callable[[str], float | None] = lambda _: None
     awaiting: Callable[[Callable[[], str]], AbstractContextManager[None]] = lambda _: nullcontext()
     boot: Callable[[Connection, Run, MachineSpec, Deadline], AbstractContextManager[Machine]] = (
         boot_machine
     )
+    plan: Callable[[Connection, Run, MachineSpec], Domain] = planned_domain
     fork: Callable[
         [Connection, Run, SavedMachine, str, Deadline, Segment | None],
         AbstractContextManager[Machine],

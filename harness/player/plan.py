@@ -116,11 +116,13 @@ class Service:
     `run` is entered before the first machine is switched on, after the services listed before it,
     and left when all machines are gone. `site.service(name, type)` returns what it yields.
     If that has `check_alive`, every wait for a machine calls it. Files in its `logs` are kept as
-    evidence.
+    evidence. With `has_state`, guests depend on what it has learnt in the run: their checkpoints
+    are not kept for later runs, unless it yields None.
     """
 
     name: str
     run: Callable[[Site], AbstractContextManager[object]]
+    has_state: bool = False
 
 
 def live_machine(name: str, memory_mib: int, config: Callable[[Site], Document]) -> MachinePlan:

@@ -21,12 +21,13 @@ from harness.player.applied import APPLIED, AppliedNode, AppliedNodes, OwnNode
 from harness.player.inputs import Inputs, Rig
 from harness.player.playing.forking import Checkpoints
 from harness.player.playing.goals import ask, require_booted, require_phase
+from harness.player.playing.keeping import drawn_before
 from harness.player.playing.machines import switched_on
 from harness.player.playing.pause import pause
 from harness.player.playing.progress import Progress, require_step
 from harness.player.playing.settling import SETTLE
 from harness.player.playing.snapshots import applied_node
-from harness.player.playing.stage import Stage
+from harness.player.playing.stage import Stage, staged
 from harness.player.running import Running
 from harness.player.scenario import Scenario
 from harness.player.steps import Check, Checkpoint, LogIn, Reach, Reboot, Step, SwitchOn
@@ -77,11 +78,7 @@ def play_to(
 def _player(scenario: Scenario, rig: Rig, inputs: Inputs) -> Iterator[_Player]:
     steps = scenario.checked_steps(inputs.given)
     require_step(scenario.name, steps, rig.until)
-    with ExitStack() as stack:
-        site = Stage(scenario, rig, inputs)
-        for service in scenario.services:
-            with rig.awaiting(partial("{}: starting {}".format, scenario.name, service.name)):
-                site.add_service(service.name, stack.enter_context(service.run(site)))
+    with staged(scenario, rig, inputs, drawn_before(scenario, rig)) as site, ExitStack() as stack:
         yield _Player(site, stack, steps)
 
 

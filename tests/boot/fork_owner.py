@@ -159,7 +159,7 @@ def stopped(machine: Machine) -> str:
 
 
 def origin(domain: Domain) -> Origin:
-    return origin_of(domain, ignition={}, images={}, step="letters", deadline=deadline())
+    return origin_of(domain, ignition={}, images={}, step="letters", code="", deadline=deadline())
 
 
 def digests(checkpoint: SavedMachine) -> list[str]:

@@ -29,6 +29,7 @@ from harness.machine.domain.ram import Ram
 from harness.machine.domain.storage import Disk
 from harness.machine.forking.saved import DamagedError, SavedMachine
 from harness.machine.machine import EVENTS_PORT, PORTS, Machine, MachineSpec
+from harness.machine.ownership.run import Run
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.ignition import Document, Json
 from harness.model.secret import Secret
@@ -36,6 +37,7 @@ from harness.model.secrets.redaction import Redactor
 from harness.node.dial import Endpoint
 from harness.node.ssh import GuestCommandError, Result, Session
 from harness.player.inputs import Rig
+from harness.player.keeping import Keeping
 
 ANSWERS = {"systemctl is-active": "active active multi-user.target oc\n"}
 """What the guest of a scenario that succeeds says by SSH, beside nothing."""
@@ -174,6 +176,8 @@ class Host:
         self.ended_forks: list[str] = []
         self.fork_problem = ""
         self.migration = "completed"
+        self.qemu = folder / "qemu"
+        self.keeping: Keeping | None = None
 
     @property
     def rig(self) -> Rig:
@@ -184,7 +188,7 @@ class Host:
             acceleration=Acceleration(kind=Accelerator.KVM, reason="asked for", timeout_factor=1.0),
             redactor=NoSecrets(), allow=AllowList(), today=TODAY,
             boot=self._boot, fork=self._fork, connect=self._connect, clock=self.clock,
-            checkpoints=self.checkpoints,
+            checkpoints=self.checkpoints, plan=self._plan, keeping=self.keeping,
         )  # fmt: skip
 
     def step_began_s(self, number: int) -> float:
@@ -203,15 +207,10 @@ class Host:
         folder.mkdir()
         port = _FIRST_PORT + len(self._consoles)
         self._consoles[port] = folder / "console.log"
-        domain = Domain(
-            name=spec.name, uuid="0", kind=Accelerator.KVM, cpu="host", memory_mib=1, vcpus=1,
-            emulator=spec.emulator, disks=(Disk(path=folder / "disk", serial="root"),),
-            console=folder / "console.log", forwards=(Forward(host_port=port, guest_port=22),),
-            ports=tuple(Port(name=name, path=folder / name) for name in PORTS),
-        )  # fmt: skip
+        domain = _domain(spec, folder, port)
         running = self.domains[spec.name] = FakeDomain(migration=self.migration)
         if spec.is_template:
-            domain = _as_template(domain, running)
+            domain = self._as_template(domain, running)
         machine = Machine(domain, folder, running, None)
         files = {"console": machine.console, "events": machine.port_files[EVENTS_PORT]}
         for line in self._recordings[spec.name]:
@@ -221,6 +220,23 @@ class Host:
         if spec.name == self._disturbance.machine:
             self._disturb(files["console"], running)
         yield machine
+
+    def _plan(self, _connection: object, run: Run, spec: MachineSpec) -> Domain:
+        domain = _domain(spec, run.folder / spec.name, 0)
+        emulator = replace(domain.emulator, path=self.qemu)
+        return replace(domain, emulator=emulator, ram=Ram(path=Path("ram"), is_shared=True))
+
+    def _as_template(self, domain: Domain, running: FakeDomain) -> Domain:
+        """Return the domain with files for memory and disk, and with a QEMU that says who it is."""
+        disk = domain.disks[0].path
+        memory = disk.with_name("memory")
+        for path in (disk, memory):
+            path.write_bytes(b"")
+        self.qemu.write_text("#!/bin/sh\necho QEMU\n")
+        self.qemu.chmod(0o755)
+        running.disk = str(disk)
+        emulator = replace(domain.emulator, path=self.qemu)
+        return replace(domain, emulator=emulator, ram=Ram(path=memory, is_shared=True))
 
     @contextmanager
     def _fork(
@@ -262,18 +278,13 @@ class Host:
         return cast("Session", self._guest)
 
 
-def _as_template(domain: Domain, running: FakeDomain) -> Domain:
-    """Return the domain with files for memory and disk, and with a QEMU that says who it is."""
-    disk = domain.disks[0].path
-    memory, qemu = disk.with_name("memory"), disk.with_name("qemu")
-    for path in (disk, memory):
-        path.write_bytes(b"")
-    qemu.write_text("#!/bin/sh\necho QEMU\n")
-    qemu.chmod(0o755)
-    running.disk = str(disk)
-    return replace(
-        domain, emulator=replace(domain.emulator, path=qemu), ram=Ram(path=memory, is_shared=True)
-    )
+def _domain(spec: MachineSpec, folder: Path, port: int) -> Domain:
+    return Domain(
+        name=spec.name, uuid="0", kind=Accelerator.KVM, cpu="host", memory_mib=1, vcpus=1,
+        emulator=spec.emulator, disks=(Disk(path=folder / "disk", serial="root"),),
+        console=folder / "console.log", forwards=(Forward(host_port=port, guest_port=22),),
+        ports=tuple(Port(name=name, path=folder / name) for name in PORTS),
+    )  # fmt: skip
 
 
 def _append(path: Path, text: str) -> Callable[[], None]:

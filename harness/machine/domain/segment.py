@@ -14,6 +14,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.model.drawn import draw
 from harness.model.errors import InputError
 
 # Source: unix(7), sun_path less its final zero.
@@ -60,7 +61,8 @@ def pair(folder: Path, first: str, second: str) -> tuple[Segment, Segment]:
                 str(path), f"socket path has a comma or over {_LONGEST_PATH} bytes",
                 "Set TMPDIR to a short path without commas.",
             )  # fmt: skip
-    common = f"{_MAC_PREFIX}:{secrets.token_hex(1)}:{secrets.token_hex(1)}"
+    middle = draw("addresses of a segment", lambda: secrets.token_bytes(2).hex(":"))
+    common = f"{_MAC_PREFIX}:{middle}"
     return (
         Segment(local=here, remote=there, mac=f"{common}:01"),
         Segment(local=there, remote=here, mac=f"{common}:02"),

@@ -19,7 +19,7 @@ from harness.machine.domain.segment import Segment
 from harness.machine.domain.storage import Disk, Paths
 from harness.model.clock import Deadline
 
-FORMAT = 1
+FORMAT = 2
 """Of the files of a checkpoint, and of how a fork starts from them."""
 _CPUINFO = Path("/proc/cpuinfo")
 _ANY = "00000000-0000-0000-0000-000000000000"
@@ -31,7 +31,8 @@ class Origin:
 
     `domain` is canonical. `emulator` is QEMU with its version, `processor` the host's. `ignition`
     has a digest of each config that the guest gets, which includes everything that the harness adds
-    to it. `images` has the digests of the images under test. `step` is where the machine stopped.
+    to it. `images` has the digests of the images under test. `code` is a digest of what brings the
+    machine to `step`, where it stopped.
     """
 
     domain: str
@@ -40,6 +41,7 @@ class Origin:
     ignition: Mapping[str, str]
     images: Mapping[str, str]
     step: str
+    code: str = ""
     format: int = FORMAT
 
     @property
@@ -55,6 +57,7 @@ def origin_of(
     ignition: Mapping[str, str],
     images: Mapping[str, str],
     step: str,
+    code: str,
     deadline: Deadline,
 ) -> Origin:
     """Return the origin of a machine with the texts of its configs, at a step.
@@ -71,6 +74,7 @@ def origin_of(
         ignition={name: _sha256(text) for name, text in ignition.items()},
         images=images,
         step=step,
+        code=code,
     )
 
 

@@ -6,26 +6,25 @@ import base64
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 
-from harness.machine.domain.domain import Domain
 from harness.machine.domain.segment import Segment
-from harness.machine.forking.key import Origin, origin_of
-from harness.machine.forking.saved import DamagedError, SavedMachine, save, suspended
+from harness.machine.forking.kept import Kept
+from harness.machine.forking.saved import DamagedError, save, suspended
 from harness.model.clock import Deadline, unix_time
 from harness.model.errors import HarnessError
-from harness.model.ignition import render
 from harness.node.ssh import Session
 from harness.player.applied import (
-    APPLIED,
     AppliedNode,
     CannotForkError,
     OwnNode,
     no_checkpoint,
 )
-from harness.player.plan import FromDisk, MachinePlan
+from harness.player.playing.keeping import keep
+from harness.player.playing.origins import origin_at
+from harness.player.playing.saved_node import Judged, Notes, SavedNode
 from harness.player.playing.stage import Stage, new_segments
 from harness.player.running import Running
 from harness.watching.evidence import Evidence
@@ -39,25 +38,15 @@ _SEED_BYTES = 64
 _NOT_YET: Mapping[str, AppliedNode] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Saved:
-    """A machine at a checkpoint."""
-
-    machine: SavedMachine
-    key: str
-    boots: int
-    is_logged_in: bool
-
-
 class Checkpoints:
     """Saves the machines of a play, and runs forks of them as long as the play lasts."""
 
     def __init__(self, site: Stage) -> None:
         self._site = site
         self._rig = site.rig
-        self._saved: dict[str, dict[str, _Saved]] = {}
+        self._saved: dict[str, Mapping[str, SavedNode]] = {}
         self._lost: dict[str, str] = {}
-        self._applied = _NOT_YET
+        self._kept: dict[str, Kept] = {}
         self._folder = self._rig.run.scratch / f"checkpoints-{secrets.token_hex(3)}"
 
     def save(self, step: str, applied: Mapping[str, AppliedNode] = _NOT_YET) -> None:
@@ -67,19 +56,25 @@ class Checkpoints:
         checkpoint, tests get machines that were booted cold.
         """
         site, running = self._site, self._site.machines
-        self._applied = applied
         with self._rig.awaiting(partial("{}: saving the checkpoint {}".format, site.name, step)):
             began_s = self._rig.clock.monotonic()
             try:
                 with suspended(each.machine for each in running.values()):
                     self._saved[step] = {
-                        name: self._save(step, each) for name, each in running.items()
+                        name: self._save(step, each, applied.get(name))
+                        for name, each in running.items()
                     }
             except HarnessError as exc:
                 self._lose(step, f"{exc.subject}: {exc.problem}")
                 return
         took_s = self._rig.clock.monotonic() - began_s
         self._rig.report(f"{site.name}: checkpoint {step} saved in {took_s:.1f} s")
+        keep(site, step, self._saved[step])
+
+    def adopt(self, kept: Kept, saved: Mapping[str, SavedNode]) -> None:
+        """Use the machines of a kept checkpoint, which were opened."""
+        self._saved[kept.step] = saved
+        self._kept[kept.step] = kept
 
     @contextmanager
     def fork(self, step: str) -> Iterator[Mapping[str, OwnNode]]:
@@ -94,7 +89,7 @@ class Checkpoints:
         with ExitStack() as stack:
             try:
                 for one in saved.values():
-                    one.machine.require_usable(one.key)
+                    one.machine.require_usable(one.origin.key)
                 links = _links(saved, new_segments(self._site.scenario, self._rig))
                 nodes = {
                     name: stack.enter_context(self._forked(step, name, one, links.get(name)))
@@ -111,30 +106,20 @@ class Checkpoints:
             _remove(saved)
         self._saved.clear()
 
-    def _save(self, step: str, running: Running) -> _Saved:
-        origin = self._origin(step, running.machine.domain)
+    def _save(self, step: str, running: Running, applied: AppliedNode | None) -> SavedNode:
+        domain = running.machine.domain
+        origin = origin_at(self._site, step, domain)
         folder = self._folder / step.replace(":", "-") / running.name
         limit = Deadline.after(_SAVE_S * self._rig.timeout_factor)
-        return _Saved(
-            machine=save(running.machine, folder, origin, limit), key=origin.key,
+        notes = Notes(
             boots=running.watch.boots, is_logged_in=running.logged_in is not None,
+            mac=domain.segment.mac if domain.segment else "",
+            judged=Judged.of(applied) if applied else None,
         )  # fmt: skip
+        saved = save(running.machine, folder, origin, limit)
+        return SavedNode(machine=saved, origin=origin, notes=notes)
 
-    def _origin(self, step: str, domain: Domain) -> Origin:
-        site = self._site
-        plans = site.scenario.machines
-        return origin_of(
-            domain,
-            ignition={plan.name: render(site.config_of(plan.name)) for plan in plans},
-            images={
-                **{plan.medium.image: _identity(site, plan) for plan in plans},
-                "node-image": site.inputs.node_image.digest,
-            },
-            step=f"{site.name} {step}",
-            deadline=Deadline.after(_ASK_S),
-        )
-
-    def _of(self, step: str) -> Mapping[str, _Saved]:
+    def _of(self, step: str) -> Mapping[str, SavedNode]:
         if step in self._lost:
             raise self._cannot(step)
         try:
@@ -146,6 +131,8 @@ class Checkpoints:
         """Report why a checkpoint cannot be used, and remove what there is of it."""
         self._lost[step] = problem
         _remove(self._saved.pop(step, {}))
+        if (kept := self._kept.pop(step, None)) is not None and self._rig.keeping:
+            self._rig.keeping.store.drop(kept, problem)
         text = f"no checkpoint {step}, so that its tests boot machines cold: {problem}"
         self._rig.report(f"{self._site.name}: {text}")
 
@@ -155,7 +142,7 @@ class Checkpoints:
 
     @contextmanager
     def _forked(
-        self, step: str, name: str, saved: _Saved, segment: Segment | None
+        self, step: str, name: str, saved: SavedNode, segment: Segment | None
     ) -> Iterator[OwnNode]:
         rig, site = self._rig, self._site
         record_name = f"{site.scenario.record_name(name)}-fork"
@@ -165,27 +152,26 @@ class Checkpoints:
         forked = rig.fork(rig.connection, rig.run, saved.machine, record_name, limit, segment)
         with forked as machine:
             evidence.keep_domain(machine)
-            checkpoint = f"{site.name} {step}"
+            checkpoint = self._named(step)
             watch = ForkWatch(
                 machine=machine, evidence=evidence, scenario=site.name, checkpoint=checkpoint,
-                boots=saved.boots, clock=rig.clock,
+                boots=saved.notes.boots, clock=rig.clock,
             )  # fmt: skip
             try:
-                with self._session(watch) if saved.is_logged_in else nullcontext() as session:
+                is_logged_in, judged = saved.notes.is_logged_in, saved.notes.judged
+                with self._session(watch) if is_logged_in else nullcontext() as session:
                     yield OwnNode(
                         name=name, machine=machine, watch=watch, checkpoint=checkpoint,
-                        logged_in=session, applied=self._applied_fork(step, name, watch, session),
+                        logged_in=session,
+                        applied=judged.on(machine, session, watch) if judged and session else None,
                     )  # fmt: skip
             finally:
                 watch.finish()
 
-    def _applied_fork(
-        self, step: str, name: str, watch: ForkWatch, session: Session | None
-    ) -> AppliedNode | None:
-        if step != APPLIED or session is None or name not in self._applied:
-            return None
-        node = self._applied[name]
-        return replace(node, machine=watch.machine, session=session, watch=watch)
+    def _named(self, step: str) -> str:
+        """Return what reports call a checkpoint, with its time if it is of an earlier run."""
+        kept = self._kept.get(step)
+        return f"{self._site.name} {step}" + (f" of {kept.made}" if kept else "")
 
     @contextmanager
     def _session(self, watch: ForkWatch) -> Iterator[Session]:
@@ -216,24 +202,17 @@ def _renewal() -> str:
     return f"date --utc --set=@{now:.3f} >/dev/null && echo {seed} | base64 -d >/dev/urandom"
 
 
-def _links(saved: Mapping[str, _Saved], segments: Mapping[str, Segment]) -> Mapping[str, Segment]:
+def _links(
+    saved: Mapping[str, SavedNode], segments: Mapping[str, Segment]
+) -> Mapping[str, Segment]:
     """Return the new links of forks; their cards keep the addresses that their guests know."""
     return {
-        name: replace(segment, mac=old.mac)
+        name: replace(segment, mac=mac)
         for name, segment in segments.items()
-        if name in saved and (old := saved[name].machine.domain.segment) is not None
+        if name in saved and (mac := saved[name].notes.mac)
     }
 
 
-def _identity(site: Stage, plan: MachinePlan) -> str:
-    """Return what identifies the image that a machine boots."""
-    images = site.inputs.images
-    if isinstance(plan.medium, FromDisk):
-        return images.disk(plan.medium.image).sha256
-    found = images.iso(plan.medium.image).stat()
-    return f"{found.st_size} {found.st_mtime_ns}"
-
-
-def _remove(saved: Mapping[str, _Saved]) -> None:
+def _remove(saved: Mapping[str, SavedNode]) -> None:
     for one in saved.values():
         one.machine.drop()

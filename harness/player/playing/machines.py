@@ -43,17 +43,43 @@ def switched_on(rig: Rig, site: Stage, plan: MachinePlan) -> Iterator[Running]:
     name = site.scenario.record_name(plan.name)
     evidence = Evidence.begin(rig.evidence, name, rig.redactor, rig.report)
     with ExitStack() as stack:
-        spec = MachineSpec(
-            name=name, emulator=rig.emulator, acceleration=rig.acceleration, base=None,
-            memory_mib=rig.memory_mib or plan.memory_mib,
-            hardware=with_required(rig.hardware, plan.requires),
-            segment=site.segments.get(plan.name), is_template=bool(rig.checkpoints),
-            cpu_level=cpu_level(site.inputs.node_image.version),
-        )  # fmt: skip
+        spec = _spec(rig, site, plan, name)
         spec = stack.enter_context(_with_medium(rig, site, plan, evidence, spec))
         watch = watched(rig, spec, evidence, site.inputs, site.scenario.name)
         running = stack.enter_context(watch)
         yield Running(name=plan.name, machine=running.machine, watch=running, evidence=evidence)
+
+
+def planned(rig: Rig, site: Stage, plan: MachinePlan) -> MachineSpec:
+    """Return what a machine is made of that boots a disk, without starting it.
+
+    Raises:
+        InputError: the image does not exist, or a config cannot be made.
+    """
+    spec = _spec(rig, site, plan, f"{site.scenario.record_name(plan.name)}-kept")
+    disk = site.inputs.images.disk(plan.medium.image)
+    document = _delivered(site, plan)
+    return replace(
+        spec, base=disk.path, base_format=disk.format.value, ignition=render(document),
+        is_template=True,
+    )  # fmt: skip
+
+
+def _spec(rig: Rig, site: Stage, plan: MachinePlan, name: str) -> MachineSpec:
+    return MachineSpec(
+        name=name, emulator=rig.emulator, acceleration=rig.acceleration, base=None,
+        memory_mib=rig.memory_mib or plan.memory_mib,
+        hardware=with_required(rig.hardware, plan.requires),
+        segment=site.segments.get(plan.name), is_template=bool(rig.checkpoints),
+        cpu_level=cpu_level(site.inputs.node_image.version),
+    )  # fmt: skip
+
+
+def _delivered(site: Stage, plan: MachinePlan) -> Document:
+    """Return the config that firmware gives to the machine: its whole one, or a pointer to that."""
+    if isinstance(plan.delivery, ByPointer):
+        return site.service(plan.delivery.service, dict)
+    return site.config_of(plan.name)
 
 
 @contextmanager
@@ -87,12 +113,9 @@ def _with_medium(
 
 
 def _by_firmware(site: Stage, plan: MachinePlan, evidence: Evidence) -> str:
-    """Return the config that firmware gives to the machine: its whole one, or a pointer to that."""
-    if not isinstance(plan.delivery, ByPointer):
-        return _kept(site, plan, evidence)
-    _kept(site, plan, evidence, _FETCHED)
-    pointer = site.service(plan.delivery.service, dict)
-    return _kept(site, plan, evidence, document=pointer)
+    if isinstance(plan.delivery, ByPointer):
+        _kept(site, plan, evidence, _FETCHED)
+    return _kept(site, plan, evidence, document=_delivered(site, plan))
 
 
 def _kept(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from harness.guest.live_apply import observation
 from harness.guest.validation import require_valid, whole
 from harness.machine.domain.segment import Segment, pair
 from harness.machine.machine import Machine
+from harness.model.drawn import Drawn, drawing
 from harness.model.errors import HarnessError, InputError
 from harness.model.guest_network import LOOPBACK
 from harness.model.ignition import Config, Document, render
@@ -30,17 +32,21 @@ _Value = TypeVar("_Value")
 class Stage:
     """One scenario while it is played; a `Site` for its configs and services."""
 
-    def __init__(self, scenario: Scenario, rig: Rig, inputs: Inputs) -> None:
+    def __init__(
+        self, scenario: Scenario, rig: Rig, inputs: Inputs, drawn: Drawn | None = None
+    ) -> None:
         self.scenario = scenario
         self.name = scenario.name
         self.rig = rig
         self.inputs = inputs
-        self.keys = make_run_keys()
+        self.drawn = drawn or Drawn()
         self.limits = LIMITS.scaled(rig.timeout_factor)
         self._configs: dict[str, Document] = {}
         self._services: dict[str, object] = {}
         self._machines: dict[str, Running] = {}
-        self._segments = dict(new_segments(scenario, rig))
+        with drawing(self.drawn):
+            self.keys = make_run_keys()
+            self._segments = dict(new_segments(scenario, rig))
 
     @property
     def folder(self) -> Path:
@@ -104,7 +110,8 @@ class Stage:
         """
         if machine not in self._configs:
             plan = self.scenario.plan_of(machine)
-            with _errors_named(f"scenario {self.name}, machine {machine}"):
+            where = f"scenario {self.name}, machine {machine}"
+            with _errors_named(where), drawing(self.drawn):
                 self._configs[machine] = plan.config(self)
         return self._configs[machine]
 
@@ -165,6 +172,24 @@ class Stage:
     def segments(self) -> Mapping[str, Segment]:
         """The machines' ends of their links, by machine."""
         return self._segments
+
+
+@contextmanager
+def staged(
+    scenario: Scenario, rig: Rig, inputs: Inputs, drawn: Drawn | None = None
+) -> Iterator[Stage]:
+    """Context manager that yields a scenario's site while its services run.
+
+    What its configs have by chance is drawn from `drawn`.
+    """
+    with ExitStack() as stack:
+        site = Stage(scenario, rig, inputs, drawn)
+        for service in scenario.services:
+            with rig.awaiting(partial("{}: starting {}".format, scenario.name, service.name)):
+                with drawing(site.drawn):
+                    value = stack.enter_context(service.run(site))
+                site.add_service(service.name, value)
+        yield site
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def pivoting(name: str, title: str, serve: Serve) -> Scenario:
     return Scenario(
         name=name, title=title, machines=(machine,),
         services=(
-            Service(name=CONTROL_PLANE, run=control_plane),
+            Service(name=CONTROL_PLANE, run=control_plane, has_state=True),
             Service(name=_CONFIG_SERVER, run=lambda site: serve(site.config_of(NODE))),
         ),
         steps=_steps, way=Way.PIVOT, levels=NODE_LEVELS,

@@ -1,0 +1,82 @@
+"""Keep the checkpoints of a play for later runs, or say why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from harness.machine.forking.kept_files import Part
+from harness.model.clock import Deadline
+from harness.model.drawn import Drawn
+from harness.model.errors import HarnessError
+from harness.model.secrets.config import secrets_in
+from harness.player.inputs import Rig
+from harness.player.keeping import Keeping, play_of
+from harness.player.plan import FromDisk
+from harness.player.playing.saved_node import SavedNode
+from harness.player.playing.stage import Stage
+from harness.player.scenario import Scenario
+
+_KEEP_S = 300.0
+
+
+def drawn_before(scenario: Scenario, rig: Rig) -> Drawn:
+    """Return what the play of the newest kept checkpoint drew, to be drawn again.
+
+    A play that differs in nothing else then makes the same checkpoint, which need not be kept
+    again.
+    """
+    known = rig.keeping.candidates(scenario.name) if rig.keeping else ()
+    return Drawn(play_of(known[0])) if known else Drawn()
+
+
+def keep(site: Stage, step: str, saved: Mapping[str, SavedNode]) -> None:
+    """Keep a checkpoint for later runs, if the user wants that; else report why not.
+
+    Its machines go on meanwhile.
+    """
+    rig = site.rig
+    if (keeping := rig.keeping) is None:
+        return
+    try:
+        for problem in _problems(site, keeping):
+            rig.report(f"{site.name}: the checkpoint {step} is not kept: {problem}")
+            return
+        with rig.awaiting(lambda: f"{site.name}: keeping the checkpoint {step}"):
+            kept = keeping.store.keep(
+                site.name, step, {name: _part(each) for name, each in saved.items()},
+                keeping.drawn(site.drawn.all), Deadline.after(_KEEP_S * rig.timeout_factor),
+            )  # fmt: skip
+    except HarnessError as exc:
+        rig.report(f"{site.name}: the checkpoint {step} is not kept: {exc.subject}: {exc.problem}")
+        return
+    rig.report(f"{site.name}: checkpoint {step} kept in {kept.folder}")
+
+
+def _part(saved: SavedNode) -> Part:
+    return Part(saved=saved.machine, origin=saved.origin, notes=saved.notes.to_json())
+
+
+def _problems(site: Stage, keeping: Keeping) -> Iterator[str]:
+    """Yield why the checkpoints of a play are not kept."""
+    if any(not isinstance(plan.medium, FromDisk) for plan in site.scenario.machines):
+        yield "its machines have live media of this run"
+    for service in site.scenario.services:
+        if service.has_state and site.services.get(service.name) is not None:
+            yield f"its nodes depend on the {service.name} of this run"
+    if not keeping.with_secrets:
+        for option in _with_secrets(site, keeping):
+            yield f"{option} may have secrets; --checkpoints keep-secrets keeps them too"
+
+
+def _with_secrets(site: Stage, keeping: Keeping) -> Iterator[str]:
+    """Yield the options by which the user gave what a checkpoint must not keep unasked."""
+    inputs = site.inputs
+    if keeping.has_authfile or inputs.authfile is not None:
+        yield "--authfile"
+    for option, document in (
+        ("--bootstrap-ignition", inputs.bootstrap_ignition),
+        ("--live-ignition", inputs.live_ignition),
+        *(("--ignition", each) for each in inputs.extra_ignition),
+    ):
+        if document is not None and any(secrets_in(document)):
+            yield option

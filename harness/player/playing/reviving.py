@@ -1,0 +1,125 @@
+"""Forks of a kept checkpoint: a play without machines of its own.
+
+Keys, certificates and addresses are drawn as the checkpoint's play drew them, and the services run.
+Then everything that decides what is in the checkpoint is compared, every byte of Ignition included.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import fields
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from harness.machine.domain.domain import Domain
+from harness.machine.forking.kept import Kept, key_of
+from harness.machine.forking.kept_files import opened
+from harness.machine.forking.key import Origin
+from harness.machine.forking.saved import DamagedError
+from harness.model.drawn import Drawn
+from harness.model.errors import HarnessError
+from harness.model.secrets.config import secrets_in
+from harness.player.applied import CannotForkError, Forks
+from harness.player.inputs import Inputs, Rig
+from harness.player.keeping import Keeping, play_of
+from harness.player.plan import FromDisk, MachinePlan
+from harness.player.playing.forking import Checkpoints
+from harness.player.playing.machines import planned
+from harness.player.playing.origins import origin_at
+from harness.player.playing.saved_node import SavedNode, notes_of
+from harness.player.playing.stage import Stage, staged
+from harness.player.scenario import Scenario
+
+_COLD = "Start a machine without a checkpoint."
+
+
+@contextmanager
+def revived(scenario: Scenario, rig: Rig, inputs: Inputs, step: str) -> Iterator[Forks]:
+    """Context manager that yields what runs forks of a scenario's kept checkpoint at `step`.
+
+    The newest that can be used is; why another one cannot be is reported.
+
+    Raises:
+        CannotForkError: none can be used.
+    """
+    keeping = rig.keeping
+    for kept in keeping.candidates(scenario.name, step) if keeping else ():
+        with ExitStack() as stack:
+            try:
+                forks = stack.enter_context(_revived(scenario, rig, inputs, kept, keeping))
+            except HarnessError as exc:
+                rig.report(f"{scenario.name}: kept checkpoint of {kept.made}: {exc.problem}")
+                continue
+            rig.report(f"{scenario.name}: forks start from the checkpoint {step} of {kept.made}")
+            yield forks
+            return
+    raise CannotForkError(f"kept checkpoint {scenario.name} {step}", "there is none", _COLD)
+
+
+@contextmanager
+def _revived(
+    scenario: Scenario, rig: Rig, inputs: Inputs, kept: Kept, keeping: Keeping | None
+) -> Iterator[Forks]:
+    with staged(scenario, rig, inputs, Drawn(play_of(kept))) as site, ExitStack() as stack:
+        if keeping is None or kept.machines.keys() > {plan.name for plan in scenario.machines}:
+            raise _unusable(kept, "has other machines")
+        domains = {name: _domain(site, name, kept) for name in kept.machines}
+        origins = {name: origin_at(site, kept.step, domain) for name, domain in domains.items()}
+        if key_of(origins) != kept.key:
+            raise _unusable(kept, f"was made of another {_difference(kept, origins)}")
+        with rig.awaiting(partial("{}: reading the checkpoint {}".format, site.name, kept.step)):
+            if not keeping.store.take(kept):
+                raise _unusable(kept, "is not there any more, or damaged")
+        checkpoints = Checkpoints(site)
+        stack.callback(checkpoints.close)
+        checkpoints.adopt(kept, {n: _opened(site, kept, n, each) for n, each in domains.items()})
+        yield checkpoints
+
+
+def _domain(site: Stage, machine: str, kept: Kept) -> Domain:
+    """Return what the domain of a kept machine would be in this run."""
+    plan = site.scenario.plan_of(machine)
+    if not isinstance(plan.medium, FromDisk):
+        raise _unusable(kept, "has live media")
+    for secret in secrets_in(site.config_of(machine)):
+        site.rig.redactor.add(secret)
+    return site.rig.plan(site.rig.connection, site.rig.run, planned(site.rig, site, plan))
+
+
+def _opened(site: Stage, kept: Kept, machine: str, domain: Domain) -> SavedNode:
+    known = kept.machines[machine]
+    folder = site.rig.run.scratch / f"kept-{secrets.token_hex(3)}" / machine
+    try:
+        saved = opened(
+            kept, machine, domain=domain, base=_base(site, site.scenario.plan_of(machine)),
+            folder=folder,
+        )  # fmt: skip
+        return SavedNode(machine=saved, origin=known.origin, notes=notes_of(known))
+    except (DamagedError, msgspec.ValidationError) as exc:
+        problem = exc.problem if isinstance(exc, DamagedError) else "its notes are damaged"
+        raise _unusable(kept, problem) from exc
+
+
+def _base(site: Stage, plan: MachinePlan) -> Path:
+    return site.inputs.images.disk(plan.medium.image).path
+
+
+def _difference(kept: Kept, origins: Mapping[str, Origin]) -> str:
+    """Return in which fields machines differ from those of a checkpoint."""
+    names = [
+        field.name
+        for field in fields(Origin)
+        if any(
+            getattr(origin, field.name) != getattr(kept.machines[name].origin, field.name)
+            for name, origin in origins.items()
+        )
+    ]
+    return " and ".join(names) or "set of machines"
+
+
+def _unusable(kept: Kept, problem: str) -> CannotForkError:
+    return CannotForkError(f"kept checkpoint {kept.name}", problem, _COLD)

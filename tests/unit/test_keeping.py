@@ -1,0 +1,250 @@
+"""A checkpoint that one run keeps, and the forks of it in a later run that boots nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from kept_fakes import qemu_img
+from playing import Host
+from recordings import recordings_of
+from test_plays import inputs_for, scenario
+
+from harness.machine.forking.store import Store
+from harness.model.drawn import Drawing
+from harness.model.ignition import Document
+from harness.model.secret import Secret
+from harness.player.applied import APPLIED, AppliedNodes, CannotForkError, Forks
+from harness.player.inputs import Inputs
+from harness.player.keeping import Keeping
+from harness.player.player import play
+from harness.player.playing.reviving import revived
+
+KEPT = ("ipi_bootstrap", "ipi_cluster", "upi", "fat")
+REGISTRY: tuple[Drawing, ...] = (("port", Secret("20000")),)
+
+
+@pytest.fixture(autouse=True)
+def _with_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    qemu_img(programs)
+    monkeypatch.setenv("PATH", f"{programs}:/bin")
+
+
+class World:
+    """One host on which runs follow each other."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder = folder
+        self.scenario = scenario(name)
+        self.store = Store(folder / "checkpoints", lambda line: self.lines.append(line))
+        self.keeping = Keeping(store=self.store, registry=REGISTRY)
+        self.lines: list[str] = []
+        self._runs = 0
+
+    def run(self) -> tuple[Host, Inputs]:
+        self._runs += 1
+        folder = self.folder / f"run-{self._runs}"
+        folder.mkdir()
+        host = Host(folder, recordings_of(self.scenario.name))
+        host.checkpoints = frozenset({"login", APPLIED})
+        host.keeping, host.qemu = self.keeping, self.folder / "qemu"
+        return host, inputs_for(self.scenario.name, self.folder)
+
+    @contextmanager
+    def played(self) -> Iterator[tuple[Host, AppliedNodes]]:
+        host, inputs = self.run()
+        with play(self.scenario, host.rig, inputs) as nodes:
+            yield host, nodes
+
+    @contextmanager
+    def revived(
+        self, step: str = APPLIED, *, by: Inputs | None = None
+    ) -> Iterator[tuple[Host, Forks]]:
+        host, inputs = self.run()
+        with revived(self.scenario, host.rig, by or inputs, step) as forks:
+            yield host, forks
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path, "ipi_bootstrap")
+
+
+def reported(host: Host) -> str:
+    return "\n".join(line for _, line in host.lines)
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_a_later_run_forks_without_a_boot(tmp_path: Path, name: str) -> None:
+    world = World(tmp_path, name)
+    with world.played() as (_, nodes):
+        pass
+
+    with world.revived() as (host, forks), forks.fork(APPLIED) as own:
+        assert host.specs == {}
+        assert own.keys() == {plan.name for plan in world.scenario.machines}
+        for judged in world.scenario.judged:
+            node = own[judged]
+            assert node.require_applied().before == nodes[judged].before
+            assert node.require_applied().after == nodes[judged].after
+            assert node.watch.boots == nodes[judged].watch.boots
+            (made,) = {kept.made for kept in world.store.entries() if kept.step == APPLIED}
+            assert node.checkpoint == f"{name} applied of {made}"
+            assert node.watch.record.checkpoint == node.checkpoint
+
+
+def test_each_step_is_kept(world: World) -> None:
+    with world.played() as (host, _):
+        assert reported(host).count("kept in") == 2
+
+    with world.revived("login") as (_, forks), forks.fork("login") as own:
+        assert own["node"].session
+        assert own["node"].applied is None
+
+
+def test_a_second_cold_run_keeps_nothing_new(world: World) -> None:
+    for _ in range(2):
+        with world.played():
+            pass
+
+    assert [kept.step for kept in world.store.entries()].count(APPLIED) == 1
+
+
+def test_files_of_a_run_are_not_needed_later(world: World) -> None:
+    with world.played():
+        pass
+    first = world.folder / "run-1"
+
+    with world.revived() as (host, forks), forks.fork(APPLIED):
+        (saved,) = host.forks
+        paths = (saved.ram, saved.state, saved.disk.path)
+        assert not any(path.resolve().is_relative_to(first) for path in paths)
+
+
+def refused(world: World, by: Inputs | None = None) -> str:
+    lines: list[str] = []
+    host, inputs = world.run()
+    with (
+        pytest.raises(CannotForkError, match="there is none"),
+        revived(world.scenario, host.rig, by or inputs, APPLIED),
+    ):
+        lines.append("it was used")
+    return reported(host) + "".join(lines)
+
+
+def test_another_input_is_another_checkpoint(world: World) -> None:
+    with world.played():
+        pass
+    _, inputs = world.run()
+    document: Document = {"ignition": {"version": "3.4.0"}, "passwd": {"users": [{"name": "me"}]}}
+    others = {
+        "ignition": replace(inputs, extra_ignition=(document,)),
+        "images": replace(inputs, node_image=replace(inputs.node_image, digest="sha256:other")),
+        "ignition ": replace(inputs, pull_spec="10.0.2.2:1/node-image@sha256:1"),
+        "ignition  ": replace(inputs, paths_to_observe=("/usr/bin/other",)),
+    }
+    for field, other in others.items():
+        assert f"was made of another {field.strip()}" in refused(world, other)
+
+    with world.revived():
+        pass
+
+
+def test_a_project_that_changes_its_code_gets_another_checkpoint(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with world.played():
+        pass
+    monkeypatch.setattr("harness.player.code.digest_of", lambda *_: "other")
+
+    assert "was made of another code" in refused(world)
+
+
+def test_guests_that_know_another_registry_are_not_used(world: World) -> None:
+    with world.played():
+        pass
+    world.keeping = replace(world.keeping, registry=(("port", Secret("20001")),))
+
+    assert "kept" not in refused(world)
+
+
+def test_a_damaged_one_is_dropped_and_the_run_boots_cold(world: World) -> None:
+    with world.played():
+        pass
+    for path in world.store.root.glob("*applied*/node.state"):
+        path.write_bytes(b"stat\x65\x01")
+
+    assert "is not there any more, or damaged" in refused(world)
+    assert len(world.lines) == 1
+    assert [kept.step for kept in world.store.entries()] == ["login"]
+
+
+def test_one_that_does_not_load_is_dropped(world: World) -> None:
+    with world.played():
+        pass
+    with world.revived() as (host, forks):
+        world.store.__exit__(None, None, None)  # as if no other fork used it
+        host.fork_problem = "does not load"
+        with pytest.raises(CannotForkError, match="does not load"), forks.fork(APPLIED):
+            pass
+
+    assert [kept.step for kept in world.store.entries()] == ["login"]
+
+
+SECRET: Document = {
+    "ignition": {"version": "3.4.0"},
+    "storage": {"files": [{"path": "/pull", "mode": 384, "contents": {"source": "data:,s3cr3t"}}]},
+}
+
+
+@pytest.mark.parametrize("brought", ["--authfile", "--ignition"])
+def test_secrets_of_the_user_are_kept_only_if_asked(world: World, brought: str) -> None:
+    world.keeping = replace(world.keeping, has_authfile=brought == "--authfile")
+    host, inputs = world.run()
+    given = replace(inputs, extra_ignition=(SECRET,)) if brought == "--ignition" else inputs
+    with play(world.scenario, host.rig, given):
+        pass
+
+    assert reported(host).count(f"is not kept: {brought} may have secrets; --checkpoints keep") == 2
+    assert world.store.entries() == ()
+
+    world.keeping = replace(world.keeping, with_secrets=True)
+    host, _ = world.run()
+    with play(world.scenario, host.rig, given):
+        pass
+    assert len(world.store.entries()) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("sno", "live media"), ("ipi_node", "its nodes depend on the control-plane of this run")],
+)
+def test_what_a_later_run_cannot_give_is_not_kept(tmp_path: Path, name: str, why: str) -> None:
+    world = World(tmp_path, name)
+    if name == "ipi_node":
+        control = world.scenario.services[0]
+        yields = replace(control, run=lambda _: _a_value())
+        world.scenario = replace(world.scenario, services=(yields, *world.scenario.services[1:]))
+    with world.played() as (host, _):
+        assert why in reported(host)
+
+    assert world.store.entries() == ()
+
+
+@contextmanager
+def _a_value() -> Iterator[str]:
+    yield "state"
+
+
+def test_without_keeping_nothing_is_written(world: World, tmp_path: Path) -> None:
+    host, inputs = world.run()
+    host.keeping = None
+    with play(world.scenario, host.rig, inputs):
+        pass
+
+    assert not (tmp_path / "checkpoints").exists()
