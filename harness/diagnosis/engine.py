@@ -193,7 +193,10 @@ class Engine:
         counting = [
             trace
             for trace in self._all()
-            if trace.rule.is_fatal and trace.rule.alone and not (trace.fatal_s or trace.tracker)
+            if trace.rule.is_fatal
+            and trace.rule.alone
+            and trace.is_shown
+            and not (trace.fatal_s or trace.tracker)
         ]
         counting.sort(key=lambda trace: -trace.count / trace.rule.at_least)
         return tuple(trace.sighting() for trace in counting)
@@ -259,7 +262,7 @@ class Engine:
 
     def _last(self, failed: Line, culprit: str = "") -> tuple[Line, ...]:
         if failed.stream is Stream.EVENTS:
-            return self._words.last(failed.text.partition(" ")[0], failed)
+            return self._words.last_of_stage(failed)
         if failed.job is Job.DEPENDENCY and not culprit:
             return ()
         unit = culprit or failed.unit

@@ -2,7 +2,8 @@
 
 A unit's lines are in the journal under its name, whatever program wrote them, and on the console
 under a program's name alone, or under none at all. Which of them says why is a guess: the last one
-that reads like an error, and not the trace of a program that crashed.
+that reads like an error, and not the trace of a program that crashed. Rust's programs write a chain
+of causes below it. Of a unit whose program never ran, systemd itself says why.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from harness.diagnosis.line import Job, Line, Stream
 
@@ -21,6 +23,8 @@ _CONSOLE_S = 5.0
 # Streams report the same moment with slightly different times.
 _DISORDER_S = 1.0
 _CONSEQUENCE_S = 10.0
+# The longest pause that systemd makes between a unit's failure and the restart that reports it.
+_RESTART_S = 15.0
 _NOBODY = ("", "kernel", "systemd", "audit")
 _TRACE = re.compile(
     r"\s*(?:goroutine \d+ |created by |(?:main|runtime|panic)[.(]\S*\(|\S+\.go:\d+(?: |$)"
@@ -30,11 +34,21 @@ _ERROR = re.compile(
     r"\b(?:err(?:or)?|fail(?:ed|ure|s)?|fatal|critical|panic|cannot|can't|could ?n[o']t|unable|"
     r"unknown|invalid|denied|refused|rejected|unauthorized|not (?:found|permitted|supported)|"
     r"no such|no \w+(?: \w+)? found|already exists|timed out|timeout|missing|unsupported|"
-    r"mismatch|no space|busy|broken|conflict\w*|required|abort\w*)\b",
+    r"mismatch|no space|busy|broken|corrupt\w*|conflict\w*|requires?|required|abort\w*)\b",
     re.IGNORECASE,
 )
 # What Go's log of Kubernetes puts before a message.
 _KLOG = re.compile(r"^[IWEF]\d{4} [\d:.]+ +\d+ \S+\] ")
+# Why systemd could not run a unit, or ended it. Source: systemd src/core/{service,exec-invoke}.c.
+_OF_SYSTEMD = re.compile(
+    r"[\w@:.\\-]+\.\w+: (?P<why>(?:Failed (?!with result)|Unable to |Watchdog timeout"
+    r"|A process of this unit has been killed|\w[\w-]* operation timed out).*)"
+)
+# How Rust's anyhow prints the causes of an error, numbered if there are several.
+_CHAIN = "Caused by:"
+_LINK = re.compile(r"\s*\d+: ")
+_NAMED_UNIT = re.compile(r"(?<!\S)[\w@.-]+\.service(?= failed)")
+_LOGRUS = re.compile(r'time="[^"]*" level=\w+ msg="(?P<text>(?:[^"\\]|\\.)*)"')
 _NUMBER = re.compile(r"0x[0-9a-f]+|[0-9a-f]{12,}|\d+", re.IGNORECASE)
 
 
@@ -43,6 +57,7 @@ class Words:
     """What the units of one machine wrote last, and which units failed when."""
 
     _of_unit: dict[tuple[int, str], deque[Line]] = field(default_factory=dict)
+    _of_systemd: dict[tuple[int, str], Line] = field(default_factory=dict)
     _on_console: deque[Line] = field(default_factory=lambda: deque(maxlen=_MOST_LINES))
     _failed: deque[Line] = field(default_factory=lambda: deque(maxlen=_MOST_LINES))
 
@@ -50,6 +65,8 @@ class Words:
         """Keep a line if a unit wrote it, and a unit's name if systemd says that it failed."""
         if line.job in (Job.FAILED, Job.JOB_FAILED) and line.unit:
             self._failed.append(line)
+        if is_systemds and line.unit and line.job is Job.NONE and _OF_SYSTEMD.match(line.text):
+            self._remember_systemds(line)
         if is_systemds or not line.text:
             return
         if line.stream is Stream.CONSOLE:
@@ -67,7 +84,18 @@ class Words:
             for line in self._of_unit.get((failed.boot, unit), ())
             if line.at_s <= failed.at_s + _DISORDER_S
         ]
-        return _decisive(own or self._shown(unit, failed), failed)
+        words = _decisive(own or self._shown(unit, failed), failed)
+        said = self._of_systemd.get((failed.boot, unit))
+        if said is None or said is failed or said.at_s < failed.at_s - _RESTART_S:
+            return words
+        return (said, *words[-1:])
+
+    def last_of_stage(self, failed: Line) -> tuple[Line, ...]:
+        """Return what the unit wrote last that failed in a stage, by the guest's event of it."""
+        if words := self.last(failed.text.partition(" ")[0], failed):
+            return words
+        named = _NAMED_UNIT.search(failed.text)
+        return self.last(named[0], failed) if named else ()
 
     def culprit(self, dependent: Line) -> str:
         """Return the unit that failed right before `dependent`, which did not start for it."""
@@ -79,6 +107,15 @@ class Words:
             and -_CONSEQUENCE_S <= line.at_s - dependent.at_s <= _DISORDER_S
         ]
         return earlier[-1].unit if earlier else ""
+
+    def _remember_systemds(self, line: Line) -> None:
+        """Keep why systemd could not run a unit: the first reason of each failure."""
+        known = self._of_systemd.get((line.boot, line.unit))
+        if known is not None and line.at_s - known.at_s <= _DISORDER_S:
+            return
+        if len(self._of_systemd) >= _MOST_UNITS:
+            del self._of_systemd[next(iter(self._of_systemd))]
+        self._of_systemd[line.boot, line.unit] = line
 
     def _remember_event(self, line: Line) -> None:
         """Keep a `STAGE log` of the guest, its unit's last words, under the stage."""
@@ -104,12 +141,10 @@ class Words:
             if line.boot == failed.boot and line.at_s <= failed.at_s + _DISORDER_S
         ]
         own = [line for line in shown if line.identifier.partition(".")[0] == name]
-        late = [
-            line
-            for line in shown
-            if line.at_s >= failed.at_s - _CONSOLE_S and _ERROR.search(line.text)
-        ]
-        return own or late
+        late = [line for line in shown if line.at_s >= failed.at_s - _CONSOLE_S]
+        # Several units may run one program, each named after it.
+        akin = [line for line in late if name.startswith(f"{line.identifier}-")]
+        return own or akin or [line for line in late if _ERROR.search(line.text)]
 
 
 def text_of(lines: Iterable[Line]) -> str:
@@ -124,11 +159,19 @@ def alike(text: str) -> str:
 
 def _said(line: Line) -> str:
     text = line.text.partition(": ")[2] if line.stream is Stream.EVENTS else line.text
+    if systemds := _OF_SYSTEMD.match(text):
+        return systemds["why"]
+    if logged := _LOGRUS.match(text):
+        return logged["text"].replace('\\"', '"')
+    if link := _LINK.match(text):
+        return text[link.end() :]
     return _KLOG.sub("", text)
 
 
 def _decisive(lines: list[Line], failed: Line) -> tuple[Line, ...]:
     spoken = [line for line in lines if not _TRACE.match(line.text) and line is not failed]
+    if chain := _chain(spoken):
+        return chain
     errors = [line for line in spoken if _ERROR.search(_said(line))]
     if not errors:
         return tuple(spoken[-1:])
@@ -140,3 +183,13 @@ def _decisive(lines: list[Line], failed: Line) -> tuple[Line, ...]:
         and alike(_said(line)) != alike(_said(errors[-1]))
     ]
     return (*before, errors[-1])
+
+
+def _chain(spoken: list[Line]) -> tuple[Line, ...]:
+    """Return an error with the last of its causes, if the last words are such a chain."""
+    heads = [place for place, line in enumerate(spoken) if _said(line).strip() == _CHAIN]
+    if not heads or not 0 < heads[-1] < len(spoken) - 1:
+        return ()
+    causes = spoken[heads[-1] + 1 :]
+    numbered = list(takewhile(lambda line: _LINK.match(line.text), causes))
+    return (spoken[heads[-1] - 1], (numbered or causes)[-1 if numbered else 0])

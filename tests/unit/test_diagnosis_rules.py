@@ -43,7 +43,8 @@ def seen(sample: Sample, lines: tuple[Line, ...]) -> list[Sighting]:
     found = []
     for one in lines:
         judge = engine(factor=0.5)
-        for second in range(BY_NAME[sample.rule].at_least):
+        rule = BY_NAME[sample.rule]
+        for second in range(max(rule.at_least, rule.shown_from)):
             judge.hear(replace(one, at_s=10.0 + second), sample.phase)
         found += [seen for seen in judge.sightings if seen.rule == sample.rule]
     return found
