@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from harness import temporary
+from harness import regular_file, temporary
 from harness.images.acquire.cache import Cache
 from harness.images.acquire.compression import DAMAGE, opened
 from harness.images.acquire.digest import mismatch, parse_sha256, sha256_of
@@ -63,8 +63,7 @@ def _index(place: str, subject: str, deadline: Deadline) -> bytes:
             raise InputError(subject, f"no repository: the server has no {_INDEX}", _REPOSITORY)
         return text.encode()
     try:
-        with (Path(place).expanduser() / _INDEX).open("rb") as file:
-            return file.read(_MAX_INDEX_BYTES)
+        return regular_file.read(Path(place).expanduser() / _INDEX, _MAX_INDEX_BYTES)
     except OSError as exc:
         problem = f"no repository: {_INDEX} cannot be read: {exc.strerror}"
         raise InputError(subject, problem, _REPOSITORY) from exc
@@ -111,6 +110,7 @@ def _verified(
         return target
     path = Path(place).expanduser() / primary.href
     try:
+        regular_file.open_raw(path, follows_links=True).close()
         got = sha256_of(path, deadline)
     except OSError as exc:
         problem = f"cannot be read: {exc.strerror}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import lzma
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -157,6 +158,24 @@ def test_what_is_not_there_is_an_error(tmp_path: Path, cache: Cache) -> None:
         evrs(str(tmp_path / "none"), cache)
     with served(Web({})) as web, pytest.raises(InputError, match="the server has no repodata"):
         evrs(web.url, cache)
+
+
+@pytest.mark.parametrize("name", ["repodata/repomd.xml", "repodata/primary.xml"])
+def test_a_file_that_is_a_fifo_does_not_hang(name: str, tmp_path: Path, cache: Cache) -> None:
+    location = write(tmp_path / "repo", primary(element("a", "1-1")))
+    path = tmp_path / "repo" / name
+    path.unlink()
+    os.mkfifo(path)
+
+    with pytest.raises(InputError, match="not a regular file"):
+        newest_of(location, "x86_64", cache, deadline())
+
+
+def test_an_index_that_is_too_large_is_not_cut(tmp_path: Path, cache: Cache) -> None:
+    location = write(tmp_path / "repo", primary(), index=b" " * (5 << 20))
+
+    with pytest.raises(InputError, match="larger than 4 MiB"):
+        newest_of(location, "x86_64", cache, deadline())
 
 
 def test_reading_ends_at_the_deadline(tmp_path: Path, cache: Cache) -> None:
