@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from harness.commands.output import say
+from harness.commands.output import filled, say
 
 if TYPE_CHECKING:
     from harness.contract.reading.access import Access
@@ -33,7 +33,7 @@ def access_options(command: _Command) -> _Command:
             help="Credentials for registries, such as a pull secret.",
         ),
         click.option(
-            "--arch", metavar="ARCH", default=platform.machine(),
+            "--arch", metavar="ARCH", default=platform.machine(), callback=filled,
             help="Architecture to read, as `uname -m` prints it. Default: the host's.",
         ),
     ):  # fmt: skip
@@ -45,10 +45,21 @@ def access_options(command: _Command) -> _Command:
 def opened_access(
     arch: str, authfile: Path | None, cert_dir: Path | None
 ) -> Iterator[tuple[Access, Deadline]]:
-    """Provide the access to images with the user's cache of answers, and the limit of time."""
+    """Provide the access to images with the user's cache of answers, and the limit of time.
+
+    Raises:
+        InputError: a file of credentials or a folder of certificates cannot be read, even if the
+            images do not need it.
+    """
+    from harness import regular_file
     from harness.contract.reading.access import Access, answers_of_user
     from harness.model.clock import Deadline
+    from harness.model.errors import InputError
 
+    if authfile is not None:
+        regular_file.text(authfile, "Name a readable file with --authfile.")
+    if cert_dir is not None and not cert_dir.is_dir():
+        raise InputError(str(cert_dir), "not a folder", "Name a folder with --cert-dir.")
     with answers_of_user(say) as cache:
         access = Access(arch=arch, authfile=authfile, cert_dir=cert_dir, cache=cache, report=say)
         yield access, Deadline.after(READ_S)

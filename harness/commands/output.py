@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from harness.model.errors import HarnessError
+from harness.model.errors import HarnessError, InputError
 from harness.model.escapes import printable
 
 if TYPE_CHECKING:
@@ -44,6 +44,22 @@ def output_option(command: _Command) -> _Command:
         help="Print a table, JSON (docs/contract.schema.json) or Markdown.",
     )  # fmt: skip
     return option(command)
+
+
+def filled(
+    _context: click.Context, option: click.Parameter, value: str | tuple[str, ...]
+) -> str | tuple[str, ...]:
+    """Return the value of an option, as its callback.
+
+    Raises:
+        Unusable: it is empty.
+    """
+    values = (value,) if isinstance(value, str) else value
+    with usable_input():
+        if not all(one.strip() for one in values):
+            name = option.opts[0]
+            raise InputError(name, "is empty", f"Name a value with {name}.")
+    return value
 
 
 def echo(text: object, *, err: bool = False, nl: bool = True) -> None:

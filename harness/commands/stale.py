@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from harness.commands.images import opened_access
-from harness.commands.output import Output, echo, output_option, rendered, usable_input
+from harness.commands.output import Output, echo, filled, output_option, rendered, usable_input
 from harness.model.errors import InputError
 
 _FILE = click.Path(path_type=Path)
@@ -36,6 +36,7 @@ _REPOSITORY = "URL|DIR"
     "--repo",
     "both",
     metavar=_REPOSITORY,
+    callback=filled,
     multiple=True,
     help="Yum repository that both jobs read. $basearch is replaced. May be repeated.",
 )
@@ -43,6 +44,7 @@ _REPOSITORY = "URL|DIR"
     "--base-repo",
     "of_base",
     metavar=_REPOSITORY,
+    callback=filled,
     multiple=True,
     help="Yum repository that only the base job reads, such as RHEL's BaseOS.",
 )
@@ -50,6 +52,7 @@ _REPOSITORY = "URL|DIR"
     "--node-repo",
     "of_node",
     metavar=_REPOSITORY,
+    callback=filled,
     multiple=True,
     help="Yum repository that only the node job reads, such as OpenShift's.",
 )
@@ -59,6 +62,7 @@ _REPOSITORY = "URL|DIR"
     metavar="ARCH",
     multiple=True,
     default=[platform.machine()],
+    callback=filled,
     help="Architecture, as `uname -m` prints it. May be repeated. Default: the host's.",
 )
 @click.option(

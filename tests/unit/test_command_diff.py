@@ -122,3 +122,10 @@ def test_an_image_has_the_name_of_its_stream(tmp_path: Path) -> None:
 
     assert (named(node, tmp_path), named(base, tmp_path)) == ({"rhel-9": node}, {"": base})
     assert named("rhcos.qcow2", tmp_path) == {"": "rhcos.qcow2"}
+
+
+def test_an_empty_architecture_is_wrong_usage(tmp_path: Path) -> None:
+    image = write_node(tmp_path / "node", RECIPE)
+    done = run(image, image, "--arch", "")
+
+    assert (done.exit_code, "--arch: is empty. " in done.output) == (2, True)

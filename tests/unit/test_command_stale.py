@@ -133,6 +133,23 @@ def test_unusable_input_has_its_status(tmp_path: Path) -> None:
     assert (no_release.exit_code, "not a release image" in no_release.output) == (2, True)
 
 
+@pytest.mark.parametrize("option", ["--repo", "--base-repo", "--node-repo", "--arch"])
+def test_an_empty_option_is_wrong_usage(option: str, tmp_path: Path) -> None:
+    done = run(*images(tmp_path), option, "")
+
+    assert (done.exit_code, f"{option}: is empty. " in done.output) == (2, True)
+
+
+@pytest.mark.parametrize("option", ["--authfile", "--cert-dir"])
+def test_credentials_that_are_missing_are_an_error_even_if_unused(
+    option: str, tmp_path: Path
+) -> None:
+    missing = str(tmp_path / "missing")
+    done = run(*images(tmp_path), option, missing)
+
+    assert (done.exit_code, missing in done.output, option in done.output) == (2, True, True)
+
+
 def _go_arch() -> str:
     return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
