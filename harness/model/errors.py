@@ -16,9 +16,14 @@ to do. The problem is a phrase without a full stop, the remedy a sentence that b
 
 from __future__ import annotations
 
+import re
+
 from harness.model.escapes import printable
 from harness.model.record import Blame, Sighting
 from harness.model.url_secrets import with_shown_urls
+
+_MOST = 1000
+_LONG_WORD = re.compile(rf"\S{{{_MOST + 1},}}")
 
 
 class HarnessError(Exception):
@@ -27,7 +32,7 @@ class HarnessError(Exception):
     `subject` names where the problem is, `problem` what is wrong, `remedy` what to do. A `subject`
     without a problem is the whole message, as for a finding. `sighting` is the diagnosis if a rule
     made one. All may quote images, servers, guests and arguments: they lose what a terminal would
-    obey, and URLs lose their passwords and queries.
+    obey, URLs lose their passwords and queries, and what is too long to read loses its middle.
     """
 
     blame = Blame.RIG
@@ -41,6 +46,8 @@ class HarnessError(Exception):
         sighting: Sighting | None = None,
     ) -> None:
         subject, problem, remedy = map(_shown, (subject, problem, remedy))
+        if problem:
+            subject, problem = _cut(subject), _LONG_WORD.sub(lambda found: _cut(found[0]), problem)
         super().__init__(_message(subject, problem, remedy))
         self.subject = subject
         self.problem = problem
@@ -50,6 +57,12 @@ class HarnessError(Exception):
 
 def _shown(text: str) -> str:
     return with_shown_urls(printable(text))
+
+
+def _cut(text: str) -> str:
+    if len(text) <= _MOST:
+        return text
+    return f"{text[: _MOST // 2]} … ({len(text) - _MOST} characters) … {text[-_MOST // 2 :]}"
 
 
 def _message(subject: str, problem: str, remedy: str) -> str:

@@ -16,6 +16,7 @@ import pytest
 
 import harness
 from harness.cli import main
+from harness.model.errors import InputError, ProductError
 from harness.workplace.option_table import OPTIONS
 
 ROOT = Path(harness.__file__).parent
@@ -282,3 +283,21 @@ def test_a_right_form_is_accepted() -> None:
     source = "raise InputError(a, f'not a disk: {b}', f'Use --bootimage {c}.')"
 
     assert [wrong(said) for said in Module("x.py", source).said()] == [[], []]
+
+
+def test_what_is_too_long_to_read_loses_its_middle() -> None:
+    long = f"begin{'x' * 100_000}end"
+    error = InputError(long, f"no such image: {long!r}", "Use another.")
+
+    assert len(str(error)) < 3000
+    assert str(error).startswith("begin")
+    assert error.subject.endswith("end")
+    assert "… (99008 characters) …" in error.subject
+    assert error.problem.startswith("no such image: 'begin")
+    assert str(error).endswith("Use another.")
+
+
+def test_a_finding_of_many_lines_is_whole() -> None:
+    finding = "\n".join(f"line {number}" for number in range(1000))
+
+    assert str(ProductError(finding)) == finding
