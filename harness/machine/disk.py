@@ -98,5 +98,5 @@ def _require_space(folder: Path, min_free_bytes: int) -> None:
             str(folder),
             f"no space for a disk: {free / GIB:.1f} GiB free, "
             f"{min_free_bytes / GIB:.1f} GiB needed",
-            "Free disk space there, or set TMPDIR to a folder on a larger file system.",
+            "Free disk space there, or mount a larger file system there.",
         )
