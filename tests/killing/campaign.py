@@ -10,6 +10,7 @@ import argparse
 import os
 import secrets
 import signal
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -22,7 +23,7 @@ from killing import room as rooms
 from killing.kill import Outcome, done
 from killing.leftovers import all_left
 from killing.moments import SMALL, Kill, draw
-from killing.room import Room
+from killing.room import ROOT, Room
 
 _INSIDE = "--inside"
 _TAIL = 4000
@@ -39,7 +40,8 @@ def main(words: Sequence[str] | None = None) -> int:
         build.ensure(Deadline.after(build.LIMIT_S), lambda line: print(line, flush=True))
     with rooms.made() as room:
         argv = ["killing.campaign", *given, "--seed", str(seed), _INSIDE, str(room.base)]
-        return rooms.run_inside(room, argv)
+        inside = subprocess.run(rooms.command(argv), env=room.env, cwd=ROOT, check=False)
+        return inside.returncode
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -31,10 +31,10 @@ from killing.moments import (
 from killing.room import ROOT, Room
 
 _PROC = Path("/proc")
-_TICK_S = 0.01
+_TICK_S, _COUNT_TICK_S = 0.01, 0.2
 _REACH_S = 900.0
 _SETTLE_S = 20.0
-_GONE_S = 60.0
+_GONE_S = 40.0
 _RUN_NAMES = (OWNER, CONTROLLER)
 _TESTS = ("tests/boot/test_forks.py", "tests/boot/test_node_image.py")
 _SIGNS = {
@@ -94,10 +94,10 @@ def done(kill: Kill, room: Room, before: frozenset[Leftover]) -> Outcome:
         _reap()
         return all_left(room.place, here) - before
 
-    _wait(lambda: not _machines(left()), _GONE_S)
+    _wait(lambda: not _machines(left()), _GONE_S, _COUNT_TICK_S)
     outcome.swept = left()
     _sweep(room)
-    _wait(lambda: not left(), _GONE_S if left() else 0)
+    _wait(lambda: not left(), _GONE_S, _COUNT_TICK_S)
     outcome.left = left() | _ours_to_end(outcome)
     outcome.seconds = time.monotonic() - began_s
     _end_all(here)
@@ -221,7 +221,7 @@ def _end_all(here: frozenset[int]) -> None:
     _wait(lambda: not _reap(), _GONE_S)
 
 
-def _wait(is_so: Callable[[], bool], limit_s: float) -> None:
+def _wait(is_so: Callable[[], bool], limit_s: float, tick_s: float = _TICK_S) -> None:
     end_s = time.monotonic() + limit_s
     while not is_so() and time.monotonic() < end_s:
-        time.sleep(_TICK_S)
+        time.sleep(tick_s)

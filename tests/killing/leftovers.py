@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _LISTENING = "0A"
+_DOMAIN = re.compile(r".*/run-[^/]*/domains/[^/]*\.json|.*/libvirt/run/qemu/[^/]*\.xml")
 _HIDDEN_TEMPORARY = re.compile(r"\..*\.[0-9a-f]{8}")
 
 
@@ -104,7 +105,7 @@ def files_left(place: Place) -> Iterator[Leftover]:
         for path in _unexpected(root, root, place):
             yield Leftover(kind="file", name=str(path))
     for root in place.results:
-        for path in root.rglob("*"):
+        for path in _all_below(root):
             if _HIDDEN_TEMPORARY.fullmatch(path.name) or path.is_socket() or path.is_fifo():
                 yield Leftover(kind="file", name=str(path))
 
@@ -112,14 +113,18 @@ def files_left(place: Place) -> Iterator[Leftover]:
 def domains_left(place: Place) -> Iterator[Leftover]:
     """Yield libvirt's domains: our records of them, and those that the embedded driver keeps."""
     for root in place.empty:
-        for pattern in ("**/run-*/domains/*.json", "**/libvirt/run/qemu/*.xml"):
-            for path in root.glob(pattern):
+        for path in _all_below(root):
+            if _DOMAIN.fullmatch(str(path)):
                 yield Leftover(kind="domain", name=str(path))
 
 
 def _unexpected(folder: Path, root: Path, place: Place) -> Iterator[Path]:
     """Yield what is in a folder and not kept; a folder on the way to what is kept is not named."""
-    for path in sorted(folder.iterdir()):
+    try:
+        paths = sorted(folder.iterdir())
+    except FileNotFoundError:
+        return  # removed meanwhile
+    for path in paths:
         if path in place.hidden or any(path in hidden.parents for hidden in place.hidden):
             continue
         if place.kept.fullmatch(str(path.relative_to(root))):
@@ -127,6 +132,12 @@ def _unexpected(folder: Path, root: Path, place: Place) -> Iterator[Path]:
                 yield from _unexpected(path, root, place)
             continue
         yield path
+
+
+def _all_below(root: Path) -> Iterator[Path]:
+    """Yield all files and folders below one, also while somebody removes them."""
+    for folder, folders, files in os.walk(root):
+        yield from (Path(folder, name) for name in (*folders, *files))
 
 
 def _table(path: Path) -> Iterator[list[str]]:

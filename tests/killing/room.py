@@ -24,9 +24,12 @@ from harness import folders, temporary
 from killing.leftovers import Place
 
 ROOT = Path(__file__).parents[2]
-_COVERED = (Path("/tmp"), Path("/var/tmp"), Path("/run"), Path("/dev/shm"))  # noqa: S108
+VAR_TMP = Path("/var/tmp")  # noqa: S108
+_COVERED = (Path("/tmp"), VAR_TMP, Path("/run"), Path("/dev/shm"))  # noqa: S108
 _SET_FLAGS, _GET_FLAGS, _UP = 0x8914, 0x8913, 1
-_KEPT = re.compile(r"node-image-\d+(?:/gate|/ports(?:/\d+)?)?")
+_KEPT = re.compile(
+    r"node-image-\d+(?:/gate|/ports(?:/\d+)?)?|libvirt(?:/common(?:/system\.token)?|/hostdevmgr)?"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,10 @@ class Room:
     @property
     def home(self) -> Path:
         return self.base / "home"
+
+    def cover_of(self, path: Path) -> Path:
+        """Return the folder that covers one of the host's temporary folders."""
+        return _covers(self.base)[_COVERED.index(path)]
 
     @property
     def place(self) -> Place:
@@ -85,14 +92,16 @@ def made() -> Iterator[Room]:
         yield room
 
 
-def run_inside(room: Room, argv: Sequence[str]) -> int:
-    """Run a Python module in the room, and return its status; nothing of it outlives the call."""
+def command(argv: Sequence[str]) -> tuple[str, ...]:
+    """Return the command that runs a Python module in namespaces of its own.
+
+    It needs the room's environment. Nothing that it starts outlives it.
+    """
     user = () if os.geteuid() == 0 else ("--user", "--map-current-user", "--keep-caps")
-    unshare = (
+    return (
         "unshare", *user, "--mount", "--pid", "--net", "--ipc", "--fork", "--mount-proc",
         "--kill-child", "--propagation", "private", sys.executable, "-m", *argv,
     )  # fmt: skip
-    return subprocess.run(unshare, env=room.env, cwd=ROOT, check=False).returncode
 
 
 def furnish(room: Room) -> None:
