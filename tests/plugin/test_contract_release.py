@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
+from click.testing import CliRunner
 from contract_judging import verdicts
+from guides import consoles_of
 from standin_images import images
-from standin_images.recipe import HERE, Recipe
+from standin_images.recipe import HERE, Recipe, nevra
 
+from harness import process
+from harness.cli import main
 from harness.images.container import registry
 from harness.images.container.registry import Registry
 from harness.images.container.skopeo import Source
@@ -36,9 +44,28 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
 @pytest.fixture(scope="module")
 def specs(served: Registry, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The pull specs of the images of both streams, by the tags of a release, and of the bases."""
+    return pushed_streams(served, tmp_path_factory.mktemp("streams"), STREAMS)
+
+
+@pytest.fixture(scope="module")
+def newer(served: Registry, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The same with another version of skopeo."""
+    streams = {end: with_newer_skopeo(recipe) for end, recipe in STREAMS.items()}
+    return pushed_streams(served, tmp_path_factory.mktemp("newer"), streams)
+
+
+def with_newer_skopeo(recipe: Recipe) -> Recipe:
+    base, node = (
+        frozenset(nevra("skopeo", "1.1") if one.name == "skopeo" else one for one in packages)
+        for packages in (recipe.base_packages, recipe.node_packages)
+    )
+    return replace(recipe, base_packages=base, node_packages=node)
+
+
+def pushed_streams(served: Registry, place: Path, streams: dict[str, Recipe]) -> dict[str, str]:
     found = {}
-    for end, recipe in STREAMS.items():
-        written = images.write_all(tmp_path_factory.mktemp("stream"), recipe)
+    for end, recipe in streams.items():
+        written = images.write_all(place / f"stream{end}", recipe)
         for tag, reference in {
             f"rhel-coreos{end}": written.node, f"rhel-coreos{end}-extensions": written.extensions,
             f"driver-toolkit{end}": written.driver_toolkit, f"base{end}": written.base,
@@ -108,3 +135,78 @@ def test_what_the_user_names_replaces_what_the_release_names(
     )  # fmt: skip
 
     assert found.keys() == BOOTIMAGE
+
+
+def asked(*words: str, status: int) -> str:
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == status, done.output
+    return done.stdout
+
+
+def test_a_release_controller_gets_a_page_of_two_releases_and_the_next_time_from_the_cache(
+    served: Registry, specs: dict[str, str], newer: dict[str, str], tmp_path: Path
+) -> None:
+    old, new = (release(served, one, tmp_path / name)
+                for name, one in (("old", specs), ("new", newer)))  # fmt: skip
+    words = ("diff", old, new, "--quick", "--output", "markdown")
+    layers = re.compile(r"GET /v2/[a-z0-9-]*rhel-coreos[a-z0-9-]*/blobs/")
+    log = served.folder.parent / "registry.log"
+
+    page = asked(*words, status=1)
+    asked_for = len(layers.findall(log.read_text()))
+    again = asked(*words, status=1)
+
+    assert again == page
+    assert asked_for > 0
+    assert len(layers.findall(log.read_text())) == asked_for
+    for stream in ("rhel-9", "rhel-10"):
+        assert stream in page
+    assert "| skopeo" in page
+    assert asked("diff", old, old, "--quick", "--output", "markdown", status=0)
+
+
+def test_art_reads_the_job_of_each_stream(
+    served: Registry, specs: dict[str, str], newer: dict[str, str], tmp_path: Path
+) -> None:
+    bases = [f"--base=docker://{one}" for one in (newer["base"], specs["base-10"])]
+    words = ("stale", *bases, "--release", release(served, specs, tmp_path), "--output", "json")
+
+    found = json.loads(asked(*words, "--arch", HERE, status=1))
+
+    jobs = {one["stream"]: one["jobs"] for one in found["parts"]}
+    assert jobs == {"rhel-9": ["node job"], "rhel-10": []}
+
+
+def test_a_konflux_step_finds_a_package_that_went_back(
+    specs: dict[str, str], newer: dict[str, str]
+) -> None:
+    published, built = (f"docker://{one['rhel-coreos']}" for one in (newer, specs))
+
+    found = json.loads(asked("diff", published, built, "--output", "json", status=1))
+
+    (image,) = found["images"]
+    assert [(one["name"], one["change"]) for one in image["packages"]] == [("skopeo", "downgraded")]
+
+
+def test_the_step_of_the_docs_judges_what_it_gets_from_its_job(
+    served: Registry, specs: dict[str, str], tmp_path: Path
+) -> None:
+    (step,) = [text for text in consoles_of("contract.md") if "$EXTENSIONS" in text]
+    script = "\n".join(line.removeprefix("$ ") for line in step.splitlines())
+    tests = tmp_path / "tests" / "contract"
+    tests.mkdir(parents=True)
+    shutil.copy(Path(__file__).parents[1] / "contract" / "test_contract.py", tests)
+    secret = tmp_path / "pull-secret.json"
+    secret.write_text('{"auths": {}}')
+
+    done = process.run(
+        ["bash", "-c", script], soon(), check=False, cwd=tmp_path,
+        env={
+            "NODE": specs["rhel-coreos"], "BASE": specs["base"], "PULL_SECRET": str(secret),
+            "EXTENSIONS": specs["rhel-coreos-extensions"], "ARTIFACT_DIR": str(tmp_path / "kept"),
+        },
+    )  # fmt: skip
+
+    assert done.status == 0, done.stdout + done.stderr
+    junit = ET.parse(tmp_path / "kept/node-image/last/junit.xml")  # noqa: S314 - ours
+    assert len(list(junit.iter("testcase"))) == 47
