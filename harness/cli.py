@@ -240,9 +240,27 @@ def diagnose(console: Path, rules: tuple[Path, ...]) -> None:
         raise SystemExit(1)
 
 
-@main.command()
+class _OrFolder(click.Group):
+    """A group whose first word may be a folder instead of a command."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Take `report FOLDER`, which is older than the group, as `report write FOLDER`."""
+        return super().resolve_command(ctx, args if args[0] in self.commands else ["write", *args])
+
+
+@main.group(cls=_OrFolder, subcommand_metavar="FOLDER | COMMAND [ARGS]...")
+def report() -> None:
+    """Write the report of a killed run, or one report of several shards.
+
+    `node-image report FOLDER` is short for `node-image report write FOLDER`.
+    """
+
+
+@report.command("write")
 @click.argument("folder", type=_FILE)
-def report(folder: Path) -> None:
+def write_report(folder: Path) -> None:
     """Write the page and the JUnit file of a killed run.
 
     FOLDER is the folder of the run, such as <artifacts>/last.
@@ -254,6 +272,37 @@ def report(folder: Path) -> None:
         folder = folder_of(folder)
         rebuild(folder)
         echo(folder / run_folder.PAGE)
+
+
+@report.command("merge")
+@click.argument("folders", metavar="FOLDER...", nargs=-1, required=True, type=_FILE)
+@click.option(
+    "-o", "--output", "made", metavar="FOLDER", required=True, type=_FILE,
+    help="New folder for the report.",
+)  # fmt: skip
+@click.option("--history", type=_FILE, metavar="PATH", help="History to add the whole run to.")
+def merge_reports(*, folders: tuple[Path, ...], made: Path, history: Path | None) -> None:
+    """Make one report of the runs of all shards.
+
+    Each FOLDER is that of a run of `pytest --shard K/N`, or its report.json.
+
+    Exit status 0 if all shards are there and no test is red; 1 if a test is red or a shard is
+    missing or was killed; 2 if a folder cannot be used or the runs do not belong together.
+    """
+    from harness.model import run_folder
+    from harness.recording.merging import merge_folders
+
+    with _reported_errors(_UnusableInput):
+        record = merge_folders(folders, made)
+        for note in record.notes:
+            echo(note)
+        echo(made / run_folder.PAGE)
+        if history is not None:
+            from harness.report.history import store
+
+            store.append(history, record)
+    if record.exit_code:
+        raise SystemExit(1)
 
 
 @main.group()

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from harness import atomic, full_folder, regular_file
 from harness.model.clock import SYSTEM_CLOCK, Clock
@@ -117,6 +117,21 @@ class RunFiles:
 def rebuild(folder: Path) -> RunRecord:
     """Write the files of a run again from what it left, and return its record.
 
+    Raises:
+        InputError: the folder contains no run, or the run is still running.
+    """
+    record = recovered(folder)
+    try:
+        write_all(record, folder)
+    except OSError as exc:
+        problem = f"cannot be written: {exc.strerror}"
+        raise InputError(str(folder), problem, "Name a writable copy of the folder.") from exc
+    return record
+
+
+def recovered(folder: Path) -> RunRecord:
+    """Return the record of a run that is over; only read the folder.
+
     A killed run counts as interrupted, with what its machines wrote last. Without a record of its
     own it is made from the records of its machines.
 
@@ -125,18 +140,13 @@ def rebuild(folder: Path) -> RunRecord:
     """
     files = RunFiles(folder)
     record = _recorded(folder) if _exists(folder / RECORD) else _unrecorded(folder, files)
-    if record.state is State.RUNNING:
-        if is_in_use(folder):
-            remedy = "Wait for its end; the run writes its page itself."
-            raise InputError(str(folder), "the run is still active", remedy)
-        machines = tuple(map(ended, files.machines())) or record.machines
-        record = replace(record, state=State.INTERRUPTED, machines=machines)
-    try:
-        write_all(record, folder)
-    except OSError as exc:
-        problem = f"cannot be written: {exc.strerror}"
-        raise InputError(str(folder), problem, "Name a writable copy of the folder.") from exc
-    return record
+    if record.state is not State.RUNNING:
+        return record
+    if is_in_use(folder):
+        remedy = "Wait for its end; the run writes its page itself."
+        raise InputError(str(folder), "the run is still active", remedy)
+    machines = tuple(map(ended, files.machines())) or record.machines
+    return replace(record, state=State.INTERRUPTED, machines=machines)
 
 
 def _exists(path: Path) -> bool:
@@ -215,7 +225,8 @@ def _tail(folder: Path, machine_folder: str) -> str:
     The record may be somebody else's, and name any path.
     """
     try:
-        with regular_file.open_within(folder, machine_folder, CONSOLE) as file:
+        steps = PurePosixPath(machine_folder).parts
+        with regular_file.open_within(folder, *steps, CONSOLE) as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _CONSOLE_BYTES))
             return file.read(_CONSOLE_BYTES).decode(errors="replace")
     except OSError as exc:

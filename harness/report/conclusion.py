@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import PurePosixPath
 
 from harness.model.record import (
     Blame,
@@ -164,11 +165,12 @@ def _diagnosis(record: RunRecord, message: str) -> Seen | None:
     quoted = _DIAGNOSIS.search(message)
     if quoted is None:
         return None
-    folder = f"/{quoted['folder'].strip()}"
+    folder = PurePosixPath(quoted["folder"].strip()).name
     candidates = [
         found
         for found in seen(record, Weight.FATAL)
-        if found.sighting.rule == quoted["rule"] and folder.endswith(f"/{found.machine.folder}")
+        if found.sighting.rule == quoted["rule"]
+        and PurePosixPath(found.machine.folder).name == folder
     ]
     exact = (found for found in candidates if found.sighting.cause in message)
     return next(exact, candidates[0] if candidates else None)
