@@ -26,7 +26,9 @@ _HANDSHAKE_S = 30.0
 _KEEPALIVE_S = 10.0
 _TICK_S = 0.25
 # How often a handshake checks that the machine is alive.
-_LOOK_S = 0.5
+_LOOK_S = 0.25
+# For an attempt before the guest has shown its sshd.
+_BLIND_S = 30.0
 # paramiko prefers post-quantum exchanges, which are slow in emulation. FIPS guests refuse
 # curve25519, so the others stay as a fallback.
 _CHEAP_KEX = "curve25519-sha256@libssh.org"
@@ -41,6 +43,7 @@ class Endpoint:
 
     `host_key` is the public line (type, base64, comment) that the guest must present. `is_up` says
     that the sshd runs, as in a fork: then an attempt that takes long is better than many.
+    `is_shown` returns whether the guest has reported by other ways that its sshd can be reached.
     """
 
     address: str
@@ -49,6 +52,7 @@ class Endpoint:
     client_key: Secret
     host_key: str = field(repr=False)
     is_up: bool = False
+    is_shown: Callable[[], bool] = field(default=lambda: True, repr=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.user}@{self.address}:{self.port}"
@@ -108,17 +112,25 @@ def dial(
 
     Raises:
         HostKeyError: another sshd answered.
-        NotYet: the attempt failed; the message has the reason.
+        NotYet: the attempt failed, or the guest shows its sshd only now; the message has the
+            reason.
     """
-    banner_s = _patience_s(endpoint, deadline)
+    was_shown = endpoint.is_shown()
+    banner_s = _patience_s(endpoint, deadline, was_shown=was_shown)
     try:
         sock = socket.create_connection((endpoint.address, endpoint.port), banner_s)
     except OSError as exc:
         raise NotYet(f"cannot connect: {exc}") from exc
     transport = paramiko.Transport(sock)
     transport.banner_timeout = banner_s
+
+    def look() -> None:
+        still_alive()
+        if not was_shown and not transport.remote_version and endpoint.is_shown():
+            raise NotYet("sshd listens since a moment ago")
+
     try:
-        _negotiate(transport, endpoint, deadline, still_alive)
+        _negotiate(transport, endpoint, deadline, look)
         _log_in(transport, endpoint, deadline, still_alive)
     except BaseException:
         transport.close()
@@ -126,16 +138,22 @@ def dial(
     return transport
 
 
-def _patience_s(endpoint: Endpoint, deadline: Deadline) -> float:
+def _patience_s(endpoint: Endpoint, deadline: Deadline, *, was_shown: bool) -> float:
     """Return how long to wait for a banner: a tenth of the time waited so far.
 
-    QEMU's port forwarding accepts a connection before the guest has a network, so most attempts
-    during a boot time out here. A short limit finds sshd soon after it starts; the growing limit
-    gives a slow guest enough time. An sshd that is up would refuse the next attempts after a few
-    that ended early (MaxStartups): it has half the time for each.
+    A short limit finds sshd soon after it starts; the growing limit gives a slow guest enough time.
+    An sshd that is up would refuse the next attempts after a few that ended early (MaxStartups): it
+    has half the time for each.
+
+    QEMU's port forwarding accepts a connection before the guest has a network. It keeps the
+    connection for 75 s even if this side has closed it, and completes it once the guest answers.
+    sshd then starts a process for each, which takes a second of CPU in emulation. So there are few
+    attempts before the guest has shown its sshd, which also finds one that is never shown.
     """
     if endpoint.is_up:
         return _at_most_s(deadline.limit_s / 2, deadline)
+    if not was_shown:
+        return _at_most_s(_BLIND_S, deadline)
     return _at_most_s((deadline.limit_s - deadline.remaining_s) / 10, deadline)
 
 

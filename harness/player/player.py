@@ -20,7 +20,7 @@ from harness.node.ssh import ConnectionLostError
 from harness.player.applied import APPLIED, AppliedNode, AppliedNodes, OwnNode
 from harness.player.inputs import Inputs, Rig
 from harness.player.playing.forking import Checkpoints
-from harness.player.playing.goals import ask, require_booted, require_phase
+from harness.player.playing.goals import ask, has_shown_sshd, require_booted, require_phase
 from harness.player.playing.keeping import drawn_before
 from harness.player.playing.machines import switched_on
 from harness.player.playing.pause import pause
@@ -164,7 +164,9 @@ class _Player:
         self._site.add_machine(running)
 
     def _log_in(self, running: Running, limit_s: float) -> None:
-        endpoint = self._site.endpoint_of(running.machine)
+        endpoint = replace(
+            self._site.endpoint_of(running.machine), is_shown=partial(has_shown_sshd, running)
+        )
         with running.watch.span("login", "login by SSH"):
             try:
                 limit = self._rig.deadline(limit_s)

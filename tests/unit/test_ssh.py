@@ -14,7 +14,7 @@ import paramiko
 import pytest
 
 from harness.guest.keys import KeyPair, RunKeys, make_run_keys
-from harness.model.clock import Deadline, SystemClock
+from harness.model.clock import Deadline, NotYet, SystemClock
 from harness.model.errors import DeadlineError, ProductError, RigError
 from harness.node import dial as dialling
 from harness.node import ssh
@@ -363,6 +363,63 @@ def test_an_sshd_that_is_up_has_half_of_the_time_for_one_attempt(
     assert (patient.banner_timeout, patient.handshake_timeout) == (50.0, 50.0)
 
 
+def test_there_are_few_attempts_before_the_guest_has_shown_its_sshd(
+    sshd: Sshd, endpoint: Endpoint
+) -> None:
+    hidden = replace(endpoint, is_shown=lambda: False)
+    blind, soon = (dial(each, Deadline.after(100.0)) for each in (hidden, endpoint))
+    for transport in (blind, soon):
+        transport.close()
+
+    assert blind.banner_timeout == 30.0
+    assert soon.banner_timeout < 5.0
+
+
+def test_an_attempt_without_an_answer_ends_when_the_guest_shows_its_sshd(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dialling, "_LOOK_S", 0.01)
+    shown = iter([False, False, True])
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        guest = replace(endpoint, port=port, is_shown=lambda: next(shown))
+
+        with pytest.raises(NotYet, match="sshd listens since a moment ago"):
+            dial(guest, _long())
+
+
+def test_an_attempt_that_sshd_has_answered_goes_on_when_the_guest_shows_it(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dialling, "_LOOK_S", 0.01)
+    answered = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection = listener.accept()[0]
+            with connection:
+                connection.sendall(b"SSH-2.0-slow\r\n")
+                while not _has_offers(connection.recv(1 << 16)):
+                    pass
+                answered.set()
+                looked.wait(LONG_S)
+
+        looked = threading.Event()
+
+        def is_shown() -> bool:
+            if answered.is_set():
+                looked.set()
+            return answered.is_set()
+
+        threading.Thread(target=answer, daemon=True).start()
+        guest = replace(endpoint, port=listener.getsockname()[1], is_shown=is_shown)
+
+        with pytest.raises(NotYet, match="sshd does not answer") as caught:
+            dial(guest, _long(), _looks_at(is_shown))
+
+    assert "since a moment ago" not in str(caught.value)
+
+
 @pytest.mark.parametrize("send", [paramiko.Channel.sendall, paramiko.Channel.sendall_stderr])
 def test_output_beyond_the_limit_is_an_error(
     send: Callable[[paramiko.Channel, bytes], None],
@@ -380,6 +437,18 @@ def test_output_beyond_the_limit_is_an_error(
 
     with pytest.raises(RigError, match="big wrote more than 1 MiB"):
         session.run("big", _long(), sudo=False)
+
+
+def _has_offers(received: bytes) -> bool:
+    """Return whether a client has read the banner: only then does it offer its algorithms."""
+    return b"curve25519" in received
+
+
+def _looks_at(question: Callable[[], object]) -> Callable[[], None]:
+    def still_alive() -> None:
+        question()
+
+    return still_alive
 
 
 def _dies(reason: str) -> Callable[[], None]:

@@ -12,6 +12,7 @@ from harness.player.running import Running
 from harness.player.steps import Check
 
 _ASK_S = 30.0
+_SSHD_MARKS = ("sshd-listens", "network-is-up")
 
 
 def require_phase(running: Running, phase: str) -> None:
@@ -40,6 +41,16 @@ def require_booted(running: Running) -> None:
     _require_boot(running, running.boot, "where one reboot was expected")
     if running.watch.boots < running.boot:
         raise NotYet(f"the machine is in boot {running.watch.boots}")
+
+
+def has_shown_sshd(running: Running) -> bool:
+    """Return whether the lines of the boot that the scenario expects show that sshd is reachable.
+
+    A guest that logs otherwise never shows it.
+    """
+    return all(
+        any(hit.boot == running.boot for hit in running.watch.hits(name)) for name in _SSHD_MARKS
+    )
 
 
 def _require_boot(running: Running, most: int, when: str) -> None:
