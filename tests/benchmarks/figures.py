@@ -41,7 +41,7 @@ class Figure:
 
 @dataclass(kw_only=True)
 class Part:
-    """What one benchmark measures; `problem` says why it has no more figures."""
+    """What one benchmark measures; `problem` says why it has no more figures, `note` what lacks."""
 
     name: str
     accelerator: str = ""
@@ -51,6 +51,7 @@ class Part:
     at_end: Moment | None = None
     figures: list[Figure] = field(default_factory=list)
     problem: str = ""
+    note: str = ""
 
     def add(
         self,

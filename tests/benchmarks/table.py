@@ -74,6 +74,8 @@ def _host_lines(parts: Sequence[Part]) -> Iterator[str]:
 
 def _notes(parts: Sequence[Part]) -> Iterator[str]:
     for part in parts:
+        if part.note:
+            yield f"{part.name}: {part.note}"
         for figure in part.figures:
             if figure.note:
                 yield f"{part.name}, {figure.name}: {figure.note}"

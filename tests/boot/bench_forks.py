@@ -1,64 +1,213 @@
-"""Forks against the cold boot of the same run: seconds and memory, for one and for four.
+"""Forks against cold boots of the same run: seconds and memory. Printed, never judged.
 
-They are printed, never judged: `tox -e bench`. Most of a fork's seconds are the SSH handshake.
+The machine is a bootimage with a login, so that a fork and a cold boot end at the same step; the
+last test forks a whole node.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from time import monotonic
 
+import pytest
+from benchmarks.figures import Part, measuring
+from benchmarks.host import private_mib
+from benchmarks.scenario import LOGIN, NODE, SCENARIO
+
+from harness.machine.forking import device_state
+from harness.machine.forking.key import origin_of
+from harness.machine.forking.saved import save, suspended
+from harness.machine.machine import Machine
 from harness.machine.ownership.processes import PROC, processes_naming
 from harness.model.clock import Deadline
-from harness.player.applied import AppliedNode, OwnNode
-from harness.player.inputs import Rig
+from harness.player.applied import AppliedNode, AppliedNodes, OwnNode
+from harness.player.inputs import Inputs, Rig
+from harness.player.player import play, play_to
 
-_ASK_S = 60.0
-_MANY = 4
+ASK_S = 60.0
+ROUNDS = 2
+SAVES = 3
+MOST_FORKS = 8
+TESTS = 20
+BREAK = "systemctl stop NetworkManager-dispatcher && rm -rf /etc/NetworkManager && sync"
+BROKEN = "test ! -e /etc/NetworkManager"
+NODE_FORKS = 4
+
+Limit = Callable[[float], Deadline]
 
 
-def test_forks_are_measured(
+@dataclass
+class Loads:
+    """How long QEMU loaded the state of a checkpoint, for each fork."""
+
+    seconds: list[float] = field(default_factory=list)
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> Loads:
+    load, found = device_state.load, Loads()
+
+    def timed(domain: object, path: Path, deadline: Deadline) -> None:
+        began_s = monotonic()
+        load(domain, path, deadline)  # type: ignore[arg-type]  # as it is called
+        found.seconds.append(monotonic() - began_s)
+
+    monkeypatch.setattr(device_state, "load", timed)
+    return found
+
+
+def test_forks_of_a_login_are_measured(
+    node_image_rig: Rig, node_image_inputs: Inputs, guest_deadline: Limit, loads: Loads
+) -> None:
+    rig, limit = node_image_rig, guest_deadline
+    with (
+        measuring("forks", own=rig.run.folder, accelerator=rig.acceleration.kind.value) as part,
+        template(rig, node_image_inputs) as (nodes, template_s),
+    ):
+        part.add("boot of the template, and its checkpoint", [template_s], "s")
+        add_saves(part, nodes.only.machine, rig)
+        add_cold_and_forked(part, rig, node_image_inputs, nodes, limit)
+        part.add("load of a checkpoint alone", loads.seconds, "s")
+        add_memory(part, nodes)
+        add_destructive_tests(part, rig, node_image_inputs, nodes, limit, template_s)
+
+    assert all(figure.value > 0 for figure in part.figures)
+
+
+def test_forks_of_a_node_are_measured(
     applied_node: AppliedNode,
     forked_node: Callable[..., OwnNode],
-    guest_deadline: Callable[[float], Deadline],
+    guest_deadline: Limit,
     node_image_rig: Rig,
 ) -> None:
+    rig = node_image_rig
     cold_s = next(
         phase.end_s - phase.begin_s
         for phase in applied_node.watch.record.phases
         if phase.name == "login" and phase.end_s is not None
     )
-    clock, seconds, private_mib = node_image_rig.clock, [], []
-    for number in range(_MANY):
-        began_s = clock.monotonic()
-        node = forked_node()
-        node.session.run("true", guest_deadline(_ASK_S), check=True)
-        seconds.append(round(clock.monotonic() - began_s, 1))
-        private_mib.append(private_of(node.machine.domain.disks[0].path.parent))
-        node_image_rig.report(
-            f"fork {number + 1}: {seconds[-1]} s to its first command, a cold boot to login is "
-            f"{cold_s / seconds[-1]:.0f} times that; {private_mib[-1]} MiB of its own"
+    kind = rig.acceleration.kind.value
+    with measuring("forks of a node", own=rig.run.folder, accelerator=kind) as part:
+        seconds, private, shared = [], [], []
+        for _ in range(NODE_FORKS):
+            began_s = monotonic()
+            node = forked_node()
+            node.session.run("true", guest_deadline(ASK_S), check=True, sudo=False)
+            seconds.append(monotonic() - began_s)
+            pss, dirty = memory_of(node.machine)
+            private.append(dirty)
+            shared.append(pss)
+        part.add("cold boot of the shared node to login", [cold_s], "s")
+        part.add("fork to the first answer", seconds, "s", note="the earlier ones still run")
+        part.add("private dirty memory of each fork", private, "MiB")
+        part.add("Pss of each fork at its first answer", shared, "MiB")
+
+    assert all(figure.value > 0 for figure in part.figures)
+
+
+@contextmanager
+def template(rig: Rig, inputs: Inputs) -> Iterator[tuple[AppliedNodes, float]]:
+    """Context manager that yields what forks, and the seconds until it could."""
+    began_s = monotonic()
+    checkpoints = replace(rig, checkpoints=frozenset({LOGIN}), until=None)
+    with play(SCENARIO, checkpoints, inputs) as nodes:
+        yield nodes, monotonic() - began_s
+
+
+def add_saves(part: Part, machine: Machine, rig: Rig) -> None:
+    origin = origin_of(
+        machine.domain, ignition={}, images={}, step="bench", deadline=Deadline.after(ASK_S)
+    )
+    seconds, sizes = [], []
+    for number in range(SAVES):
+        began_s = monotonic()
+        with suspended([machine]):
+            saved = save(
+                machine, rig.run.scratch / f"bench-{number}", origin, Deadline.after(ASK_S)
+            )
+        seconds.append(monotonic() - began_s)
+        sizes.append(
+            sum(path.stat().st_blocks * 512 for path in saved.folder.iterdir()) / (1 << 20)
         )
-    figures = {
-        "cold_login_s": cold_s,
-        "forks_s": seconds,
-        "cold_over_fork": round(cold_s / min(seconds), 1),
-        "private_mib": private_mib,
-    }
-    (node_image_rig.evidence / "bench-forks.json").write_text(json.dumps(figures, indent=2))
-
-    assert all(spent > 0 for spent in seconds)
-    assert all(mib > 0 for mib in private_mib)
+        saved.drop()
+    part.add("save of a checkpoint alone", seconds, "s")
+    part.add("files of a checkpoint, without its disk", sizes, "MiB")
 
 
-def private_of(folder: Path) -> int:
-    """Return the MiB that a machine's processes alone use, found by the folder of its disk."""
-    found = 0
-    for pid in processes_naming(folder):
-        for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines():
-            name, _, value = line.partition(":")
-            # Clean pages are of the checkpoint, and private only until another fork reads them.
-            if name == "Private_Dirty":
-                found += int(value.split()[0])
-    return found // 1024
+def add_cold_and_forked(
+    part: Part, rig: Rig, inputs: Inputs, nodes: AppliedNodes, limit: Limit
+) -> None:
+    cold, forked = [], []
+    for _ in range(ROUNDS):
+        cold.append(timed_cold(rig, inputs, limit))
+        forked.append(timed_fork(nodes, limit))
+    part.add("cold boot to the first answer", cold, "s")
+    part.add("fork to the first answer", forked, "s")
+    part.ratio("cold boot over fork", cold, forked, at_least=25)
+
+
+def timed_cold(rig: Rig, inputs: Inputs, limit: Limit) -> float:
+    began_s = monotonic()
+    with play_to(SCENARIO, rig, inputs, LOGIN) as own:
+        own[NODE].session.run("true", limit(ASK_S), check=True, sudo=False)
+        return monotonic() - began_s
+
+
+def timed_fork(nodes: AppliedNodes, limit: Limit) -> float:
+    began_s = monotonic()
+    with nodes.forks.fork(LOGIN) as own:
+        own[NODE].session.run("true", limit(ASK_S), check=True, sudo=False)
+        return monotonic() - began_s
+
+
+def add_memory(part: Part, nodes: AppliedNodes) -> None:
+    """Add the memory of each fork while one, two, … eight of them run."""
+    running: list[OwnNode] = []
+    with ExitStack() as stack:
+        for count in range(1, MOST_FORKS + 1):
+            running.append(stack.enter_context(nodes.forks.fork(LOGIN))[NODE])
+            found = [memory_of(each.machine) for each in running]
+            part.add(f"private dirty memory of a fork, {count} running",
+                     [dirty for _, dirty in found], "MiB")  # fmt: skip
+            part.add(f"Pss of a fork, {count} running", [pss for pss, _ in found], "MiB")
+
+
+def add_destructive_tests(
+    part: Part, rig: Rig, inputs: Inputs, nodes: AppliedNodes, limit: Limit, template_s: float
+) -> None:
+    def in_a_fork(_: int) -> None:
+        with nodes.forks.fork(LOGIN) as own:
+            destroy(own[NODE], limit)
+
+    cold = []
+    for _ in range(ROUNDS):
+        began_s = monotonic()
+        with play_to(SCENARIO, rig, inputs, LOGIN) as own:
+            destroy(own[NODE], limit)
+        cold.append(monotonic() - began_s)
+    cold_s = part.estimate(f"{TESTS} destructive tests, each on a cold boot", cold, TESTS, "s")
+    for workers, title in ((1, "one after the other"), (2, "two at a time")):
+        began_s = monotonic()
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(in_a_fork, range(TESTS)))
+        spent_s = monotonic() - began_s + template_s
+        part.add(f"{TESTS} destructive tests in forks, {title}", [spent_s], "s",
+                 note="with the boot of the template")  # fmt: skip
+        part.add(f"{TESTS} tests: each cold over forks, {title}", [cold_s / spent_s], "times",
+                 at_least=10, note="the cold ones are extrapolated")  # fmt: skip
+
+
+def destroy(node: OwnNode, limit: Limit) -> None:
+    node.session.run(BREAK, limit(ASK_S), check=True)
+    node.session.run(BROKEN, limit(ASK_S), check=True)
+
+
+def memory_of(machine: Machine) -> tuple[float, float]:
+    """Return Pss and private dirty memory in MiB of a machine's QEMU, found by its disk."""
+    pids = processes_naming(machine.domain.disks[0].path.parent)
+    found = [private_mib((PROC / str(pid) / "smaps_rollup").read_text()) for pid in pids]
+    return sum(pss for pss, _ in found), sum(dirty for _, dirty in found)

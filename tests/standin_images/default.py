@@ -30,6 +30,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--bench-size", choices=tuple(SHAPES), default="small",
         help="Size of the image of tests/contract/bench_contract.py: real is 2.5 GB unpacked.",
     )  # fmt: skip
+    parser.addoption(
+        "--bench-rounds", type=int, default=2,
+        help="How often tests/boot/bench_boot.py boots each machine.",
+    )  # fmt: skip
 
 
 @pytest.hookimpl(tryfirst=True)
