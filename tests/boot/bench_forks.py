@@ -120,8 +120,9 @@ def template(rig: Rig, inputs: Inputs) -> Iterator[tuple[AppliedNodes, float]]:
 
 def add_saves(part: Part, machine: Machine, rig: Rig) -> None:
     origin = origin_of(
-        machine.domain, ignition={}, images={}, step="bench", deadline=Deadline.after(ASK_S)
-    )
+        machine.domain, ignition={}, images={}, step="bench", code="",
+        deadline=Deadline.after(ASK_S),
+    )  # fmt: skip
     seconds, sizes = [], []
     for number in range(SAVES):
         began_s = monotonic()
