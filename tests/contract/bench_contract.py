@@ -20,6 +20,8 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 
 import pytest
+from benchmarks.contract import add_commands
+from benchmarks.figures import Part, measuring
 from standin_images.large import SHAPES, Pair, write_pair
 from standin_images.recipe import HERE
 
@@ -60,7 +62,13 @@ class Asked:
     child_peak_mib: int
 
 
-def test_contract_is_measured(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+@pytest.fixture
+def part() -> Iterator[Part]:
+    with measuring("contract") as found:
+        yield found
+
+
+def test_contract_is_measured(tmp_path: Path, request: pytest.FixtureRequest, part: Part) -> None:
     shape = SHAPES[request.config.getoption("bench_size")]
     report = cache_dir() / "bench-contract.json"
     with Cache(cache_dir() / "bench-images", CAP_BYTES) as kept:
@@ -81,6 +89,7 @@ def test_contract_is_measured(tmp_path: Path, request: pytest.FixtureRequest) ->
             "sent_share": shares,
         }
     report.write_text(json.dumps(figures, indent=2))
+    add_commands(part, figures)
     print(json.dumps(figures, indent=2), report, sep="\n")
 
     assert all(one.seconds > 0 for each in rounds for one in each.values())

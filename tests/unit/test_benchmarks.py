@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from benchmarks.contract import add_commands
 from benchmarks.figures import Part, measuring, parts_of
 from benchmarks.host import Moment, other_qemus, private_mib
 from benchmarks.table import table
@@ -172,3 +173,21 @@ def test_the_file_is_plain_json_by_part(tmp_path: Path) -> None:
     assert known["host"]["cpus"] == len(os.sched_getaffinity(0))
     assert known["accelerator"] == "tcg"
     assert set(known["at_start"]) == set(known["at_end"]) == {"load", "other_qemus"}
+
+
+def test_commands_of_the_contract_are_compared_with_gunzip_by_round() -> None:
+    found = part()
+    figures = {
+        "shape": "small", "layers": 51, "packed_mib": 78,
+        "seconds": {"gunzip": [2.0, 4.0], "diff": [3.0, 6.0]},
+        "peak_mib": {"gunzip": 0, "diff": 60}, "child_peak_mib": {"gunzip": 0, "diff": 70},
+        "sent_share": {"quick inspect": 0.0002},
+    }  # fmt: skip
+
+    add_commands(found, figures)
+
+    assert {one.name: (one.value, one.unit) for one in found.figures} == {
+        "gunzip": (3.0, "s"), "diff": (4.5, "s"), "diff, over a pass of gunzip": (1.5, "times"),
+        "diff, peak memory": (70, "MiB"), "quick inspect, sent by a registry": (0.02, "%"),
+    }  # fmt: skip
+    assert "boot: small image: 51 layers, 78 MiB" in lines_of(found)
