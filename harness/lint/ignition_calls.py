@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harness.lint import os_questions
 from harness.lint.delivery import Delivery, delivery_of
 from harness.lint.order import Part, before_node_layer
+from harness.lint.python_calls import as_shell
 from harness.lint.shell_calls import Library, ShellScript, is_probed, read_script
 from harness.lint.unit_calls import UnitCalls, read_unit
 from harness.lint.wants import Kind, Want, Wants, unit_name
@@ -62,11 +63,16 @@ class Reading:
 
 @dataclass(slots=True, kw_only=True)
 class _Script:
-    """A script: the programs of its first line, and its text as a shell reads it, if one does."""
+    """A script: the programs of its first line, and what it calls as a shell would write it."""
 
     interpreters: tuple[str, ...]
     shell: ShellScript | None = None
     wants: Wants = field(default_factory=Wants)
+
+    @property
+    def is_pythons(self) -> bool:
+        """Whether Python runs it."""
+        return any(posixpath.basename(one).startswith("python") for one in self.interpreters)
 
 
 def read(document: Document, origin: str) -> Reading:
@@ -95,12 +101,18 @@ def read(document: Document, origin: str) -> Reading:
 def _scripts(texts: Mapping[str, str]) -> dict[str, _Script]:
     """Return the scripts; those that source each other know each other's functions."""
     scripts = {path: _Script(interpreters=_interpreters(text)) for path, text in texts.items()}
+    for path, script in scripts.items():
+        if script.is_pythons:
+            script.shell = _read_python(texts[path])
+            script.wants.add_script(script.shell)
+            script.wants.probed |= script.shell.probed
     shells = {path: read_script(texts[path]) for path in texts if _is_shells(scripts[path])}
     for path in shells:
         around = [shells[other] for other in _sharing_a_shell(path, shells) if other != path]
         library = Library(
             functions=frozenset[str]().union(*(other.library.functions for other in around)),
             runners={name: n for other in around for name, n in other.library.runners.items()},
+            probers={name: n for other in around for name, n in other.library.probers.items()},
         )
         script = scripts[path]
         script.shell = read_script(texts[path], library)
@@ -108,6 +120,13 @@ def _scripts(texts: Mapping[str, str]) -> dict[str, _Script]:
         script.wants.probed |= script.shell.probed
         script.wants.wants += os_questions.questions(texts[path])
     return scripts
+
+
+def _read_python(text: str) -> ShellScript:
+    try:
+        return read_script(as_shell(text))
+    except SyntaxError as exc:
+        return replace(read_script(""), unread=(exc.lineno or 1,))
 
 
 def _sharing_a_shell(path: str, shells: Mapping[str, ShellScript]) -> set[str]:

@@ -2,7 +2,7 @@
 
 A call counts wherever it stands, whether or not it is reached. What the script first asks for
 (`command -v oc`, `[ -x /usr/bin/oc ]`) it is taken to do without. Names made by expansions other
-than a variable with known values, and here-documents, stay unread.
+than a variable with known values stay unread, and so do here-documents that no shell reads.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from tree_sitter import Node
 
 from harness.lint import shell_syntax
-from harness.lint.shell_functions import run_by, runners
+from harness.lint.shell_functions import probers, run_by, runners
 from harness.lint.shell_values import Values, command_lines, values_of
-from harness.lint.wrappers import Word, look_through, probed_by_test
+from harness.lint.wrappers import Word, is_shell, look_through, probed_by_test
 from harness.model.command import same_command
 
 _FUNCTION = re.compile(r"^\s*(?:function\s+)?([\w.:-]+)\s*\(\)", re.MULTILINE)
@@ -57,6 +57,7 @@ class Library:
 
     functions: frozenset[str] = frozenset()
     runners: Mapping[str, int] = field(default_factory=dict)
+    probers: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +91,7 @@ class _Reading:
     plain: set[ShellCall] = field(default_factory=set)
     functions: set[str] = field(default_factory=set)
     runners: dict[str, int] = field(default_factory=dict)
+    probers: dict[str, int] = field(default_factory=dict)
     values: dict[str, Values] = field(default_factory=dict)
     probed: set[str] = field(default_factory=set)
     unread: set[int] = field(default_factory=set)
@@ -113,7 +115,9 @@ def read_script(text: str, library: Library = _ALONE) -> ShellScript:
         calls=tuple(call for call in reading.calls if not reading.is_own(call)),
         lines=tuple(reading.lines),
         redirects=tuple(reading.redirects),
-        library=Library(functions=frozenset(reading.functions), runners=reading.runners),
+        library=Library(
+            functions=frozenset(reading.functions), runners=reading.runners, probers=reading.probers
+        ),
         sources=tuple(reading.sources),
         unread=tuple(sorted(reading.unread)),
         probed=frozenset(reading.probed),
@@ -132,6 +136,7 @@ def _read(text: str, first_line: int, reading: _Reading, depth: int) -> None:
     reading.functions.update(_FUNCTION.findall(text))
     root = shell_syntax.tree_of(text)
     reading.runners |= runners(root, {**reading.library.runners, **reading.runners})
+    reading.probers |= probers(root, {**reading.library.probers, **reading.probers})
     reading.values |= values_of(root)
     for node in shell_syntax.nodes(root):
         line = first_line + node.start_point.row
@@ -147,6 +152,23 @@ def _read(text: str, first_line: int, reading: _Reading, depth: int) -> None:
                 _note_redirect(node, line, reading)
             case "command":
                 _note_command(node, line, reading, depth)
+    for begins, place, document in shell_syntax.documents(text):
+        if _is_read_by_a_shell(begins, document):
+            _read(document, first_line + place, reading, depth - 1)
+
+
+def _is_read_by_a_shell(begins: str, document: str) -> bool:
+    """Return whether a here-document is the input of a shell, or a script that is written."""
+    first = document.partition("\n")[0]
+    if first.startswith("#!"):
+        return any(is_shell([word]) for word in first.removeprefix("#!").split())
+    root = shell_syntax.tree_of(begins.partition("<<")[0])
+    commands = [node for node in shell_syntax.nodes(root) if node.type == "command"]
+    if not commands:
+        return False
+    words = [shell_syntax.static(part) for part in shell_syntax.word_nodes(commands[-1])]
+    line = (look_through(words).lines or ((),))[-1]
+    return is_shell(line) and all((word or "").startswith("-") for word in line[1:])
 
 
 def _note_redirect(node: Node, line: int, reading: _Reading) -> None:
@@ -168,6 +190,8 @@ def _note_command(node: Node, line: int, reading: _Reading, depth: int) -> None:
         _note(words, line, reading, depth)
         if inner := run_by(words, reading.runners):
             _note(inner, line, reading, depth)
+        asked = run_by(words, reading.probers)[:1]
+        reading.probed.update(word for word in asked if word)
 
 
 def _note(words: list[Word], line: int, reading: _Reading, depth: int) -> None:

@@ -1,5 +1,7 @@
 """Functions that run their arguments: in `queue FILE oc get`, the third word is a program.
 
+Or that ask for one: `need() { command -v "$1"; }`.
+
 Known are `"$@"` and `$1` as the name of a command, after `shift`, out of a variable or an array,
 behind wrappers such as `timeout`, and handed on to another such function.
 """
@@ -7,12 +9,14 @@ behind wrappers such as `timeout`, and handed on to another such function.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from tree_sitter import Node
 
 from harness.lint import shell_syntax
-from harness.lint.wrappers import Word, look_through
+from harness.lint.wrappers import Invocation, Word, look_through
+
+_Use = Callable[[Invocation], tuple[Word, ...]]
 
 _ROUNDS = 4  # of functions that hand their arguments on to each other
 _ARGUMENT = re.compile(r'"?\$\{?(?:[@*](?::(?P<first>\d+))?|(?P<number>[1-9]))\}?"?')
@@ -27,12 +31,21 @@ def runners(root: Node, known: Mapping[str, int]) -> dict[str, int]:
 
     `known` are such functions of other scripts.
     """
+    return _found(root, known, _run)
+
+
+def probers(root: Node, known: Mapping[str, int]) -> dict[str, int]:
+    """Return the functions that ask whether a program is there, as `runners` does."""
+    return _found(root, known, _probed)
+
+
+def _found(root: Node, known: Mapping[str, int], use: _Use) -> dict[str, int]:
     functions = [node for node in shell_syntax.nodes(root) if node.type == "function_definition"]
     found = dict(known)
     for _ in range(_ROUNDS):
         before = dict(found)
         for function in functions:
-            offsets = list(_offsets(function, found))
+            offsets = list(_offsets(function, found, use))
             if offsets:
                 found[_name(function)] = min(offsets)
         if found == before:
@@ -56,8 +69,8 @@ def _name(function: Node) -> str:
     return shell_syntax.text_of(name) if name else ""
 
 
-def _offsets(function: Node, functions: Mapping[str, int]) -> Iterator[int]:
-    """Yield which argument of the function, from 0, stands where the name of a program does."""
+def _offsets(function: Node, functions: Mapping[str, int], use: _Use) -> Iterator[int]:
+    """Yield which argument of the function, from 0, stands where `use` has a program's name."""
     shifted, values = 0, dict[str, str]()
     for node in shell_syntax.nodes(function):
         if node.type == "variable_assignment":
@@ -69,15 +82,17 @@ def _offsets(function: Node, functions: Mapping[str, int]) -> Iterator[int]:
         words = [_resolved(word, shifted, values) for word in shell_syntax.word_nodes(node)]
         if words[:1] == ["shift"]:
             shifted += 0 if _is_uncertain(node, function) else _count(words)
-        yield from _passed(words, functions)
-
-
-def _passed(words: list[Word], functions: Mapping[str, int]) -> Iterator[int]:
-    run = look_through(words)
-    for found in (run.rest[:1], run.bodies, run_by(words, functions)[:1]):
-        for word in found:
+        for word in (*use(look_through(words)), *run_by(words, functions)[:1]):
             if word and (match := _PASSED.fullmatch(word)):
                 yield int(match[1])
+
+
+def _run(run: Invocation) -> tuple[Word, ...]:
+    return (*run.rest[:1], *run.bodies)
+
+
+def _probed(run: Invocation) -> tuple[Word, ...]:
+    return run.probed
 
 
 def _resolved(node: Node, shifted: int, values: Mapping[str, str]) -> Word:

@@ -23,6 +23,22 @@ def tree_of(text: str) -> Node:
     return parser.parse(_without_documents(text).encode()).root_node
 
 
+def documents(text: str) -> Iterator[tuple[str, int, str]]:
+    """Yield each here-document: the line that begins it, its own first line from 0, its text."""
+    lines = text.split("\n")
+    place = 0
+    while place < len(lines):
+        begins = lines[place]
+        place += 1
+        if begins.lstrip().startswith("#"):
+            continue
+        for _, end in _DOCUMENT.findall(begins):
+            last = next((n for n in range(place, len(lines)) if lines[n].lstrip("\t") == end), None)
+            if last is not None:
+                yield begins, place, "\n".join(line.lstrip("\t") for line in lines[place:last])
+                place = last + 1
+
+
 def nodes(root: Node) -> Iterator[Node]:
     """Yield all nodes in the order of the text; deep ones do not exhaust Python's stack."""
     left = [root]

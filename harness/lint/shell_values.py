@@ -35,14 +35,22 @@ def values_of(root: Node) -> dict[str, Values]:
     found: dict[str, list[str]] = {}
     arrays: set[str] = set()
     unknown: set[str] = set()
+    copied: list[tuple[str, str]] = []
     for node in shell_syntax.nodes(root):
         for name, value, is_array in _assigned(node):
             if value is None:
                 unknown.add(name)
+            elif match := _VARIABLE.fullmatch(value):
+                copied.append((name, match["name"]))
             elif value:
                 found.setdefault(name, []).append(value)
             if is_array:
                 arrays.add(name)
+    for name, other in copied:
+        if other in unknown or other not in found:
+            unknown.add(name)
+        else:
+            found.setdefault(name, []).extend(found[other])
     return {
         name: Values(values=tuple(dict.fromkeys(values))[:_MOST_VALUES], is_array=name in arrays)
         for name, values in found.items()
@@ -76,7 +84,7 @@ def _assigned(node: Node) -> Iterator[tuple[str, Word, bool]]:
         variable = node.child_by_field_name("variable")
         name = shell_syntax.text_of(variable) if variable else ""
         items = node.children_by_field_name("value")
-        yield from ((name, shell_syntax.static(item), False) for item in items)
+        yield from ((name, _copied(item), False) for item in items)
         if not items:
             yield name, None, False
     elif node.type == "command":
@@ -89,7 +97,13 @@ def _value(name: str, node: Node) -> Word:
     default = _DEFAULT.fullmatch(shell_syntax.text_of(node))
     if default and default["name"] == name:
         return default["value"]
-    return shell_syntax.static(node)
+    return _copied(node)
+
+
+def _copied(node: Node) -> Word:
+    """Return the static text of a word, or the variable that it is, with its `$`."""
+    text = shell_syntax.text_of(node)
+    return text if _VARIABLE.fullmatch(text) else shell_syntax.static(node)
 
 
 def _names(text: str) -> Iterator[str]:
@@ -106,6 +120,8 @@ def _words(node: Node, known: Mapping[str, Values], chosen: Mapping[str, str]) -
             return list(known[match["name"]].values)
         value = chosen[match["name"]]
         return [value] if match["quote"] else list(value.split())
+    if default := _DEFAULT.fullmatch(text):
+        return [chosen.get(default["name"], default["value"])]
     word = shell_syntax.static(node)
     if word is None and node.type in ("string", "concatenation", "word"):
         filled = _EMBEDDED.sub(lambda found: chosen.get(found[1] or found[2], found[0]), text)

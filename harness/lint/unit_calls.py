@@ -27,6 +27,16 @@ _RELATIONS = (
     "RequiredBy", "UpheldBy", "Unit", "Service", "Sockets", "Alias", "Also",
 )  # fmt: skip
 _CONDITIONS = ("ConditionPathExists", "ConditionFileIsExecutable", "ConditionFileNotEmpty")
+# A unit does not start without these, unless their value begins with a dash.
+_NEEDS_FILE = (
+    "AssertPathExists",
+    "AssertFileNotEmpty",
+    "AssertFileIsExecutable",
+    "EnvironmentFile",
+)
+_NEEDS_FOLDER = ("AssertPathIsDirectory", "AssertDirectoryNotEmpty", "WorkingDirectory")
+_BINDS = ("BindPaths", "BindReadOnlyPaths", "Volume")  # the last one in a quadlet
+_CREDENTIALS = ("LoadCredential", "LoadCredentialEncrypted")
 _PREFIXES = "-@:+!|"
 _ESCAPES = {r"\n": "\n", r"\t": "\t", "%%": "%", "$$": "$"}
 _ESCAPE = re.compile(r"\\n|\\t|%%|\$\$")
@@ -132,10 +142,24 @@ def _read(setting: _Setting, reading: _Reading) -> None:
     elif key in _REQUIRES:
         units = _units(setting)
         reading.add([Want(kind=Kind.UNIT, name=name, line=0) for name in units], setting)
-    elif key == "EnvironmentFile" and value.startswith("/"):
-        reading.add([Want(kind=Kind.FILE, name=value, line=0)], setting)
+    elif key in (*_NEEDS_FILE, *_NEEDS_FOLDER, *_BINDS, *_CREDENTIALS):
+        reading.add([Want(kind=Kind.FILE, name=path, line=0) for path in _paths(setting)], setting)
     elif _EXEC.fullmatch(key):
         _read_exec(setting, reading)
+
+
+def _paths(setting: _Setting) -> list[str]:
+    """Return the paths without which a unit does not start; a folder ends in a slash."""
+    key, value = setting.key, setting.value
+    if key in _NEEDS_FILE:
+        found = [value]
+    elif key in _NEEDS_FOLDER:
+        found = [f"{value.rstrip('/')}/"]
+    elif key in _BINDS:
+        found = [word.partition(":")[0] for word in value.split()]
+    else:
+        found = [value.partition(":")[2]]
+    return [path for path in found if path.startswith("/")]
 
 
 def _units(setting: _Setting) -> list[str]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 
 from harness.lint.shell_calls import ShellScript
 from harness.lint.wrappers import Word
@@ -47,6 +48,7 @@ _NO_FILES = frozenset(
 )
 _MAKES_EACH = frozenset({"mkdir", "tee", "touch", "truncate"})
 _MAKES_LAST = frozenset({"cp", "install", "ln", "mv", "rsync"})
+_DOWNLOADS = {"curl": ("-o", "--output"), "wget": ("-O", "--output-document")}
 
 
 class Kind(StrEnum):
@@ -131,7 +133,23 @@ def _made(name: str, words: Sequence[Word], paths: Sequence[str]) -> Sequence[st
     """Return which of the paths of a command line it makes."""
     if name in _MAKES_EACH:
         return paths
+    if name in _DOWNLOADS:
+        return _values(words, _DOWNLOADS[name])
+    if name == "podman" and words[1:2] == ("cp",):
+        return [path] if (path := _path(words[-1])) else ()
     return paths[-1:] if name in _MAKES_LAST and _path(words[-1]) else ()
+
+
+def _values(words: Sequence[Word], options: Sequence[str]) -> list[str]:
+    """Return the paths that options are given, as `-o PATH`, `-sSLo PATH` or `--output=PATH`."""
+    short = options[0][1]
+    found = [
+        _path(value)
+        for option, value in pairwise(words)
+        if option in options or re.fullmatch(rf"-[a-zA-Z]+{short}", option or "")
+    ]
+    long = [_path(word) for word in words if word and word.startswith(f"{options[1]}=")]
+    return [path for path in (*found, *long) if path]
 
 
 def unit_name(word: str) -> str:

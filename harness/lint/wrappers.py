@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -128,6 +128,8 @@ def look_through(words: Sequence[Word]) -> Invocation:
             return Invocation(lines=tuple(lines), probed=probed)
         if bodies := _bodies(name, rest):
             return Invocation(lines=tuple(lines), bodies=bodies)
+        if name == "find":
+            return _merged(tuple(lines), [look_through(part) for part in _executed(rest)])
         words = _wrapped(name, rest)
     return Invocation(lines=tuple(lines), rest=tuple(words))
 
@@ -180,8 +182,6 @@ def _shell_body(rest: Sequence[Word]) -> tuple[str, ...]:
 
 def _wrapped(name: str, rest: Sequence[Word]) -> Sequence[Word]:
     """Return the command line within that of `name`, empty when that runs none."""
-    if name == "find":
-        return _after(rest, ("-exec", "-execdir", "-ok", "-okdir"))
     wrapper = _WRAPPERS.get(name)
     if wrapper is None:
         return ()
@@ -205,6 +205,24 @@ def _takes_value(option: str, values: frozenset[str]) -> bool:
     return option in values or (is_cluster and f"-{option[-1]}" in values)
 
 
-def _after(words: Sequence[Word], signs: Sequence[str]) -> Sequence[Word]:
-    at = next((index for index, word in enumerate(words) if word in signs), len(words))
-    return words[at + 1 :]
+def _executed(words: Sequence[Word]) -> Iterator[Sequence[Word]]:
+    """Yield each command line that find(1) runs."""
+    begun: list[Word] | None = None
+    for word in words:
+        if word in ("-exec", "-execdir", "-ok", "-okdir"):
+            begun = []
+        elif begun is not None and word in (";", "+"):
+            yield begun
+            begun = None
+        elif begun is not None:
+            begun.append(word)
+    if begun:
+        yield begun
+
+
+def _merged(lines: tuple[tuple[Word, ...], ...], inner: Sequence[Invocation]) -> Invocation:
+    return Invocation(
+        lines=(*lines, *(line for run in inner for line in run.lines)),
+        bodies=tuple(body for run in inner for body in run.bodies),
+        probed=tuple(name for run in inner for name in run.probed),
+    )

@@ -70,6 +70,22 @@ def written(folder: Path, name: str = "user.ign", **parts: str) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    "download",
+    [
+        "curl -sSLo /usr/local/bin/oc https://mirror.example/oc",
+        "curl --output=/usr/local/bin/oc https://mirror.example/oc",
+        "wget -O /usr/local/bin/oc https://mirror.example/oc",
+        "podman cp tools:/usr/bin/oc /usr/local/bin/oc",
+    ],
+)
+def test_program_that_a_script_downloads_is_there(download: str, tmp_path: Path) -> None:
+    script = f"#!/bin/bash\n{download}\nchmod 755 /usr/local/bin/oc\noc get nodes\n"
+    path = written(tmp_path, unit="[Service]\n", script=script)
+
+    assert " oc" not in judge_readings(read_files([path]), COREOS, NODE).render()
+
+
 def test_a_unit_that_calls_oc_and_a_script_that_calls_crictl_are_found(tmp_path: Path) -> None:
     path = written(tmp_path, unit=APPROVER, script=REPORTER)
 

@@ -77,7 +77,7 @@ def test_programs_that_run_others_are_looked_through(text: str, expected: list[s
         "f() { :; }; f x",
         "function f { :; }\nf",
         "# oc get",
-        '"$OC" get; $OC get; ${OC:-oc} get; ${X}oc get; oc-$X get',
+        '"$OC" get; $OC get; ${X}oc get; oc-$X get',
         "~/bin/oc get; /opt/{a,b} x; oc* x; [oc]",
         "trap - EXIT; trap '' INT; trap \"$x\" EXIT; eval $x",
         "exec 3>&1; exec {fd}>file",
@@ -221,6 +221,9 @@ def test_other_functions_run_no_arguments(function: str) -> None:
     [
         ("OC=oc; $OC get", ["oc"]),
         ('OC=${OC:-oc}\n"$OC" get', ["oc"]),
+        ('"${OC:-oc}" get; ${TOOL-crictl} ps', ["oc", "crictl"]),
+        ('tools=(oc crictl); for one in "${tools[@]}"; do $one; done', ["oc", "crictl"]),
+        ("OC=oc; TOOL=$OC; $TOOL get", ["oc"]),
         ("BIN=/usr/bin; ${BIN}/oc get", ["/usr/bin/oc"]),
         ('CMD="sudo oc get"; $CMD', ["sudo", "oc"]),
         ('cmd=(timeout 5 oc get); "${cmd[@]}"', ["timeout", "oc"]),
@@ -236,12 +239,50 @@ def test_variables_with_known_values_are_filled_in(text: str, expected: list[str
 @pytest.mark.parametrize(
     "text",
     [
-        "OC=oc; OC=$1; $OC get", "OC=oc; read OC; $OC get", "OC=; $OC get", 'OC=o; OC+=c; $OC get',
+        "OC=oc; OC=$1; $OC get", "TOOL=$OC; $TOOL get", "OC=oc; OC=$1; T=$OC; $T get",
+        "OC=oc; read OC; $OC get", "OC=; $OC get", 'OC=o; OC+=c; $OC get',
         'for tool in "$@"; do $tool; done', "OC='two words'; \"$OC\" get", "for OC; do $OC; done",
     ],
 )  # fmt: skip
 def test_variables_with_unknown_values_are_not_calls(text: str) -> None:
     assert commands(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("bash <<'EOF'\noc get\nEOF\n", ["bash", "oc"]),
+        ("sudo bash -s <<EOF\n\toc get\nEOF\ncrictl ps\n", ["sudo", "bash", "crictl", "oc"]),
+        ("cat > /x <<'EOF'\n#!/bin/bash\noc get\nEOF\n", ["cat", "oc"]),
+        ("cat > /x <<'EOF'\noc get\nEOF\n", ["cat"]),
+        ("cat > /x <<'EOF'\n#!/usr/bin/python3\noc get\nEOF\n", ["cat"]),
+        ("bash /usr/local/bin/x <<EOF\noc get\nEOF\n", ["bash"]),
+        ("ssh host bash <<EOF\noc get\nEOF\n", ["ssh"]),
+        ("podman run -i image bash <<EOF\noc get\nEOF\n", ["podman"]),
+    ],
+)
+def test_here_document_counts_if_a_shell_reads_it(text: str, expected: list[str]) -> None:
+    assert commands(text) == expected
+
+
+def test_call_in_a_here_document_has_its_line() -> None:
+    assert read_script("x\nbash <<EOF\n# why\noc get\nEOF\n").calls[-1].line == 4
+
+
+def test_every_program_that_find_runs_is_a_call() -> None:
+    found = commands("find / -name x -exec restorecon {} + -exec sh -c 'oc get' \\; -print")
+
+    assert found == ["find", "restorecon", "sh", "oc"]
+
+
+@pytest.mark.parametrize(
+    "function",
+    ['need() { command -v "$1" >/dev/null; }', "need() { local t=$1; type -P $t; }",
+     'has() { command -v "$1"; }; need() { has "$1" || exit 1; }'],
+)  # fmt: skip
+def test_function_that_asks_for_a_program_is_a_test_for_it(function: str) -> None:
+    assert "oc" not in commands(f"{function}\nneed oc\noc get\n")
+    assert "oc" in commands(f"{function}\nneed crictl\noc get\n")
 
 
 def test_functions_of_a_library_are_not_calls_and_run_what_they_run() -> None:

@@ -40,6 +40,29 @@ def test_exec_lines_are_parsed_as_systemd_does(line: str, expected: list[str]) -
 
 
 @pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("AssertPathExists=/etc/kubernetes/kubelet.conf", ["/etc/kubernetes/kubelet.conf"]),
+        ("AssertPathExists=!/etc/kubernetes/kubelet.conf", []),
+        ("AssertPathIsDirectory=/etc/crio", ["/etc/crio/"]),
+        ("WorkingDirectory=/etc/crio/crio.conf.d/", ["/etc/crio/crio.conf.d/"]),
+        ("WorkingDirectory=-/etc/crio", []),
+        ("WorkingDirectory=~", []),
+        ("BindReadOnlyPaths=/usr/bin/oc:/x -/usr/bin/crictl", ["/usr/bin/oc"]),
+        ("LoadCredential=key:/etc/kubernetes/key", ["/etc/kubernetes/key"]),
+        ("LoadCredential=key", []),
+        ("Volume=/usr/bin/oc:/usr/bin/oc:ro", ["/usr/bin/oc"]),
+        ("Volume=data.volume:/data", []),
+        ("EnvironmentFile=-/etc/kubernetes/env", []),
+    ],
+)
+def test_unit_needs_the_files_without_which_it_does_not_start(
+    line: str, expected: list[str]
+) -> None:
+    assert [call.command for call in unit(line).calls if call.kind is Kind.FILE] == expected
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "#ExecStart=/usr/bin/oc",
