@@ -77,8 +77,8 @@ class AppliedNode:
 class OwnNode:
     """A node of one test's own, at a step of its scenario: a fork, or booted cold for the test.
 
-    `checkpoint` is what it was forked from; empty if it was booted. `applied` is what tests of the
-    scenario's end use, None at an earlier step.
+    `checkpoint` is what it was forked from; empty if it was booted. It `is_kept` if it is of an
+    earlier run. `applied` is what tests of the scenario's end use, None at an earlier step.
     """
 
     name: str
@@ -87,6 +87,7 @@ class OwnNode:
     logged_in: Session | None
     applied: AppliedNode | None = None
     checkpoint: str = ""
+    is_kept: bool = False
 
     @property
     def is_forked(self) -> bool:

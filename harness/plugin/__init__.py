@@ -30,6 +30,7 @@ from harness.plugin.collection import (
     parametrise_rows,
     row_kinds,
     scenario_of,
+    spare_shared,
 )
 from harness.plugin.refusals import check_history, check_until
 from harness.plugin.state import (
@@ -165,9 +166,12 @@ def _used(config: pytest.Config, items: list[pytest.Item]) -> frozenset[str] | N
 
 
 def _give_own(config: pytest.Config, items: list[pytest.Item]) -> None:
+    keeps = settings_of(config).checkpoints.outlive_runs
     try:
         for item in items:
             give_own(item)
+            if keeps:
+                spare_shared(item)
     except InputError as exc:
         note_problem(config, exc)
     if settings_of(config).fresh:

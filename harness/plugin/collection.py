@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -42,6 +42,22 @@ class Own:
 
     def __str__(self) -> str:
         return self.node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotWanted:
+    """The parameter of a test that uses forks of `node`, but not the shared one itself."""
+
+    node: str
+
+    def __str__(self) -> str:
+        return self.node
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        problem = "the shared node was not brought up, because no argument of the test asks for it"
+        raise InputError(f"{NODE}.{name}", problem, f"Add {NODE} to the arguments of the test.")
 
 
 def row_kinds(fixture_names: Iterable[str], kinds: Iterable[str]) -> tuple[str, ...]:
@@ -148,6 +164,23 @@ def give_own(item: pytest.Item) -> None:
     given = _parameters(item)
     if isinstance(node := given.get(NODE), str):
         item.callspec.params[NODE] = Own(node=node, test=item.nodeid)  # type: ignore[attr-defined]
+
+
+def spare_shared(item: pytest.Item) -> None:
+    """Spare a test the shared node if it has nothing to do with it but forks."""
+    names = getattr(item, "fixturenames", ())
+    given = _parameters(item)
+    if OWN_NODE not in names or not isinstance(node := given.get(NODE), str):
+        return
+    info = item._fixtureinfo  # type: ignore[attr-defined]
+    others = (
+        definition.argnames
+        for name, definitions in info.name2fixturedefs.items()
+        if name != OWN_NODE
+        for definition in definitions
+    )
+    if not any(NODE in arguments for arguments in (info.argnames, *others)):
+        item.callspec.params[NODE] = NotWanted(node=node)  # type: ignore[attr-defined]
 
 
 def has_own(item: pytest.Item) -> bool:

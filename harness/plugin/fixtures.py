@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from harness.model.errors import InputError
 from harness.player.applied import APPLIED, only
-from harness.plugin.collection import NODE, NODES, OF, Own, own_step
+from harness.plugin.collection import NODE, NODES, OF, NotWanted, Own, own_step
 from harness.plugin.contract import contract_of
 from harness.plugin.state import catalogue_of, settings_of, workplace_of
 from harness.workplace.options import Settings
@@ -75,10 +75,13 @@ def applied_node(request: pytest.FixtureRequest) -> Iterator[AppliedNode]:
     """A node with its node layer, still running; once for each judged one of each scenario."""
     config, asked = request.config, request.param
     scenario, machine = _named(config, str(asked))
+    if isinstance(asked, NotWanted):
+        yield cast("AppliedNode", asked)
+        return
     place = workplace_of(config)
     if isinstance(asked, Own):
         with place.own_nodes(scenario, APPLIED, asked.node) as own:
-            place.note_node(asked.test, is_forked=own[machine].is_forked)
+            place.note_node(asked.test, own[machine])
             yield own[machine].require_applied()
         return
     with place.nodes(scenario, asked) as nodes:
@@ -120,7 +123,7 @@ def forked_node(
 
         def fork(at: str = usual) -> OwnNode:
             own = forks.enter_context(place.own_nodes(scenario, at, node))[machine]
-            place.note_node(request.node.nodeid, is_forked=own.is_forked)
+            place.note_node(request.node.nodeid, own)
             return own
 
         yield fork

@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.machine.driver import is_guests_doing
 from harness.model.errors import HarnessError, InputError, ProductError, RigError
 from harness.model.node_state import NodeState
-from harness.player.applied import AppliedNodes, CannotForkError, OwnNode, only
+from harness.player.applied import AppliedNodes, CannotForkError, Forks, OwnNode, only
 from harness.player.scenario import Scenario
 
 
@@ -38,9 +38,13 @@ class Nodes:
         self,
         play: Callable[[Scenario], AbstractContextManager[AppliedNodes]],
         play_to: Callable[[Scenario, str], AbstractContextManager[Mapping[str, OwnNode]]],
+        revive: Callable[[Scenario, str], AbstractContextManager[Forks]] | None = None,
     ) -> None:
         self._play = play
         self._play_to = play_to
+        self._revive = revive
+        self._revived: dict[tuple[str, str], Forks | None] = {}
+        self._revivals = ExitStack()
         self.forks_at: frozenset[str] = frozenset()
         """The steps at which tests want forks; while there are some, unused nodes stay up."""
         self.are_fresh = False
@@ -71,7 +75,9 @@ class Nodes:
     def own(self, scenario: Scenario, step: str, asker: str) -> Iterator[Mapping[str, OwnNode]]:
         """Context manager that yields all machines of `scenario` at `step`, for one test alone.
 
-        They are forks if their checkpoint can be used; else they are booted.
+        They are forks if a checkpoint can be used: of the shared nodes if these are up, else a kept
+        one of an earlier run, else one of the shared nodes, which then come up. Without one, they
+        are booted.
 
         Raises:
             InputError: no checkpoint was to be made at this step.
@@ -83,10 +89,35 @@ class Nodes:
         self, scenario: Scenario, step: str, asker: str, stack: ExitStack
     ) -> Mapping[str, OwnNode]:
         if not self.are_fresh:
+            if (kept := self._kept_fork(scenario, step, stack)) is not None:
+                return kept
             nodes = stack.enter_context(self.of(scenario, asker))
             with suppress(CannotForkError):  # the play has reported why
                 return stack.enter_context(nodes.forks.fork(step))
         return stack.enter_context(self._play_to(scenario, step))
+
+    def _kept_fork(
+        self, scenario: Scenario, step: str, stack: ExitStack
+    ) -> Mapping[str, OwnNode] | None:
+        """Return forks of a kept checkpoint, None if there is none to be used."""
+        if self._revive is None or scenario.name in self._up:
+            return None
+        key = (scenario.name, step)
+        try:
+            if key not in self._revived:
+                self._revived[key] = None
+                self._revived[key] = self._revivals.enter_context(self._revive(scenario, step))
+            forks = self._revived[key]
+            return None if forks is None else stack.enter_context(forks.fork(step))
+        except CannotForkError:  # it was reported why
+            self._revived[key] = None
+            return None
+
+    def close(self) -> None:
+        """Take down the nodes without users, and what forks of kept checkpoints need."""
+        with ExitStack() as closing:
+            closing.push(self._revivals.pop_all())
+            self.take_down_unused()
 
     def end_state(self, scenario: Scenario) -> NodeState:
         """Return the state in which a node ended that came up in this process, or comes up now.

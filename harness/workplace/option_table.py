@@ -116,6 +116,12 @@ OPTIONS = (
         "gets a fork, which starts from a checkpoint in seconds.",
     ),
     Option(
+        name="checkpoints", metavar="MODE",
+        help="`keep`: keep checkpoints for later runs, whose tests with nodes of their own then "
+        "start in seconds, without a boot. `keep-secrets`: also those that have secrets which you "
+        "brought, such as a pull secret. Default: `run`, they end with the run.",
+    ),
+    Option(
         name="libvirt-uri", metavar="URI",
         help=f"libvirt driver, such as qemu:///session. Default: {DEFAULT_URI}, without a daemon.",
     ),

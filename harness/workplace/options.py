@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from harness.machine.domain.architecture import architecture
@@ -29,6 +30,19 @@ _KEY = re.compile(r"[a-z][a-z0-9-]*")
 _BY_NAME = {option.name: option for option in OPTIONS}
 
 
+class Checkpoints(StrEnum):
+    """How long checkpoints last."""
+
+    RUN = "run"
+    KEEP = "keep"
+    KEEP_SECRETS = "keep-secrets"
+
+    @property
+    def outlive_runs(self) -> bool:
+        """Whether later runs start from them."""
+        return self is not Checkpoints.RUN
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The user's options. Without bootimage and node image the stand-ins are used.
@@ -43,6 +57,7 @@ class Settings:
     shard: Shard | None = None
     until: str | None = None
     fresh: bool = False
+    checkpoints: Checkpoints = Checkpoints.RUN
     hardware: Hardware = PLAIN
     bootimage_sha256: str | None
     node_image: str | None
@@ -102,6 +117,7 @@ def read(
         shard=_shard(places, environment),
         until=places.text("until"),
         fresh=places.switch("fresh"),
+        checkpoints=_checkpoints(places),
         bootimage_sha256=places.text("bootimage-sha256"),
         node_image=places.text("node-image"),
         release_image=places.text("release-image"),
@@ -155,6 +171,15 @@ def _shard(places: Places, environment: Mapping[str, str]) -> Shard | None:
     where, text = places.given("shard")
     index = environment.get(shard.COMPLETION_INDEX, "").strip()
     return shard.parse(where, text.strip(), index) if text else None
+
+
+def _checkpoints(places: Places) -> Checkpoints:
+    where, text = places.given("checkpoints")
+    try:
+        return Checkpoints(text or Checkpoints.RUN)
+    except ValueError as exc:
+        known = ", ".join(Checkpoints)
+        raise InputError(where, f"{text!r} is not a mode", f"Use one of: {known}.") from exc
 
 
 def _hardware(places: Places) -> Hardware:

@@ -23,15 +23,18 @@ from harness.images.container.pause import write_pause_image
 from harness.images.container.registry import Registry, serve
 from harness.images.container.skopeo import Source
 from harness.machine.connection import open_connection
+from harness.machine.forking.store import Store
 from harness.machine.ownership.run import Run, begin_run
 from harness.model.clock import Deadline
 from harness.model.errors import HarnessError, InputError, ProductError
 from harness.model.node_state import NodeState
-from harness.player.applied import AppliedNode, AppliedNodes, OwnNode
+from harness.player.applied import AppliedNode, AppliedNodes, Forks, OwnNode
 from harness.player.inputs import Inputs, Rig
+from harness.player.keeping import Keeping
 from harness.player.plan import MachinePlan
 from harness.player.player import play, play_to
 from harness.player.playing.progress import require_step
+from harness.player.playing.reviving import revived
 from harness.player.scenario import Scenario
 from harness.recording.artifacts import Artifacts
 from harness.report.history.durations import usual_s
@@ -40,8 +43,9 @@ from harness.verdict.passage import Passage
 from harness.verdict.rows import Invariant, InvariantRow, Row
 from harness.waiting import WaitReporter
 from harness.workplace.nodes import Nodes
-from harness.workplace.options import Settings, require_bootable
+from harness.workplace.options import Checkpoints, Settings, require_bootable
 from harness.workplace.preparation import Preparation
+from harness.workplace.registry import served_again
 from harness.workplace.subject import provenance
 
 LOG = logging.getLogger(__name__)
@@ -68,8 +72,10 @@ class Workplace:
         self._allow = allow
         self._rulebook = rulebook or rules.shipped()
         self._stack = ExitStack()
-        self._has_fork: dict[str, bool] = {}
-        self._nodes = Nodes(self._play, self._play_to)
+        self._node_of: dict[str, str] = {}
+        self._keeping: Keeping | None = None
+        keeps = settings.checkpoints.outlive_runs and not settings.fresh
+        self._nodes = Nodes(self._play, self._play_to, self._revive if keeps else None)
         self._nodes.are_fresh = settings.fresh
 
     def check(self, chosen: Iterable[Scenario], forks_at: Iterable[str] = ()) -> None:
@@ -187,13 +193,17 @@ class Workplace:
         """
         return self._play_to(scenario, step)
 
-    def note_node(self, test: str, *, is_forked: bool) -> None:
+    def note_node(self, test: str, own: OwnNode) -> None:
         """Record what a test's own node is."""
-        self._has_fork[test] = is_forked
+        kept = f" from {own.checkpoint}" if own.is_kept else ""
+        self._node_of[test] = f"{FORKED}{kept}" if own.is_forked else COLD
 
     def node_of(self, test: str) -> str:
-        """Return whether the node of a test is `forked`, or was booted `cold`."""
-        return FORKED if self._has_fork.get(test) else COLD
+        """Return whether the node of a test is `forked`, or was booted `cold`.
+
+        A fork of a kept checkpoint is `forked from SCENARIO STEP of TIME`.
+        """
+        return self._node_of.get(test, COLD)
 
     def end_state(self, scenario: Scenario) -> NodeState:
         """Return the end state of a scenario's node; boot it if this process has not done so.
@@ -248,7 +258,7 @@ class Workplace:
             closing.callback(self.preparation.close)
             closing.callback(self._stack.close)
             with self._report.awaiting("taking the machines down"):
-                self._nodes.take_down_unused()
+                self._nodes.close()
 
     def usual_s(self, scenario: str) -> float | None:
         """Return how long a scenario usually takes, or None if it is not in the history.
@@ -264,16 +274,36 @@ class Workplace:
 
     def _play(self, scenario: Scenario) -> AbstractContextManager[AppliedNodes]:
         self.preparation.require_needs(scenario)
-        return play(scenario, self.rig, self.inputs)
+        return play(scenario, *self._given)
 
     def _play_to(
         self, scenario: Scenario, step: str
     ) -> AbstractContextManager[Mapping[str, OwnNode]]:
         self.preparation.require_needs(scenario)
-        return play_to(scenario, self.rig, self.inputs, step)
+        return play_to(scenario, *self._given, step)
+
+    def _revive(self, scenario: Scenario, step: str) -> AbstractContextManager[Forks]:
+        self.preparation.require_needs(scenario)
+        return revived(scenario, *self._given, step)
+
+    @property
+    def _given(self) -> tuple[Rig, Inputs]:
+        rig, inputs = self.rig, self.inputs  # the registry decides which checkpoints can be used
+        return (replace(rig, keeping=self._keeping) if self._keeping else rig), inputs
 
     def _registry(self, run: Run) -> Registry:
-        return self._stack.enter_context(serve(run.folder, Deadline.after(REGISTRY_S)))
+        settings, deadline = self._settings, Deadline.after(REGISTRY_S)
+        if not settings.checkpoints.outlive_runs:
+            return self._stack.enter_context(serve(run.folder, deadline))
+        store = self._stack.enter_context(Store.of_user(self._report))
+        registry, drawn = self._stack.enter_context(
+            served_again(run, store, settings.scenarios, deadline, self._report)
+        )
+        self._keeping = Keeping(
+            store=store, registry=drawn, has_authfile=settings.authfile is not None,
+            with_secrets=settings.checkpoints is Checkpoints.KEEP_SECRETS,
+        )  # fmt: skip
+        return registry
 
     def _push_node_image(self, registry: Registry) -> str:
         image = self.preparation.node_image

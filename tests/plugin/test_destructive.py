@@ -100,3 +100,73 @@ def test_a_destructive_test_of_all_nodes_together_is_refused_once(project: Proje
     assert ended.ret == pytest.ExitCode.USAGE_ERROR
     ended.stderr.fnmatch_lines(["*test_all*: destructive tests cannot use applied_nodes*"])
     assert project.log == []
+
+
+EARLY = """
+import pytest
+
+@pytest.mark.destructive(at="login")
+@pytest.mark.parametrize("number", [1, 2])
+def test_early(forked_node, number):
+    assert forked_node().session
+"""
+
+
+def test_a_kept_checkpoint_saves_the_boot(project: Project) -> None:
+    project.write(EARLY)
+    project.environment(KEPT="login")
+
+    run(project, "--checkpoints=keep").assert_outcomes(passed=2)
+
+    fork = ["fork fake login", "end fork fake login"]
+    assert project.log == ["revive fake login", *fork, *fork, "end revive fake login"]
+    assert set(kinds_of(project).values()) == {"forked from login of a day"}
+    junit = project.folder / "artifacts/last/junit.xml"
+    assert junit.read_text().count('name="node" value="forked from login of a day"') == 2
+
+
+@pytest.mark.parametrize("mode", ["keep", "run"])
+def test_without_a_kept_checkpoint_the_scenario_boots_once(project: Project, mode: str) -> None:
+    project.write(EARLY)
+
+    run(project, f"--checkpoints={mode}").assert_outcomes(passed=2)
+
+    assert project.log[:2] == ["up fake", "save login"]
+    assert project.log.count("fork fake login") == 2
+    assert set(kinds_of(project).values()) == {"forked"}
+
+
+def test_the_shared_node_comes_up_if_a_test_asks_for_it(project: Project) -> None:
+    project.write(TESTS)
+    project.environment(KEPT="login")
+
+    run(project, "--checkpoints=keep").assert_outcomes(passed=7)
+
+    assert project.log.count("up fake") == 1
+    assert "revive fake login" not in project.log
+
+
+def test_a_node_that_no_argument_asked_for_is_not_there(project: Project) -> None:
+    project.write(
+        """
+import pytest
+from harness import InputError
+
+def test_it(forked_node, request):
+    assert forked_node().session
+    with pytest.raises(InputError, match="the shared node was not brought up"):
+        request.getfixturevalue("applied_node").session
+"""
+    )
+    project.environment(KEPT="applied")
+
+    run(project, "--checkpoints=keep").assert_outcomes(passed=1)
+
+
+def test_fresh_uses_no_kept_checkpoint(project: Project) -> None:
+    project.write(EARLY)
+    project.environment(KEPT="login")
+
+    run(project, "--checkpoints=keep", "--fresh").assert_outcomes(passed=2)
+
+    assert "revive fake login" not in project.log

@@ -32,7 +32,7 @@ LABELS = {
 CONFTEST = """
 import dataclasses, sys
 from harness import LogIn, MachinePlan, Scenario, SwitchOn
-from unbooted import note, play, play_to
+from unbooted import note, play, play_to, revived
 
 NODE = MachinePlan(name="node", memory_mib=512, config=lambda site: {})
 
@@ -42,7 +42,7 @@ def scenario(name, *machines):
     def steps(given):
         # Nothing boots here, all else is real. Not at import: others pay nothing for this.
         workplace = sys.modules["harness.workplace.workplace"]
-        workplace.play, workplace.play_to = play, play_to
+        workplace.play, workplace.play_to, workplace.revived = play, play_to, revived
         return tuple(step(machine=plan.name) for plan in planned for step in (SwitchOn, LogIn))
 
     return Scenario(
@@ -121,14 +121,33 @@ def own(node, checkpoint):
     )
 
 class Forks:
-    def __init__(self, scenario, nodes):
-        self.scenario, self.nodes = scenario, nodes
+    def __init__(self, scenario, nodes, is_kept=False):
+        self.scenario, self.nodes, self.is_kept = scenario, nodes, is_kept
 
     @contextlib.contextmanager
     def fork(self, step):
         note(f"fork {self.scenario} {step}")
-        yield {name: own(node, step) for name, node in self.nodes.items()}
+        checkpoint = f"{step} of a day" if self.is_kept else step
+        yield {
+            name: dataclasses.replace(own(node, checkpoint), is_kept=self.is_kept)
+            for name, node in self.nodes.items()
+        }
         note(f"end fork {self.scenario} {step}")
+
+@contextlib.contextmanager
+def revived(scenario, rig, inputs, step):
+    from harness.player.applied import CannotForkError
+    if os.environ.get("KEPT") != step:
+        raise CannotForkError("kept checkpoint", "there is none", "Boot.")
+    nodes = {
+        machine: AppliedNode(
+            machine=Machine(), session=Session(), before=state("before"), after=state("after")
+        )
+        for machine in scenario.judged
+    }
+    note(f"revive {scenario.name} {step}")
+    yield Forks(scenario.name, nodes, is_kept=True)
+    note(f"end revive {scenario.name} {step}")
 
 @contextlib.contextmanager
 def play_to(scenario, rig, inputs, step):

@@ -162,7 +162,7 @@ class Checkpoints:
                 with self._session(watch) if is_logged_in else nullcontext() as session:
                     yield OwnNode(
                         name=name, machine=machine, watch=watch, checkpoint=checkpoint,
-                        logged_in=session,
+                        logged_in=session, is_kept=step in self._kept,
                         applied=judged.on(machine, session, watch) if judged and session else None,
                     )  # fmt: skip
             finally:
