@@ -248,6 +248,13 @@ def test_a_store_that_others_can_read_is_refused(tmp_path: Path, store: Store) -
         keep(store, tmp_path / "run")
 
 
+def test_nothing_is_used_of_a_store_that_others_can_write(tmp_path: Path, store: Store) -> None:
+    keep(store, tmp_path / "run")
+    store.root.chmod(0o770)
+
+    assert store.entries() == ()
+
+
 def test_a_store_that_does_not_exist_is_empty(store: Store) -> None:
     assert store.entries() == ()
     assert store.clear() == ()
@@ -309,6 +316,70 @@ def test_what_a_killed_run_leaves_counts_only_if_it_is_whole(
     mine = keep(store, tmp_path / "run")
     assert names(store.root) == [mine.folder.name]
     assert lines == []
+
+
+USED = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {unit!r})
+from harness.machine.forking.store import Store
+store = Store(Path({root!r}))
+(kept,) = store.entries()
+assert store.take(kept)
+print("here", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_run_that_is_killed_while_it_uses_one_releases_it(tmp_path: Path, store: Store) -> None:
+    kept = keep(store, tmp_path / "run")
+    program = USED.format(unit=str(UNIT), root=str(store.root))
+    with subprocess.Popen(
+        (sys.executable, "-c", program), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"here\n"
+        assert store.clear() == ()
+        child.send_signal(signal.SIGKILL)
+
+    assert store.clear() == (str(kept.folder),)
+
+
+AT_ONCE = """
+import random, sys
+from pathlib import Path
+sys.path.insert(0, {unit!r})
+from harness.machine.forking.store import Store
+from kept_fakes import keep, origin
+lines = []
+for number in range(12):
+    with Store(Path({root!r}), lines.append, cap_bytes=1 << 15) as store:
+        step = str(random.randrange(3))
+        keep(store, Path({run!r}) / str(number), origin(node=step), step.encode() * 5000)
+        for kept in store.entries():
+            if store.take(kept):
+                name = kept.machines["node"].origin.images["node"]
+                assert (kept.folder / "node.ram").read_bytes() == name.encode() * 5000
+print(lines)
+"""
+
+
+def test_runs_that_keep_use_and_expire_at_once_find_whole_ones_only(
+    tmp_path: Path, store: Store
+) -> None:
+    children = [
+        subprocess.Popen(
+            (
+                sys.executable, "-c",
+                AT_ONCE.format(unit=str(UNIT), root=str(store.root), run=str(tmp_path / str(n))),
+            ),
+            stdout=subprocess.PIPE,
+        )
+        for n in range(3)
+    ]  # fmt: skip
+
+    assert [child.communicate()[0] for child in children] == [b"[]\n"] * 3
+    assert [child.returncode for child in children] == [0] * 3
 
 
 def test_the_key_is_of_all_machines_by_their_names() -> None:

@@ -24,8 +24,9 @@ from pathlib import Path
 from types import TracebackType
 
 from harness import folders
-from harness.machine.forking.kept import Kept, read
+from harness.machine.forking.kept import Kept, key_of, read
 from harness.machine.forking.kept_files import Part, write
+from harness.machine.forking.kept_folder import disk_bytes, locked, remove, used_at
 from harness.machine.forking.saved import DamagedError
 from harness.machine.ownership.locks import lock
 from harness.model.clock import Deadline, unix_time
@@ -40,7 +41,6 @@ MAX_AGE_S = 5 * 24 * 3600.0
 """The certificates of a run are valid for a week. A fork has to have some of it left."""
 _NEW, _LOCK = "new-", "lock"
 _LOCK_S = 60.0
-_BLOCK_BYTES = 512
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -88,12 +88,17 @@ class Store:
         """Return what is known of all checkpoints that have not expired, the newest first.
 
         Their files are neither read nor locked: `take` does both. One whose metadata is damaged is
-        dropped.
+        dropped. A folder that others can read or write has none.
         """
+        if not self._is_private():
+            return ()
         found = []
         for folder in self._folders():
             try:
-                kept = read(folder)
+                with locked(folder, fcntl.LOCK_SH):
+                    kept = read(folder)
+            except OSError:  # another process is removing it
+                continue
             except DamagedError as exc:
                 self._drop(folder, exc.problem)
                 continue
@@ -108,7 +113,7 @@ class Store:
         """
         with ExitStack() as stack:
             try:
-                stack.enter_context(_locked(kept.folder, fcntl.LOCK_SH))
+                stack.enter_context(locked(kept.folder, fcntl.LOCK_SH))
                 if read(kept.folder) != kept:
                     return False
                 kept.require_whole()
@@ -142,10 +147,13 @@ class Store:
             DeadlineError: it is not done in time, or another process has the store's lock.
         """
         self._make_root()
+        target = self._place(scenario, step, key_of({n: part.origin for n, part in parts.items()}))
+        if (known := self._usable(target)) is not None:
+            return known
         try:
             with self._new_folder() as fresh:
                 kept = write(fresh, scenario, step, parts, drawn, deadline)
-                kept = self._named(kept)
+                kept = self._named(kept, target)
         except OSError as exc:
             problem = f"a checkpoint cannot be written: {exc.strerror or exc}"
             remedy = "Free disk space there, or set XDG_CACHE_HOME to another folder."
@@ -167,7 +175,7 @@ class Store:
         with suppress(OSError, HarnessError), self._gate():
             known = [_known(folder) for folder in self._folders()]
             old = [kept.folder for kept in known if kept and self._has_expired(kept)]
-            gone = [path for path in (*self._unfinished(), *old) if _remove(path)]
+            gone = [path for path in (*self._unfinished(), *old) if remove(path)]
             return tuple(map(str, (*gone, *self._evicted())))
         return ()
 
@@ -182,7 +190,7 @@ class Store:
         try:
             with self._gate():
                 paths = (*self._folders(), *self._unfinished())
-                return tuple(str(path) for path in paths if _remove(path))
+                return tuple(str(path) for path in paths if remove(path))
         except OSError as exc:
             problem = f"cannot be cleared: {exc.strerror}"
             raise InputError(str(self.root), problem, "Remove it as its owner.") from exc
@@ -198,15 +206,21 @@ class Store:
     def _make_root(self) -> None:
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            status = self.root.lstat()
         except OSError as exc:
             problem = f"cannot be created: {exc.strerror}"
             remedy = "Set XDG_CACHE_HOME to a writable folder."
             raise InputError(str(self.root), problem, remedy) from exc
-        mine = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
-        if not mine or status.st_mode & 0o077:
+        if not self._is_private():
             problem = "not a folder of this user with mode 0700"
             raise InputError(str(self.root), problem, "Remove it: checkpoints have secrets.")
+
+    def _is_private(self) -> bool:
+        try:
+            status = self.root.lstat()
+        except OSError:
+            return False
+        is_mine = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+        return is_mine and not status.st_mode & 0o077
 
     @contextmanager
     def _gate(self) -> Iterator[None]:
@@ -222,16 +236,21 @@ class Store:
                 fresh = self.root / f"{_NEW}{secrets.token_hex(4)}"
                 fresh.mkdir(mode=0o700)
                 stack.callback(shutil.rmtree, fresh, ignore_errors=True)
-                stack.enter_context(_locked(fresh, fcntl.LOCK_EX))
+                stack.enter_context(locked(fresh, fcntl.LOCK_EX))
             yield fresh
 
-    def _named(self, kept: Kept) -> Kept:
-        words = _NOT_IN_NAMES.sub("-", f"{kept.scenario}-{kept.step}")
-        target = self.root / f"{words}-{kept.key[:16]}"
+    def _place(self, scenario: str, step: str, key: str) -> Path:
+        words = _NOT_IN_NAMES.sub("-", f"{scenario}-{step}")
+        return self.root / f"{words}-{key[:16]}"
+
+    def _usable(self, folder: Path) -> Kept | None:
+        known = _known(folder)
+        return None if known is None or self._has_expired(known) else known
+
+    def _named(self, kept: Kept, target: Path) -> Kept:
         with self._gate():
-            known = _known(target)
-            if known is None or self._has_expired(known):
-                _remove(target)
+            if self._usable(target) is None:
+                remove(target)
             if not target.exists():
                 kept.folder.rename(target)
         return replace(kept, folder=target)
@@ -240,7 +259,7 @@ class Store:
         self._report(f"kept checkpoint {folder.name} is dropped: {problem}")
         try:
             with self._gate():
-                _remove(folder)
+                remove(folder)
         except (OSError, HarnessError) as exc:
             LOG.info("%s stays: %s", folder, exc)
 
@@ -249,13 +268,13 @@ class Store:
 
     def _evicted(self) -> Iterator[Path]:
         """Remove the least recently used checkpoints until the rest is within the cap."""
-        known = sorted(self._folders(), key=_used_at)
-        excess_bytes = sum(map(_disk_bytes, known)) - self._cap_bytes
+        known = sorted(self._folders(), key=used_at)
+        excess_bytes = sum(map(disk_bytes, known)) - self._cap_bytes
         for folder in known:
             if excess_bytes <= 0:
                 return
-            freed_bytes = _disk_bytes(folder)
-            if _remove(folder):
+            freed_bytes = disk_bytes(folder)
+            if remove(folder):
                 excess_bytes -= freed_bytes
                 yield folder
 
@@ -265,45 +284,3 @@ def _known(folder: Path) -> Kept | None:
         return read(folder)
     except DamagedError:
         return None
-
-
-@contextmanager
-def _locked(folder: Path, mode: int) -> Iterator[None]:
-    """Context manager that locks a folder itself.
-
-    Raises:
-        OSError: it is gone, or another process has the lock.
-    """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
-        # It may have been removed, and made again, between the two calls.
-        if os.fstat(descriptor).st_ino != folder.stat().st_ino:
-            raise FileNotFoundError(folder)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _remove(folder: Path) -> bool:
-    """Remove a checkpoint unless it is in use; return whether this process did."""
-    try:
-        with _locked(folder, fcntl.LOCK_EX):
-            shutil.rmtree(folder)
-    except OSError:
-        return False
-    return True
-
-
-def _used_at(folder: Path) -> float:
-    with suppress(OSError):
-        return folder.stat().st_mtime
-    return 0.0
-
-
-def _disk_bytes(folder: Path) -> int:
-    found = 0
-    for path in folder.rglob("*"):
-        with suppress(OSError):
-            found += path.lstat().st_blocks * _BLOCK_BYTES
-    return found
