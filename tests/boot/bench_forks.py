@@ -18,11 +18,14 @@ from benchmarks.figures import Part, measuring
 from benchmarks.host import private_mib
 from benchmarks.scenario import LOGIN, NODE, SCENARIO
 
+from harness.machine.domain.segment import Segment
+from harness.machine.driver import Connection
 from harness.machine.forking import device_state
 from harness.machine.forking.key import origin_of
-from harness.machine.forking.saved import save, suspended
+from harness.machine.forking.saved import SavedMachine, save, suspended
 from harness.machine.machine import Machine
 from harness.machine.ownership.processes import PROC, processes_naming
+from harness.machine.ownership.run import Run
 from harness.model.clock import Deadline
 from harness.player.applied import AppliedNode, AppliedNodes, OwnNode
 from harness.player.inputs import Inputs, Rig
@@ -41,39 +44,56 @@ Limit = Callable[[float], Deadline]
 
 
 @dataclass
-class Loads:
-    """How long QEMU loaded the state of a checkpoint, for each fork."""
+class Spent:
+    """The seconds of each fork until it runs, and those of them that QEMU loaded the state."""
 
-    seconds: list[float] = field(default_factory=list)
+    starts: list[float] = field(default_factory=list)
+    loads: list[float] = field(default_factory=list)
+
+    def timing(self, rig: Rig) -> Rig:
+        """Return a rig whose forks are timed."""
+
+        @contextmanager
+        def timed(
+            connection: Connection, run: Run, saved: SavedMachine, name: str, deadline: Deadline,
+            segment: Segment | None,
+        ) -> Iterator[Machine]:  # fmt: skip
+            began_s = monotonic()
+            with rig.fork(connection, run, saved, name, deadline, segment) as machine:
+                self.starts.append(monotonic() - began_s)
+                yield machine
+
+        return replace(rig, fork=timed)
 
 
 @pytest.fixture
-def loads(monkeypatch: pytest.MonkeyPatch) -> Loads:
-    load, found = device_state.load, Loads()
+def spent(monkeypatch: pytest.MonkeyPatch) -> Spent:
+    load, found = device_state.load, Spent()
 
     def timed(domain: object, path: Path, deadline: Deadline) -> None:
         began_s = monotonic()
         load(domain, path, deadline)  # type: ignore[arg-type]  # as it is called
-        found.seconds.append(monotonic() - began_s)
+        found.loads.append(monotonic() - began_s)
 
     monkeypatch.setattr(device_state, "load", timed)
     return found
 
 
 def test_forks_of_a_login_are_measured(
-    node_image_rig: Rig, node_image_inputs: Inputs, guest_deadline: Limit, loads: Loads
+    node_image_rig: Rig, node_image_inputs: Inputs, guest_deadline: Limit, spent: Spent
 ) -> None:
     rig, limit = node_image_rig, guest_deadline
     with (
         measuring("forks", own=rig.run.folder, accelerator=rig.acceleration.kind.value) as part,
-        template(rig, node_image_inputs) as (nodes, template_s),
+        template(spent.timing(rig), node_image_inputs) as (nodes, template_s),
     ):
         part.add("boot of the template, and its checkpoint", [template_s], "s")
         add_saves(part, nodes.only.machine, rig)
-        add_cold_and_forked(part, rig, node_image_inputs, nodes, limit)
-        part.add("load of a checkpoint alone", loads.seconds, "s")
+        cold = add_cold_and_forked(part, rig, node_image_inputs, nodes, limit)
+        part.add("load of a checkpoint alone", spent.loads, "s")
+        part.add("fork until it runs", spent.starts, "s", note="without login and command")
         add_memory(part, nodes)
-        add_destructive_tests(part, rig, node_image_inputs, nodes, limit, template_s)
+        add_destructive_tests(part, nodes, limit, template_s, cold)
 
     assert all(figure.value > 0 for figure in part.figures)
 
@@ -141,21 +161,27 @@ def add_saves(part: Part, machine: Machine, rig: Rig) -> None:
 
 def add_cold_and_forked(
     part: Part, rig: Rig, inputs: Inputs, nodes: AppliedNodes, limit: Limit
-) -> None:
+) -> list[float]:
+    """Add both, one after the other; return the seconds of a destructive test on each cold boot."""
     cold, forked = [], []
     for _ in range(ROUNDS):
         cold.append(timed_cold(rig, inputs, limit))
         forked.append(timed_fork(nodes, limit))
-    part.add("cold boot to the first answer", cold, "s")
+    answers = [answer_s for answer_s, _ in cold]
+    part.add("cold boot to the first answer", answers, "s")
     part.add("fork to the first answer", forked, "s")
-    part.ratio("cold boot over fork", cold, forked, at_least=25)
+    part.ratio("cold boot over fork", answers, forked, at_least=25)
+    return [whole_s for _, whole_s in cold]
 
 
-def timed_cold(rig: Rig, inputs: Inputs, limit: Limit) -> float:
+def timed_cold(rig: Rig, inputs: Inputs, limit: Limit) -> tuple[float, float]:
+    """Return the seconds to the first answer, and those of a whole destructive test."""
     began_s = monotonic()
     with play_to(SCENARIO, rig, inputs, LOGIN) as own:
         own[NODE].session.run("true", limit(ASK_S), check=True, sudo=False)
-        return monotonic() - began_s
+        answer_s = monotonic() - began_s
+        destroy(own[NODE], limit)
+    return answer_s, monotonic() - began_s
 
 
 def timed_fork(nodes: AppliedNodes, limit: Limit) -> float:
@@ -178,18 +204,12 @@ def add_memory(part: Part, nodes: AppliedNodes) -> None:
 
 
 def add_destructive_tests(
-    part: Part, rig: Rig, inputs: Inputs, nodes: AppliedNodes, limit: Limit, template_s: float
+    part: Part, nodes: AppliedNodes, limit: Limit, template_s: float, cold: list[float]
 ) -> None:
     def in_a_fork(_: int) -> None:
         with nodes.forks.fork(LOGIN) as own:
             destroy(own[NODE], limit)
 
-    cold = []
-    for _ in range(ROUNDS):
-        began_s = monotonic()
-        with play_to(SCENARIO, rig, inputs, LOGIN) as own:
-            destroy(own[NODE], limit)
-        cold.append(monotonic() - began_s)
     cold_s = part.estimate(f"{TESTS} destructive tests, each on a cold boot", cold, TESTS, "s")
     for workers, title in ((1, "one after the other"), (2, "two at a time")):
         began_s = monotonic()
