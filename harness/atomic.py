@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+# What file systems answer that have no files without a name, and old kernels.
+_NAMES_ONLY = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.EPERM})
 
 
 def write(path: Path, content: bytes, *, is_durable: bool = True) -> None:
@@ -26,15 +28,33 @@ def write(path: Path, content: bytes, *, is_durable: bool = True) -> None:
         OSError: the folder is missing, full or not writable.
     """
     with replacing(path) as fresh:
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        descriptor, has_name = _new_file(fresh)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
+            file.flush()
             if is_durable:
-                file.flush()
                 # Else some file systems keep the new name, but not the content.
-                os.fsync(file.fileno())
+                os.fsync(descriptor)
+            if not has_name:
+                # Python follows the link only if it gets a folder, whose use the full path avoids.
+                named = f"/proc/self/fd/{descriptor}"
+                os.link(named, fresh, src_dir_fd=descriptor, follow_symlinks=True)
     if is_durable:
         _sync_folder(path.parent)
+
+
+def _new_file(path: Path) -> tuple[int, bool]:
+    """Open a new file for `path`, and return whether it has this name yet.
+
+    One without a name is gone with a process that is killed while it writes. Source: open(2).
+    """
+    flags = os.O_WRONLY | os.O_CLOEXEC
+    try:
+        return os.open(path.parent, flags | os.O_TMPFILE, 0o666), False
+    except OSError as exc:
+        if exc.errno not in _NAMES_ONLY:
+            raise
+    return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666), True
 
 
 def is_full(error: BaseException) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -80,6 +81,8 @@ def _fail(number: int) -> Callable[..., int]:
 
 
 def _open_on_a_full_disk(path: Path, flags: int, *rest: int) -> int:
+    if flags & os.O_TMPFILE == os.O_TMPFILE:
+        raise OSError(errno.EOPNOTSUPP, "as file systems without such files")
     os.close(_OPEN(path, flags, *rest))
     return _OPEN("/dev/full", os.O_WRONLY)
 
@@ -168,3 +171,24 @@ def test_folder_that_cannot_be_synced_is_no_error(
     atomic.write(tmp_path / "file", b"new")
 
     assert (tmp_path / "file").read_bytes() == b"new"
+
+
+KILLED = """
+import resource, signal, sys
+from pathlib import Path
+from harness import atomic
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+atomic.write(Path(sys.argv[1]), b"new" * 100_000)
+"""
+
+
+def test_a_process_that_is_killed_while_it_writes_leaves_only_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_text("old")
+
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+
+    assert done.returncode == -signal.SIGXFSZ
+    assert [found.name for found in tmp_path.iterdir()] == ["report.json"]
+    assert path.read_text() == "old"
