@@ -7,7 +7,6 @@ seed is printed; with it, and with `--from`, the same kills are drawn.
 from __future__ import annotations
 
 import argparse
-import os
 import secrets
 import signal
 import subprocess
@@ -21,7 +20,7 @@ from harness.model.clock import Deadline
 from harness.standin import build
 from killing import room as rooms
 from killing.kill import Outcome, done
-from killing.leftovers import all_left
+from killing.leftovers import all_left, own_processes
 from killing.moments import SMALL, Kill, draw
 from killing.room import ROOT, Room
 
@@ -59,7 +58,7 @@ def _campaign(asked: argparse.Namespace, room: Room) -> int:
     # A background job of a shell ignores it, and so would the runs.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     rooms.furnish(room)
-    before = all_left(room.place, (os.getpid(), os.getppid()))
+    before = all_left(room.place, own_processes())
     print(f"kills: seed {asked.seed}", flush=True)
     began_s = time.monotonic()
     outcomes: list[Outcome] = []

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from killing.leftovers import Leftover, all_left
+from killing.leftovers import Leftover, all_left, own_processes, processes_left
 from killing.moments import (
     CONTROLLER,
     NBD,
@@ -33,7 +33,7 @@ from killing.room import ROOT, Room
 _PROC = Path("/proc")
 _TICK_S, _COUNT_TICK_S = 0.01, 0.2
 _REACH_S = 900.0
-_SETTLE_S = 20.0
+_SETTLE_S = 8.0
 _GONE_S = 40.0
 _RUN_NAMES = (OWNER, CONTROLLER)
 _TESTS = ("tests/boot/test_forks.py", "tests/boot/test_node_image.py")
@@ -88,13 +88,14 @@ def done(kill: Kill, room: Room, before: frozenset[Leftover]) -> Outcome:
             outcome.note = "the run ended before the moment"
         _settle(kill, child, outcome)
     outcome.output = output.text
-    here = frozenset((os.getpid(), os.getppid()))
+    here = frozenset(own_processes())
 
     def left() -> frozenset[Leftover]:
-        _reap()
         return all_left(room.place, here) - before
 
-    _wait(lambda: not _machines(left()), _GONE_S, _COUNT_TICK_S)
+    # Without a reaper, only the next run cleans up.
+    limit_s = 0.0 if outcome.target == REAPER else _GONE_S
+    _wait(lambda: not _machines(left()), limit_s, _COUNT_TICK_S)
     outcome.swept = left()
     _sweep(room)
     _wait(lambda: not left(), _GONE_S, _COUNT_TICK_S)
@@ -174,6 +175,10 @@ def _settle(kill: Kill, child: subprocess.Popen[bytes], outcome: Outcome) -> Non
         _wait(lambda: child.poll() is not None, _GONE_S)
     if child.poll() is None:
         outcome.note = "it did not end when it was interrupted"
+        child.send_signal(
+            signal.SIGABRT
+        )  # for the stacks of its threads, see the room's environment
+        _wait(lambda: child.poll() is not None, _SETTLE_S)
 
 
 def _ours_to_end(outcome: Outcome) -> frozenset[Leftover]:
@@ -203,22 +208,13 @@ def _pids(sign: re.Pattern[bytes]) -> Iterator[int]:
                     yield int(entry.name)
 
 
-def _reap() -> bool:
-    """Wait for the orphans that ended, and return whether some run: this is the room's init."""
-    with suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-        return True
-    return False
-
-
 def _end_all(here: frozenset[int]) -> None:
     """End what is left, so that the next kill does not count it again."""
     for entry in _PROC.iterdir():
         if entry.name.isdecimal() and int(entry.name) not in here:
             with suppress(ProcessLookupError):
                 os.kill(int(entry.name), signal.SIGKILL)
-    _wait(lambda: not _reap(), _GONE_S)
+    _wait(lambda: not [*processes_left(_PROC, here)], _GONE_S)
 
 
 def _wait(is_so: Callable[[], bool], limit_s: float, tick_s: float = _TICK_S) -> None:

@@ -157,5 +157,5 @@ def _address(words: str) -> str:
 
 
 def own_processes() -> tuple[int, ...]:
-    """Return this process and those that it descends from."""
+    """Return this process and its parent, the init of the room."""
     return (os.getpid(), os.getppid())

@@ -74,6 +74,7 @@ class Room:
         return {
             **kept, "HOME": str(self.home), "XDG_CACHE_HOME": str(self.cache.parent),
             "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONFAULTHANDLER": "1",
         }  # fmt: skip
 
 
@@ -105,7 +106,12 @@ def command(argv: Sequence[str]) -> tuple[str, ...]:
 
 
 def furnish(room: Room) -> None:
-    """Cover the host's temporary folders by empty ones, and switch the loopback on; once inside."""
+    """Cover the host's temporary folders by empty ones, and switch the loopback on; once inside.
+
+    The caller goes on as the child of an init: libvirt waits for the end of daemons, which is not
+    there before somebody has waited for them.
+    """
+    _leave_to_init()
     needed = {path: os.open(path, os.O_PATH) for path in _needed(room.base)}
     covers = [os.open(path, os.O_PATH) for path in _covers(room.base)]
     for path, cover in zip(_COVERED, covers, strict=True):
@@ -116,6 +122,16 @@ def furnish(room: Room) -> None:
     for descriptor in (*needed.values(), *covers):
         os.close(descriptor)
     _switch_loopback_on()
+
+
+def _leave_to_init() -> None:
+    """Return in a child; this process waits for all orphans, and ends with the child's status."""
+    child = os.fork()
+    while child:
+        ended, status = os.wait()
+        if ended == child:
+            code = os.waitstatus_to_exitcode(status)
+            os._exit(code if code >= 0 else 128 - code)
 
 
 def _covers(base: Path) -> tuple[Path, ...]:
