@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date
@@ -32,6 +32,7 @@ from harness.machine.machine import boot as boot_machine
 from harness.machine.machine import planned as planned_domain
 from harness.machine.ownership.run import Run
 from harness.model.clock import SYSTEM_CLOCK, Clock, Deadline
+from harness.model.errors import HarnessError
 from harness.model.ignition import Document
 from harness.model.secret import Secret
 from harness.model.secrets.redaction import Redactor
@@ -121,7 +122,8 @@ class Rig:
     after the step `until`. After the steps `checkpoints`, the machines are saved for forks,
     with `keeping` also for later runs.
     `usual_s` returns how long a scenario usually takes, None without a history. `awaiting` reports
-    what its block waits for while nothing else is reported. Tests
+    what its block waits for while nothing else is reported. `at_failure` is called when a scenario
+    fails, with the addresses of its machines that run. Tests
     replace `boot`, `plan`, `fork`, `connect` and `clock`.
     """
 
@@ -142,6 +144,7 @@ class Rig:
     checkpoints: frozenset[str] = frozenset()
     keeping: Keeping | None = None
     usual_s: Callable[[str], float | None] = lambda _: None
+    at_failure: Callable[[Mapping[str, Endpoint], HarnessError], None] = lambda _at, _error: None
     awaiting: Callable[[Callable[[], str]], AbstractContextManager[None]] = lambda _: nullcontext()
     boot: Callable[[Connection, Run, MachineSpec, Deadline], AbstractContextManager[Machine]] = (
         boot_machine

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from harness.model.clock import wait_for
-from harness.model.errors import DeadlineError
+from harness.model.errors import DeadlineError, HarnessError
 from harness.model.record import State
 from harness.node.ssh import ConnectionLostError
 from harness.player.applied import APPLIED, AppliedNode, AppliedNodes, OwnNode
@@ -54,24 +54,34 @@ def play(scenario: Scenario, rig: Rig, inputs: Inputs) -> Iterator[AppliedNodes]
         RigError: the host failed.
     """
     with _player(scenario, rig, inputs) as player:
-        player.play()
-        yield player.applied()
+        with player.failures_shown():
+            player.play()
+            nodes = player.applied()
+        yield nodes
 
 
 @contextmanager
 def play_to(
-    scenario: Scenario, rig: Rig, inputs: Inputs, step: str
+    scenario: Scenario,
+    rig: Rig,
+    inputs: Inputs,
+    step: str,
+    checkpoints: frozenset[str] = frozenset(),
 ) -> Iterator[Mapping[str, OwnNode]]:
     """Context manager that brings a scenario up to `step`, for one test; on leaving, all are gone.
+
+    Checkpoints are only made after the steps `checkpoints`.
 
     Raises:
         InputError: the scenario has no such step, or an image or config cannot be used.
         ProductError: the bootimage or the node image failed.
         RigError: the host failed.
     """
-    own = replace(rig, until=None, checkpoints=frozenset())
+    own = replace(rig, until=None, checkpoints=checkpoints)
     with _player(scenario, own, inputs) as player:
-        yield player.play_to(step)
+        with player.failures_shown():
+            nodes = player.play_to(step)
+        yield nodes
 
 
 @contextmanager
@@ -93,6 +103,15 @@ class _Player:
         self._progress = Progress(site.scenario.name, steps, site.rig)
         self._checkpoints = Checkpoints(site)
         stack.callback(self._checkpoints.close)
+
+    @contextmanager
+    def failures_shown(self) -> Iterator[None]:
+        """Context manager that shows the machines that still run when its block fails."""
+        try:
+            yield
+        except HarnessError as exc:
+            self._rig.at_failure(self._site.endpoints, exc)
+            raise
 
     def play(self, to: str = "") -> None:
         """Take all steps, or those up to the step `to`."""

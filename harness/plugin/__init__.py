@@ -32,7 +32,7 @@ from harness.plugin.collection import (
     scenario_of,
     spare_shared,
 )
-from harness.plugin.refusals import check_history, check_until
+from harness.plugin.refusals import check_history, check_interactive
 from harness.plugin.state import (
     allow_list_of,
     artifacts_of,
@@ -85,7 +85,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(records.close)
     check_diagnosis(config)
     check_history(config)
-    check_until(config)
+    check_interactive(config)
+    if settings_of(config).debug_node:
+        from harness.plugin.failed_nodes import FailedNodes
+
+        config.pluginmanager.register(FailedNodes(config))
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from harness.verdict.rows import Row
 
 
+OWN_NODES = pytest.StashKey[list["OwnNode"]]()
+"""On a test: the nodes that it got by `forked_node`."""
+
+
 @pytest.fixture(scope="session")
 def node_image_settings(request: pytest.FixtureRequest) -> Settings:
     """What the user asked for, from the command line, environment and settings."""
@@ -123,6 +127,7 @@ def forked_node(
 
         def fork(at: str = usual) -> OwnNode:
             own = forks.enter_context(place.own_nodes(scenario, at, node))[machine]
+            request.node.stash.setdefault(OWN_NODES, []).append(own)
             place.note_node(request.node.nodeid, own)
             return own
 

@@ -32,15 +32,25 @@ def check_history(config: pytest.Config) -> None:
         raise pytest.UsageError(str(exc)) from exc
 
 
-def check_until(config: pytest.Config) -> None:
-    """Check that `--until` is not used with xdist, whose workers cannot print how to log in.
+def check_interactive(config: pytest.Config) -> None:
+    """Check the options that need the user's terminal: workers of xdist do not have it.
 
     Raises:
-        pytest.UsageError: both were given.
+        pytest.UsageError: xdist is used, or the host has no ssh for a shell.
     """
-    if settings_of(config).until and config.getoption("dist", "no") != "no":
-        problem, remedy = "cannot be used with workers of xdist", "Remove -n."
-        raise pytest.UsageError(str(InputError("--until", problem, remedy)))
+    settings = settings_of(config)
+    asked = {"--until": bool(settings.until), "--debug-node": settings.debug_node}
+    for option in (name for name, is_given in asked.items() if is_given):
+        if config.getoption("dist", "no") != "no":
+            problem, remedy = "cannot be used with workers of xdist", "Remove -n."
+            raise pytest.UsageError(str(InputError(option, problem, remedy)))
+    if settings.debug_node:
+        from harness.node.shell import require_able
+
+        try:
+            require_able(())
+        except InputError as exc:
+            raise pytest.UsageError(str(exc)) from exc
 
 
 def require_writable(path: Path) -> None:

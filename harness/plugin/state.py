@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +27,7 @@ from harness.workplace.option_table import OPTIONS
 if TYPE_CHECKING:
     from harness.diagnosis.allow import AllowList
     from harness.diagnosis.rules import Rulebook
+    from harness.node.login import Login
     from harness.workplace.contract import ContractImages
     from harness.workplace.workplace import Workplace
 
@@ -195,9 +198,17 @@ def unchecked_workplace(config: pytest.Config) -> Workplace:
         artifacts = artifacts_of(config)
         config.stash[_WORKPLACE] = Workplace(
             settings_of(config), progress.reporter(config, artifacts), artifacts,
-            allow_list_of(config), rulebook_of(config),
+            allow_list_of(config), rulebook_of(config), _failure_shells(config),
         )  # fmt: skip
     return config.stash[_WORKPLACE]
+
+
+def _failure_shells(config: pytest.Config) -> Callable[[Mapping[str, Login], str], None] | None:
+    if not settings_of(config).debug_node:
+        return None
+    from harness.plugin.debugging import open_shell
+
+    return partial(open_shell, config)
 
 
 def workplace_if_any(config: pytest.Config) -> Workplace | None:

@@ -11,7 +11,7 @@ import click
 from harness.model.errors import HarnessError, InputError
 
 if TYPE_CHECKING:
-    from harness.spawning.shell import Forward
+    from harness.node.shell import Forward
 
 NOT_RUN = 255
 """As ssh does it: nothing was run in the node."""
@@ -52,7 +52,7 @@ def forwards_of(texts: tuple[str, ...]) -> tuple[Forward, ...]:
     Raises:
         InputError: one is malformed.
     """
-    from harness.spawning.shell import Forward
+    from harness.node.shell import Forward
 
     return tuple(map(Forward.from_text, texts))
 

@@ -75,7 +75,8 @@ def spawn(
     Exit status 0 after a shell; that of COMMAND; 255 if the node did not come up, or nothing could
     be run in it.
     """  # fmt: skip
-    from harness.spawning import client, shell
+    from harness.node import shell
+    from harness.spawning import client
     from harness.spawning.order import Order
 
     with reported_errors():

@@ -48,7 +48,8 @@ def log_in(name: str, command: tuple[str, ...], forward: tuple[str, ...]) -> Non
 
     Exit status that of the shell or of COMMAND; 255 if nothing could be run.
     """
-    from harness.spawning import records, shell
+    from harness.node import shell
+    from harness.spawning import records
 
     with reported_errors():
         ports = forwards_of(forward)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from harness.machine.ownership.sweep import live_runs
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.errors import DeadlineError
 from harness.spawning.records import STOP, Kept
@@ -23,7 +22,7 @@ def stop(kept: Kept) -> None:
         return  # it has just ended
 
     def look() -> None:
-        if kept.run in live_runs(kept.run.parent):
+        if kept.run.exists():
             raise NotYet("it still runs")
 
     try:

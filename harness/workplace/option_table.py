@@ -111,6 +111,11 @@ OPTIONS = (
         "Ctrl-C. `node-image scenarios` lists the steps.",
     ),
     Option(
+        name="debug-node", for_tests=True,
+        help="Open a shell in the node of each red test, before the node goes away. Without a "
+        "terminal, only say so.",
+    ),
+    Option(
         name="fresh", for_tests=True,
         help="Boot a machine for each test that asks for a node of its own. Default: such a test "
         "gets a fork, which starts from a checkpoint in seconds.",

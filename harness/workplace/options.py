@@ -56,6 +56,7 @@ class Settings:
     images: Mapping[str, str] = field(default_factory=dict)
     shard: Shard | None = None
     until: str | None = None
+    debug_node: bool = False
     fresh: bool = False
     checkpoints: Checkpoints = Checkpoints.RUN
     hardware: Hardware = PLAIN
@@ -116,6 +117,7 @@ def read(
         images=_images(places),
         shard=_shard(places, environment),
         until=places.text("until"),
+        debug_node=places.switch("debug-node"),
         fresh=places.switch("fresh"),
         checkpoints=_checkpoints(places),
         bootimage_sha256=places.text("bootimage-sha256"),

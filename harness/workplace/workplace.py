@@ -28,6 +28,8 @@ from harness.machine.ownership.run import Run, begin_run
 from harness.model.clock import Deadline
 from harness.model.errors import HarnessError, InputError, ProductError
 from harness.model.node_state import NodeState
+from harness.node.dial import Endpoint
+from harness.node.login import Login, login_files
 from harness.player.applied import AppliedNode, AppliedNodes, Forks, OwnNode
 from harness.player.inputs import Inputs, Rig
 from harness.player.keeping import Keeping
@@ -64,6 +66,7 @@ class Workplace:
         artifacts: Artifacts,
         allow: AllowList = NOTHING_ALLOWED,
         rulebook: Rulebook | None = None,
+        show_failure: Callable[[Mapping[str, Login], str], None] | None = None,
     ) -> None:
         self._report = WaitReporter.of(report)
         self.preparation = Preparation(settings, self._report)
@@ -71,6 +74,7 @@ class Workplace:
         self._artifacts = artifacts
         self._allow = allow
         self._rulebook = rulebook or rules.shipped()
+        self._show_failure = show_failure
         self._stack = ExitStack()
         self._node_of: dict[str, str] = {}
         self._keeping: Keeping | None = None
@@ -125,6 +129,7 @@ class Workplace:
             evidence=artifacts.folder,
             report=self._report,
             awaiting=self._report.awaiting,
+            at_failure=lambda endpoints, error: self.show_failure(endpoints, str(error)),
             redactor=artifacts.redactor,
             allow=self._allow,
             rules=self._rulebook,
@@ -245,6 +250,13 @@ class Workplace:
         if "inputs" in vars(self):
             # A local image that is converted when it is pushed gets another digest.
             yield self.inputs.pull_spec.partition("@")[2]
+
+    def show_failure(self, endpoints: Mapping[str, Endpoint], text: str) -> None:
+        """Give the user a way into machines that run, if that is wanted at a failure."""
+        if self._show_failure is None or not endpoints:
+            return
+        with login_files(self.rig.run.folder, endpoints) as logins:
+            self._show_failure(logins, text)
 
     def facts(self) -> tuple[tuple[str, str], ...]:
         """Return what is tested and where the evidence is, as names and values."""

@@ -18,7 +18,7 @@ from throwaway import Project
 from harness.model.clock import Deadline, NotYet, wait_for
 
 PROGRAM = (sys.executable, "-c", "from harness.cli import main; main()")
-LIMIT_S = 60.0
+LIMIT_S = 240.0
 SSH = """#!/bin/sh
 echo "$@" >> {log}
 while [ "$1" != core@127.0.0.1 ]; do shift; done
@@ -66,6 +66,27 @@ class Spawns:
             yield child
             child.kill()
 
+    def wait_for_line(self, child: subprocess.Popen[str], words: str) -> None:
+        """Read what it prints up to a line with these words."""
+        assert child.stdout is not None
+        lines = []
+        for line in child.stdout:
+            lines.append(line)
+            if words in line:
+                return
+        pytest.fail(f"it ended: {''.join(lines)}")
+
+    def owner(self) -> int:
+        """Return the id of the process that owns the nodes of this project."""
+        found = [
+            int(path.parent.name)
+            for path in Path("/proc").glob("[0-9]*/cmdline")
+            if b"harness.spawning.owner" in _read(path)
+            and (path.parent / "cwd").readlink() == self.project.folder
+        ]
+        assert len(found) == 1
+        return found[0]
+
     def wait_until_gone(self) -> None:
         """Wait until no run is left."""
         wait_for("the end", self._look, Deadline.after(LIMIT_S), tick_s=0.05)
@@ -73,6 +94,13 @@ class Spawns:
     def _look(self) -> None:
         if left := [path.name for path in self.runs.glob("run-*")]:
             raise NotYet(f"left: {left}")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # it ended meanwhile
+        return b""
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def pytest_node_image_scenarios(config):
 """
 
 UNBOOTED = """
-import contextlib, dataclasses, os, pathlib
+import contextlib, dataclasses, os, pathlib, time
 from harness import AppliedNode, AppliedNodes, OwnNode, ProductError, RigError, SuiteError
 
 LOG = pathlib.Path(__file__).with_name("log")
@@ -166,6 +166,8 @@ def play(scenario, rig, inputs):
         if kind in FAULT and not (again and fault.endswith("-once")):
             raise FAULT[kind]
         try:
+            while fault == "hangs":
+                time.sleep(0.05)
             nodes = {
                 machine: AppliedNode(
                     machine=Machine(), session=Session(), before=state("before"),

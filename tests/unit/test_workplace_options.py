@@ -119,7 +119,7 @@ def test_image_in_a_settings_file_is_relative_to_it(option: str, key: str) -> No
 
 def test_all_but_a_switch_take_a_value_and_lists_may_be_repeated() -> None:
     assert [option.name for option in OPTIONS if option.metavar is None] == [
-        "fresh", "require-kvm",
+        "debug-node", "fresh", "require-kvm",
     ]  # fmt: skip
     assert {option.name for option in OPTIONS if option.repeatable} == {
         "ignition", "image", "rules", "scenario",

@@ -156,9 +156,9 @@ class Stage:
 
     @property
     def endpoints(self) -> dict[str, Endpoint]:
-        """The addresses of all machines that are on, by their names in reports."""
-        machines = self._machines.values()
-        return {each.evidence.folder.name: self.endpoint_of(each.machine) for each in machines}
+        """The addresses of all machines that run, by their names in reports."""
+        running = (each for each in self._machines.values() if each.machine.is_running())
+        return {each.evidence.folder.name: self.endpoint_of(each.machine) for each in running}
 
     def add_service(self, name: str, value: object) -> None:
         """Add what a service yielded."""
