@@ -14,14 +14,16 @@ from images_fakes import deadline
 from standin_images import images, recipe
 from standin_images.layers import Entry, file, folder, hard_link, symlink, whiteout
 from standin_images.layouts import write_oci
-from standin_images.recipe import Recipe
+from standin_images.recipe import HERE, Recipe
 
 from harness import process
 from harness.cli import main
 from harness.contract.inspection import Depth, Inspection
 from harness.contract.package_layers import PackageLayer, package_layers, why_not_base
 from harness.contract.reading.access import Access
+from harness.contract.reading.image_reader import open_image
 from harness.contract.reading.inspect import inspect, verify
+from harness.contract.reading.layer_search import Search
 from harness.images.acquire.cache import Cache
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
@@ -194,6 +196,9 @@ CASES: dict[str, tuple[list[list[Entry]], str | None]] = {
                             "upper"),
     "link-of-a-folder": ([[file("usr/lib64/os-release", NAMED)], [symlink("usr/lib", "lib64")]],
                          "upper"),
+    "folder-over-the-link-of-a-folder": (
+        [[file("usr/lib64/os-release", NAMED)], [symlink("usr/lib", "lib64")],
+         [folder("usr/lib")]], None),
     "loop": ([[symlink(OS_RELEASE, "other"), symlink("usr/lib/other", "os-release")]], None),
     "link-to-nothing": ([[symlink(OS_RELEASE, "../../../nowhere")]], None),
     "fallback": ([[file("etc/os-release", NAMED)]], "upper"),
@@ -215,6 +220,17 @@ def test_os_release_is_that_of_the_squashed_image(
     found = deep(written(tmp_path, *layers)).os_release
 
     assert (found or {}).get("ID") == expected
+
+
+def test_a_path_below_another_that_is_sought_is_found_too(tmp_path: Path) -> None:
+    subject = written(tmp_path, [file("a/b", "below")], [file("c", "")], [symlink("d", "a")])
+    wanted = ["/a", "/a/b", "/d", "/d/b", "/c/b"]
+
+    with open_image(subject, Access(arch=HERE), Deadline.after(60)) as reader:
+        search = Search(reader=reader, folder=tmp_path, limit_bytes=99, deadline=Deadline.after(60))
+        search.find(wanted, [2, 1, 0])
+
+    assert [path for path in wanted if search.get(path)] == ["/a/b", "/d/b"]
 
 
 def test_image_without_a_database_says_so(tmp_path: Path) -> None:

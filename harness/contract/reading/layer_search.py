@@ -62,11 +62,12 @@ class Search:
         sought: set[str] = set()
         for _ in range(_MAX_LINKS):
             sought |= paths
+            folders: set[str] = set()  # of the layers above
             for number in numbers:
                 paths -= self._decided.keys()
                 if not paths or is_enough():
                     break
-                self._look(number, frozenset(paths))
+                self._look(number, frozenset(paths), folders)
             targets = {one for one in self._decided.values() if isinstance(one, str)}
             paths = targets - sought
             if not paths or is_enough():
@@ -85,7 +86,7 @@ class Search:
         """Return whether the layers that were read decide on a path."""
         return path in self._decided
 
-    def _look(self, number: int, paths: frozenset[str]) -> None:
+    def _look(self, number: int, paths: frozenset[str], folders: set[str]) -> None:
         self.read_bytes += self.reader.layers[number].size_bytes
         seen = _Seen(paths=paths)
         for member, layer in layer_members(self.reader, number, self.deadline):
@@ -95,15 +96,18 @@ class Search:
         if any(member.islnk() for member in seen.found.values()):
             self._follow(number, seen.found)
         for path in paths:
-            self._decide(path, number, seen)
+            self._decide(path, number, seen, folders)
+        folders |= seen.folders
 
-    def _decide(self, path: str, number: int, seen: _Seen) -> None:
+    def _decide(self, path: str, number: int, seen: _Seen, folders: set[str]) -> None:
         member = seen.found.get(path)
         if member is not None:
             self._decided[path] = self._result(path, member, number)
             return
         link = next((link for link in seen.links if path.startswith(f"{link}/")), None)
-        if link is not None:
+        if link in folders:
+            self._decided[path] = None  # a folder of an upper layer replaced the link
+        elif link is not None:
             self._decided[path] = _target(link, seen.links[link]) + path.removeprefix(link)
         elif seen.hides(path):
             self._decided[path] = None
@@ -157,6 +161,7 @@ class _Seen:
     found: dict[str, tarfile.TarInfo] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     files: set[str] = field(default_factory=set)  # in the place of folders
+    folders: set[str] = field(default_factory=set)
     emptied: set[str] = field(default_factory=set)
     removed: set[str] = field(default_factory=set)
     above: frozenset[str] = field(init=False)
@@ -170,17 +175,18 @@ class _Seen:
         if hidden is not None:
             (self.emptied if hidden.is_opaque else self.removed).add(hidden.path)
             return False
-        if path in self.paths:
-            self.found[path] = member
-            return True
         if path in self.above:
             self.links.pop(path, None)
             self.files.discard(path)
+            self.folders.discard(path)
             if member.issym():
                 self.links[path] = member.linkname
-            elif not member.isdir():
-                self.files.add(path)
-        return False
+            else:
+                (self.folders if member.isdir() else self.files).add(path)
+        if path not in self.paths:
+            return False
+        self.found[path] = member
+        return True
 
     def hides(self, path: str) -> bool:
         """Return whether the layer hides a path of lower layers."""
