@@ -3,7 +3,7 @@
 The image has a real one's shape, 700 packages in 51 layers, and is small unless --bench-size=real
 is given. Each command runs in a process of its own, as a user starts it. Seconds drift between
 hosts and within a run, so each round asks everything once, and what to compare are the ratios to
-one pass of gunzip over both images in the same round.
+one pass of gunzip over both images in the same round. On a busy host those of CPU time say more.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -48,8 +49,10 @@ try:
 finally:
     # ru_maxrss of this process would be that of the one it was forked from.
     ours = open("/proc/self/status").read().rpartition("VmHWM:")[2].split()[0]
-    theirs = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    print("peaks", int(ours) >> 10, theirs >> 10, file=sys.stderr)
+    usages = [resource.getrusage(who)
+              for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    cpu_s = sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    print("cost", cpu_s, int(ours) >> 10, usages[1].ru_maxrss >> 10, file=sys.stderr)
 """
 
 
@@ -58,8 +61,9 @@ class Asked:
     """What a command cost: the peak memory is that of Python, and of the largest child."""
 
     seconds: float
-    peak_mib: int
-    child_peak_mib: int
+    cpu_seconds: float
+    peak_mib: int = 0
+    child_peak_mib: int = 0
 
 
 @pytest.fixture
@@ -76,13 +80,14 @@ def test_contract_is_measured(tmp_path: Path, request: pytest.FixtureRequest, pa
         rounds = [one_round(pair, tmp_path) for _ in range(ROUNDS)]
         sent, shares = from_registry(pair, tmp_path)
         names = list(rounds[0])
-        ratios = {n: [r[n].seconds / r["gunzip"].seconds for r in rounds] for n in names}
         figures = {
             "shape": request.config.getoption("bench_size"),
             "layers": count_of_layers(pair),
             "packed_mib": packed_bytes(pair.layered) >> 20,
             "seconds": {n: [round(r[n].seconds, 2) for r in rounds] for n in names},
-            "of_a_gunzip_pass": {n: round(median(found), 3) for n, found in ratios.items()},
+            "cpu_seconds": {n: [round(r[n].cpu_seconds, 2) for r in rounds] for n in names},
+            "of_a_gunzip_pass": {n: median_of(rounds, n, "seconds") for n in names},
+            "cpu_of_a_gunzip_pass": {n: median_of(rounds, n, "cpu_seconds") for n in names},
             "peak_mib": {n: max(r[n].peak_mib for r in rounds) for n in names},
             "child_peak_mib": {n: max(r[n].child_peak_mib for r in rounds) for n in names},
             "sent_by_registry_bytes": sent,
@@ -94,6 +99,11 @@ def test_contract_is_measured(tmp_path: Path, request: pytest.FixtureRequest, pa
 
     assert all(one.seconds > 0 for each in rounds for one in each.values())
     assert all(sent.values())
+
+
+def median_of(rounds: list[dict[str, Asked]], name: str, unit: str) -> float:
+    ratios = [float(getattr(one[name], unit)) / getattr(one["gunzip"], unit) for one in rounds]
+    return round(median(ratios), 3)
 
 
 def one_round(pair: Pair, place: Path) -> dict[str, Asked]:
@@ -120,8 +130,10 @@ def asked(answers: str, *words: str) -> Asked:
     done = process.run(argv, deadline(), check=False, env={"XDG_CACHE_HOME": answers})
     spent = perf_counter() - begun
     assert done.status == (words[0] == "diff"), done.stderr
-    peaks = done.stderr.rpartition("peaks ")[2].split()
-    return Asked(seconds=spent, peak_mib=int(peaks[0]), child_peak_mib=int(peaks[1]))
+    cpu_s, ours, theirs = done.stderr.rpartition("cost ")[2].split()
+    return Asked(
+        seconds=spent, cpu_seconds=float(cpu_s), peak_mib=int(ours), child_peak_mib=int(theirs)
+    )
 
 
 def gunzip(pair: Pair) -> None:
@@ -187,9 +199,11 @@ def packed_bytes(reference: str) -> int:
 
 
 def timed(act: Callable[[], object]) -> Asked:
-    begun = perf_counter()
+    begun, before = perf_counter(), getrusage(RUSAGE_CHILDREN)
     act()
-    return Asked(seconds=perf_counter() - begun, peak_mib=0, child_peak_mib=0)
+    spent, after = perf_counter() - begun, getrusage(RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Asked(seconds=spent, cpu_seconds=cpu_s)
 
 
 def deadline() -> Deadline:

@@ -47,19 +47,24 @@ def existing_paths(
 
 def exists(tree: Tree, path: str) -> bool:
     """Return whether a path exists; a link that leads nowhere does not."""
-    here, parts, followed = "/", deque(path.strip("/").split("/")), 0
+    return followed(tree, path) is not None
+
+
+def followed(tree: Tree, path: str) -> str | None:
+    """Return a path with all links followed, None if it does not exist."""
+    here, parts, links = "/", deque(path.strip("/").split("/")), 0
     while parts:
         here = posixpath.normpath(posixpath.join(here, parts.popleft()))
         entry = tree.get(here)
         if entry is not None and entry.type is EntryType.SYMLINK:
-            followed += 1
-            if followed > _MAX_LINKS:
-                return False
+            links += 1
+            if links > _MAX_LINKS:
+                return None
             here = "/" if entry.target.startswith("/") else posixpath.dirname(here)
             parts.extendleft(reversed(entry.target.split("/")))
         elif entry is None and not parts:
-            return False
-    return True
+            return None
+    return here
 
 
 def _write(target: Path, found: list[str]) -> None:

@@ -18,6 +18,7 @@ from harness.contract.inspection import Depth, Inspection
 from harness.contract.reading.access import Access
 from harness.contract.reading.agreement import verify
 from harness.contract.reading.image_reader import ImageReader, layer_members, open_image
+from harness.contract.reading.kept_contents import KeptContents
 from harness.contract.reading.tree import Tree
 from harness.images import reference
 from harness.images.acquire.url import STREAM, is_url
@@ -67,14 +68,14 @@ def is_bootimage(subject: str) -> bool:
     return not (colon and transport in set(Transport)) and Path(subject).expanduser().is_file()
 
 
-def squashed(reader: ImageReader, deadline: Deadline) -> Tree:
-    """Return all files of an image, each layer read once.
+def squashed(reader: ImageReader, deadline: Deadline, kept: KeptContents | None = None) -> Tree:
+    """Return all files of an image, each layer read once; `kept` keeps some contents.
 
     Raises:
         InputError: a layer cannot be read.
         DeadlineError: the time is over.
     """
-    tree = Tree()
+    tree = Tree(kept)
     for number in range(len(reader.layers)):
         tree.apply(number, layer_members(reader, number, deadline))
     return tree

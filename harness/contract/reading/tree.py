@@ -11,6 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import IO, cast
 
+from harness.contract.reading.kept_contents import KeptContents, digest
 from harness.images.layers.overlay import MAX_PATH, Changes, Folder, Overlay
 from harness.model.escapes import printable
 
@@ -72,10 +73,12 @@ class Entry:
 class Tree:
     """All paths of a squashed image, each with its `Entry`, in the order of their names.
 
-    A folder that no layer describes, but that one has files in, has no entry.
+    A folder that no layer describes, but that one has files in, has no entry. `kept` keeps some
+    contents.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kept: KeptContents | None = None) -> None:
+        self._kept = kept
         self._overlay: Overlay[Entry] = Overlay(self._report_replaced)
         self._problems: list[str] = []
 
@@ -100,7 +103,7 @@ class Tree:
             if changes.hide(path):
                 continue
             entry = self._linked(changes, member) if member.islnk() else None
-            entry = entry or _entry(member, layer, number)
+            entry = entry or self._entry(path, member, layer, number)
             changes.add(path, entry, is_folder=entry.type is EntryType.FOLDER)
         self._overlay.apply(changes)
         self._problems += (printable(one) for one in changes.odd)
@@ -139,33 +142,32 @@ class Tree:
             return None
         return entry
 
+    def _entry(
+        self, path: str, member: tarfile.TarInfo, layer: tarfile.TarFile, number: int
+    ) -> Entry:
+        kind = _TYPES[member.type]
+        is_device = kind in (EntryType.CHARACTER_DEVICE, EntryType.BLOCK_DEVICE)
+        has_target = kind in (EntryType.SYMLINK, EntryType.DANGLING_LINK)
+        return Entry(
+            type=kind, mode=member.mode & 0o7777, uid=member.uid, gid=member.gid,
+            mtime_s=int(member.mtime), size_bytes=member.size,
+            digest=self._digest(path, member, layer) if kind is EntryType.FILE else "",
+            target=member.linkname if has_target else "",
+            device=(member.devmajor, member.devminor) if is_device else None,
+            xattrs=_xattrs(member), layer=number,
+        )  # fmt: skip
+
+    def _digest(self, path: str, member: tarfile.TarInfo, layer: tarfile.TarFile) -> str:
+        if not member.size:
+            return _EMPTY
+        content = cast("IO[bytes]", layer.extractfile(member))
+        if self._kept is not None:
+            return self._kept.digest_of(path, member.size, content)
+        return digest(content.read(_READ_BYTES), content)
+
     def _report_replaced(self, path: str, entry: Entry) -> None:
         problem = f"{_shown(path)}, a {entry.type}, has files below it; taken as a folder"
         self._problems.append(problem)
-
-
-def _entry(member: tarfile.TarInfo, layer: tarfile.TarFile, number: int) -> Entry:
-    kind = _TYPES[member.type]
-    is_device = kind in (EntryType.CHARACTER_DEVICE, EntryType.BLOCK_DEVICE)
-    has_target = kind in (EntryType.SYMLINK, EntryType.DANGLING_LINK)
-    return Entry(
-        type=kind, mode=member.mode & 0o7777, uid=member.uid, gid=member.gid,
-        mtime_s=int(member.mtime), size_bytes=member.size,
-        digest=_digest(member, layer) if kind is EntryType.FILE else "",
-        target=member.linkname if has_target else "",
-        device=(member.devmajor, member.devminor) if is_device else None,
-        xattrs=_xattrs(member), layer=number,
-    )  # fmt: skip
-
-
-def _digest(member: tarfile.TarInfo, layer: tarfile.TarFile) -> str:
-    if not member.size:
-        return _EMPTY
-    content = cast("IO[bytes]", layer.extractfile(member))
-    found = hashlib.sha256()
-    while block := content.read(_READ_BYTES):
-        found.update(block)
-    return found.hexdigest()
 
 
 _EMPTY = hashlib.sha256().hexdigest()
