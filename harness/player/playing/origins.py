@@ -9,6 +9,7 @@ from harness.model.ignition import render
 from harness.player import code
 from harness.player.plan import FromDisk, MachinePlan
 from harness.player.playing.stage import Stage
+from harness.player.steps import step_names
 
 _ASK_S = 30.0
 
@@ -23,7 +24,7 @@ def origin_at(site: Stage, step: str, domain: Domain) -> Origin:
         InputError: a config cannot be made.
     """
     scenario, inputs = site.scenario, site.inputs
-    plans = scenario.machines
+    plans, names = scenario.machines, step_names(scenario.steps(inputs.given))
     return origin_of(
         domain,
         ignition={plan.name: render(site.config_of(plan.name)) for plan in plans},
@@ -31,7 +32,7 @@ def origin_at(site: Stage, step: str, domain: Domain) -> Origin:
             **{f"{plan.medium.image} of {plan.name}": _identity(site, plan) for plan in plans},
             "node-image": inputs.node_image.digest,
         },
-        step=f"{site.name} {step}",
+        step=f"{site.name} {step}, of {', '.join(names)}",
         code=code.digest_of(scenario, inputs.given),
         deadline=Deadline.after(_ASK_S),
     )
