@@ -16,6 +16,7 @@ from pathlib import Path
 from subprocess import DEVNULL, STDOUT
 from time import monotonic
 
+from benchmarks.host import qemu_cpu_s
 from harness import process
 from harness.model.clock import Deadline, NotYet, wait_for
 
@@ -36,10 +37,14 @@ class Own:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """Seconds from the start of the boot to the login, and to the answer of a first command."""
+    """Seconds from the start of the boot to the login, and to the answer of a first command.
+
+    `cpu_s` is what QEMU has used of the processors by then.
+    """
 
     login_s: float
     answer_s: float
+    cpu_s: float
 
 
 def words_of(pid: int) -> list[str]:
@@ -115,15 +120,15 @@ def running(words: Sequence[str], folder: Path) -> Iterator[None]:
             yield
 
 
-def wait_for_answer(port: int, key: Path, began_s: float, deadline: Deadline) -> Answered:
+def wait_for_answer(own: Own, key: Path, began_s: float, deadline: Deadline) -> Answered:
     """Log in by ssh again and again, as a script does, until a command has answered.
 
     Raises:
         DeadlineError: none has.
     """
     argv = [
-        "ssh", "-p", str(port), "-i", str(key), "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes",
-        "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+        "ssh", "-p", str(own.port), "-i", str(key),
+        "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
         "-o", "ConnectTimeout=10", "-o", "LogLevel=VERBOSE", "-F", "none", "core@127.0.0.1", "true",
     ]  # fmt: skip
 
@@ -139,6 +144,6 @@ def wait_for_answer(port: int, key: Path, began_s: float, deadline: Deadline) ->
         answer_s = monotonic() - began_s
         if child.returncode != 0 or login_s is None:
             raise NotYet(last.decode(errors="replace").strip())
-        return Answered(login_s=login_s, answer_s=answer_s)
+        return Answered(login_s=login_s, answer_s=answer_s, cpu_s=qemu_cpu_s(own.folder))
 
     return wait_for("an answer by ssh", attempt, deadline, _OFTEN_S)

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.machine.ownership.processes import processes_naming
+
 _PROC = Path("/proc")
 _QEMU = b"qemu-system-"
 _MIB = 1 << 20
@@ -50,9 +52,39 @@ def other_qemus(own: Path | None, proc: Path = _PROC) -> int:
             words = (entry / "cmdline").read_bytes()
         except OSError:
             continue  # it ended meanwhile
-        program = words.partition(b"\0")[0].rpartition(b"/")[2]
-        found += program.startswith(_QEMU) and not (needle and needle in words)
+        found += is_qemu(words) and not (needle and needle in words)
     return found
+
+
+def is_qemu(command_line: bytes) -> bool:
+    """Return whether a command line in the form of /proc/PID/cmdline is that of a QEMU."""
+    return command_line.partition(b"\0")[0].rpartition(b"/")[2].startswith(_QEMU)
+
+
+def qemu_of(folder: Path) -> int:
+    """Return the process of the one QEMU that names `folder`.
+
+    Raises:
+        ValueError: there is none, or there are several.
+    """
+    pids = processes_naming(folder)
+    (pid,) = (pid for pid in pids if is_qemu((_PROC / str(pid) / "cmdline").read_bytes()))
+    return pid
+
+
+def cpu_s_of(stat: str) -> float:
+    """Return the seconds of CPU in the text of /proc/PID/stat.
+
+    Other work on the host changes them less than the time on the clock.
+    Source: proc_pid_stat(5), fields 14 and 15; the command in parentheses may have blanks.
+    """
+    fields = stat.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def qemu_cpu_s(folder: Path) -> float:
+    """Return the seconds of CPU that the QEMU which names `folder` has used."""
+    return cpu_s_of((_PROC / str(qemu_of(folder)) / "stat").read_text(errors="replace"))
 
 
 def private_mib(rollup: str) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from benchmarks.contract import add_commands
 from benchmarks.figures import Part, measuring, parts_of
-from benchmarks.host import Moment, other_qemus, private_mib
+from benchmarks.host import Moment, cpu_s_of, other_qemus, private_mib
 from benchmarks.table import table
 
 ROLLUP = """\
@@ -140,6 +140,13 @@ def test_other_qemus_are_counted_by_program_and_folder(tmp_path: Path) -> None:
 def test_private_memory_is_read_from_smaps_rollup() -> None:
     assert private_mib(ROLLUP) == (512.0, 150.0)
     assert private_mib("") == (0.0, 0.0)
+
+
+def test_cpu_seconds_are_read_past_a_command_with_blanks_and_parentheses() -> None:
+    ticks = os.sysconf("SC_CLK_TCK")
+    stat = f"42 (a) b (c) S 1 1 1 0 -1 4194560 9 0 0 0 {3 * ticks} {ticks} 77 77 20 0 3 0 12345 0 0"
+
+    assert cpu_s_of(stat) == 4.0
 
 
 def test_the_command_shows_one_table_and_names_the_file(tmp_path: Path) -> None:
