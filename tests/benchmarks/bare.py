@@ -23,6 +23,11 @@ from harness.model.clock import Deadline, NotYet, wait_for
 # For libvirt alone: names, its monitor, files that it opened, its secrets, its sandbox.
 _LIBVIRTS = frozenset({"-name", "-S", "-mon", "-add-fd", "-sandbox", "-msg", "-no-shutdown"})
 _OFTEN_S = 1.0
+_LOGIN = "core@127.0.0.1"
+_SSH = (
+    "BatchMode=yes", "IdentitiesOnly=yes", "StrictHostKeyChecking=no",
+    "UserKnownHostsFile=/dev/null", "ConnectTimeout=10", "LogLevel=VERBOSE",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,11 +131,8 @@ def wait_for_answer(own: Own, key: Path, began_s: float, deadline: Deadline) -> 
     Raises:
         DeadlineError: none has.
     """
-    argv = [
-        "ssh", "-p", str(own.port), "-i", str(key),
-        "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-        "-o", "ConnectTimeout=10", "-o", "LogLevel=VERBOSE", "-F", "none", "core@127.0.0.1", "true",
-    ]  # fmt: skip
+    options = [word for option in _SSH for word in ("-o", option)]
+    argv = ["ssh", "-F", "none", "-p", str(own.port), "-i", str(key), *options, _LOGIN, "true"]
 
     def attempt() -> Answered:
         with process.start(argv, stdout=DEVNULL) as child:

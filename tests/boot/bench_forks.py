@@ -32,7 +32,6 @@ from harness.player.inputs import Inputs, Rig
 from harness.player.player import play, play_to
 
 ASK_S = 60.0
-ROUNDS = 2
 SAVES = 3
 MOST_FORKS = 8
 TESTS = 20
@@ -80,16 +79,20 @@ def spent(monkeypatch: pytest.MonkeyPatch) -> Spent:
 
 
 def test_forks_of_a_login_are_measured(
-    node_image_rig: Rig, node_image_inputs: Inputs, guest_deadline: Limit, spent: Spent
+    node_image_rig: Rig,
+    node_image_inputs: Inputs,
+    guest_deadline: Limit,
+    spent: Spent,
+    request: pytest.FixtureRequest,
 ) -> None:
-    rig, limit = node_image_rig, guest_deadline
+    rig, limit, rounds = node_image_rig, guest_deadline, request.config.getoption("bench_rounds")
     with (
         measuring("forks", own=rig.run.folder, accelerator=rig.acceleration.kind.value) as part,
         template(spent.timing(rig), node_image_inputs) as (nodes, template_s),
     ):
         part.add("boot of the template, and its checkpoint", [template_s], "s")
         add_saves(part, nodes.only.machine, rig)
-        cold = add_cold_and_forked(part, rig, node_image_inputs, nodes, limit)
+        cold = add_cold_and_forked(part, rig, node_image_inputs, nodes, limit, rounds)
         part.add("load of a checkpoint alone", spent.loads, "s")
         part.add("fork until it runs", spent.starts, "s", note="without login and command")
         add_memory(part, nodes)
@@ -160,11 +163,11 @@ def add_saves(part: Part, machine: Machine, rig: Rig) -> None:
 
 
 def add_cold_and_forked(
-    part: Part, rig: Rig, inputs: Inputs, nodes: AppliedNodes, limit: Limit
+    part: Part, rig: Rig, inputs: Inputs, nodes: AppliedNodes, limit: Limit, rounds: int
 ) -> list[float]:
     """Add both, one after the other; return the seconds of a destructive test on each cold boot."""
     cold, forked = [], []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         cold.append(timed_cold(rig, inputs, limit))
         forked.append(timed_fork(nodes, limit))
     answers = [answer_s for answer_s, _ in cold]

@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )  # fmt: skip
     parser.addoption(
         "--bench-rounds", type=int, default=2,
-        help="How often tests/boot/bench_boot.py boots each machine.",
+        help="How often bench_boot.py and bench_forks.py in tests/boot boot each machine cold.",
     )  # fmt: skip
 
 
