@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from harness.images.container.registry import Registry, serve
 from harness.machine.forking.store import Store
-from harness.machine.ownership.ports import reserve_port
+from harness.machine.ownership.ports import PORTS, reserve_port
 from harness.machine.ownership.run import Run
 from harness.model.clock import Deadline
 from harness.model.drawn import Drawing, Drawn, drawing
@@ -26,35 +26,53 @@ def served_again(
     deadline: Deadline,
     report: Callable[[str], None],
 ) -> Iterator[tuple[Registry, tuple[Drawing, ...]]]:
-    """Context manager that serves the registry of the newest kept checkpoint again, if it can.
+    """Context manager that serves the registry of a kept checkpoint again, if it can.
 
-    It yields the registry and what was drawn for it. One of `scenarios` is preferred. If another
-    program has its port, that is reported, and the registry is one that no kept guest knows.
+    It yields the registry and what was drawn for it. The newest checkpoint whose port is free is
+    taken, one of `scenarios` if possible: runs at the same time have a registry each, and so the
+    checkpoints of one each. If no port is free, that is reported, and no kept guest knows the
+    registry.
 
     Raises:
         MissingProgramError: no registry is installed.
         RigError: it ended by itself, or no port is free.
         DeadlineError: it did not answer in time.
     """
-    known = _known(store, scenarios)
-    drawn = Drawn(each for each in known if each[0] != _PORT)
     with ExitStack() as stack:
-        ports = _Ports(stack, run, known, report)
+        ports = _Ports(stack, run)
+        known = ports.first_free(_known(store, scenarios))
+        if known is None:
+            report("no kept checkpoint is used: other programs have the ports of their registries")
+        drawn = Drawn(each for each in known or () if each[0] != _PORT)
         with drawing(drawn):
             registry = stack.enter_context(serve(run.folder, deadline, ports.choose))
         yield registry, ((_PORT, Secret(str(registry.port))), *drawn.all)
 
 
 class _Ports:
-    """Chooses a port for a registry: first the known one."""
+    """Chooses a port for a registry: first one that guests know."""
 
-    def __init__(
-        self, stack: ExitStack, run: Run, known: tuple[Drawing, ...], report: Callable[[str], None]
-    ) -> None:
+    def __init__(self, stack: ExitStack, run: Run) -> None:
         self._stack = stack
         self._locks = run.port_locks
-        self._wanted = [int(text.reveal()) for what, text in known if what == _PORT]
-        self._report = report
+        self._wanted: list[int] = []
+
+    def first_free(self, known: Iterable[tuple[Drawing, ...]]) -> tuple[Drawing, ...] | None:
+        """Reserve the first known port that is free, and return all that belongs to it.
+
+        Nothing is known: empty. No port is free: None.
+        """
+        found: tuple[Drawing, ...] | None = ()
+        for found in known:
+            port = next(int(text.reveal()) for what, text in found if what == _PORT)
+            try:
+                self._reserve(range(port, port + 1))
+            except RigError:
+                found = None
+                continue
+            self._wanted.append(port)
+            return found
+        return found
 
     def choose(self) -> int:
         """Return a port that no other run uses until the registry ends.
@@ -62,19 +80,13 @@ class _Ports:
         Raises:
             RigError: none is free.
         """
-        while self._wanted:
-            port = self._wanted.pop()
-            try:
-                reserved = reserve_port(self._locks, range(port, port + 1))
-                return self._stack.enter_context(reserved)
-            except RigError:
-                problem = "another program has the port of their registry"
-                self._report(f"kept checkpoints are not used: {problem}, {port}")
-        return self._stack.enter_context(reserve_port(self._locks))
+        return self._wanted.pop() if self._wanted else self._reserve(PORTS)
+
+    def _reserve(self, candidates: range) -> int:
+        return self._stack.enter_context(reserve_port(self._locks, candidates))
 
 
-def _known(store: Store, scenarios: Collection[str]) -> tuple[Drawing, ...]:
-    entries = store.entries()
-    wanted = [kept for kept in entries if kept.scenario in scenarios]
-    newest = next(iter((*wanted, *entries)), None)
-    return registry_of(newest) if newest else ()
+def _known(store: Store, scenarios: Collection[str]) -> Iterable[tuple[Drawing, ...]]:
+    """Return what was drawn for the registries of kept checkpoints, each once."""
+    entries = sorted(store.entries(), key=lambda kept: kept.scenario not in scenarios)
+    return dict.fromkeys(drawings for kept in entries if (drawings := registry_of(kept)))
