@@ -68,8 +68,15 @@ _BY_OTHERS = tuple(
         rf"(?P<script>(?:/\S*/)?time): cannot run {_COMMAND}: {_GONE}",
         rf"(?P<script>sudo): {_COMMAND}: command not found",
         rf"Failed to find executable {_COMMAND}: {_GONE}",  # systemd-run
+        # Go's os/exec, whose programs put their own words before it, and a logger its quotes.
+        rf'(?:.*[\s":])?exec: \\?"{_COMMAND}\\?": executable file not found in \$PATH"?',
+        r"(?:.*[\s\":])?fork/exec (?P<command>/[^\s:]+): no such file or directory\"?",
     )
 )
+# Python says the same of a file that is to be opened; its trace shows which it was.
+_BY_PYTHON = re.compile(rf"FileNotFoundError: \[Errno 2\] {_GONE}: {_QUOTED}")
+_TRACE_OF_PYTHON = ('File "', "FileNotFoundError")
+_SPAWNS = re.compile(r'File "/\S*/subprocess\.py", line \d+')
 # A job for a unit that no file defines, as systemctl and systemd report it. Who stops or disables a
 # missing unit has what he wants. Sources: systemd (252) src/systemctl/systemctl-start-unit.c and
 # systemctl-enable.c, src/core/transaction.c, timer.c, path.c, socket.c and unit.c.
@@ -79,7 +86,7 @@ _BY_JOBS = tuple(
     for pattern in (
         rf"Failed to (?!stop|kill|clean)[a-z-]+ \S+: Unit {_UNIT_NAME} not found\.?",
         rf"{_UNIT}(?:Failed to|Cannot) [^:]*\bjob\b[^:]*: Unit {_UNIT_NAME} not found\.?",
-        rf"Failed to (?:re)?enable unit: Unit (?:file )?{_UNIT_NAME} does not exist\.?",
+        rf"Failed to (?:re)?enable unit[:,] [Uu]nit (?:file )?{_UNIT_NAME} does not exist\.?",
     )
 )
 # A script of bash in the hands of another shell lacks no program.
@@ -134,6 +141,8 @@ class Detector:
 
     overlaid: Callable[[int], Moment | None]
     _misses: list[_Miss] = field(init=False, default_factory=list)
+    _spawning: str = field(init=False, default="")
+    """Who wrote a trace of Python that goes through subprocess last."""
 
     @property
     def found(self) -> tuple[Missing, ...]:
@@ -145,10 +154,22 @@ class Detector:
         if phase.startswith(_TOO_EARLY) or line.stream not in _STREAMS:
             return None
         miss = _miss(line)
+        if miss is None and line.text.startswith(_TRACE_OF_PYTHON):
+            miss = self._miss_of_python(line)
         if miss is None or not self._is_before(line) or not self._is_new(miss):
             return None
         self._misses.append(miss)
         return miss.record()
+
+    def _miss_of_python(self, line: Line) -> _Miss | None:
+        who = line.unit or line.identifier
+        if _SPAWNS.match(line.text):
+            self._spawning = who
+        elif self._spawning == who and (match := _BY_PYTHON.fullmatch(line.text)):
+            self._spawning = ""
+            if _is_program(match["command"], is_systemd=False):
+                return _miss_of(match, line, is_systemds=False)
+        return None
 
     def _is_before(self, line: Line) -> bool:
         overlaid = self.overlaid(line.boot)
@@ -175,7 +196,7 @@ def _miss(line: Line) -> _Miss | None:
     text = line.text
     if line.unit.startswith(_NOT_JUDGED):
         return None
-    if not any(words in text for words in (_GONE, "not found", "does not exist")):
+    if not any(words in text for words in (_GONE, "no such file", "not found", "does not exist")):
         return None
     is_systemd = systemd_words.is_systemd(line.identifier)
     for pattern in _BY_SYSTEMD if is_systemd else _BY_OTHERS:

@@ -48,7 +48,10 @@ _OF_SYSTEMD = re.compile(
 _CHAIN = "Caused by:"
 _LINK = re.compile(r"\s*\d+: ")
 _NAMED_UNIT = re.compile(r"(?<!\S)[\w@.-]+\.service(?= failed)")
-_LOGRUS = re.compile(r'time="[^"]*" level=\w+ msg="(?P<text>(?:[^"\\]|\\.)*)"')
+_LOGRUS = re.compile(
+    r'time="[^"]*" level=\w+ msg="(?P<text>(?:[^"\\]|\\.)*)"'
+    r'(?: error="(?P<error>(?:[^"\\]|\\.)*)")?'
+)
 _NUMBER = re.compile(r"0x[0-9a-f]+|[0-9a-f]{12,}|\d+", re.IGNORECASE)
 
 
@@ -162,7 +165,7 @@ def _said(line: Line) -> str:
     if systemds := _OF_SYSTEMD.match(text):
         return systemds["why"]
     if logged := _LOGRUS.match(text):
-        return logged["text"].replace('\\"', '"')
+        return ": ".join(one.replace('\\"', '"') for one in logged.groups() if one)
     if link := _LINK.match(text):
         return text[link.end() :]
     return _KLOG.sub("", text)

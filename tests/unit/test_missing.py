@@ -65,6 +65,13 @@ def test_systemd_names_the_unit_and_the_program(text: str, command: str) -> None
         (f"xargs: oc: {GONE}", "user.sh by xargs", "oc"),
         (f"Failed to find executable oc: {GONE}", "user.sh", "oc"),
         ("sudo: oc: command not found", "user.sh by sudo", "oc"),
+        ('error: exec: "oc": executable file not found in $PATH', "user.sh", "oc"),
+        (
+            r'time="2026-03-02" level=fatal msg="exec: \"oc\": executable file not found in $PATH"',
+            "user.sh",
+            "oc",
+        ),
+        ("run: fork/exec /usr/bin/oc: no such file or directory", "user.sh", "/usr/bin/oc"),
     ],
 )
 def test_shells_and_programs_that_run_others_name_the_script(
@@ -73,6 +80,25 @@ def test_shells_and_programs_that_run_others_name_the_script(
     [miss] = found(journal(text))
 
     assert (miss.caller, miss.what) == (f"user.service: {caller}", command)
+
+
+@pytest.mark.parametrize(
+    ("raised_in", "path", "is_call"),
+    [
+        ("/usr/lib64/python3.9/subprocess.py", "oc", True),
+        ("/usr/lib64/python3.12/subprocess.py", "/usr/bin/oc", True),
+        ("/usr/lib64/python3.9/subprocess.py", "/var/lib/state", False),
+        ("/usr/local/bin/user.py", "oc", False),
+    ],
+)
+def test_python_lacks_a_program_if_its_trace_goes_through_subprocess(
+    raised_in: str, path: str, *, is_call: bool
+) -> None:
+    trace = journal(f'File "{raised_in}", line 1837, in _execute_child')
+
+    misses = found(trace, journal(f"FileNotFoundError: [Errno 2] {GONE}: '{path}'"))
+
+    assert [miss.what for miss in misses] == ([path] if is_call else [])
 
 
 @pytest.mark.parametrize(
@@ -176,6 +202,9 @@ def test_unit_that_is_asked_for_after_the_overlay_is_not_missing() -> None:
         f"chroot: failed to run command 'oc': {GONE}",
         f"a.service: Failed at step EXEC spawning /usr/bin/oc: {GONE}",  # not systemd says it
         "reading manifest latest: manifest unknown: image not found",
+        'unable to start container: exec: "oc": executable file not found in $PATH: unknown',
+        "fork/exec /opt/oc: no such file or directory",
+        f"FileNotFoundError: [Errno 2] {GONE}: 'oc'",
     ],
 )
 def test_probes_quotations_and_other_missing_things_are_no_calls(text: str) -> None:
