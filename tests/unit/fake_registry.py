@@ -21,13 +21,17 @@ class Registry:
     """What it has and how it answers; `asked` are the paths of requests in order.
 
     `refusals` are statuses by the beginning of a path, `cuts` the bytes of a blob that are sent
-    before each early end, by digest.
+    before each early end, by digest. `busy` requests are answered with 429 first, `redirects` lead
+    from the beginning of a path to a URL to which the path is added.
     """
 
     blobs: dict[str, bytes] = field(default_factory=dict)
     manifests: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     refusals: dict[str, int] = field(default_factory=dict)
     cuts: dict[str, list[int]] = field(default_factory=dict)
+    busy: int = 0
+    retry_after: str = "0"
+    redirects: dict[str, str] = field(default_factory=dict)
     hangs: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
     released: threading.Event = field(default_factory=threading.Event)
@@ -65,9 +69,15 @@ def served(registry: Registry, folder: Path) -> Iterator[Registry]:
         def do_GET(self) -> None:
             registry.asked.append(self.path)
             status = next((s for p, s in registry.refusals.items() if self.path.startswith(p)), 0)
+            leads = next((t for p, t in registry.redirects.items() if self.path.startswith(p)), "")
+            if registry.busy and self.path != "/v2/":
+                registry.busy -= 1
+                status = 429
             kind, _, name = self.path.removeprefix("/v2/image/").partition("/")
             if status:
                 self.refuse(status)
+            elif leads:
+                self.lead(f"{leads}{self.path}")
             elif self.path == "/v2/":
                 self.answer("application/json", b"{}")
             elif kind == "manifests" and name in registry.manifests:
@@ -88,6 +98,12 @@ def served(registry: Registry, folder: Path) -> Iterator[Registry]:
             if name in registry.hangs:
                 registry.released.wait()
             self.close_connection = True
+
+        def lead(self, url: str) -> None:
+            self.send_response(307)
+            self.send_header("Location", url)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
 
         def answer(self, media_type: str, body: bytes) -> None:
             self.start(media_type, len(body))
@@ -112,7 +128,7 @@ def served(registry: Registry, folder: Path) -> Iterator[Registry]:
             self.send_response(status)
             if status == 401:
                 self.send_header("WWW-Authenticate", 'Basic realm="r"')
-            self.send_header("Retry-After", "0")
+            self.send_header("Retry-After", registry.retry_after)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()

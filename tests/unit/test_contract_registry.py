@@ -6,7 +6,9 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from email.utils import formatdate
 from pathlib import Path
+from time import time
 
 import pytest
 from fake_registry import Registry, served
@@ -148,6 +150,75 @@ def test_refusal_is_one_error_with_a_remedy(
 
     assert caught.value.subject == registry.reference()
     assert REFUSALS[status] in caught.value.remedy
+
+
+@pytest.mark.parametrize("place", ["seconds", "date"])
+def test_registry_that_is_busy_is_asked_again_when_it_says(
+    tmp_path: Path, registry: Registry, place: str
+) -> None:
+    registry.add_layout(node_layout(tmp_path / "node"))
+    registry.busy = 2
+    soon = formatdate(time() + 1, usegmt=True)
+    registry.retry_after = {"seconds": "1", "date": soon}[place]
+
+    assert inspected(registry).packages == RECIPE.node_packages
+    assert registry.busy == 0
+
+
+def test_registry_that_stays_busy_ends_at_the_deadline(tmp_path: Path, registry: Registry) -> None:
+    registry.add_layout(node_layout(tmp_path / "node"))
+    registry.busy, registry.retry_after = 99, formatdate(time() + 3600, usegmt=True)
+
+    with pytest.raises(DeadlineError) as caught:
+        inspect(registry.reference(), Depth.QUICK, access(registry), Deadline.after(4))
+    assert caught.value.remedy
+
+
+def test_blobs_may_be_on_another_host(tmp_path: Path, registry: Registry) -> None:
+    registry.add_layout(node_layout(tmp_path / "node"))
+    (tmp_path / "store").mkdir()
+    with served(Registry(blobs=registry.blobs), tmp_path / "store") as store:
+        registry.redirects["/v2/image/blobs/"] = f"https://{store.address}"
+
+        assert inspected(registry).packages == RECIPE.node_packages
+        assert store.asked
+
+
+def test_redirects_in_a_circle_are_one_error(tmp_path: Path, registry: Registry) -> None:
+    registry.add_layout(node_layout(tmp_path / "node"))
+    registry.redirects["/v2/image/blobs/"] = f"https://{registry.address}"
+
+    with pytest.raises(InputError, match="redirects"):
+        inspected(registry)
+
+
+@pytest.mark.parametrize("size_bytes", [-1, +1])
+def test_blob_of_another_size_than_its_manifest_says_is_refused(
+    tmp_path: Path, registry: Registry, size_bytes: int
+) -> None:
+    registry.add_layout(node_layout(tmp_path / "node"))
+    media_type, text = registry.manifests["t"]
+    manifest = json.loads(text)
+    manifest["layers"][-1]["size"] += size_bytes
+    registry.add_manifest(media_type, json.dumps(manifest).encode())
+
+    with pytest.raises(InputError) as caught:
+        inspected(registry)
+    assert "again" in caught.value.remedy
+
+
+def test_lists_in_a_list_are_one_image_or_one_error(tmp_path: Path, registry: Registry) -> None:
+    digest = registry.add_layout(node_layout(tmp_path / "node"))
+    text, media_type = registry.manifests["t"][1], registry.manifests["t"][0]
+    for _ in range(2):
+        platform = {"architecture": "amd64", "os": "linux"}
+        entry = {"mediaType": media_type, "digest": digest, "size": len(text), "platform": platform}
+        text, media_type = json.dumps({"schemaVersion": 2, "manifests": [entry]}).encode(), LIST
+        digest = registry.add_manifest(LIST, text)
+
+    with pytest.raises(InputError) as caught:
+        inspected(registry)
+    assert str(caught.value).count("\n") == 0
 
 
 def test_schema_1_is_refused(registry: Registry) -> None:
