@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import lzma
+import struct
 import tarfile
 from collections.abc import Callable
 from typing import IO, cast
@@ -117,6 +118,26 @@ def test_layer_may_end_without_its_blocks_of_zeros() -> None:
     assert names(END) == []
 
 
+@pytest.mark.parametrize("layer", [b"", gzip.compress(b""), zstandard.compress(b"")])
+def test_layer_without_a_byte_is_an_empty_one_as_for_the_node(layer: bytes) -> None:
+    assert names(layer) == []
+
+
+def skippable(content: bytes) -> bytes:
+    """Return a frame of zstd that decompressors skip. Source: RFC 8878, 3.1.2."""
+    return struct.pack("<II", 0x184D2A50, len(content)) + content
+
+
+def test_frames_of_a_chunked_layer_are_read_and_its_directory_is_skipped() -> None:
+    plain = part(b"0", b"a" * 3000, "first") + part(b"0", b"b", "second") + END
+    chunks = [zstandard.compress(plain[at : at + 900]) for at in range(0, len(plain), 900)]
+    directory = skippable(zstandard.compress(b'{"version":1,"entries":[]}'))
+    footer = skippable(bytes(56) + b"GNUlInUx")
+
+    assert names(b"".join(chunks) + directory + footer) == ["first", "second"]
+    assert "unreadable" in problem_of(b"".join(chunks) + (directory + footer)[:-4])
+
+
 def test_content_left_unread_is_skipped() -> None:
     layer = part(b"0", b"1" * 5000, "a") + part(b"0", b"2" * 512, "b") + part(b"0", b"3", "c") + END
     found = []
@@ -222,7 +243,6 @@ def test_kind_that_no_layer_needs_is_refused(layer: bytes, problem: str) -> None
 @pytest.mark.parametrize(
     ("layer", "problem"),
     [
-        (b"", "empty file"),
         (part(b"0", b"a") + b"no header".ljust(BLOCK) + END, "a damaged header"),
         (part(b"0", b"a") + b"short", "it ends within a header"),
         (bytes(BLOCK) + header("hidden") + END, "a member follows a zero block"),
@@ -231,6 +251,10 @@ def test_kind_that_no_layer_needs_is_refused(layer: bytes, problem: str) -> None
         (gzip.compress(part(b"0", bytes(5000)))[:-8] + bytes(8), "incorrect data check"),
         (lzma.compress(part(b"0", bytes(5000)))[:-9], "unreadable layer"),
         (zstandard.compress(part(b"0", bytes(5000)))[:-3], "unreadable layer"),
+        (gzip.compress(part(b"0", b"a") + END)[:-8], "no end-of-stream marker"),
+        (gzip.compress(part(b"0", b"a") + END)[:-8] + bytes(8), "incorrect data check"),
+        (gzip.compress(part(b"0", b"a") + END) + b"garbage", "incorrect header check"),
+        (zstandard.compress(part(b"0", b"a") + END) + b"garbage", "unreadable layer"),
         (b"\x1f\x8b" + b"\xff" * 600, "unreadable layer"),
         (b"\xfd7zXZ\x00" + b"\xff" * 600, "unreadable layer"),
         (b"\x28\xb5\x2f\xfd" + b"\xff" * 600, "unreadable layer"),

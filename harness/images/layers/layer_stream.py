@@ -44,8 +44,9 @@ _FAULTS = (
 def members(
     packed: IO[bytes], subject: str, deadline: Deadline
 ) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
-    """Yield the members of the layer in `packed`, which may be compressed.
+    """Yield the members of the layer in `packed`, which may be compressed; none of one without a byte.
 
+    What follows the archive's end is decompressed too: a checksum may be there, or be missing.
     `packed` needs no more than `read`. A file's content can be read by `extractfile` until the next
     member is asked for. `subject` names the image and the layer in errors, also in those of reading
     a content. A member's `pax_headers` have values with surrogates for what is not UTF-8.
@@ -54,16 +55,20 @@ def members(
         InputError: the layer is damaged, truncated, or says implausible things.
         DeadlineError: the deadline has passed.
     """
+    timed = cast("BinaryIO", _Timed(packed, subject, deadline))
+    stream = _Bounded(opened(timed), subject, deadline)
     try:
-        timed = cast("BinaryIO", _Timed(packed, subject, deadline))
-        stream = _Bounded(opened(timed), subject, deadline)
         with _Archive(
             fileobj=cast("Any", stream), mode="r", tarinfo=_Member, encoding="utf-8"
         ) as layer:
             while (member := layer.next()) is not None:
                 yield member, layer
                 cast("Any", layer).members = []  # else they pile up
+        while stream.read(_READ_BYTES):
+            pass
     except _FAULTS as exc:
+        if not stream.tell():  # some tools write an empty layer so; Go's archive/tar reads it
+            return
         raise _unreadable(subject, exc) from exc
 
 
