@@ -102,7 +102,9 @@ def test_contract_is_measured(tmp_path: Path, request: pytest.FixtureRequest, pa
 
 
 def median_of(rounds: list[dict[str, Asked]], name: str, unit: str) -> float:
-    ratios = [float(getattr(one[name], unit)) / getattr(one["gunzip"], unit) for one in rounds]
+    ratios: list[float] = [
+        getattr(one[name], unit) / getattr(one["gunzip"], unit) for one in rounds
+    ]
     return round(median(ratios), 3)
 
 
