@@ -44,9 +44,9 @@ _FAULTS = (
 def members(
     packed: IO[bytes], subject: str, deadline: Deadline
 ) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
-    """Yield the members of the layer in `packed`, which may be compressed; none of one without a byte.
+    """Yield the members of the layer in `packed`, which may be compressed.
 
-    What follows the archive's end is decompressed too: a checksum may be there, or be missing.
+    A layer without a byte has none. What follows the archive's end is decompressed too: a checksum may be there, or be missing.
     `packed` needs no more than `read`. A file's content can be read by `extractfile` until the next
     member is asked for. `subject` names the image and the layer in errors, also in those of reading
     a content. A member's `pax_headers` have values with surrogates for what is not UTF-8.
