@@ -46,10 +46,11 @@ def members(
 ) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
     """Yield the members of the layer in `packed`, which may be compressed.
 
-    A layer without a byte has none. What follows the archive's end is decompressed too: a checksum may be there, or be missing.
-    `packed` needs no more than `read`. A file's content can be read by `extractfile` until the next
-    member is asked for. `subject` names the image and the layer in errors, also in those of reading
-    a content. A member's `pax_headers` have values with surrogates for what is not UTF-8.
+    A layer without a byte has none. What follows the archive's end is decompressed too, as there
+    may be a checksum. `packed` needs no more than `read`. A file's content can be read by
+    `extractfile` until the next member is asked for. `subject` names the image and the layer in
+    errors, also in those of reading a content. A member's `pax_headers` have values with surrogates
+    for what is not UTF-8.
 
     Raises:
         InputError: the layer is damaged, truncated, or says implausible things.
