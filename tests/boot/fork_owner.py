@@ -1,9 +1,10 @@
 """An owner of a template and of forks of it, which a test can watch or end.
 
-`fork_owner.py MODE` boots a sector that writes a letter after the other, to its console and to its
-disk, makes a checkpoint, and prints facts as JSON. MODE is `hold` (two forks, until the end of
-standard input), `kill` (the QEMU of a fork is killed), `damage` (one file of the checkpoint after
-the other is damaged), or `full` (there is no space for the checkpoint).
+`fork_owner.py MODE [STORE]` boots a sector that writes a letter after the other, to its console and
+to its disk, makes a checkpoint, and prints facts as JSON. MODE is `hold` (two forks, until the end
+of standard input), `kill` (the QEMU of a fork is killed), `damage` (one file of the checkpoint
+after the other is damaged), `full` (there is no space for the checkpoint), or `keep` (it goes to
+the folder STORE). `again` boots nothing: it forks what `keep` kept.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import resource
 import signal
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 
 from machine_owner import show, wait_for_end_of_input
 
@@ -24,9 +26,11 @@ from harness.machine.domain.domain import Domain
 from harness.machine.domain.emulator import find_emulator
 from harness.machine.driver import Connection
 from harness.machine.forking.fork import fork
+from harness.machine.forking.kept_files import Part, opened
 from harness.machine.forking.key import Origin, origin_of
 from harness.machine.forking.saved import SavedMachine, save, suspended
-from harness.machine.machine import Machine, MachineSpec, boot
+from harness.machine.forking.store import Store
+from harness.machine.machine import Machine, MachineSpec, boot, planned
 from harness.machine.ownership.processes import processes_naming
 from harness.machine.ownership.run import Run, begin_run
 from harness.model.clock import Deadline, NotYet, wait_for
@@ -42,15 +46,21 @@ _SECTOR_BYTES = 512
 _LIMIT_S = 120.0
 
 
-def main(mode: str) -> None:
-    with (
-        begin_run() as run,
-        open_connection("qemu:///embed", run.folder) as connection,
-        boot(connection, run, spec_of(run), deadline()) as template,
-    ):
+def main(mode: str, store: Path = Path("none")) -> None:
+    with begin_run() as run, open_connection("qemu:///embed", run.folder) as connection:
+        if mode == "again":
+            from_kept(connection, run, store)
+        else:
+            from_template(mode, connection, run, store)
+
+
+def from_template(mode: str, connection: Connection, run: Run, store: Path) -> None:
+    with boot(connection, run, spec_of(run), deadline()) as template:
         wait_for_letters(template, 3)
         if mode == "full":
             without_space(run, template)
+        elif mode == "keep":
+            into_store(run, template, store)
         else:
             with_checkpoint(mode, connection, run, template)
         wait_for_end_of_input()
@@ -66,6 +76,41 @@ def spec_of(run: Run) -> MachineSpec:
         base=base, base_format="raw", memory_mib=128, vcpus=1, is_template=True,
         ignition='{"ignition":{"version":"3.4.0"}}',
     )  # fmt: skip
+
+
+def into_store(run: Run, template: Machine, root: Path) -> None:
+    with suspended([template]):
+        saved = save(template, run.scratch / "checkpoint", origin(template.domain), deadline())
+        console = template.console.read_text()
+    parts = {"node": Part(saved=saved, origin=origin(saved.domain), notes={"console": console})}
+    with Store(root) as store:
+        store.keep("letters", "here", parts, (), deadline())
+    wait_for_letters(template, len(console) + 2)
+    show(**places(run), at_checkpoint=console)
+
+
+def from_kept(connection: Connection, run: Run, root: Path) -> None:
+    spec = spec_of(run)
+    with Store(root) as store, ExitStack() as stack:
+        (kept,) = store.entries()
+        domain = planned(connection, run, spec)
+        is_same = origin(domain) == kept.machines["node"].origin
+        is_taken = store.take(kept)
+        saved = opened(
+            kept, "node", domain=domain, base=spec.base, folder=run.scratch / "kept/node"
+        )
+        saved.require_usable(origin(domain).key)
+        forks = [
+            stack.enter_context(fork(connection, run, saved, "fork", deadline())) for _ in range(2)
+        ]
+        for each in forks:
+            wait_for_letters(each, 2)
+        show(
+            **places(run), is_same=is_same, is_taken=is_taken,
+            at_checkpoint=kept.machines["node"].notes["console"],
+            forks=[each.console.read_text() for each in forks],
+        )  # fmt: skip
+        wait_for_end_of_input()
 
 
 def without_space(run: Run, template: Machine) -> None:
@@ -180,4 +225,4 @@ def deadline() -> Deadline:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], *map(Path, sys.argv[2:]))

@@ -13,6 +13,7 @@ import pytest
 from owned import Owner, Place, private_place, read_facts
 
 from harness import process
+from harness.machine.forking.store import Store
 
 OWNER = Path(__file__).with_name("fork_owner.py")
 START_S = 120.0
@@ -25,8 +26,8 @@ def place() -> Iterator[Place]:
 
 
 @contextmanager
-def owner(place: Place, mode: str) -> Iterator[Owner]:
-    command = (sys.executable, OWNER, mode)
+def owner(place: Place, mode: str, *store: Path) -> Iterator[Owner]:
+    command: tuple[str | Path, ...] = (sys.executable, OWNER, mode, *store)
     with process.start(command, env=place.env, stdin=subprocess.PIPE) as child:
         yield Owner(child=child, facts=read_facts(child, START_S))
 
@@ -53,6 +54,26 @@ def test_forks_and_their_template_go_on_where_the_checkpoint_is(place: Place) ->
     assert facts["modes"] == ["0o600"] * 3
     assert held.child.returncode == 0
     held.is_gone()
+
+
+def test_a_later_run_goes_on_where_a_kept_checkpoint_is(place: Place, tmp_path: Path) -> None:
+    with owner(place, "keep", tmp_path / "checkpoints") as first:
+        before = str(first.facts["at_checkpoint"])
+        first.child.communicate(timeout=START_S)
+    first.is_gone()
+    with owner(place, "again", tmp_path / "checkpoints") as later:
+        facts = later.facts
+        later.child.communicate(timeout=START_S)
+
+    assert facts["is_same"] is True
+    assert facts["is_taken"] is True
+    assert facts["at_checkpoint"] == before
+    forks = facts["forks"]
+    assert isinstance(forks, list)
+    assert all(follow_each_other(before + letters) for letters in forks)
+    later.is_gone()
+    with Store(tmp_path / "checkpoints") as store:
+        assert [store.take(kept) for kept in store.entries()] == [True]
 
 
 def test_a_killed_fork_leaves_the_other_one_and_no_file(place: Place) -> None:
