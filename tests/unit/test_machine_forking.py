@@ -121,6 +121,18 @@ def test_a_fork_that_does_not_load_is_the_checkpoints_fault(run: Run) -> None:
         assert connection.domains[1].destroyed == 1
 
 
+def test_a_fork_that_does_not_start_is_the_checkpoints_fault(run: Run) -> None:
+    with template(run) as (connection, machine, _):
+        checkpoint = saved(run, machine)
+        connection.refusal = "unsupported configuration"
+
+        with (
+            pytest.raises(DamagedError, match="does not start: .*unsupported configuration"),
+            fork(connection, run, checkpoint, "one", soon()),
+        ):
+            pass
+
+
 def test_a_checkpoint_is_usable_until_a_file_of_it_changes(run: Run) -> None:
     with template(run) as (_, machine, _):
         checkpoint = saved(run, machine)

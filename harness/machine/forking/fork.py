@@ -44,7 +44,7 @@ def fork(
     Raises:
         MemoryShortageError: the host has too little memory now.
         InputError: there is no space for its disk.
-        DamagedError: the checkpoint does not load.
+        DamagedError: the checkpoint does not start, or not load.
     """
     folder = claim_folder(run, name)
     memory_mib = min(checkpoint.domain.memory_mib, _WRITTEN_MIB) + EMULATOR_MIB
@@ -61,7 +61,11 @@ def fork(
             ),
             segment=segment,
         )
-        machine = stack.enter_context(started(connection, run, domain, folder))
+        try:
+            machine = stack.enter_context(started(connection, run, domain, folder))
+        except RigError as exc:
+            problem = f"does not start: {exc.subject}: {exc.problem}"
+            raise DamagedError(checkpoint.folder, problem) from exc
         _load(machine, checkpoint, deadline)
         machine.running.resume()
         yield machine
