@@ -27,7 +27,6 @@ from harness.machine.domain.storage import Disk, Paths
 from harness.machine.driver import DESTROYED, POWERED_OFF, Connection, RunningDomain
 from harness.machine.guest_memory import nameless
 from harness.machine.ownership import processes
-from harness.machine.ownership.memory import reserve
 from harness.machine.ownership.ports import reserve_port
 from harness.machine.ownership.remains import DomainRecord
 from harness.machine.ownership.run import Run
@@ -147,7 +146,7 @@ def boot(
     Its console and port files stay until `run` ends.
 
     Raises:
-        MemoryShortageError: the host has too little memory now.
+        MemoryShortageError: the host has too little memory, and no other run will free some.
         InputError: the architecture or the host lacks what its hardware needs, there is no space
             for its disk, or the address `netboot` is too long.
         RigError: libvirt or QEMU refused it.
@@ -156,7 +155,9 @@ def boot(
     folder = claim_folder(run, spec.name)
     spec = replace(spec, name=folder.name)
     with ExitStack() as stack:
-        stack.enter_context(reserve(run.folder, spec.name, spec.memory_mib + EMULATOR_MIB))
+        limit_s = deadline.remaining_s
+        stack.enter_context(run.memory.reserve(spec.name, spec.memory_mib + EMULATOR_MIB))
+        deadline = Deadline.after(limit_s, deadline.clock)  # memory may be awaited for long
         port = stack.enter_context(reserve_port(run.port_locks))
         disk = stack.enter_context(_disk(run, spec, deadline))
         domain = _domain(connection, run, spec, disk, port)

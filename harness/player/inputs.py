@@ -123,8 +123,9 @@ class Rig:
     with `keeping` also for later runs.
     `usual_s` returns how long a scenario usually takes, None without a history. `awaiting` reports
     what its block waits for while nothing else is reported. `at_failure` is called when a scenario
-    fails, with the addresses of its machines that run. Tests
-    replace `boot`, `plan`, `fork`, `connect` and `clock`.
+    fails, with the addresses of its machines that run. `reserve` has memory for a scenario in
+    its block, and waits until the host has it: the name, MiB that are needed, and MiB that forks
+    would take. Tests replace `boot`, `plan`, `fork`, `connect` and `clock`.
     """
 
     connection: Connection
@@ -146,6 +147,7 @@ class Rig:
     usual_s: Callable[[str], float | None] = lambda _: None
     at_failure: Callable[[Mapping[str, Endpoint], HarnessError], None] = lambda _at, _error: None
     awaiting: Callable[[Callable[[], str]], AbstractContextManager[None]] = lambda _: nullcontext()
+    reserve: Callable[[str, int, int], AbstractContextManager[None]] = lambda *_: nullcontext()
     boot: Callable[[Connection, Run, MachineSpec, Deadline], AbstractContextManager[Machine]] = (
         boot_machine
     )

@@ -117,12 +117,13 @@ class Service:
     and left when all machines are gone. `site.service(name, type)` returns what it yields.
     If that has `check_alive`, every wait for a machine calls it. Files in its `logs` are kept as
     evidence. With `has_state`, guests depend on what it has learnt in the run: their checkpoints
-    are not kept for later runs, unless it yields None.
+    are not kept for later runs, unless it yields None. `memory_mib` is what it takes of the host.
     """
 
     name: str
     run: Callable[[Site], AbstractContextManager[object]]
     has_state: bool = False
+    memory_mib: int = 0
 
 
 def live_machine(name: str, memory_mib: int, config: Callable[[Site], Document]) -> MachinePlan:

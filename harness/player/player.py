@@ -19,6 +19,7 @@ from harness.model.record import State
 from harness.node.ssh import ConnectionLostError
 from harness.player.applied import APPLIED, AppliedNode, AppliedNodes, OwnNode
 from harness.player.inputs import Inputs, Rig
+from harness.player.memory import forks_mib, needed_mib
 from harness.player.playing.forking import Checkpoints
 from harness.player.playing.goals import ask, has_shown_sshd, require_booted, require_phase
 from harness.player.playing.keeping import drawn_before
@@ -88,7 +89,13 @@ def play_to(
 def _player(scenario: Scenario, rig: Rig, inputs: Inputs) -> Iterator[_Player]:
     steps = scenario.checked_steps(inputs.given)
     require_step(scenario.name, steps, rig.until)
-    with staged(scenario, rig, inputs, drawn_before(scenario, rig)) as site, ExitStack() as stack:
+    own_mib = needed_mib(scenario, rig.memory_mib)
+    more_mib = forks_mib(scenario, rig.memory_mib) if rig.checkpoints else 0
+    with (
+        rig.reserve(scenario.name, own_mib, more_mib),
+        staged(scenario, rig, inputs, drawn_before(scenario, rig)) as site,
+        ExitStack() as stack,
+    ):
         yield _Player(site, stack, steps)
 
 

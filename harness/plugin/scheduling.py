@@ -14,9 +14,9 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScheduling, LoadScopeScheduling
 
 from harness.machine.ownership import memory
+from harness.player.memory import needed_mib
 from harness.plugin.collection import OF
 from harness.scenarios.catalogue import Catalogue
-from harness.workplace.footprint import memory_mib
 from harness.workplace.options import Settings
 
 
@@ -95,6 +95,6 @@ def workers_that_fit(found: int, settings: Settings, catalogue: Catalogue) -> in
         InputError: a scenario is unknown.
     """
     chosen = [catalogue.named(name) for name in catalogue.chosen(settings.scenarios)]
-    each_mib = max(memory_mib(scenario, settings) for scenario in chosen)
+    each_mib = max(needed_mib(scenario, settings.memory_mib) for scenario in chosen)
     free_mib = memory.survey().available_bytes // memory.MIB
     return max(1, min(found, free_mib // each_mib))

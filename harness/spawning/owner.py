@@ -24,6 +24,7 @@ from harness.model.errors import HarnessError, InputError
 from harness.node.login import Login, login_files
 from harness.player.applied import APPLIED, OwnNode
 from harness.player.inputs import Rig
+from harness.player.memory import needed_mib
 from harness.player.scenario import Scenario
 from harness.player.steps import LogIn, Step, step_names
 from harness.plugin.state import (
@@ -41,7 +42,6 @@ from harness.spawning.end_requests import EndRequests
 from harness.spawning.messages import Ended, Up, send, show
 from harness.spawning.order import Order
 from harness.spawning.records import KeptNode, Spawned
-from harness.workplace.footprint import memory_mib
 from harness.workplace.nodes import why_dead
 from harness.workplace.options import Settings
 from harness.workplace.subject import describe
@@ -174,7 +174,7 @@ def _plan(
     machines = f"{many} machines" if many > 1 else "a machine"
     took_s = place.usual_s(scenario.name)
     usual = f"; the whole scenario usually takes {took_s:.0f} s" if took_s else ""
-    memory = f"{memory_mib(scenario, settings)} MiB of memory"
+    memory = f"{needed_mib(scenario, settings.memory_mib)} MiB of memory"
     return f"{scenario.name}: boots {machines} to the step {step} ({at}); {memory}{usual}"
 
 

@@ -112,6 +112,7 @@ class Workplace:
         self._stack.enter_context(_terminable())
         with self._report.awaiting("removing what dead runs left, connecting to libvirt"):
             run = self._stack.enter_context(begin_run())
+            run.memory.awaiting = self._report.awaiting
             connection = self._stack.enter_context(
                 open_connection(self._settings.libvirt_uri, run.folder)
             )
@@ -130,6 +131,7 @@ class Workplace:
             report=self._report,
             awaiting=self._report.awaiting,
             at_failure=lambda endpoints, error: self.show_failure(endpoints, str(error)),
+            reserve=run.memory.ahead,
             redactor=artifacts.redactor,
             allow=self._allow,
             rules=self._rulebook,

@@ -3,22 +3,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from machine_fakes import make_run
 
-from harness.machine.ownership.locks import lock
 from harness.machine.ownership.memory import (
     MIB,
     Cgroup,
-    MemoryShortageError,
     Survey,
+    capacity_bytes,
     parse_cgroup,
     parse_cgroup_paths,
     parse_meminfo,
-    reserve,
     survey,
 )
-from harness.machine.ownership.run import Run
-from harness.model.clock import Deadline
 from harness.model.errors import RigError
 
 MEMINFO = "MemTotal:       8388608 kB\nMemFree:        1 kB\nMemAvailable:   4194304 kB\n"
@@ -33,11 +28,14 @@ def write(root: Path, files: dict[str, str]) -> Path:
     return root
 
 
-def v2(folder: str, limit: str, current: int, inactive: int = 0) -> dict[str, str]:
+def v2(
+    folder: str, limit: str, current: int, inactive: int = 0, high: str = "max"
+) -> dict[str, str]:
     return {
+        f"{folder}/memory.high": f"{high}\n",
         f"{folder}/memory.max": f"{limit}\n",
         f"{folder}/memory.current": f"{current}\n",
-        f"{folder}/memory.stat": f"anon 5\ninactive_file {inactive}\nactive_file 7\n",
+        f"{folder}/memory.stat": f"anon 5\ninactive_file {inactive}\nactive_file 0\n",
     }
 
 
@@ -70,14 +68,14 @@ def test_cgroup_paths_are_found(text: str, paths: tuple[str | None, str | None])
 def test_page_cache_that_can_be_reclaimed_is_not_in_use() -> None:
     stat = "cache 900\ntotal_inactive_file 300\n"
 
-    found = parse_cgroup("1000\n", "700\n", stat, "total_inactive_file")
+    found = parse_cgroup(("1000\n",), "700\n", stat, ("total_inactive_file",))
 
     assert found == Cgroup(limit_bytes=1000, used_bytes=400)
     assert found.headroom_bytes == 600
 
 
 def test_no_cgroup_limit_is_none() -> None:
-    assert parse_cgroup("max\n", "700\n", "", "inactive_file") is None
+    assert parse_cgroup(("max\n", "max\n"), "700\n", "", ("inactive_file",)) is None
 
 
 def test_a_cgroup_over_its_limit_has_no_headroom() -> None:
@@ -130,56 +128,46 @@ def test_version_1_without_a_limit_is_no_limit(tmp_path: Path) -> None:
     assert survey(tmp_path).cgroup is None
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    return make_run(tmp_path / "runs")
+def test_a_cgroup_is_slowed_down_above_its_high_mark(tmp_path: Path) -> None:
+    host(tmp_path, "0::/job\n")
+    write(tmp_path, v2("sys/fs/cgroup/job", str(3 << 30), 256 * MIB, high=str(1 << 30)))
+
+    assert survey(tmp_path).available_bytes == 768 * MIB
+    assert capacity_bytes(tmp_path) == 1 << 30
 
 
-def test_what_does_not_fit_is_refused_with_the_figures(tmp_path: Path, run: Run) -> None:
-    root = host(tmp_path)
-    write(root, v2("sys/fs/cgroup", str(3072 * MIB), 2048 * MIB))
+def test_a_cgroup_without_a_high_mark_has_its_limit(tmp_path: Path) -> None:
+    host(tmp_path, "0::/job\n")
+    files = v2("sys/fs/cgroup/job", str(1 << 30), 0)
+    write(tmp_path, {name: text for name, text in files.items() if "high" not in name})
 
-    with pytest.raises(MemoryShortageError) as caught, reserve(run.folder, "one", 2048, root):
-        pass
-
-    text = str(caught.value)
-    assert caught.value.wanted_mib == 2048
-    assert "2048 MiB needed, 1024 MiB available" in text
-    assert "host available 4096 MiB" in text
-    assert "cgroup limit 3072 MiB with 2048 MiB in use" in text
+    assert survey(tmp_path).available_bytes == 1 << 30
 
 
-def test_reservations_of_live_runs_count_and_end(tmp_path: Path, run: Run) -> None:
-    root = host(tmp_path)
-    other = make_run(run.runs, "run-000001")
+def test_files_that_are_read_often_are_reclaimed_as_well(tmp_path: Path) -> None:
+    host(tmp_path)
+    files = v2("sys/fs/cgroup", str(3 << 30), 3 << 30, 1 << 30)
+    files["sys/fs/cgroup/memory.stat"] += f"active_file {1 << 30}\n"
+    write(tmp_path, files)
 
-    with lock(other.folder / "lock", Deadline.after(1)):
-        with (
-            reserve(other.folder, "one", 3000, root),
-            pytest.raises(MemoryShortageError, match="not yet used 3000 MiB"),
-            reserve(run.folder, "one", 2000, root),
-        ):
-            pass
-        with reserve(run.folder, "one", 2000, root):
-            assert (run.folder / "memory/one").read_text() == "2000"
-
-    assert not (run.folder / "memory/one").exists()
+    assert survey(tmp_path).available_bytes == 2 << 30
 
 
-def test_reservations_of_dead_runs_do_not_count(tmp_path: Path, run: Run) -> None:
-    root = host(tmp_path)
-    dead = make_run(run.runs, "run-000001")
-    write(dead.folder, {"memory/one": "4000"})
+def test_a_cgroup_outside_of_the_namespace_is_not_looked_for(tmp_path: Path) -> None:
+    root = host(tmp_path / "root", "0::/../../other\n")
+    write(root, v2("sys/other", str(MIB), 0))
+    write(root, v2("sys/fs/cgroup", str(1 << 30), 0))
 
-    with reserve(run.folder, "one", 2000, root):
-        assert (run.folder / "memory/one").exists()
+    assert survey(root).available_bytes == 1 << 30
 
 
-def test_nothing_is_reserved_when_refused(tmp_path: Path, run: Run) -> None:
-    with pytest.raises(MemoryShortageError), reserve(run.folder, "one", 99999, host(tmp_path)):
-        pass
+def test_capacity_is_the_lowest_limit_whatever_is_in_use(tmp_path: Path) -> None:
+    host(tmp_path, "0::/pod/job\n")
+    assert capacity_bytes(tmp_path) == 8 << 30
+    write(tmp_path, v2("sys/fs/cgroup/pod", str(3 << 30), 3 << 30))
+    write(tmp_path, v2("sys/fs/cgroup/pod/job", str(4 << 30), 0))
 
-    assert not (run.folder / "memory").exists()
+    assert capacity_bytes(tmp_path) == 3 << 30
 
 
 def test_available_memory_is_never_negative() -> None:

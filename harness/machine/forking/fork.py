@@ -16,7 +16,6 @@ from harness.machine.driver import Connection
 from harness.machine.forking import device_state
 from harness.machine.forking.saved import DamagedError, SavedMachine
 from harness.machine.machine import EMULATOR_MIB, Machine, claim_folder, disk_folder, started
-from harness.machine.ownership.memory import reserve
 from harness.machine.ownership.ports import reserve_port
 from harness.machine.ownership.run import Run
 from harness.model.clock import Deadline
@@ -24,6 +23,11 @@ from harness.model.errors import RigError
 
 # What a fork may write before the host runs short: all else is shared and can be read again.
 _WRITTEN_MIB = 512
+
+
+def fork_mib(memory_mib: int) -> int:
+    """Return what a fork of a machine with so much memory takes of the host, with QEMU."""
+    return min(memory_mib, _WRITTEN_MIB) + EMULATOR_MIB
 
 
 @contextmanager
@@ -42,14 +46,16 @@ def fork(
     the time before. Its clock stands where the other one's stood.
 
     Raises:
-        MemoryShortageError: the host has too little memory now.
+        MemoryShortageError: the host has too little memory, and no other run will free some.
         InputError: there is no space for its disk.
         DamagedError: the checkpoint does not start, or not load.
     """
     folder = claim_folder(run, name)
-    memory_mib = min(checkpoint.domain.memory_mib, _WRITTEN_MIB) + EMULATOR_MIB
+    limit_s = deadline.remaining_s
     with ExitStack() as stack:
-        stack.enter_context(reserve(run.folder, folder.name, memory_mib))
+        memory_mib = fork_mib(checkpoint.domain.memory_mib)
+        stack.enter_context(run.memory.reserve(folder.name, memory_mib))
+        deadline = Deadline.after(limit_s, deadline.clock)  # memory may be awaited for long
         port = stack.enter_context(reserve_port(run.port_locks))
         disks = stack.enter_context(disk_folder(run, folder.name))
         disk = create_overlay(checkpoint.disk.path, "qcow2", disks, deadline=deadline)

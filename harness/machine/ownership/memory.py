@@ -1,7 +1,6 @@
-"""Memory for a machine: what the host and the cgroup have left, less what others reserved.
+"""The memory of the host and of its cgroups: what there is, and what is left.
 
-A machine that does not fit is refused at once, with the figures. The parsers take text; `survey`
-reads the files, below any root so that tests can bring their own.
+The parsers take text; `survey` reads the files, below any root so that tests can bring their own.
 Source: proc(5) for meminfo, the kernel's admin-guide/cgroup-v2 and cgroup-v1/memory.
 """
 
@@ -9,20 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from harness.machine.ownership import processes
-from harness.machine.ownership.sweep import gate, live_runs
 from harness.model.errors import RigError
 
 _KIB = 1024
 MIB = 1024**2
-# In a run's folder: a file per machine with its MiB.
-_RECORDS = "memory"
-_V2_FILES = ("memory.max", "memory.current", "inactive_file")
-_V1_FILES = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+# Limits, usage, and the fields of memory.stat with the page cache, which the kernel takes back
+# before it ends a process. Above memory.high it slows processes down until they hardly go on.
+_V2_FILES = (("memory.max", "memory.high"), "memory.current", ("inactive_file", "active_file"))
+_V1_FILES = (
+    ("memory.limit_in_bytes",), "memory.usage_in_bytes",
+    ("total_inactive_file", "total_active_file"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +64,18 @@ class Survey:
 
 
 class MemoryShortageError(RigError):
-    """A machine does not fit. `wanted_mib` was asked for, `survey` is what there is."""
+    """A machine does not fit. `wanted_mib` was asked for, `survey` is what there is.
 
-    def __init__(self, wanted_mib: int, survey: Survey) -> None:
+    `why` says what the figures are compared with, by default with what is available.
+    """
+
+    def __init__(
+        self, wanted_mib: int, survey: Survey, name: str = "the machine", why: str = ""
+    ) -> None:
+        why = why or f"{_mib(survey.available_bytes)} available"
         super().__init__(
-            "memory for the machine",
-            f"{wanted_mib} MiB needed, {_mib(survey.available_bytes)} available: {survey}",
+            f"memory for {name}",
+            f"{wanted_mib} MiB needed, {why}: {survey}",
             "Use a lower --memory-mib, run fewer machines at once, or give this host more memory.",
         )
         self.wanted_mib = wanted_mib
@@ -81,16 +86,16 @@ def _mib(number: int) -> str:
     return f"{number // MIB} MiB"
 
 
-def parse_meminfo(text: str) -> int:
-    """Return MemAvailable in bytes from the text of /proc/meminfo.
+def parse_meminfo(text: str, field: str = "MemAvailable") -> int:
+    """Return a field in bytes from the text of /proc/meminfo.
 
     Raises:
         RigError: there is no such line.
     """
-    found = re.search(r"^MemAvailable:\s+(\d+) kB$", text, re.MULTILINE)
+    found = re.search(rf"^{field}:\s+(\d+) kB$", text, re.MULTILINE)
     if found is None:
         remedy = "Run on Linux with /proc mounted."
-        raise RigError("/proc/meminfo", "no MemAvailable line", remedy)
+        raise RigError("/proc/meminfo", f"no {field} line", remedy)
     return int(found[1]) * _KIB
 
 
@@ -109,93 +114,62 @@ def parse_cgroup_paths(text: str) -> tuple[str | None, str | None]:
     return v2, v1
 
 
-def parse_cgroup(limit: str, used: str, stat: str, reclaimable: str) -> Cgroup | None:
-    """Return the limit in the texts of three cgroup files, None if they set none.
+def parse_cgroup(
+    limits: tuple[str, ...], used: str, stat: str, reclaimable: tuple[str, ...]
+) -> Cgroup | None:
+    """Return the lowest limit in the texts of a cgroup's files, None if they set none.
 
-    `reclaimable` is the field of `stat` with the page cache that the kernel can reclaim.
+    `reclaimable` are the fields of `stat` with the page cache that the kernel can reclaim.
     """
-    if limit.strip() == "max":
+    set_bytes = [int(limit) for limit in limits if limit.strip() != "max"]
+    if not set_bytes:
         return None
     fields = dict(line.split(maxsplit=1) for line in stat.splitlines() if " " in line)
-    unreclaimable = int(used) - int(fields.get(reclaimable, 0))
-    return Cgroup(limit_bytes=int(limit), used_bytes=max(0, unreclaimable))
+    cached = sum(int(fields.get(name, 0)) for name in reclaimable)
+    return Cgroup(limit_bytes=min(set_bytes), used_bytes=max(0, int(used) - cached))
 
 
 def survey(root: Path = Path("/")) -> Survey:
     """Return what the host and this process's cgroups have, without reservations."""
-    v2, v1 = parse_cgroup_paths((root / "proc/self/cgroup").read_text())
-    mount = root / "sys/fs/cgroup"
-    limits = [
-        *_limits(mount, v2, _V2_FILES),
-        *_limits(mount / "memory", v1, _V1_FILES),
-    ]
-    tightest = min(limits, key=lambda cgroup: cgroup.headroom_bytes, default=None)
+    tightest = min(_cgroups(root), key=lambda cgroup: cgroup.headroom_bytes, default=None)
     host = parse_meminfo((root / "proc/meminfo").read_text())
     if tightest is not None and tightest.headroom_bytes >= host:
         tightest = None  # v1 says "no limit" by a number beyond any memory
     return Survey(host_bytes=host, cgroup=tightest)
 
 
-def _limits(mount: Path, path: str | None, files: tuple[str, str, str]) -> Iterator[Cgroup]:
+def capacity_bytes(root: Path = Path("/")) -> int:
+    """Return the memory that this process could have if nothing else ran."""
+    total = parse_meminfo((root / "proc/meminfo").read_text(), "MemTotal")
+    return min([total, *(cgroup.limit_bytes for cgroup in _cgroups(root))])
+
+
+def _cgroups(root: Path) -> tuple[Cgroup, ...]:
+    v2, v1 = parse_cgroup_paths((root / "proc/self/cgroup").read_text())
+    mount = root / "sys/fs/cgroup"
+    return (*_limits(mount, v2, _V2_FILES), *_limits(mount / "memory", v1, _V1_FILES))
+
+
+def _limits(
+    mount: Path, path: str | None, files: tuple[tuple[str, ...], str, tuple[str, ...]]
+) -> Iterator[Cgroup]:
     """Yield the limits from the process's own cgroup up to the mount; all of them apply."""
     if path is None:
         return
     own = PurePosixPath(path.lstrip("/"))
-    limit, used, reclaimable = files
+    if ".." in own.parts:
+        own = PurePosixPath()  # outside of what this namespace shows
+    limits, used, reclaimable = files
     # In a container the path may be the host's, and the mount the container's own:
     # missing levels are skipped, and the mount itself is always read.
     for level in (own, *own.parents):
         folder = mount / level
         try:
-            limit_text, used_text, stat = (
-                (folder / name).read_text() for name in (limit, used, "memory.stat")
-            )
+            found = parse_cgroup(
+                tuple((folder / name).read_text() for name in limits if (folder / name).exists()),
+                (folder / used).read_text(), (folder / "memory.stat").read_text(), reclaimable,
+            )  # fmt: skip
         except OSError:
             continue
-        found = parse_cgroup(limit_text, used_text, stat, reclaimable)
         if found is not None:
             yield found
-
-
-@contextmanager
-def reserve(run: Path, name: str, mib: int, root: Path = Path("/")) -> Iterator[None]:
-    """Reserve `mib` for the machine `name` of the run in the folder `run`, for all runs to see.
-
-    Raises:
-        MemoryShortageError: it does not fit now.
-    """
-    record = run / _RECORDS / name
-    with gate(run.parent):
-        found = replace(survey(root), reserved_bytes=_unused_reservations(run.parent))
-        if mib * MIB > found.available_bytes:
-            raise MemoryShortageError(mib, found)
-        record.parent.mkdir(exist_ok=True)
-        record.write_text(str(mib))
-    try:
-        yield
-    finally:
-        record.unlink(missing_ok=True)
-
-
-def _unused_reservations(runs: Path) -> int:
-    """Return the bytes that live runs reserved and do not use yet.
-
-    The figures of host and cgroup include what they use.
-    """
-    return sum(_unused(folder) for folder in live_runs(runs))
-
-
-def _unused(folder: Path) -> int:
-    reserved = sum(_read_mib(record) for record in (folder / _RECORDS).glob("*")) * MIB
-    used = sum(
-        processes.resident_bytes(processes.read_status(pid))
-        for pid in processes.processes_naming(folder)
-    )
-    return max(0, reserved - used)
-
-
-def _read_mib(record: Path) -> int:
-    try:
-        return int(record.read_text() or 0)
-    except FileNotFoundError:
-        return 0  # released between listing and reading

@@ -12,12 +12,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness import atomic, folders, process
 from harness.machine.ownership import remains
 from harness.machine.ownership.locks import lock
+from harness.machine.ownership.queue import Memory
 from harness.machine.ownership.remains import DomainRecord
 from harness.machine.ownership.sweep import (
     BACK_LINK,
@@ -38,10 +39,17 @@ _PACKAGE_ROOT = Path(__file__).parents[3]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run on this host. `folder` has a short path and is for files, `scratch` is for disks."""
+    """A run on this host. `folder` has a short path and is for files, `scratch` is for disks.
+
+    `memory` reserves memory for its machines.
+    """
 
     folder: Path
     scratch: Path
+    memory: Memory = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "memory", Memory(self.folder))
 
     @property
     def id(self) -> str:

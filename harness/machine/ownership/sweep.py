@@ -25,7 +25,7 @@ RUN_PREFIX = "run-"
 # The link in a scratch folder to its run's folder.
 BACK_LINK = "run"
 SCRATCH_ROOT = temporary.ROOT  # below it, a folder of our own, checked to be private
-_GATE_WAIT_S = 10.0
+_GATE_WAIT_S = 60.0
 _END_S = 10.0
 
 
@@ -33,7 +33,7 @@ def gate(runs: Path) -> BinaryIO:
     """Return the lock for making and counting runs; the caller closes it.
 
     Raises:
-        DeadlineError: another process has had it for ten seconds.
+        DeadlineError: another process has had it for a minute.
     """
     return lock(runs / "gate", Deadline.after(_GATE_WAIT_S))
 

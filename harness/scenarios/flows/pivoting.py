@@ -16,7 +16,6 @@ from harness.cluster.machine_config_server import serve_machine_configs
 from harness.guest.joining import joining_kubelet
 from harness.guest.limits import LIMITS
 from harness.guest.pivot import pivot
-from harness.machine.ownership.memory import reserve
 from harness.model.clock import Deadline
 from harness.model.ignition import Config, Document
 from harness.model.way import Way
@@ -53,7 +52,9 @@ def pivoting(name: str, title: str, serve: Serve) -> Scenario:
     return Scenario(
         name=name, title=title, machines=(machine,),
         services=(
-            Service(name=CONTROL_PLANE, run=control_plane, has_state=True),
+            Service(
+                name=CONTROL_PLANE, run=control_plane, has_state=True, memory_mib=_CONTROL_PLANE_MIB
+            ),
             Service(name=_CONFIG_SERVER, run=lambda site: serve(site.config_of(NODE))),
         ),
         steps=_steps, way=Way.PIVOT, levels=NODE_LEVELS,
@@ -87,10 +88,10 @@ def control_plane(site: Site) -> Iterator[ControlPlane | None]:
         return
     # A rerun of the scenario gets another folder.
     folder = Path(mkdtemp(prefix="control-plane-", dir=run.folder)) / "files"
-    limit = Deadline.after(_CONTROL_PLANE_S * max(1.0, site.rig.timeout_factor))
+    limit_s = _CONTROL_PLANE_S * max(1.0, site.rig.timeout_factor)
     with (
-        reserve(run.folder, folder.parent.name, _CONTROL_PLANE_MIB),
-        hosted(folder, payload, make_pki(), limit) as plane,
+        run.memory.reserve("the control plane", _CONTROL_PLANE_MIB),
+        hosted(folder, payload, make_pki(), Deadline.after(limit_s)) as plane,
     ):
         yield plane
 
