@@ -253,6 +253,7 @@ BAD: list[tuple[str, str]] = [
         '{"ignition": {"version": "3.7.0-experimental"}}',
         "unsupported ignition.version 3.7.0-experimental",
     ),
+    ('{"kind": "MachineConfig", "spec": {}}', "a MachineConfig, not an Ignition config"),
     ('{"ignition": {"version": "4.0.0"}}', "unsupported ignition.version 4.0.0"),
     (json.dumps(doc(storage=[])), "storage is not an object"),
     (json.dumps(doc(storage={"files": {}})), "storage.files is not a list"),

@@ -113,7 +113,10 @@ def _check_version(document: Document, name: str) -> None:
     version = _version(document)
     if version in SUPPORTED:
         return
-    if version.startswith("2."):
+    if not version and document.get("kind") == "MachineConfig":
+        problem = "a MachineConfig, not an Ignition config"
+        remedy = "Give the Ignition config that it has in spec.config."
+    elif version.startswith("2."):
         problem = f"ignition.version {version}: spec 2 is not supported"
         remedy = "Convert it with `ign-converter`, or write it for spec 3."
     else:
