@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from itertools import chain
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from left import KEPT, kept
 from throwaway import ROWS, Project, usage_errors
 
+from harness.cli import main
 from harness.model.record import Outcome, RunRecord, ShardRecord, TestRecord
 from harness.report import document
 from harness.report.history import store
@@ -71,6 +74,13 @@ def test_shard_boots_its_scenarios_alone_and_its_report_says_which_it_is(suite: 
     assert (str(one.shard), str(two.shard)) == ("1/2", "2/2")
     assert one.shard.selection == two.shard.selection != ""
     assert one.shard.tests == two.shard.tests == len(one.tests) + len(two.tests) == 18
+    merged = CliRunner().invoke(
+        main, ["report", "merge", *map(str, (suite.folder / "kept").glob("run-*")), "-o", "whole"]
+    )
+    assert (merged.exit_code, merged.output) == (0, "whole/node-image-summary.html\n")
+    assert {test.id for test in document.read(Path("whole")).tests} == {
+        test.id for run in (one, two) for test in run.tests
+    }
     first.stdout.fnmatch_lines([f"shard 1/2: {len(one.tests)} of 18 tests"])
 
 
