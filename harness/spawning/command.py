@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 # Rewriting assertions would warn of modules that are imported already.
 _PYTEST = ("-p", "harness.plugin", "-p", "no:cacheprovider", "--capture=no", "--assert=plain")
 _TAKEN = tuple(option for option in OPTIONS if not option.for_tests)
+(_CHECKPOINTS,) = (option for option in _TAKEN if option.name == "checkpoints")
 
 
 def _pytest_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -49,6 +51,7 @@ def _pytest_options(command: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option("--machine", metavar="NAME", help="Machine to log in to, if there are several.")
 @forward_option
+@click.option("--fresh", "is_fresh", is_flag=True, help="Boot, even if a checkpoint is kept.")
 @click.option("--detach", "is_detached", is_flag=True, help="Leave the nodes running.")
 @_pytest_options
 def spawn(
@@ -58,6 +61,7 @@ def spawn(
     machine: str | None,
     forward: tuple[str, ...],
     *,
+    is_fresh: bool,
     is_detached: bool,
     **given: object,
 ) -> None:
@@ -68,6 +72,9 @@ def spawn(
     core; use sudo.
 
     One word of COMMAND is a line for the node's shell; several are a program and its arguments.
+
+    The node goes on from a kept checkpoint in seconds if one fits, as with pytest's --checkpoints.
+    Else it boots, and its checkpoint is kept, unless you use --checkpoints run.
 
     With --detach the nodes stay until `node-image nodes stop`; `node-image nodes` lists them, logs
     in and copies files.
@@ -86,9 +93,10 @@ def spawn(
             remedy = "Remove one of them, or use `node-image nodes login` afterwards."
             raise InputError("--detach", f"cannot be used with {what}", remedy)
         shell.require_able(ports)
+        fresh = ("--fresh",) if is_fresh else ()
         order = Order(
-            arguments=(*_PYTEST, *_words(given)), scenario=scenario or "", step=step or "",
-            machine=machine or "",
+            arguments=(*_PYTEST, *_words(given), *fresh), scenario=scenario or "",
+            step=step or "", machine=machine or "",
         )  # fmt: skip
         with client.started(order, say) as owner:
             spawned = owner.wait_until_up()
@@ -104,7 +112,9 @@ def spawn(
 
 
 def _words(given: Mapping[str, object]) -> Iterator[str]:
-    """Yield the options that were given, as pytest takes them."""
+    """Yield the options that were given, as pytest takes them; checkpoints are kept by default."""
+    if not given[_CHECKPOINTS.setting] and not os.environ.get(_CHECKPOINTS.variable):
+        yield f"{_CHECKPOINTS.flag}=keep"
     for option in _TAKEN:
         value = given[option.setting]
         if value is True:

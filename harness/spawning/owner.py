@@ -175,7 +175,9 @@ def _plan(
     took_s = place.usual_s(scenario.name)
     usual = f"; the whole scenario usually takes {took_s:.0f} s" if took_s else ""
     memory = f"{needed_mib(scenario, settings.memory_mib)} MiB of memory"
-    return f"{scenario.name}: boots {machines} to the step {step} ({at}); {memory}{usual}"
+    is_kept = settings.checkpoints.outlive_runs and not settings.fresh
+    kept = ", or goes on from a kept checkpoint" if is_kept else ""
+    return f"{scenario.name}: boots {machines} to the step {step} ({at}){kept}; {memory}{usual}"
 
 
 def _reporter(artifacts: Artifacts) -> ProgressReporter:

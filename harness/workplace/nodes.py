@@ -89,14 +89,14 @@ class Nodes:
         self, scenario: Scenario, step: str, asker: str, stack: ExitStack
     ) -> Mapping[str, OwnNode]:
         if not self.are_fresh:
-            if (kept := self._kept_fork(scenario, step, stack)) is not None:
+            if (kept := self.kept_fork(scenario, step, stack)) is not None:
                 return kept
             nodes = stack.enter_context(self.of(scenario, asker))
             with suppress(CannotForkError):  # the play has reported why
                 return stack.enter_context(nodes.forks.fork(step))
         return stack.enter_context(self._play_to(scenario, step))
 
-    def _kept_fork(
+    def kept_fork(
         self, scenario: Scenario, step: str, stack: ExitStack
     ) -> Mapping[str, OwnNode] | None:
         """Return forks of a kept checkpoint, None if there is none to be used."""

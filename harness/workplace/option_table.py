@@ -63,7 +63,7 @@ OPTIONS = (
         "Default: that of the release.",
     ),
     Option(
-        name="arch", metavar="ARCH",
+        name="arch", metavar="ARCH", for_tests=True,
         help="Architecture of the images of contract tests, as `uname -m` prints it. Default: the "
         "host's, the only one of machines.",
     ),

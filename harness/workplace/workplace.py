@@ -190,15 +190,24 @@ class Workplace:
         """
         return self._nodes.own(scenario, step, asker)
 
-    def nodes_at(
-        self, scenario: Scenario, step: str
-    ) -> AbstractContextManager[Mapping[str, OwnNode]]:
+    @contextmanager
+    def nodes_at(self, scenario: Scenario, step: str) -> Iterator[Mapping[str, OwnNode]]:
         """Context manager that yields all machines of `scenario` at `step`, for a user to look at.
+
+        They are forks of a kept checkpoint if one can be used; else they are booted, and their
+        checkpoint is kept if the settings say so.
 
         Raises:
             InputError: the scenario has no such step, or lacks an image or a service.
         """
-        return self._play_to(scenario, step)
+        keeps = self._settings.checkpoints.outlive_runs
+        with ExitStack() as stack:
+            nodes = self._nodes.kept_fork(scenario, step, stack)
+            if nodes is None:
+                self.preparation.require_needs(scenario)
+                steps = frozenset({step}) if keeps else frozenset()
+                nodes = stack.enter_context(play_to(scenario, *self._given, step, steps))
+            yield nodes
 
     def note_node(self, test: str, own: OwnNode) -> None:
         """Record what a test's own node is."""

@@ -150,7 +150,7 @@ def revived(scenario, rig, inputs, step):
     note(f"end revive {scenario.name} {step}")
 
 @contextlib.contextmanager
-def play_to(scenario, rig, inputs, step):
+def play_to(scenario, rig, inputs, step, checkpoints=frozenset()):
     with play(scenario, rig, inputs) as nodes:
         yield {name: own(node, "") for name, node in nodes.items()}
 
