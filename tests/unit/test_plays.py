@@ -304,6 +304,30 @@ def test_reaching_a_phase_in_an_earlier_boot_does_not_count(tmp_path: Path) -> N
     assert "ipi_node: step 5 of 6, multi-user" in [line for _, line in host.lines]
 
 
+@pytest.mark.parametrize("ends", [False, True])
+def test_machines_that_run_are_shown_when_a_scenario_fails(tmp_path: Path, *, ends: bool) -> None:
+    number = step_names(steps_of("ipi_node")).index("pivot")
+    disturbance = Disturbance(
+        silent_from_s=begins_s("ipi_node")[number], machine="ipi_node", ends=ends
+    )
+    host = Host(tmp_path, recordings_of("ipi_node"), disturbance=disturbance)
+    shown: list[tuple[list[int], str, bool]] = []
+
+    def show(endpoints: Mapping[str, Endpoint], error: HarnessError) -> None:
+        folder = tmp_path / "evidence/ipi_node/machine.json"
+        is_over = json.loads(folder.read_text())["state"] == "finished"
+        shown.append(([at.port for at in endpoints.values()], str(error), is_over))
+
+    rig = replace(host.rig, at_failure=show)
+    with (
+        pytest.raises(HarnessError) as caught,
+        play(scenario("ipi_node"), rig, inputs_for("ipi_node", tmp_path)),
+    ):
+        pass
+
+    assert shown == [([] if ends else [2222], str(caught.value), False)]
+
+
 def test_bootstrap_machine_of_a_cluster_is_recorded_as_up_when_its_node_fails(
     tmp_path: Path,
 ) -> None:
