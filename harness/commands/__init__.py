@@ -1,1 +1,1 @@
-"""The commands of `node-image` that compare images, versions and streams."""
+"""The commands of `node-image`, a module for each subject."""

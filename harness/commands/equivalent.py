@@ -7,16 +7,14 @@ from pathlib import Path
 import click
 
 from harness.commands.images import access_options, opened_access
-from harness.commands.output import Output, echo, output_option, rendered, usable_input
-
-_FILE = click.Path(path_type=Path)
+from harness.commands.output import FILE, Output, echo, output_option, rendered, usable_input
 
 
 @click.command("equivalent")
 @click.argument("legacy")
 @click.argument("layered")
 @click.option(
-    "--rules", type=_FILE, metavar="FILE",
+    "--rules", type=FILE, metavar="FILE",
     help="Rules (TOML) of what may differ. Default: the reviewed ones, fixtures/equivalence.toml.",
 )  # fmt: skip
 @access_options

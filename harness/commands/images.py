@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from harness.commands.output import filled, say
+from harness.commands.output import FILE, filled, say
 
 if TYPE_CHECKING:
     from harness.contract.reading.access import Access
@@ -19,17 +19,16 @@ if TYPE_CHECKING:
 READ_S = 3600.0
 """For all images of a command, by a slow connection."""
 _Command = TypeVar("_Command", bound=Callable[..., object])
-_FILE = click.Path(path_type=Path)
 
 
 def access_options(command: _Command) -> _Command:
     """Add `--arch`, `--authfile` and `--cert-dir`, as arguments of `opened_access`."""
     for option in (
         click.option(
-            "--cert-dir", type=_FILE, metavar="FOLDER", help="CA certificates of the registry."
+            "--cert-dir", type=FILE, metavar="FOLDER", help="CA certificates of the registry."
         ),
         click.option(
-            "--authfile", type=_FILE, metavar="PATH", envvar="NODE_IMAGE_AUTHFILE",
+            "--authfile", type=FILE, metavar="PATH", envvar="NODE_IMAGE_AUTHFILE",
             help="Credentials for registries, such as a pull secret.",
         ),
         click.option(

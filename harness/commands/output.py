@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 UNUSABLE = 2
 """The status of wrong usage and of input that cannot be used: 1 is a result of the command."""
+FILE = click.Path(path_type=Path)
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 
@@ -87,9 +89,14 @@ def rendered(found: Document, sections: Iterable[Section], output: Output) -> st
 
 
 @contextmanager
-def usable_input() -> Iterator[None]:
-    """Print an error of the harness as one message, and end with `UNUSABLE`."""
+def reported_errors(kind: type[click.ClickException] = click.ClickException) -> Iterator[None]:
+    """Print an error of the harness as one message; end with the status of `kind`, by default 1."""
     try:
         yield
     except HarnessError as exc:
-        raise Unusable(str(exc)) from exc
+        raise kind(str(exc)) from exc
+
+
+def usable_input() -> AbstractContextManager[None]:
+    """Print an error of the harness as one message, and end with `UNUSABLE`."""
+    return reported_errors(Unusable)

@@ -8,10 +8,17 @@ from pathlib import Path
 import click
 
 from harness.commands.images import opened_access
-from harness.commands.output import Output, echo, filled, output_option, rendered, usable_input
+from harness.commands.output import (
+    FILE,
+    Output,
+    echo,
+    filled,
+    output_option,
+    rendered,
+    usable_input,
+)
 from harness.model.errors import InputError
 
-_FILE = click.Path(path_type=Path)
 _REPOSITORY = "URL|DIR"
 
 
@@ -67,12 +74,12 @@ _REPOSITORY = "URL|DIR"
 )
 @click.option(
     "--authfile",
-    type=_FILE,
+    type=FILE,
     metavar="PATH",
     envvar="NODE_IMAGE_AUTHFILE",
     help="Credentials for registries, such as a pull secret.",
 )
-@click.option("--cert-dir", type=_FILE, metavar="FOLDER", help="CA certificates of the registry.")
+@click.option("--cert-dir", type=FILE, metavar="FOLDER", help="CA certificates of the registry.")
 @output_option
 def show_stale(
     bases: tuple[str, ...], nodes: tuple[str, ...], release: str, os_stream: str,

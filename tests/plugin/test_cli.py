@@ -38,7 +38,7 @@ def test_tables_are_listed(runner: CliRunner) -> None:
 def test_doctor_reports_acceleration_and_memory(
     runner: CliRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.cli._acceleration", lambda: "tcg (there is no /dev/kvm)")
+    monkeypatch.setattr("harness.commands.host._acceleration", lambda: "tcg (there is no /dev/kvm)")
 
     result = runner.invoke(main, ["doctor"])
 
@@ -49,7 +49,7 @@ def test_doctor_reports_acceleration_and_memory(
 def test_doctor_fails_where_something_is_missing(
     runner: CliRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.cli._acceleration", lambda: "tcg")
+    monkeypatch.setattr("harness.commands.host._acceleration", lambda: "tcg")
     monkeypatch.setattr("harness.host.Host.missing", lambda _host, needs: tuple(needs))
 
     result = runner.invoke(main, ["doctor"])
@@ -64,7 +64,7 @@ def test_doctor_without_a_cache_folder_says_so_in_a_check(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    monkeypatch.setattr("harness.cli._acceleration", lambda: "tcg")
+    monkeypatch.setattr("harness.commands.host._acceleration", lambda: "tcg")
 
     result = runner.invoke(main, ["doctor"])
 

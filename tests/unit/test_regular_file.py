@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import regular_file, tables
-from harness.cli import _text_of as console_text
+from harness.commands.texts import _text_of as console_text
 from harness.lint import command_lint
 from harness.model.errors import InputError
 from harness.recording.artifacts import Artifacts, choose
