@@ -20,7 +20,9 @@ from xml.etree import ElementTree as ET
 from harness import folders
 from harness.machine import library
 from harness.machine.driver import (
+    DISK_FULL,
     EMBEDDED,
+    PAUSED_BY_ERROR,
     STOP_REASONS,
     STOPPED_EVENT,
     Connection,
@@ -73,15 +75,23 @@ class LibvirtDomain:
         return False
 
     def stop_reason(self) -> str | None:
-        """Return why it stopped, None while it runs."""
+        """Return why it stopped, None while it runs.
+
+        It has stopped as well if its disk is full, because nothing lets it go on.
+        """
         if self.is_running():
-            return None
+            return DISK_FULL if self._is_out_of_space() else None
         # The event arrives through another thread, maybe a moment after the domain is gone.
         deadline = Deadline.after(_EVENT_WITHIN_S, self.clock)
         try:
             return wait_for("the reason", self._reported_reason, deadline, _EVENT_TICK_S)
         except DeadlineError:
             return self.reasons.setdefault(self.handle.UUIDString(), "it is gone")
+
+    def _is_out_of_space(self) -> bool:
+        with library.missing_domain_ignored():
+            return tuple(self.handle.state()) == PAUSED_BY_ERROR
+        return False
 
     def _reported_reason(self) -> str:
         try:

@@ -37,6 +37,12 @@ DESTROYED = "it was destroyed"
 CRASHED = "the guest crashed"
 STOP_REASONS = {0: POWERED_OFF, 1: DESTROYED, 2: CRASHED, 5: "QEMU ended by itself"}
 
+# A domain's state PAUSED, with the reason IOERROR. Source: include/libvirt/libvirt-domain.h.
+PAUSED_BY_ERROR = (3, 5)
+# By default QEMU pauses a machine only if a write finds no space; the guest gets other errors.
+# Source: qemu(1), -drive werror=enospc.
+DISK_FULL = "QEMU paused it: no space is left for its disk"
+
 
 def is_guests_doing(reason: str) -> bool:
     """Return whether the guest stopped itself; else the host's QEMU did."""

@@ -24,11 +24,17 @@ from harness.machine.domain.network import Forward
 from harness.machine.domain.ram import Ram
 from harness.machine.domain.segment import Segment
 from harness.machine.domain.storage import Disk, Paths
-from harness.machine.driver import DESTROYED, POWERED_OFF, Connection, RunningDomain
+from harness.machine.driver import (
+    DESTROYED,
+    DISK_FULL,
+    POWERED_OFF,
+    Connection,
+    RunningDomain,
+)
 from harness.machine.guest_memory import nameless
 from harness.machine.ownership import processes
 from harness.machine.ownership.ports import reserve_port
-from harness.machine.ownership.remains import DomainRecord
+from harness.machine.ownership.remains import SCRATCH, DomainRecord
 from harness.machine.ownership.run import Run
 from harness.model.clock import Deadline
 
@@ -111,6 +117,8 @@ class Machine:
     def why_stopped(self) -> str | None:
         """Return why it stopped, with QEMU's last lines after a crash; None while it runs."""
         reason = self.running.stop_reason()
+        if reason == DISK_FULL:
+            return f"{reason} in {(self.folder.parent / SCRATCH).resolve()}"
         if reason in (None, POWERED_OFF, DESTROYED) or self._qemu_log is None:
             return reason
         return "\n  ".join([str(reason), *_last_lines(self._qemu_log)])

@@ -7,7 +7,7 @@ import pytest
 from machine_fakes import FakeClock, make_run
 
 from harness.machine.connection import LibvirtDomain, open_connection, security_labels
-from harness.machine.driver import POWERED_OFF, SecurityLabel
+from harness.machine.driver import DISK_FULL, POWERED_OFF, SecurityLabel
 from harness.model.errors import InputError
 
 
@@ -58,6 +58,26 @@ def test_missing_event_is_awaited_once() -> None:
 
     assert [domain.stop_reason(), domain.stop_reason()] == ["it is gone", "it is gone"]
     assert clock.now == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ([1, 1], None),
+        # Paused by us, for a checkpoint.
+        ([3, 1], None),
+        ([3, 5], DISK_FULL),
+    ],
+)
+def test_a_machine_that_finds_no_space_has_stopped(state: list[int], reason: str | None) -> None:
+    class Handle:
+        def isActive(self) -> int:
+            return 1
+
+        def state(self) -> list[int]:
+            return state
+
+    assert LibvirtDomain(handle=Handle(), reasons={}).stop_reason() == reason
 
 
 def capabilities(*models: str) -> str:

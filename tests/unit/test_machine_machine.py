@@ -13,7 +13,7 @@ from harness.machine.domain.architecture import Accelerator, Firmware, architect
 from harness.machine.domain.emulator import Emulator
 from harness.machine.domain.segment import pair
 from harness.machine.domain.storage import Disk
-from harness.machine.driver import POWERED_OFF
+from harness.machine.driver import DISK_FULL, POWERED_OFF
 from harness.machine.machine import PORTS, MachineSpec, boot
 from harness.machine.ownership.memory import MemoryShortageError
 from harness.machine.ownership.run import Run
@@ -177,6 +177,15 @@ def test_crash_is_reported_with_qemus_last_lines(run: Run, tmp_path: Path) -> No
         connection.domains[0].reason = "QEMU ended by itself"
 
         assert machine.why_stopped() == "QEMU ended by itself\n  starting\n  kvm run failed"
+
+
+def test_a_full_disk_is_reported_with_its_folder(run: Run) -> None:
+    connection = FakeConnection()
+
+    with boot(connection, run, SPEC, soon()) as machine:
+        connection.domains[0].reason = DISK_FULL
+
+        assert machine.why_stopped() == f"{DISK_FULL} in {run.scratch}"
 
 
 def test_a_machine_without_a_process_has_no_peak(run: Run) -> None:
