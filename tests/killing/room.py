@@ -149,7 +149,7 @@ def _needed(base: Path) -> tuple[Path, ...]:
 
 def _bind(source: int, target: Path) -> None:
     # Canonical, the path of the descriptor would be the one that is covered.
-    argv = ("mount", "--no-canonicalize", "--bind", f"/proc/self/fd/{source}", os.fspath(target))
+    argv = ("mount", "--no-canonicalize", "--rbind", f"/proc/self/fd/{source}", os.fspath(target))
     subprocess.run(argv, check=True, pass_fds=(source,))
 
 
