@@ -115,7 +115,7 @@ def _check_version(document: Document, name: str) -> None:
         return
     if not version and document.get("kind") == "MachineConfig":
         problem = "a MachineConfig, not an Ignition config"
-        remedy = "Give the Ignition config that it has in spec.config."
+        remedy = "Use the Ignition config that it has in spec.config."
     elif version.startswith("2."):
         problem = f"ignition.version {version}: spec 2 is not supported"
         remedy = "Convert it with `ign-converter`, or write it for spec 3."
