@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from kept_fakes import qemu_img
 from playing import Host
 from recordings import recordings_of
-from test_plays import inputs_for, scenario
+from test_plays import MEMORY, inputs_for, scenario
 
 from harness.machine.forking.store import Store
 from harness.model.drawn import Drawing
@@ -25,6 +26,13 @@ from harness.player.playing.reviving import revived
 
 KEPT = ("ipi_bootstrap", "ipi_cluster", "upi", "fat")
 REGISTRY: tuple[Drawing, ...] = (("port", Secret("20000")),)
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    # Short: links between machines are sockets. In memory: a play writes many records.
+    with TemporaryDirectory(prefix="node-image-play-", dir=MEMORY) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(autouse=True)
