@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from harness.machine.ownership.queue import Memory, Token
 from harness.model.clock import Deadline, NotYet, wait_for
 
 TOTAL_MIB = 4096
+_SILENCE_S = 120.0
 FILES = {
     "proc/meminfo": f"MemTotal: {TOTAL_MIB << 10} kB\nMemAvailable: {TOTAL_MIB << 10} kB\n",
     "proc/self/cgroup": "0::/\n",
@@ -64,19 +66,20 @@ class Owner:
     def __init__(self, runs: Path, root: Path, number: int) -> None:
         self.run = runs / f"run-{number:06}"
         self.process = subprocess.Popen(
-            [sys.executable, "-c", OWNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", OWNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
         )
         self.tell(str(self.run))
         self.tell(str(root))
 
     def tell(self, text: object) -> None:
         assert self.process.stdin is not None
-        self.process.stdin.write(f"{text}\n")
-        self.process.stdin.flush()
+        self.process.stdin.write(f"{text}\n".encode())
 
     def hears(self) -> str:
         assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
+        ready, _, _ = select.select([self.process.stdout], [], [], _SILENCE_S)
+        assert ready, "it says nothing"
+        return self.process.stdout.readline().decode().strip()
 
     def kill(self) -> None:
         self.process.kill()
