@@ -80,7 +80,7 @@ class _OrFolder(click.Group):
 
 @click.group(cls=_OrFolder, subcommand_metavar="FOLDER | COMMAND [ARGS]...")
 def report() -> None:
-    """Write the report of a killed run, or one report of several shards.
+    """Write the report of a killed run, or one of all shards.
 
     `node-image report FOLDER` is short for `node-image report write FOLDER`.
     """
