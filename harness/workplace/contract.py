@@ -244,8 +244,8 @@ class ContractImages:
         yield "stand_in", "yes" if is_stand_in else "no"
 
 
-def _of_release(tag: str, spec: str, error: RigError) -> RigError:
+def _of_release(tag: str, spec: str, exc: RigError) -> RigError:
     """Return the error of an image, with its tag if the release names it."""
     if not tag:
-        return error
-    return RigError(f"{tag} of the release, docker://{spec}", error.problem, error.remedy)
+        return exc
+    return RigError(f"{tag} of the release, docker://{spec}", exc.problem, exc.remedy)

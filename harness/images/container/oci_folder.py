@@ -88,6 +88,5 @@ def chosen(images: tuple[Listed, ...], source: Source) -> Descriptor:
         return fits[0].descriptor  # a list without platforms, as layouts nest them
     if not found:
         offered = ", ".join(sorted({one.architecture or "unknown" for one in fits})) or "nothing"
-        problem = f"no image for {source.arch}, only for {offered}"
-        raise InputError(str(source.reference), problem, source.other_architecture)
+        raise source.without_architecture(f"no image for {source.arch}, only for {offered}")
     return found[0].descriptor

@@ -79,13 +79,14 @@ class Source:
             InputError: it is for `found`, as image configurations spell it.
         """
         if found != self.go_arch:
-            problem = f"an image for {found or 'no architecture'}, not for {self.arch}"
-            raise InputError(str(self.reference), problem, self.other_architecture)
+            raise self.without_architecture(
+                f"an image for {found or 'no architecture'}, not for {self.arch}"
+            )
 
-    @property
-    def other_architecture(self) -> str:
-        """What to do where there is no image for the architecture."""
-        return f"Use an image for {self.arch}; contract tests read others with --arch."
+    def without_architecture(self, problem: str) -> InputError:
+        """Return the error where there is no image for the architecture."""
+        remedy = f"Use an image for {self.arch}; contract tests read others with --arch."
+        return InputError(str(self.reference), problem, remedy)
 
     def flags(self, prefix: str) -> list[str]:
         """Return skopeo's options for credentials and CA, each with `prefix`.
