@@ -35,6 +35,8 @@ _MAX_READ_BYTES = 1 << 20
 """Of a folder or igninfo.json; those of a live ISO have a few KiB."""
 _MAX_AREA_BYTES = 64 << 20  # usual are 256 KiB
 _MAX_DEPTH = 8  # ECMA-119 6.8.2.1
+_LZMA = [{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 20}]
+"""The usual dictionary has 8 MiB; for a config, most of the time would be spent on making it."""
 _REMEDY = "Use a CoreOS live ISO."
 
 
@@ -113,7 +115,7 @@ def pack(config: str) -> bytes:
     """Return a config as an initramfs, padded to four bytes, to append to a live system's."""
     archive = cpio.archive([("config.ign", config.encode())])
     # The kernel supports no other check. Source: Documentation/staging/xz.rst of Linux.
-    packed = lzma.compress(archive, check=lzma.CHECK_CRC32)
+    packed = lzma.compress(archive, check=lzma.CHECK_CRC32, filters=_LZMA)
     return packed + bytes(-len(packed) % 4)
 
 

@@ -13,6 +13,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from harness.model.ignition.document import Document, Json, merge, parse
 from harness.model.ignition.plausible import require_plausible
 from harness.model.secret import Secret
@@ -180,7 +182,9 @@ class Config:
 
 def render(document: Document) -> str:
     """Return the document as text; equal documents give equal text, whatever their key order."""
-    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    # With an indent, `json` would encode in Python instead of C.
+    text = json.dumps(document, sort_keys=True, ensure_ascii=False)
+    return msgspec.json.format(text, indent=2) + "\n"
 
 
 def _node(piece: File | Directory | Link) -> dict[str, Json]:

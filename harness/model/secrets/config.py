@@ -10,6 +10,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from urllib.parse import quote, unquote, unquote_to_bytes
 
 from harness.model.foreign import json_value
@@ -22,6 +23,8 @@ _REMOVED_SOURCE = f"data:,{quote(f'#{REMOVED}')}"
 _URL_OF_NO_LOGIN = re.compile(rf"([a-z][a-z0-9+.-]*://){re.escape(REMOVED)}(@\S*)", re.IGNORECASE)
 
 _READABLE_BY_OTHERS = 0o004
+_MOST_CACHED = 256
+_MOST_CACHED_CHARS = 1 << 16
 _HIDDEN_FIELDS = {"passwordHash", "sshAuthorizedKeys", "keyFile", "httpHeaders", "clevis"}
 _CONTENTS = {"contents", "append"}
 
@@ -195,6 +198,13 @@ def _texts(data_url: str, *, is_packed: bool) -> tuple[str, ...] | None:
 
     The first is as the URL has it if it is not text. None if something packed cannot be opened.
     """
+    # A config is read three times: for its secrets, for signs of others, and for known ones.
+    is_small = len(data_url) <= _MOST_CACHED_CHARS
+    return (_opened if is_small else _opened.__wrapped__)(data_url, is_packed)
+
+
+@lru_cache(_MOST_CACHED)
+def _opened(data_url: str, is_packed: bool) -> tuple[str, ...] | None:
     head, _, body = data_url.partition(",")
     raw = unquote_to_bytes(body)
     try:

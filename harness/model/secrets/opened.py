@@ -6,7 +6,6 @@ it would stay.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import bz2
 import codecs
@@ -22,10 +21,16 @@ _LIMIT_BYTES = 16 << 20
 _DEPTH = 6
 _XZ_MEMORY_BYTES = 128 << 20
 _RUN = re.compile(r"[A-Za-z0-9+/_-]{16,}+={0,2}")
-_WRAP = re.compile(r"(?<=[A-Za-z0-9+/_-]{60})\r?\n[ \t]*(?=[A-Za-z0-9+/_=-])")
+# It begins with the newline, so that the search skips to one; a look behind would be tried
+# everywhere.
+_WRAP = re.compile(
+    r"(?:\n(?<=[A-Za-z0-9+/_-]{60}\n)|\r\n(?<=[A-Za-z0-9+/_-]{60}\r\n))"
+    r"[ \t]*(?=[A-Za-z0-9+/_=-])"
+)
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
-_FOR_URLS = str.maketrans("-_", "+/")
+_FOR_URLS = bytes.maketrans(b"-_", b"+/")
 _WIDE = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_WIDE_MARKS = tuple(mark for mark, _ in _WIDE)
 _NO_CONTROL = re.compile(r"[^\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffd]*+")
 
 
@@ -54,6 +59,7 @@ _KINDS: dict[bytes, Callable[[], _Opener] | None] = {
     b"PK\x03\x04": None,
     b"7z\xbc\xaf\x27\x1c": None,
 }
+_BEGINNINGS = tuple(_KINDS)
 
 
 def unpacked(data: bytes) -> bytes | None:
@@ -62,10 +68,9 @@ def unpacked(data: bytes) -> bytes | None:
     Raises:
         UnreadableError: see there.
     """
-    kind = next((begin for begin in _KINDS if data.startswith(begin)), None)
-    if kind is None:
+    if not data.startswith(_BEGINNINGS):
         return None
-    opener = _KINDS[kind]
+    opener = next(opener for begin, opener in _KINDS.items() if data.startswith(begin))
     if opener is None:
         raise UnreadableError("packed in a way that is not opened")
     pieces, left = [], _LIMIT_BYTES
@@ -120,10 +125,10 @@ def without_encoded(text: str, is_secret: Callable[[str], bool], replacement: st
 
 def text_of(data: bytes) -> str | None:
     """Return text in UTF-8 or UTF-16; None if it is neither."""
-    for mark, encoding in _WIDE:
-        is_wide = data.startswith(mark) or _is_wide(data, encoding)
-        if is_wide:
-            return data.decode(encoding, errors="replace").removeprefix("\ufeff")
+    if data.startswith(_WIDE_MARKS) or b"\0" in data:
+        for mark, encoding in _WIDE:
+            if data.startswith(mark) or _is_wide(data, encoding):
+                return data.decode(encoding, errors="replace").removeprefix("\ufeff")
     try:
         return data.decode()
     except UnicodeDecodeError:
@@ -147,16 +152,17 @@ def _encoded_in(text: str) -> Iterator[bytes]:
 
 
 def _from_base64(run: str) -> bytes:
-    whole = run.rstrip("=").translate(_FOR_URLS)
+    # Of letters, digits and four signs, so it is ASCII.
+    whole = run.encode().rstrip(b"=").translate(_FOR_URLS)
     whole = whole[: len(whole) - (len(whole) % 4 == 1)]
     try:
-        return base64.b64decode(whole + "=" * (-len(whole) % 4))
+        return binascii.a2b_base64(whole + b"=" * (-len(whole) % 4))
     except binascii.Error:
         return b""
 
 
 def _is_of_interest(data: bytes) -> bool:
-    if any(data.startswith(begin) for begin in _KINDS):
+    if data.startswith(_BEGINNINGS):
         return True
     text = text_of(data)
     return bool(text) and _NO_CONTROL.fullmatch(text or "") is not None
