@@ -22,6 +22,7 @@ USUAL_STREAMS = frozenset({Stream.CONSOLE, Stream.JOURNAL, Stream.IGNITION})
 _EVENTS = frozenset({Stream.EVENTS})
 # A guest may name any number of programs and units, so the number of cached ones is limited.
 _MOST_VOICES = 2048
+_MOST_PATTERNS = 1024  # each machine has an index of the same marks
 _KERNEL = "kernel"
 IGNITION = "ignition"
 # These programs log commands of others; the text of a command is not a message.
@@ -205,6 +206,7 @@ def _search(mark: Mark) -> _Search:
     return pattern.match if mark.text is None or _is_anchored(pattern.pattern) else pattern.search
 
 
+@lru_cache(_MOST_PATTERNS)
 def _is_anchored(pattern: str) -> bool:
     bare, count = _ESCAPED_OR_CLASS.sub("", pattern), 1
     while count:

@@ -34,6 +34,7 @@ _ALWAYS = frozenset({"count", "identifier", "unit", "last", "culprit"})
 _OF_SILENCE = frozenset({"seconds"})
 _OF_TIME = frozenset({"seconds", "span"})
 _HARMLESS = "harmless"
+_MOST_RULES = 1024
 
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 _Text = Annotated[str, msgspec.Meta(pattern=r"\S")]
@@ -102,9 +103,7 @@ class Rule(Mark, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def marks(self) -> tuple[Mark, ...]:
         """The marks of which one must fit; empty for a rule with a predicate."""
-        if self.predicate:
-            return ()
-        return tuple(built_on(mark, self).plain for mark in self.any_of) or (self.plain,)
+        return () if self.predicate else _marks_of(self)
 
     @property
     def is_fatal(self) -> bool:
@@ -144,6 +143,11 @@ class Rulebook:
         """The names that a rule can explain: the names of fatal rules and of their groups."""
         fatal = [rule for rule in self.rules if rule.is_fatal]
         return frozenset(name for rule in fatal for name in (rule.name, rule.group) if name)
+
+
+@lru_cache(_MOST_RULES)  # each machine has an engine of the same rules
+def _marks_of(rule: Rule) -> tuple[Mark, ...]:
+    return tuple(built_on(mark, rule).plain for mark in rule.any_of) or (rule.plain,)
 
 
 @lru_cache(1)

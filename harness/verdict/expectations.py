@@ -21,6 +21,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -198,18 +199,29 @@ def _drop(drop: Drop, rows: dict[tuple[str, str], _TableRow], name: str) -> None
 
 
 def _read(name_or_path: str, asked_by: str | None) -> Table:
-    is_path = "/" in name_or_path or name_or_path.endswith(".toml")
-    path = Path(name_or_path) if is_path else fixture(f"expectations/{name_or_path}.toml")
+    if name_or_path in built_in():
+        return _shipped(name_or_path)
+    if "/" not in name_or_path and not name_or_path.endswith(".toml"):
+        raise _unusable(name_or_path, asked_by)
     try:
-        text = regular_file.read(path, regular_file.MAX_TEXT_BYTES).decode()
-    except (OSError, ValueError) as exc:  # ValueError: not text, or a zero byte in the path
-        cause = exc.strerror if is_path and isinstance(exc, OSError) else None
-        raise InputError(
-            f"expectations {name_or_path}" + (f" (extended by {asked_by})" if asked_by else ""),
-            f"cannot be read: {cause}" if cause else "unknown table",
-            f"Use the path of a TOML file, or one of: {', '.join(built_in())}.",
-        ) from exc
+        text = regular_file.read(Path(name_or_path), regular_file.MAX_TEXT_BYTES).decode()
+    except OSError as exc:
+        raise _unusable(name_or_path, asked_by, f"cannot be read: {exc.strerror}") from exc
+    except ValueError as exc:  # not text, or a zero byte in the path
+        raise _unusable(name_or_path, asked_by) from exc
     return parse(text, name_or_path)
+
+
+def _unusable(name: str, asked_by: str | None, problem: str = "unknown table") -> InputError:
+    subject = f"expectations {name}" + (f" (extended by {asked_by})" if asked_by else "")
+    remedy = f"Use the path of a TOML file, or one of: {', '.join(built_in())}."
+    return InputError(subject, problem, remedy)
+
+
+@cache
+def _shipped(name: str) -> Table:
+    """Return a shipped table; each image is compared with all of them."""
+    return parse(fixture(f"expectations/{name}.toml").read_text(encoding="utf-8"), name)
 
 
 def _lineage(table: Table) -> list[Table]:

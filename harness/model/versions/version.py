@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, time
 from enum import StrEnum
+from functools import lru_cache
 
 from harness.model.errors import InputError
 
@@ -102,6 +103,7 @@ _SCHEMES = {
         Scheme.FEDORA: rf"\d{{2,3}}\.(?P<date>\d{{8}})\.(?P<build>{_COUNT}\.{_COUNT})",
     }.items()
 }
+_MOST_CACHED = 256  # every row of a table asks for the versions of the same images
 _OPENSHIFT = re.compile(rf"v?({_COUNT}\.{_COUNT})(?:[.-].*)?")
 
 
@@ -125,6 +127,7 @@ def parse(text: str) -> Version:
         ) from exc  # fmt: skip
 
 
+@lru_cache(_MOST_CACHED)
 def parsed(text: str | None) -> Version | None:
     """Return the version in `text`, None if there is none or no scheme matches."""
     try:
