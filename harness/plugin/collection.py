@@ -137,11 +137,18 @@ def forks_at(items: Iterable[pytest.Item]) -> frozenset[str]:
     return frozenset(step for item in items if (step := own_step(item)) is not None)
 
 
+def has_marker(item: pytest.Item, name: str) -> bool:
+    """Return whether a test has a marker; pytest's own search for it is slow, and most have not."""
+    return name in item.keywords and item.get_closest_marker(name) is not None
+
+
 def own_step(item: pytest.Item) -> str | None:
     """Return the step at which a test wants a node of its own, None if it wants none."""
-    mark = item.get_closest_marker(DESTRUCTIVE)
     names = getattr(item, "fixturenames", ())
-    if OWN_NODE not in names and (mark is None or NODE not in names):
+    if OWN_NODE not in names and NODE not in names:
+        return None
+    mark = item.get_closest_marker(DESTRUCTIVE)
+    if OWN_NODE not in names and mark is None:
         return None
     return str(mark.kwargs.get("at", APPLIED)) if mark else APPLIED
 
@@ -153,7 +160,7 @@ def give_own(item: pytest.Item) -> None:
         InputError: it asks for another step than the scenario's end, or for all nodes together.
     """
     names = getattr(item, "fixturenames", ())
-    if item.get_closest_marker(DESTRUCTIVE) is None or OWN_NODE in names:
+    if OWN_NODE in names or not has_marker(item, DESTRUCTIVE):
         return
     if NODES in names:
         problem = f"destructive tests cannot use {NODES}, which other tests share"

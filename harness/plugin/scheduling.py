@@ -22,6 +22,8 @@ from harness.workplace.options import Settings
 
 def scenario_in(node_id: str, names: Sequence[str]) -> str | None:
     """Return the scenario that leads the parameters of a test id, None for any other test."""
+    if "[" not in node_id:
+        return None
     parameters = node_id.partition("::")[2].partition("[")[2].removesuffix("]")
     fitting = [n for n in names if f"{parameters}-".startswith((f"{n}-", f"{n}{OF}"))]
     return max(fitting, key=len, default=None)
@@ -75,8 +77,9 @@ class WhenNeeded:
         self._chosen.schedule()
 
     def _boots(self, found: LoadScheduling) -> bool:
-        collections = found.node2collection.values()
-        return any(scenario_in(test, self._names) for ids in collections for test in ids)
+        # One stands for all: xdist gives out nothing if workers collect different tests.
+        tests = next(iter(found.node2collection.values()), ())
+        return any(scenario_in(test, self._names) for test in tests)
 
     def _by_scenario(self, found: LoadScheduling) -> ByScenario:
         chosen = ByScenario(*self._arguments)

@@ -12,6 +12,7 @@ from harness.plugin.collection import (
     NODES,
     forks_at,
     give_own,
+    has_marker,
     has_own,
     is_possible,
     parametrise_levels,
@@ -76,7 +77,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if is_possible(item, catalogue)]
         _give_own(config, items)
         sharding.keep_own(config, items)
-    needed = any(item.get_closest_marker(MARKER) for item in items)
+    needed = any(has_marker(item, MARKER) for item in items)
     if needed and not config.getoption("collectonly"):
         check_once(config, forks_at(items), _used(config, items))
     if any(map(contract.is_contract, items)) and not config.getoption("collectonly"):

@@ -8,7 +8,7 @@ import pytest
 
 from harness.model.errors import HarnessError
 from harness.plugin import contract
-from harness.plugin.collection import scenario_of
+from harness.plugin.collection import has_marker, scenario_of
 from harness.plugin.marking import JUDGED_FIXTURES, MARKER, TALKING_FIXTURES
 from harness.plugin.state import allow_list_of, artifacts_of, prepare_folder, workplace_if_any
 from harness.recording import notes
@@ -17,8 +17,9 @@ from harness.recording import notes
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> None:
     """Make the run's folder before xdist's controller sees a test, unless it may be skipped."""
-    may_be_skipped = any(item.get_closest_marker(name) for name in ("skip", "skipif"))
-    if (item.get_closest_marker(MARKER) or contract.is_contract(item)) and not may_be_skipped:
+    if not (has_marker(item, MARKER) or contract.is_contract(item)):
+        return
+    if not any(has_marker(item, name) for name in ("skip", "skipif")):
         prepare_folder(item.config)
 
 
