@@ -1,4 +1,8 @@
-"""How hostile inputs are made: from whole ones, by the changes that readers fall over."""
+"""How hostile inputs are made: from whole ones, by the changes that readers fall over.
+
+A strategy that is made anew at each draw is also validated anew, which takes longer than most
+readers. So composite ones get those that they draw from, or find them in the module.
+"""
 
 from __future__ import annotations
 
@@ -42,13 +46,16 @@ def odd_json(keys: Sequence[str]) -> st.SearchStrategy[object]:
     )
 
 
-@st.composite
-def changed_json(draw: st.DrawFn, seed: object) -> str:
+def changed_json(seed: object) -> st.SearchStrategy[str]:
     """The text of a whole document in which some values are others."""
-    keys = sorted(_keys(seed))
+    return _changed_json(seed, odd_json(sorted(_keys(seed))))
+
+
+@st.composite
+def _changed_json(draw: st.DrawFn, seed: object, others: st.SearchStrategy[object]) -> str:
     value = json.loads(json.dumps(seed))
     for _ in range(draw(st.integers(0, 3))):
-        value = _with_another_part(draw, value, odd_json(keys))
+        value = _with_another_part(draw, value, others)
     return json.dumps(value, ensure_ascii=draw(st.booleans()))
 
 
@@ -94,11 +101,15 @@ def changed_text(seeds: Sequence[str]) -> st.SearchStrategy[str]:
     return changed_bytes(encoded).map(lambda content: content.decode("utf-8", "replace"))
 
 
-@st.composite
-def lines_of(draw: st.DrawFn, seeds: Sequence[str]) -> list[str]:
+def lines_of(seeds: Sequence[str]) -> st.SearchStrategy[list[str]]:
     """What arrives on a stream, in pieces: known lines, changed ones and odd text."""
     line = st.one_of(st.sampled_from(seeds), changed_text(seeds), odd_text(200))
-    text = "\n".join(draw(st.lists(line, max_size=12))) + draw(st.sampled_from(["", "\n", "\r"]))
+    return _in_pieces(st.lists(line, max_size=12))
+
+
+@st.composite
+def _in_pieces(draw: st.DrawFn, lines: st.SearchStrategy[list[str]]) -> list[str]:
+    text = "\n".join(draw(lines)) + draw(st.sampled_from(["", "\n", "\r"]))
     size = draw(st.integers(1, max(1, len(text))))
     return [text[at : at + size] for at in range(0, len(text), size)]
 
@@ -142,24 +153,30 @@ def _record(key: bytes, value: bytes) -> bytes:
     return b"%d %s=%s\n" % (size, key, value)
 
 
+_KEYS = st.sampled_from([
+    b"path", b"linkpath", b"size", b"uid", b"gid", b"mtime", b"hdrcharset", b"comment", b"",
+    b"GNU.sparse.map", b"GNU.sparse.size", b"GNU.sparse.major", b"SCHILY.xattr.user.x",
+])  # fmt: skip
+_VALUES = st.one_of(st.sampled_from(TOKENS), st.binary(max_size=30), st.just(b"5"))
+
+
 @st.composite
 def pax_records(draw: st.DrawFn) -> bytes:
     """The content of an extended header."""
-    keys = st.sampled_from([
-        b"path", b"linkpath", b"size", b"uid", b"gid", b"mtime", b"hdrcharset", b"comment", b"",
-        b"GNU.sparse.map", b"GNU.sparse.size", b"GNU.sparse.major", b"SCHILY.xattr.user.x",
-    ])  # fmt: skip
-    values = st.one_of(st.sampled_from(TOKENS), st.binary(max_size=30), st.just(b"5"))
-    records = [_record(draw(keys), draw(values)) for _ in range(draw(st.integers(0, 4)))]
+    records = [_record(draw(_KEYS), draw(_VALUES)) for _ in range(draw(st.integers(0, 4)))]
     content = b"".join(records)
     return content if draw(st.integers(0, 4)) else draw(changed_bytes([content]))
+
+
+_CONTENTS = st.one_of(pax_records(), st.binary(max_size=700), st.sampled_from(TOKENS))
+_EXTENDING = tar_header([b"x", b"g", b"L", b"K"])
 
 
 @st.composite
 def extended(draw: st.DrawFn) -> bytes:
     """An extended header with its content."""
-    content = draw(st.one_of(pax_records(), st.binary(max_size=700), st.sampled_from(TOKENS)))
-    block = bytearray(draw(tar_header([b"x", b"g", b"L", b"K"])))
+    content = draw(_CONTENTS)
+    block = bytearray(draw(_EXTENDING))
     block[124:136] = (b"%o" % len(content)).ljust(12, b"\0")
     block[148:156] = b" " * 8
     block[148:156] = b"%06o\0 " % sum(block)
@@ -167,14 +184,14 @@ def extended(draw: st.DrawFn) -> bytes:
 
 
 PACKERS = (bytes, gzip.compress, lambda data: lzma.compress(data, preset=0), zstandard.compress)
+_PARTS = st.lists(
+    st.one_of(tar_header(), tar_header([b"0"]), extended(), st.just(bytes(BLOCK))), max_size=8
+)
 
 
 @st.composite
 def layer(draw: st.DrawFn) -> bytes:
     """A layer: odd members, compressed, and at times damaged after that."""
-    part = st.one_of(tar_header(), tar_header([b"0"]), extended(), st.just(bytes(BLOCK)))
-    whole = b"".join(draw(st.lists(part, max_size=8))) + draw(
-        st.sampled_from([b"", bytes(2 * BLOCK)])
-    )
+    whole = b"".join(draw(_PARTS)) + draw(st.sampled_from([b"", bytes(2 * BLOCK)]))
     packed = draw(st.sampled_from(PACKERS))(whole)
     return packed if draw(st.integers(0, 3)) else draw(changed_bytes([packed]))

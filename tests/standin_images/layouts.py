@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from harness.images.oci.writing import MANIFEST, Descriptor, go_arch, write_blob, write_index
@@ -102,6 +103,7 @@ def _put(folder: Path, media_type: str, blob: bytes) -> dict[str, object]:
     return {"mediaType": media_type, "digest": digest, "size": len(blob)}
 
 
+@lru_cache(64)
 def _packed(layer: bytes) -> bytes:
     return gzip.compress(layer, compresslevel=1, mtime=0)
 
