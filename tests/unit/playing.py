@@ -151,6 +151,13 @@ class Guest:
         self.close()
 
 
+class PlayedMachine(Machine):
+    """A machine without a QEMU, for which nothing searches the processes of this host."""
+
+    def peak_memory_bytes(self) -> int:
+        return 0
+
+
 class Host:
     """Boots machines out of recordings, by their names; the guests let in with their first line."""
 
@@ -211,7 +218,7 @@ class Host:
         running = self.domains[spec.name] = FakeDomain(migration=self.migration)
         if spec.is_template:
             domain = self._as_template(domain, running)
-        machine = Machine(domain, folder, running, None)
+        machine = PlayedMachine(domain, folder, running, None)
         files = {"console": machine.console, "events": machine.port_files[EVENTS_PORT]}
         for line in self._recordings[spec.name]:
             at_s = self.clock.now + line.at_s
@@ -255,7 +262,7 @@ class Host:
             forwards=(Forward(host_port=port, guest_port=22),),
             ports=tuple(Port(name=name, path=folder / name) for name in PORTS),
         )  # fmt: skip
-        yield Machine(domain, folder, FakeDomain(), None)
+        yield PlayedMachine(domain, folder, FakeDomain(), None)
         self.ended_forks.append(folder.name)
 
     def _disturb(self, console: Path, running: FakeDomain) -> None:

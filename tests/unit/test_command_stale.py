@@ -157,11 +157,12 @@ def _go_arch() -> str:
 def test_no_secret_of_a_repository_is_printed(tmp_path: Path) -> None:
     repo = Path(repository(tmp_path / "repo", *RECIPE.node_packages))
     files = {f"/r/{each.relative_to(repo)}": each.read_bytes() for each in repo.rglob("*.*")}
+    given = images(tmp_path)
 
     with served(Web(files)) as web:
         url = web.url.replace("//", "//me:SECRET@")
         shown = [
-            run(*images(tmp_path), option, f"{url}/{path}", "--output", output)
+            run(*given, option, f"{url}/{path}", "--output", output)
             for option in ("--repo", "--node-repo")
             for path in ("r", "none")
             for output in ("table", "json", "markdown")

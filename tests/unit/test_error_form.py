@@ -10,16 +10,15 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
 
 import pytest
+from source_trees import SOURCE, nodes, trees
 
-import harness
 from harness.cli import main
 from harness.model.errors import InputError, ProductError
 from harness.workplace.option_table import OPTIONS
 
-ROOT = Path(harness.__file__).parent
 FORMS = {
     "InputError": ("subject", "problem", "remedy"),
     "RigError": ("subject", "problem", "remedy"),
@@ -76,12 +75,10 @@ class Said:
 class Module:
     """A module's syntax tree, with the texts that its names can have."""
 
-    def __init__(self, name: str, source: str) -> None:
+    def __init__(self, name: str, tree: ast.Module) -> None:
         self.name = name
-        self.tree = ast.parse(source)
-        self.functions = {
-            node.name: node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef)
-        }
+        self.tree = tree
+        self.functions = {node.name: node for node in nodes(tree, ast.FunctionDef)}
 
     def said(self) -> Iterator[Said]:
         """Yield the texts of all errors."""
@@ -153,12 +150,16 @@ class Module:
         return ()
 
 
-def _own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes of a function or module that are not in a function inside."""
-    for child in ast.iter_child_nodes(scope):
-        yield child
-        if not isinstance(child, ast.FunctionDef):
-            yield from _own_nodes(child)
+@cache
+def _own_nodes(scope: ast.AST) -> tuple[ast.AST, ...]:
+    """Return the nodes of a function or module that are not in a function inside."""
+    found: list[ast.AST] = []
+    todo = [scope]
+    while todo:
+        inner = list(ast.iter_child_nodes(todo.pop()))
+        found += inner
+        todo += [child for child in inner if not isinstance(child, ast.FunctionDef)]
+    return tuple(found)
 
 
 def _name(node: ast.AST) -> str:
@@ -198,18 +199,17 @@ def _wrong_remedy(text: str) -> Iterator[str]:
     for option in options - {f"--{each.name}" for each in OPTIONS} - ELSEWHERE - COMMANDS:
         yield f"names the unknown option {option}"
     for page in re.findall(r"docs/[\w-]+\.md", text):
-        if not (ROOT.parent / page).is_file():
+        if not (SOURCE.parent / page).is_file():
             yield f"names the missing page {page}"
 
 
-MODULES = [
-    Module(str(path.relative_to(ROOT)), path.read_text(encoding="utf-8"))
-    for path in sorted(ROOT.rglob("*.py"))
-]
+@cache
+def modules() -> tuple[Module, ...]:
+    return tuple(Module(name, tree) for name, tree in trees().items())
 
 
 def test_each_text_of_an_error_has_its_form() -> None:
-    texts = [said for module in MODULES for said in module.said()]
+    texts = [said for module in modules() for said in module.said()]
 
     assert len(texts) > 400
     assert [f"{s.place}: {s.role} {s.text!r} {p}" for s in texts for p in wrong(s)] == []
@@ -218,7 +218,7 @@ def test_each_text_of_an_error_has_its_form() -> None:
 def test_each_error_has_all_its_parts() -> None:
     lacking = [
         f"{place}: {ast.unparse(call)}"
-        for module in MODULES
+        for module in modules()
         for place, call, scope in module.raised()
         if len(call.args) < len(FORMS[_name(call.func)])
         and (module.name, getattr(scope, "name", "")) not in WHOLE
@@ -230,7 +230,7 @@ def test_each_error_has_all_its_parts() -> None:
 def test_remedies_that_are_not_read_here_are_few() -> None:
     unread = {
         ast.unparse(call.args[2])
-        for module in MODULES
+        for module in modules()
         for _, call, scope in module.raised()
         if len(call.args) > 2
         and _name(call.func) != "DeadlineError"
@@ -244,10 +244,9 @@ def test_usage_errors_are_errors_of_the_harness() -> None:
     """Pytest's and click's own errors only pass on a message of the right form."""
     strange = [
         f"{module.name}:{node.lineno}: {ast.unparse(node)}"
-        for module in MODULES
-        for node in ast.walk(module.tree)
-        if isinstance(node, ast.Call)
-        and _name(node.func) in {"UsageError", "BadParameter", "ClickException", "_UnusableInput"}
+        for module in modules()
+        for node in nodes(module.tree, ast.Call)
+        if _name(node.func) in {"UsageError", "BadParameter", "ClickException", "_UnusableInput"}
         and not ast.unparse(node.args[0]).startswith("str(")
     ]
 
@@ -274,7 +273,8 @@ def test_usage_errors_are_errors_of_the_harness() -> None:
     ],
 )
 def test_a_wrong_form_is_detected(source: str, fault: str) -> None:
-    faults = [problem for said in Module("x.py", source).said() for problem in wrong(said)]
+    module = Module("x.py", ast.parse(source))
+    faults = [problem for said in module.said() for problem in wrong(said)]
 
     assert [each for each in faults if fault in each]
 
@@ -282,7 +282,7 @@ def test_a_wrong_form_is_detected(source: str, fault: str) -> None:
 def test_a_right_form_is_accepted() -> None:
     source = "raise InputError(a, f'not a disk: {b}', f'Use --bootimage {c}.')"
 
-    assert [wrong(said) for said in Module("x.py", source).said()] == [[], []]
+    assert [wrong(said) for said in Module("x.py", ast.parse(source)).said()] == [[], []]
 
 
 def test_what_is_too_long_to_read_loses_its_middle() -> None:

@@ -96,8 +96,8 @@ def is_linear(act: Callable[[str], object], text: Callable[[int], str], tries: i
     """Return whether the time of `act` grows as its input does, in any of several tries."""
     small, large = text(SMALL), text(SMALL * GROWTH)
     for _ in range(tries):
-        took_small = min(seconds(act, small) for _ in range(3))
-        if min(seconds(act, large) for _ in range(2)) < took_small * MOST:
+        most_s = min(seconds(act, small) for _ in range(3)) * MOST
+        if any(seconds(act, large) < most_s for _ in range(2)):
             return True
     return False
 

@@ -11,14 +11,13 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
-from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from docs_commands import ROOT
+from source_trees import dotted, nodes, trees
 
-import harness
 from harness import folders, temporary
 from harness.cluster.control_plane import _layout, write_files
 from harness.cluster.manifests import apiserver_arguments, etcd_arguments, guest_layout
@@ -33,7 +32,6 @@ from harness.model.guest_network import LOOPBACK
 from harness.pki.control_plane import make_pki
 from harness.recording.artifacts import Artifacts, choose
 
-SOURCE = Path(harness.__file__).parent
 PAGE = (ROOT / "docs/security.md").read_text(encoding="utf-8")
 
 LISTENING_CALLS = {
@@ -51,12 +49,9 @@ FOLDER_MAKERS = {"TemporaryDirectory", "mkdtemp"}
 UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 
-@cache
-def trees() -> dict[str, ast.Module]:
-    """Return all modules by their path; not the stand-ins' tools, which run at their build."""
-    paths = (path.relative_to(SOURCE) for path in SOURCE.rglob("*.py"))
-    read = {str(path): (SOURCE / path).read_text(encoding="utf-8") for path in paths}
-    return {name: ast.parse(text) for name, text in read.items() if "standin/" not in name}
+def running() -> dict[str, ast.Module]:
+    """Return the modules by their path; not the stand-ins' tools, which run at their build."""
+    return {name: tree for name, tree in trees().items() if "standin/" not in name}
 
 
 def table(*titles: str) -> list[tuple[str, ...]]:
@@ -74,11 +69,11 @@ def table(*titles: str) -> list[tuple[str, ...]]:
 
 def listens(tree: ast.Module) -> bool:
     texts = {id(text) for text in docstrings(tree)}
-    return any(map(is_listening, (node for node in ast.walk(tree) if id(node) not in texts)))
+    return any(map(is_listening, (node for node in nodes(tree, ast.AST) if id(node) not in texts)))
 
 
 def docstrings(tree: ast.AST) -> Iterator[ast.AST]:
-    values = (node.value for node in ast.walk(tree) if isinstance(node, ast.Expr))
+    values = (node.value for node in nodes(tree, ast.Expr))
     return (value for value in values if isinstance(value, ast.Constant))
 
 
@@ -98,7 +93,7 @@ def is_listening(node: ast.AST) -> bool:
 def test_each_module_that_listens_has_a_row() -> None:
     rows = table("module", "listens at", "who can use it", "what it serves")
 
-    found = [name for name, tree in trees().items() if listens(tree)]
+    found = [name for name, tree in running().items() if listens(tree)]
 
     assert sorted(row[0] for row in rows) == sorted(found)
 
@@ -119,10 +114,9 @@ def test_a_new_listener_is_detected(source: str) -> None:
 def test_bound_sockets_are_of_the_loopback() -> None:
     bound = [
         (name, address_of(node))
-        for name, tree in trees().items()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-        if node.func.attr == "bind"
+        for name, tree in running().items()
+        for node in nodes(tree, ast.Call)
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "bind"
     ]
 
     assert {name for name, _ in bound} == {
@@ -181,9 +175,9 @@ def forwarded_address() -> str:
 def test_all_addresses_are_opened_only_inside_a_guest() -> None:
     everywhere = [
         name
-        for name, tree in trees().items()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and node.value == "0.0.0.0"
+        for name, tree in running().items()
+        for node in nodes(tree, ast.Constant)
+        if node.value == "0.0.0.0"
     ]
     rows = {
         row[0]: row[1] for row in table("module", "listens at", "who can use it", "what it serves")
@@ -197,7 +191,7 @@ def test_all_addresses_are_opened_only_inside_a_guest() -> None:
 def test_each_module_that_starts_a_web_server_has_a_row() -> None:
     rows = {row[0]: row[1] for row in table("module", "by", "what it serves")}
 
-    calls = {name: made for name, tree in trees().items() if (made := calls_of_serve(tree))}
+    calls = {name: made for name, tree in running().items() if (made := calls_of_serve(tree))}
 
     assert sorted(rows) == sorted(calls)
     for name, (call,) in calls.items():
@@ -206,13 +200,12 @@ def test_each_module_that_starts_a_web_server_has_a_row() -> None:
 
 def calls_of_serve(tree: ast.Module) -> list[ast.Call]:
     names = {*names_of_serve(tree)}
-    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
-    return [call for call in calls if ast.unparse(call.func) in names]
+    return [call for call in nodes(tree, ast.Call) if dotted(call.func) in names]
 
 
 def names_of_serve(tree: ast.Module) -> Iterator[str]:
     """Yield how a module calls `serve` of the web server."""
-    for node in (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)):
+    for node in nodes(tree, ast.ImportFrom):
         for name in node.names:
             known_as = name.asname or name.name
             if (node.module, name.name) == ("harness.cluster.web", "serve"):
@@ -224,7 +217,7 @@ def names_of_serve(tree: ast.Module) -> Iterator[str]:
 def test_each_mode_in_the_source_is_in_the_table() -> None:
     rows = {row[:2] for row in table("module", "mode", "what")}
 
-    found = {(name, f"{mode:04o}") for name, tree in trees().items() for mode in modes_in(tree)}
+    found = {(name, f"{mode:04o}") for name, tree in running().items() for mode in modes_in(tree)}
 
     assert sorted(rows) == sorted(found)
     public = {"atomic.py", "recording/artifacts.py"}
@@ -232,12 +225,12 @@ def test_each_mode_in_the_source_is_in_the_table() -> None:
 
 
 def modes_in(tree: ast.Module) -> Iterator[int]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+    for node in nodes(tree, ast.Call):
+        if isinstance(node.func, ast.Attribute):
             given = [word.value for word in node.keywords if word.arg == "mode"]
             if node.func.attr in {"mkdir", "touch", "chmod"}:
                 yield from numbers_in((*given, *node.args))
-            elif ast.unparse(node.func) == "os.open":
+            elif dotted(node.func) == "os.open":
                 yield from numbers_in(node.args[2:])
 
 
@@ -308,7 +301,7 @@ def test_a_run_leaves_only_empty_locks(tmp_path: Path, monkeypatch: pytest.Monke
 def test_each_module_that_makes_temporary_folders_has_a_row() -> None:
     rows = {row[0]: row[1] for row in table("module", "`clean` removes it", "what")}
 
-    found = {name: makes for name, tree in trees().items() if (makes := [*temporary_in(tree)])}
+    found = {name: makes for name, tree in running().items() if (makes := [*temporary_in(tree)])}
 
     assert sorted(rows) == sorted(found)
     for name, calls in found.items():
@@ -317,8 +310,8 @@ def test_each_module_that_makes_temporary_folders_has_a_row() -> None:
 
 
 def temporary_in(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in FOLDER_MAKERS:
+    for node in nodes(tree, ast.Call):
+        if dotted(node.func).split(".")[-1] in FOLDER_MAKERS:
             yield ast.unparse(node)
 
 

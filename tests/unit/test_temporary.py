@@ -13,13 +13,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from source_trees import nodes, trees
 
-import harness
 from harness import temporary
 from harness.machine.ownership.sweep import sweep
 from harness.model.errors import InputError
 
-SOURCE = Path(harness.__file__).parent
 OTHER_USES = {
     "temporary.py": "the module itself",
     "folders.py": "asks where temporary folders are, and makes none",
@@ -150,13 +149,7 @@ def test_error_of_the_caller_is_not_called_one_of_the_folder(tmp_path: Path) -> 
 
 
 def test_only_named_modules_make_temporary_files_by_themselves() -> None:
-    paths = {path: str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py")}
-
-    found = {
-        name
-        for path, name in paths.items()
-        if uses_tempfile(ast.parse(path.read_text(encoding="utf-8")))
-    }
+    found = {name for name, tree in trees().items() if uses_tempfile(tree)}
 
     assert sorted(found) == sorted(OTHER_USES)
 
@@ -168,9 +161,6 @@ def test_use_of_tempfile_is_detected(source: str) -> None:
 
 
 def uses_tempfile(tree: ast.Module) -> bool:
-    imported = (
-        [one.module] if isinstance(one, ast.ImportFrom) else [name.name for name in one.names]
-        for one in ast.walk(tree)
-        if isinstance(one, ast.Import | ast.ImportFrom)
-    )
-    return any("tempfile" in names for names in imported)
+    names = [one.module for one in nodes(tree, ast.ImportFrom)]
+    names += [name.name for one in nodes(tree, ast.Import) for name in one.names]
+    return "tempfile" in names

@@ -76,9 +76,14 @@ def test_semantic_versioning_may_disagree(one: str, other: str, disagrees: bool)
     assert semver_disagrees(parse(one), parse(other)) is disagrees
 
 
-NODE = st.from_regex(
-    r"\A(4|5)\.([0-9]|1[0-9])(-(9\.[46]|10\.2)-20260[12]0[12]1851(-node-image)?"
-    r"|\.(9\.[46]|10\.2)\.20260[12]0[12]1851-(dev)?[0-9])\Z"
+OCP = st.sampled_from([f"{major}.{minor}" for major in (4, 5) for minor in range(20)])
+RHEL = st.sampled_from(["9.4", "9.6", "10.2"])
+BUILT = st.sampled_from([f"20260{month}0{day}1851" for month in (1, 2) for day in (1, 2)])
+BUILD = st.sampled_from([f"{dev}{number}" for dev in ("", "dev") for number in range(10)])
+END = st.sampled_from(["", "-node-image"])
+NODE = st.one_of(
+    st.builds("{}-{}-{}{}".format, OCP, RHEL, BUILT, END),
+    st.builds("{}.{}.{}-{}".format, OCP, RHEL, BUILT, BUILD),
 ).map(parse)
 
 

@@ -15,8 +15,8 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 from recording_fakes import make_artifacts, write_machine
+from source_trees import dotted, nodes, trees
 
-import harness
 from harness.cli import main
 from harness.contract.document import Document, json_text
 from harness.diagnosis.readers.console import ConsoleReader
@@ -45,7 +45,6 @@ from harness.watching.evidence import Evidence
 
 HOSTILE = "a\x1b[2J\x1b]0;title\x07b\x9b31mc\u202ed\u2066e\u200ff\x00g\udc80h\rI\x7f\x85j"
 FAILED = document.read(fixture("examples/report-failed.json"))
-ROOT = Path(harness.__file__).parent
 
 
 def obeyed(text: str) -> set[str]:
@@ -106,15 +105,13 @@ def test_records_of_others_and_the_usual_factory_stay() -> None:
 def test_only_one_place_prints_what_commands_found() -> None:
     """click's own `echo` writes what it gets."""
     # The first runs before anything is installed, the second inside of a build.
-    own = {ROOT / "commands/output.py", ROOT / "host.py", ROOT / "standin/inside.py"}
+    own = {"commands/output.py", "host.py", "standin/inside.py"}
     others = [
-        f"{path.relative_to(ROOT)}:{node.lineno}"
-        for path in sorted(ROOT.rglob("*.py"))
-        if path not in own
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call)
-        and ast.unparse(node.func) in {"click.echo", "click.secho", "print", "sys.stdout.write"}
-        and not path.is_relative_to(ROOT / "fixtures")
+        f"{name}:{node.lineno}"
+        for name, tree in trees().items()
+        if name not in own
+        for node in nodes(tree, ast.Call)
+        if dotted(node.func) in {"click.echo", "click.secho", "print", "sys.stdout.write"}
     ]
 
     assert others == []
