@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +28,11 @@ pytest_plugins = ("goldens", "standin_images.default")
 def host(node_host: Host) -> Host:
     """Testinfra's host for the node after live-apply."""
     return node_host
+
+
+def pytest_collection_finish() -> None:
+    """Keep Python's collector from walking everything that was collected, again and again."""
+    gc.freeze()
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
