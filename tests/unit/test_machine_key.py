@@ -106,7 +106,7 @@ NAMED = st.sampled_from(
 ) | st.dictionaries(TEXTS, TEXTS, max_size=2)
 PARTS: dict[str, st.SearchStrategy[Any]] = {
     "domain": TEXTS, "emulator": TEXTS, "processor": TEXTS, "ignition": NAMED, "images": NAMED,
-    "step": TEXTS, "format": st.integers(0, 2),
+    "step": TEXTS, "code": TEXTS, "format": st.integers(0, 2),
 }  # fmt: skip
 ORIGINS = st.builds(Origin, **PARTS)
 
