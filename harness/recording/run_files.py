@@ -225,7 +225,8 @@ def _tail(folder: Path, machine_folder: str) -> str:
     The record may be somebody else's, and name any path.
     """
     try:
-        steps = PurePosixPath(machine_folder).parts
+        if not (steps := PurePosixPath(machine_folder).parts):
+            return ""
         with regular_file.open_within(folder, *steps, CONSOLE) as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _CONSOLE_BYTES))
             return file.read(_CONSOLE_BYTES).decode(errors="replace")

@@ -117,6 +117,7 @@ RIG_MATTERS: Mapping[str, Callable[[World], Any]] = {
 RIG_DOES_NOT = {
     "connection", "run", "evidence", "report", "redactor", "allow", "today", "rules", "until",
     "checkpoints", "keeping", "usual_s", "awaiting", "boot", "plan", "fork", "connect", "clock",
+    "reserve", "at_failure",
 }  # fmt: skip
 
 

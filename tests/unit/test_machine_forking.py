@@ -128,7 +128,7 @@ def test_a_fork_that_does_not_start_is_the_checkpoints_fault(run: Run) -> None:
         connection.refusal = "unsupported configuration"
 
         with (
-            pytest.raises(DamagedError, match="does not start: .*unsupported configuration"),
+            pytest.raises(DamagedError, match=r"does not start: .*unsupported configuration"),
             fork(connection, run, checkpoint, "one", soon()),
         ):
             pass

@@ -37,4 +37,4 @@ def test_other_lines_are_refused_and_shown(line: str) -> None:
     with pytest.raises(RigError, match="unexpected line") as caught:
         Nevra.parse(line)
 
-    assert repr(line) in str(caught.value)
+    assert repr(line)[:40] in str(caught.value)

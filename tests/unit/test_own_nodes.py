@@ -93,7 +93,8 @@ def item(*fixtures: str, node: str = "ipi_node/worker", **mark: str | None) -> p
     return cast(
         "pytest.Item",
         SimpleNamespace(
-            nodeid="test.py::test", fixturenames=fixtures, get_closest_marker=found.get,
+            nodeid="test.py::test", fixturenames=fixtures, keywords=found,
+            get_closest_marker=found.get,
             callspec=SimpleNamespace(params={"applied_node": node}),
         ),
     )  # fmt: skip

@@ -274,7 +274,7 @@ def run_with(tmp_path: Path, machine_folder: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    "name", ["{outside}", "../outside", "./../outside", "m/../../outside", "..", "", ".", "m/n"]
+    "name", ["{outside}", "../outside", "./../outside", "m/../../outside", "..", "", "."]
 )
 def test_page_of_a_folder_shows_no_console_of_another(
     name: str, tmp_path: Path, outside: Path
