@@ -399,3 +399,15 @@ def test_tokens_of_dead_runs_do_not_count(host: Host) -> None:
 
     with host.run(2) as other, other.reserve("sno", TOTAL_MIB * MIB // MIB):
         assert host.clock.now == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("000001", ""), ("000001", "reserved x sno"), ("sno", "reserved 1 sno")]
+)
+def test_token_of_another_version_is_passed_over(host: Host, name: str, text: str) -> None:
+    with host.run(1) as other:
+        (other._run / "memory").mkdir()
+        (other._run / "memory" / name).write_text(text)
+
+        with host.run(2) as memory, memory.reserve("sno", 1):
+            assert host.clock.now == 0

@@ -253,11 +253,14 @@ def _of_run(run: Path) -> Iterator[Token]:
     for path in sorted((run / _RECORDS).glob("*")):
         try:
             state, mib, name = path.read_text().split(" ", 2)
+            token = Token(
+                run=run, number=int(path.name), mib=int(mib), name=name,
+                is_waiting=state == _WAITING,
+            )  # fmt: skip
         except (FileNotFoundError, ValueError):
-            continue  # released meanwhile, or its owner was killed while it wrote
-        yield Token(
-            run=run, number=int(path.name), mib=int(mib), name=name, is_waiting=state == _WAITING
-        )
+            # Released meanwhile, its owner was killed while it wrote, or of another version.
+            continue
+        yield token
 
 
 def _unused(tokens: tuple[Token, ...]) -> int:
