@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -50,6 +51,7 @@ from harness.workplace.workplace import Workplace
 _COMMAND_PIPE = 0
 _LOOK_S = 1.0
 _OWN_FOLDER = "spawned"
+_UNEXPECTED = "nodes: an unexpected error ended them. Report it with the lines above."
 
 
 class Owner:
@@ -142,13 +144,11 @@ def require_usable(scenario: Scenario, steps: Sequence[Step], step: str, machine
         problem = f"{machine!r} is not a machine that is logged in to by the step {step}"
         raise InputError("--machine", problem, f"Use one of: {', '.join(logged_in) or 'none'}.")
     if not logged_in:
-        first = next(name for name, each in zip(names, steps, strict=False) if _is_login(each))
+        first = next(
+            name for name, each in zip(names, steps, strict=False) if isinstance(each, LogIn)
+        )
         problem = f"the scenario {scenario.name} has not logged in at the step {step}"
         raise InputError("--at", problem, f"Use {first} or a later step.")
-
-
-def _is_login(step: Step) -> bool:
-    return isinstance(step, LogIn)
 
 
 def _chosen(settings: Settings, catalogue: Catalogue, asked: str) -> Scenario:
@@ -233,6 +233,9 @@ def main(order: Order) -> None:
     owner = Owner(order, requests)
     try:
         pytest.main([*order.arguments], plugins=[owner])
+    except Exception:  # the command shows nothing after the last message
+        traceback.print_exc()
+        owner.error = owner.error or _UNEXPECTED
     finally:
         send(Ended(error=owner.error))
 

@@ -192,3 +192,19 @@ def test_a_machine_that_stops_ends_the_node(spawns: Spawns) -> None:
 
     assert ended.returncode == 255
     assert "node of scenario fake: its machine stopped: QEMU ended" in ended.stderr
+
+
+@pytest.mark.parametrize("is_up", [False, True])
+def test_an_unexpected_error_of_the_owner_is_shown_and_ends_the_node(
+    spawns: Spawns, is_up: bool
+) -> None:
+    breaking = f"mkdir {spawns.project.folder}/stopped; {WHILE_UP}"
+    if not is_up:
+        spawns.project.environment(FAULT="code")
+
+    ended = spawns.run("spawn", "fake", *spawns.images, "--", breaking)
+
+    assert ended.returncode == 255
+    assert ("IsADirectoryError: " if is_up else "RuntimeError: a mistake") in ended.stderr
+    assert "Error: nodes: an unexpected error ended them. Report " in ended.stderr
+    assert "up fake" in spawns.project.log

@@ -105,6 +105,7 @@ FAULT = {
     "product": ProductError("the overlay was not applied"),
     "rig": RigError("the host is out of order"),
     "suite": SuiteError("its Ignition config fails"),
+    "code": RuntimeError("a mistake"),
 }
 
 def state(name):
