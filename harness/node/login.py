@@ -12,6 +12,8 @@ from harness.model.secret import Secret
 from harness.node.dial import Endpoint
 
 KEY, KNOWN_HOSTS = "login.key", "login.known_hosts"
+UNATTENDED = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=60")
+"""Options with which the programs ask for no password, and wait for no guest that is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,7 @@ class Login:
 
     def scp(self, *paths: str) -> tuple[str, ...]:
         """Return the words that copy files; a path in the guest begins with `target:`."""
-        return ("scp", *self._options, "-P", str(self.port), "-r", *paths)
+        return ("scp", *self._options, *UNATTENDED, "-P", str(self.port), "-r", *paths)
 
     @property
     def _options(self) -> tuple[str, ...]:

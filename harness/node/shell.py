@@ -10,7 +10,7 @@ from harness import process
 from harness.machine.ownership.ports import is_free
 from harness.model.errors import InputError
 from harness.model.guest_network import LOOPBACK
-from harness.node.login import Login
+from harness.node.login import UNATTENDED, Login
 
 SSH_FAILED = 255
 """The status of ssh if it could not log in, or the connection broke. Source: ssh(1)."""
@@ -46,17 +46,26 @@ class Forward:
         return ("-L", f"{LOOPBACK}:{self.here}:{LOOPBACK}:{self.there}")
 
 
+def require_client(program: str) -> None:
+    """Return if a program of OpenSSH's client is installed.
+
+    Raises:
+        InputError: it is not.
+    """
+    try:
+        process.find(program)
+    except process.MissingProgramError as exc:
+        remedy = "Install OpenSSH's client: openssh-client on Debian, openssh-clients on Fedora."
+        raise InputError(program, "not installed, needed to log in to nodes", remedy) from exc
+
+
 def require_able(forwards: Sequence[Forward]) -> None:
     """Raise now if a shell could not be opened later.
 
     Raises:
         InputError: OpenSSH's client is not installed, or a port is in use.
     """
-    try:
-        process.find("ssh")
-    except process.MissingProgramError as exc:
-        remedy = "Install OpenSSH's client: openssh-client on Debian, openssh-clients on Fedora."
-        raise InputError("ssh", "not installed, needed for a shell in the node", remedy) from exc
+    require_client("ssh")
     for forward in forwards:
         if not is_free(forward.here):
             problem = f"the port {forward.here} of this host cannot be used"
@@ -75,7 +84,7 @@ def run(login: Login, command: Sequence[str] = (), forwards: Sequence[Forward] =
 def _options(command: Sequence[str], forwards: Sequence[Forward]) -> Iterator[str]:
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     yield "-t" if is_terminal else "-T"
-    yield from ("-o", "BatchMode=yes", "-o", "ConnectTimeout=60")
+    yield from UNATTENDED
     if command:
         yield from ("-o", "LogLevel=ERROR")
     for forward in forwards:

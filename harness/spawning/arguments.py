@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import click
 
-from harness.model.errors import HarnessError, InputError
+from harness.commands import output
+from harness.model.errors import InputError
 
 if TYPE_CHECKING:
     from harness.node.shell import Forward
@@ -57,10 +57,6 @@ def forwards_of(texts: tuple[str, ...]) -> tuple[Forward, ...]:
     return tuple(map(Forward.from_text, texts))
 
 
-@contextmanager
-def reported_errors() -> Iterator[None]:
+def runnable() -> AbstractContextManager[None]:
     """Print an error of the harness as one message, and end with `NOT_RUN`."""
-    try:
-        yield
-    except HarnessError as exc:
-        raise _NotRun(str(exc)) from exc
+    return output.reported_errors(_NotRun)

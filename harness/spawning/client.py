@@ -18,7 +18,7 @@ from harness import process
 from harness.model.clock import Deadline
 from harness.model.errors import DeadlineError, HarnessError, RigError
 from harness.spawning.end_requests import LET_GO
-from harness.spawning.messages import Ended, Up, received
+from harness.spawning.messages import Ended, Message, Up, received
 from harness.spawning.order import Order
 from harness.spawning.records import Spawned
 
@@ -83,7 +83,7 @@ class Owner:
         while (line := self._next_line(Deadline.after(_END_S))) is not None:
             self._report(line)
 
-    def _next_message(self, limit: Deadline | None = None) -> Up | Ended:
+    def _next_message(self, limit: Deadline | None = None) -> Message:
         while (line := self._next_line(limit)) is not None:
             message = received(line)
             if not isinstance(message, str):

@@ -15,7 +15,7 @@ from harness.spawning.arguments import (
     command_argument,
     forward_option,
     forwards_of,
-    reported_errors,
+    runnable,
 )
 from harness.workplace.option_table import OPTIONS
 
@@ -86,7 +86,7 @@ def spawn(
     from harness.spawning import client
     from harness.spawning.order import Order
 
-    with reported_errors():
+    with runnable():
         ports = forwards_of(forward)
         if is_detached and (ports or command):
             what = "--forward" if ports else "COMMAND"

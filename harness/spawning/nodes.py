@@ -13,7 +13,7 @@ from harness.spawning.arguments import (
     command_argument,
     forward_option,
     forwards_of,
-    reported_errors,
+    runnable,
 )
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def list_nodes() -> None:
     """List the nodes that are up, and those that come up."""
     from harness.spawning import records
 
-    with reported_errors():
+    with runnable():
         lines = [line for kept in records.running() for line in _rows(kept)]
     echo("\n".join(lines) or "no nodes; start one with  node-image spawn")
 
@@ -51,7 +51,7 @@ def log_in(name: str, command: tuple[str, ...], forward: tuple[str, ...]) -> Non
     from harness.node import shell
     from harness.spawning import records
 
-    with reported_errors():
+    with runnable():
         ports = forwards_of(forward)
         shell.require_able(ports)
         login = records.node_named(name, records.running()).login
@@ -67,7 +67,7 @@ def show_console(name: str) -> None:
     """
     from harness.spawning import console, records
 
-    with reported_errors():
+    with runnable():
         node = records.node_named(name, records.running())
     console.follow(node, echo)
 
@@ -84,11 +84,13 @@ def copy_files(source: str, target: str) -> None:
     Exit status that of scp.
     """
     from harness import process
+    from harness.node import shell
     from harness.spawning import copying, records
 
-    with reported_errors():
-        words = copying.words(source, target, records.running())
-    raise SystemExit(process.attached(words))
+    with runnable():
+        shell.require_client("scp")
+        status = process.attached(copying.words(source, target, records.running()))
+    raise SystemExit(status)
 
 
 @nodes.command("stop")
@@ -101,7 +103,7 @@ def stop_nodes(names: tuple[str, ...], *, are_all: bool) -> None:
     """
     from harness.spawning import records, stopping
 
-    with reported_errors():
+    with runnable():
         kept = records.running()
         if bool(names) is are_all:
             problem = "names and --all together" if are_all else "no node was named"

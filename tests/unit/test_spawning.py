@@ -89,6 +89,7 @@ def test_one_side_of_a_copy_is_in_a_node(source: str, target: str, paths: tuple[
     words = copying.words(source, target, KEPT)
 
     assert words[0] == "scp"
+    assert {"BatchMode=yes", "ConnectTimeout=60"} < set(words)
     assert words[-3:] == ("--", *paths)
 
 
@@ -202,3 +203,12 @@ def test_wrong_usage_is_one_message(
 
     assert ended.exit_code == status
     assert error in ended.output
+
+
+def test_a_copy_without_scp_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", os.fspath(tmp_path))
+
+    ended = CliRunner().invoke(main, ["nodes", "copy", "x:a", "."])
+
+    assert ended.exit_code == 255
+    assert "scp: not installed, needed to log in to nodes. Install OpenSSH's" in ended.output
