@@ -146,7 +146,16 @@ def test_a_run_of_pytest_is_not_a_node(alive: Callable[[str], Path], tmp_path: P
     assert records.running(tmp_path) == ()
 
 
-def test_console_is_shown_to_its_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("first\nsecond\n", ["first", "second"]),
+        ("first\nlogin: ", ["first", "login: "]),
+        (f"{'x' * 300_000}\nsecond\n", ["x" * 65_536, "second"]),
+    ],
+    ids=["lines", "prompt", "long"],
+)
+def test_console_is_shown_to_its_end(text: str, shown: list[str], tmp_path: Path) -> None:
     path = tmp_path / "console"
     seen: list[str] = []
 
@@ -155,18 +164,18 @@ def test_console_is_shown_to_its_end(tmp_path: Path) -> None:
             return 0.0
 
         def sleep(self, seconds: float) -> None:
-            if path.read_text().endswith("second\n"):
+            if path.read_text() == text:
                 path.unlink()
             else:
-                path.write_text("first\nsecond\n")
+                path.write_text(text)
 
-    path.write_text("first\nsec")
+    path.write_text(text[:9])
     follow(
         KeptNode(name="n", machine="m", port=1, key="", known_hosts="", console=str(path)),
         seen.append, Clock(),
     )  # fmt: skip
 
-    assert seen == ["first", "second"]
+    assert seen == shown
 
 
 def test_messages_are_told_from_lines() -> None:
