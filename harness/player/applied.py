@@ -125,6 +125,9 @@ class OwnNode:
 class CannotForkError(RigError):
     """A checkpoint was made and cannot be used, or could not be made."""
 
+    def __init__(self, checkpoint: str, problem: str) -> None:
+        super().__init__(checkpoint, problem, "Start a machine without a checkpoint.")
+
 
 class Forks(Protocol):
     """What runs forks of the machines of a play that is still up."""

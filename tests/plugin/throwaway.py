@@ -139,7 +139,7 @@ class Forks:
 def revived(scenario, rig, inputs, step):
     from harness.player.applied import CannotForkError
     if os.environ.get("KEPT") != step:
-        raise CannotForkError("kept checkpoint", "there is none", "Boot.")
+        raise CannotForkError("kept checkpoint", "there is none")
     nodes = {
         machine: AppliedNode(
             machine=Machine(), session=Session(), before=state("before"), after=state("after")

@@ -25,7 +25,6 @@ from harness.model.clock import Deadline, utc_now
 from harness.model.errors import HarnessError, InputError, RigError
 
 _STATE, _RAM, _METADATA = "state", "ram", "checkpoint.json"
-_COLD = "Start a machine without a checkpoint."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +44,8 @@ class DamagedError(RigError):
     """A checkpoint cannot be used: a file of it is damaged, or it is one of another machine."""
 
     def __init__(self, checkpoint: Path, problem: str) -> None:
-        super().__init__(f"checkpoint {checkpoint.name}", problem, _COLD)
+        remedy = "Start a machine without a checkpoint."
+        super().__init__(f"checkpoint {checkpoint.name}", problem, remedy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

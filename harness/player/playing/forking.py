@@ -16,12 +16,7 @@ from harness.machine.forking.saved import DamagedError, save, suspended
 from harness.model.clock import Deadline, unix_time
 from harness.model.errors import HarnessError
 from harness.node.ssh import Session
-from harness.player.applied import (
-    AppliedNode,
-    CannotForkError,
-    OwnNode,
-    no_checkpoint,
-)
+from harness.player.applied import AppliedNode, CannotForkError, OwnNode, no_checkpoint
 from harness.player.playing.keeping import keep
 from harness.player.playing.origins import origin_at
 from harness.player.playing.saved_node import Judged, Notes, SavedNode
@@ -137,8 +132,7 @@ class Checkpoints:
         self._rig.report(f"{self._site.name}: {text}")
 
     def _cannot(self, step: str) -> CannotForkError:
-        remedy = "Start a machine without a checkpoint."
-        return CannotForkError(f"checkpoint {step}", self._lost[step], remedy)
+        return CannotForkError(f"checkpoint {step}", self._lost[step])
 
     @contextmanager
     def _forked(

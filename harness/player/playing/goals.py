@@ -25,7 +25,7 @@ def require_phase(running: Running, phase: str) -> None:
     watch = running.watch
     if watch.has_reached(phase, running.boot):
         return
-    _require_boot(running, running.boot, f"before it reached {phase}")
+    _require_boot(running, f"before it reached {phase}")
     seen = watch.events
     last = seen[-1] if seen else None
     raise NotYet(f"{last.stage} says {last.detail or last.state}" if last else "nothing reported")
@@ -38,7 +38,7 @@ def require_booted(running: Running) -> None:
         ProductError: the machine is in a later boot.
         NotYet: it is in an earlier one.
     """
-    _require_boot(running, running.boot, "where one reboot was expected")
+    _require_boot(running, "where one reboot was expected")
     if running.watch.boots < running.boot:
         raise NotYet(f"the machine is in boot {running.watch.boots}")
 
@@ -53,10 +53,11 @@ def has_shown_sshd(running: Running) -> bool:
     )
 
 
-def _require_boot(running: Running, most: int, when: str) -> None:
-    if (boots := running.watch.boots) > most:
+def _require_boot(running: Running, when: str) -> None:
+    if (boots := running.watch.boots) > running.boot:
         raise running.watch.failed(
-            f"the machine rebooted by itself {when}: it is in boot {boots} instead of {most}"
+            f"the machine rebooted by itself {when}: it is in boot {boots} "
+            f"instead of {running.boot}"
         )
 
 
@@ -70,8 +71,8 @@ def ask(rig: Rig, running: Running, step: Check) -> None:
     try:
         step.act(running, rig.deadline(_ASK_S))
     except DeadlineError as exc:
-        _require_boot(running, running.boot, f"before the check {step.name} was done")
+        _require_boot(running, f"before the check {step.name} was done")
         raise NotYet(str(exc)) from exc
     except NotYet:
-        _require_boot(running, running.boot, f"before the check {step.name} was done")
+        _require_boot(running, f"before the check {step.name} was done")
         raise

@@ -30,11 +30,9 @@ from harness.player.plan import FromDisk, MachinePlan
 from harness.player.playing.forking import Checkpoints
 from harness.player.playing.machines import planned
 from harness.player.playing.origins import origin_at
-from harness.player.playing.saved_node import SavedNode, notes_of
+from harness.player.playing.saved_node import Notes, SavedNode
 from harness.player.playing.stage import Stage, staged
 from harness.player.scenario import Scenario
-
-_COLD = "Start a machine without a checkpoint."
 
 
 @contextmanager
@@ -57,7 +55,7 @@ def revived(scenario: Scenario, rig: Rig, inputs: Inputs, step: str) -> Iterator
             rig.report(f"{scenario.name}: forks start from the checkpoint {step} of {kept.made}")
             yield forks
             return
-    raise CannotForkError(f"kept checkpoint {scenario.name} {step}", "there is none", _COLD)
+    raise CannotForkError(f"kept checkpoint {scenario.name} {step}", "there is none")
 
 
 @contextmanager
@@ -98,7 +96,7 @@ def _opened(site: Stage, kept: Kept, machine: str, domain: Domain) -> SavedNode:
             kept, machine, domain=domain, base=_base(site, site.scenario.plan_of(machine)),
             folder=folder,
         )  # fmt: skip
-        return SavedNode(machine=saved, origin=known.origin, notes=notes_of(known))
+        return SavedNode(machine=saved, origin=known.origin, notes=Notes.from_json(known.notes))
     except (DamagedError, msgspec.ValidationError) as exc:
         problem = exc.problem if isinstance(exc, DamagedError) else "its notes are damaged"
         raise _unusable(kept, problem) from exc
@@ -122,4 +120,4 @@ def _difference(kept: Kept, origins: Mapping[str, Origin]) -> str:
 
 
 def _unusable(kept: Kept, problem: str) -> CannotForkError:
-    return CannotForkError(f"kept checkpoint {kept.name}", problem, _COLD)
+    return CannotForkError(f"kept checkpoint {kept.name}", problem)

@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 
-from harness.machine.forking.kept import KeptMachine
 from harness.machine.forking.key import Origin
 from harness.machine.forking.saved import SavedMachine
 from harness.machine.machine import Machine
@@ -76,12 +75,3 @@ class SavedNode:
     machine: SavedMachine
     origin: Origin
     notes: Notes
-
-
-def notes_of(kept: KeptMachine) -> Notes:
-    """Return what is noted of a kept machine.
-
-    Raises:
-        msgspec.ValidationError: a field is missing, or has another shape.
-    """
-    return Notes.from_json(kept.notes)
