@@ -130,7 +130,7 @@ def test_clean_leaves_detached_nodes_alone(spawns: Spawns) -> None:
 def test_a_node_that_comes_up_can_be_stopped(spawns: Spawns) -> None:
     spawns.project.environment(FAULT="hangs")
     with spawns.started("spawn", "fake", *spawns.images) as child:
-        spawns.wait_for_line(child, "fake comes up")
+        spawns.wait_for_line(child, "fake hangs")
         listed = spawns.run("nodes", "list").stdout
         stopped = spawns.run("nodes", "stop", "fake")
         said = child.communicate(timeout=240)[0]
@@ -155,7 +155,7 @@ def test_nothing_outlives_a_command_that_is_killed(
 ) -> None:
     spawns.project.environment(FAULT=fault)
     with spawns.started("spawn", "fake", *spawns.images) as child:
-        spawns.wait_for_line(child, "fake comes up" if fault else "log in with")
+        spawns.wait_for_line(child, "fake hangs" if fault else "log in with")
         child.send_signal(number)
         spawns.wait_until_gone()
 

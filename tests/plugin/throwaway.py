@@ -167,6 +167,8 @@ def play(scenario, rig, inputs):
         if kind in FAULT and not (again and fault.endswith("-once")):
             raise FAULT[kind]
         try:
+            if fault == "hangs":
+                rig.report(f"{name} hangs")
             while fault == "hangs":
                 time.sleep(0.05)
             nodes = {

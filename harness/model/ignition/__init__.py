@@ -13,8 +13,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import msgspec
-
 from harness.model.ignition.document import Document, Json, merge, parse
 from harness.model.ignition.plausible import require_plausible
 from harness.model.secret import Secret
@@ -182,6 +180,8 @@ class Config:
 
 def render(document: Document) -> str:
     """Return the document as text; equal documents give equal text, whatever their key order."""
+    import msgspec  # not at the top: every project that has the plugin loads this module
+
     # With an indent, `json` would encode in Python instead of C.
     text = json.dumps(document, sort_keys=True, ensure_ascii=False)
     return msgspec.json.format(text, indent=2) + "\n"
