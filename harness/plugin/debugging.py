@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 import pytest
 
@@ -23,26 +22,21 @@ def open_shell(config: pytest.Config, logins: Mapping[str, Login], text: str) ->
     Without a terminal, only that is said, once.
     """
     terminal = Terminal(config)
-    with _user_streams(config):
-        if not os.isatty(_STDIN):
-            if not config.stash.get(_HAS_SAID_SO, False):
-                terminal.warn(f"{_OPTION}: standard input is not a terminal: the run goes on")
-            config.stash[_HAS_SAID_SO] = True
-            return
-        terminal.warn(f"{_OPTION}: {text}")
-        for name, login in logins.items():
-            terminal.warn(f"{name}: log in with  {login.command}")
-        terminal.warn(f"{next(iter(logins))}: the run goes on when this shell ends")
-        shell.run(next(iter(logins.values())))
+    _free_streams(config)
+    if not os.isatty(_STDIN):
+        if not config.stash.get(_HAS_SAID_SO, False):
+            terminal.warn(f"{_OPTION}: standard input is not a terminal: the run goes on")
+        config.stash[_HAS_SAID_SO] = True
+        return
+    terminal.warn(f"{_OPTION}: {text}")
+    for name, login in logins.items():
+        terminal.warn(f"{name}: log in with  {login.command}")
+    terminal.warn(f"{next(iter(logins))}: the run goes on when this shell ends")
+    shell.run(next(iter(logins.values())))
 
 
-@contextmanager
-def _user_streams(config: pytest.Config) -> Iterator[None]:
-    """Context manager in which standard input and output are the user's.
-
-    pytest captures again from the next phase of a test on.
-    """
+def _free_streams(config: pytest.Config) -> None:
+    """Stop capturing; pytest starts again with the next phase of a test."""
     capture = config.pluginmanager.getplugin("capturemanager")
     if capture is not None:
         capture.suspend(in_=True)
-    yield

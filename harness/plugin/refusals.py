@@ -1,4 +1,4 @@
-"""Checks options at once whose use would fail only at the run's end."""
+"""Checks at the start what the user would learn only later: options that cannot be used."""
 
 from __future__ import annotations
 

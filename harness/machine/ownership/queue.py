@@ -111,7 +111,7 @@ class Memory:
 
     @contextmanager
     def _token(self, name: str, mib: int, wish_mib: int = 0) -> Iterator[int]:
-        with self._gate():
+        with gate(self._run.parent):
             token = self._queued(name, mib)
         try:
             yield _Wait(token, wish_mib, self._root, self._clock).wait(self.awaiting)
@@ -130,11 +130,6 @@ class Memory:
         token = Token(run=self._run, number=number, mib=mib, name=name, is_waiting=True)
         token.write()
         return token
-
-    @contextmanager
-    def _gate(self) -> Iterator[None]:
-        with gate(self._run.parent):
-            yield
 
 
 class _Wait:

@@ -38,7 +38,7 @@ def keep(site: Stage, step: str, saved: Mapping[str, SavedNode]) -> None:
     if (keeping := rig.keeping) is None:
         return
     try:
-        for problem in _problems(site, keeping):
+        if problem := next(_problems(site, keeping), ""):
             rig.report(f"{site.name}: the checkpoint {step} is not kept: {problem}")
             return
         with rig.awaiting(lambda: f"{site.name}: keeping the checkpoint {step}"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.plugin import sharding
+from harness.plugin import progress, sharding
 from harness.plugin.state import (
     artifacts_of,
     close_workplace,
@@ -39,7 +39,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if problem_at_end:
         pytest.exit(problem_at_end, returncode=pytest.ExitCode.INTERNAL_ERROR)
     problem = problem_of(session.config)
-    if problem is not None and session.config.pluginmanager.hasplugin("dsession"):
+    if problem is not None and progress.has_workers(session.config):
         raise pytest.UsageError(str(problem))
 
 

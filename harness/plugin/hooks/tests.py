@@ -27,14 +27,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Add what is under test to the report; raise if the test needs a machine that has died."""
     place = workplace_if_any(item.config)
-    if place is None or not (contract.is_contract(item) or item.get_closest_marker(MARKER)):
+    if place is None or not (contract.is_contract(item) or has_marker(item, MARKER)):
         return
     from harness.plugin.reports import set_properties
     from harness.workplace.subject import provenance
 
     scenario = scenario_of(item)
     named = {} if scenario is None else {"scenario": scenario}
-    is_booted = bool(item.get_closest_marker(MARKER))
+    is_booted = has_marker(item, MARKER)
     booted = dict(provenance(place.preparation)) if is_booted else {}
     set_properties(item, {**named, **contract.facts(item), **booted})
     talks = not TALKING_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
@@ -78,7 +78,7 @@ def pytest_runtest_makereport(
 def _facts(item: pytest.Item) -> tuple[tuple[str, str], ...]:
     """Return what a failed test of a machine or of images was about."""
     place = workplace_if_any(item.config)
-    if place and item.get_closest_marker(MARKER):
+    if place and has_marker(item, MARKER):
         return place.facts()
     return tuple(contract.facts(item).items())
 
