@@ -36,7 +36,7 @@ def merge_folders(folders: Sequence[Path], made: Path) -> RunRecord:
     found = [folder_of(folder) for folder in folders]
     parts = [merge.part(str(folder), recovered(folder)) for folder in found]
     record = merge.merge(parts)
-    with _new(made):
+    with new_folder(made):
         for folder, part in zip(found, parts, strict=True):
             _copy_evidence(folder, part, made / part.folder)
             _add_progress(folder, part, made / PROGRESS)
@@ -45,8 +45,12 @@ def merge_folders(folders: Sequence[Path], made: Path) -> RunRecord:
 
 
 @contextmanager
-def _new(made: Path) -> Iterator[None]:
-    """Make the folder; remove it again if it cannot be completed."""
+def new_folder(made: Path) -> Iterator[None]:
+    """Context manager that makes the folder; it is gone if its contents are not completed.
+
+    Raises:
+        InputError: it has files, or cannot be written.
+    """
     try:
         made.mkdir(parents=True, exist_ok=True)
         if any(made.iterdir()):
@@ -55,9 +59,11 @@ def _new(made: Path) -> Iterator[None]:
         raise _unwritable(made, exc) from exc
     try:
         yield
-    except OSError as exc:
+    except BaseException as exc:  # Ctrl-C, too: half a report would look like a whole one
         shutil.rmtree(made, ignore_errors=True)
-        raise _unwritable(made, exc) from exc
+        if isinstance(exc, OSError):
+            raise _unwritable(made, exc) from exc
+        raise
 
 
 def _unwritable(made: Path, exc: OSError) -> InputError:

@@ -16,6 +16,7 @@ from harness.cli import main
 from harness.model.errors import InputError
 from harness.model.record import Outcome, RunRecord, ShardRecord, State, TestRecord
 from harness.plugin.partition import partition
+from harness.recording import merging
 from harness.report import document
 from harness.report.compare import compare
 from harness.report.conclusion import verdict
@@ -297,3 +298,10 @@ def test_console_of_a_failed_machine_is_shown(folders: tuple[Path, Path], tmp_pa
     invoke("merge", *folders, "-o", tmp_path / "all")
 
     assert "Linux version 6" in (tmp_path / "all/node-image-summary.html").read_text()
+
+
+def test_an_interrupted_merge_leaves_no_half_report(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), merging.new_folder(tmp_path / "made"):
+        raise KeyboardInterrupt
+
+    assert not (tmp_path / "made").exists()
