@@ -28,7 +28,7 @@ _END_S = 120.0
 _CHUNK_BYTES = 1 << 16
 
 
-class Owner:
+class OwnerProcess:
     """The process that owns nodes, as the command sees it."""
 
     def __init__(self, output: BinaryIO, pipe: BinaryIO, report: Callable[[str], None]) -> None:
@@ -118,7 +118,7 @@ class Owner:
 
 
 @contextmanager
-def started(order: Order, report: Callable[[str], None]) -> Iterator[Owner]:
+def started(order: Order, report: Callable[[str], None]) -> Iterator[OwnerProcess]:
     """Context manager that starts the process; on leaving, its nodes are gone unless let go.
 
     However this process ends, the other one notices, and ends its nodes.
@@ -129,7 +129,7 @@ def started(order: Order, report: Callable[[str], None]) -> Iterator[Owner]:
     stdin, kept = os.pipe()
     output, stdout = os.pipe()
     with os.fdopen(kept, "wb", buffering=0) as pipe, os.fdopen(output, "rb", buffering=0) as out:
-        owner = Owner(out, pipe, report)
+        owner = OwnerProcess(out, pipe, report)
         try:
             status = _start(order, stdin, stdout)
         finally:

@@ -20,7 +20,7 @@ from harness.spawning.arguments import (
 from harness.workplace.option_table import OPTIONS
 
 if TYPE_CHECKING:
-    from harness.spawning.records import KeptNode, Spawned
+    from harness.spawning.records import Spawned, SpawnedNode
 
 # Rewriting assertions would warn of modules that are imported already.
 _PYTEST = ("-p", "harness.plugin", "-p", "no:cacheprovider", "--capture=no", "--assert=plain")
@@ -124,7 +124,7 @@ def _words(given: Mapping[str, object]) -> Iterator[str]:
             yield from (f"{option.flag}={text}" for text in texts)
 
 
-def _node(spawned: Spawned, machine: str | None) -> KeptNode:
+def _node(spawned: Spawned, machine: str | None) -> SpawnedNode:
     return next(node for node in spawned.nodes if machine in (None, node.machine))
 
 

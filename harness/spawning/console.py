@@ -7,14 +7,14 @@ from pathlib import Path
 
 from harness.diagnosis.readers.arrival import Assembler
 from harness.model.clock import SYSTEM_CLOCK, Clock
-from harness.spawning.records import KeptNode
+from harness.spawning.records import SpawnedNode
 from harness.watching.streams import Tail
 
 _LOOK_S = 0.3
 _LONGEST = 1 << 16
 
 
-def follow(node: KeptNode, show: Callable[[str], None], clock: Clock = SYSTEM_CLOCK) -> None:
+def follow(node: SpawnedNode, show: Callable[[str], None], clock: Clock = SYSTEM_CLOCK) -> None:
     """Show the lines of the console until its file is gone with the node, or an interrupt.
 
     A line that is not ended is shown at the end; one that does not end is cut.

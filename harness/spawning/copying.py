@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from harness.model.errors import InputError
 from harness.node.login import Login
-from harness.spawning.records import Kept, node_named
+from harness.spawning.records import SpawnRun, node_named
 
 
-def words(source: str, target: str, kept: Iterable[Kept]) -> tuple[str, ...]:
+def words(source: str, target: str, runs: Iterable[SpawnRun]) -> tuple[str, ...]:
     """Return the words of the program that copies `source` to `target`.
 
     Raises:
@@ -21,7 +21,7 @@ def words(source: str, target: str, kept: Iterable[Kept]) -> tuple[str, ...]:
         problem = "both are in nodes" if names else "neither is in a node"
         remedy = "Write one of them as NAME:PATH; a file here that has a colon as ./FILE."
         raise InputError(f"{source} {target}", problem, remedy)
-    login = node_named(names[0], kept).login
+    login = node_named(names[0], runs).login
     return login.scp("--", *(_path(name, path, login) for name, path in sides))
 
 

@@ -19,7 +19,7 @@ from harness.spawning.arguments import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.spawning.records import Kept
+    from harness.spawning.records import SpawnRun
 
 _NAME = "NAME"
 
@@ -35,7 +35,7 @@ def list_nodes() -> None:
     from harness.spawning import records
 
     with runnable():
-        lines = [line for kept in records.running() for line in _rows(kept)]
+        lines = [line for run in records.running() for line in _rows(run)]
     echo("\n".join(lines) or "no nodes; start one with  node-image spawn")
 
 
@@ -104,18 +104,18 @@ def stop_nodes(names: tuple[str, ...], *, are_all: bool) -> None:
     from harness.spawning import records, stopping
 
     with runnable():
-        kept = records.running()
+        runs = records.running()
         if bool(names) is are_all:
             problem = "names and --all together" if are_all else "no node was named"
             raise InputError("nodes stop", problem, "Name nodes, or use --all.")
-        asked = kept if are_all else [records.run_named(name, kept) for name in names]
+        asked = runs if are_all else [records.run_named(name, runs) for name in names]
         for each in dict.fromkeys(asked):
             stopping.stop(each)
             say(f"{each.spawned.name}: stopped")
 
 
-def _rows(kept: Kept) -> Iterator[str]:
-    spawned = kept.spawned
+def _rows(run: SpawnRun) -> Iterator[str]:
+    spawned = run.spawned
     begun = f"since {spawned.begun}, evidence in {spawned.evidence}"
     if not spawned.nodes:
         yield f"{spawned.name}: comes up to {spawned.scenario} {spawned.step}, {begun}"

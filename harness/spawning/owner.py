@@ -42,7 +42,7 @@ from harness.spawning import records
 from harness.spawning.end_requests import EndRequests
 from harness.spawning.messages import Ended, Up, send, show
 from harness.spawning.order import Order
-from harness.spawning.records import KeptNode, Spawned
+from harness.spawning.records import Spawned, SpawnedNode
 from harness.workplace.nodes import why_dead
 from harness.workplace.options import Settings
 from harness.workplace.subject import describe
@@ -118,11 +118,11 @@ class Owner:
         in_use = {name: node for name, node in nodes.items() if node.logged_in is not None}
         endpoints = {name: node.session.endpoint for name, node in in_use.items()}
         with login_files(rig.run.folder, endpoints) as logins:
-            kept = tuple(
-                _kept(_name(spawned, name, len(in_use)), name, node, logins[name])
+            named = tuple(
+                _as_spawned(_name(spawned, name, len(in_use)), name, node, logins[name])
                 for name, node in in_use.items()
             )
-            spawned = replace(spawned, nodes=kept)
+            spawned = replace(spawned, nodes=named)
             records.write(rig.run.folder, spawned)
             send(Up(spawned))
             _watch(nodes, spawned, rig)
@@ -191,8 +191,8 @@ def _name(spawned: Spawned, machine: str, count: int) -> str:
     return spawned.name if count == 1 else f"{spawned.name}_{machine}"
 
 
-def _kept(name: str, machine: str, node: OwnNode, login: Login) -> KeptNode:
-    return KeptNode(
+def _as_spawned(name: str, machine: str, node: OwnNode, login: Login) -> SpawnedNode:
+    return SpawnedNode(
         name=name, machine=machine, port=login.port, key=str(login.key),
         known_hosts=str(login.known_hosts), console=str(node.machine.console),
     )  # fmt: skip

@@ -23,7 +23,7 @@ _RECORD = "spawned.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeptNode:
+class SpawnedNode:
     """A node that is up: how a user names it and logs in, and the file of its console."""
 
     name: str
@@ -48,14 +48,14 @@ class Spawned:
     step: str
     begun: str
     evidence: str
-    nodes: tuple[KeptNode, ...] = ()
+    nodes: tuple[SpawnedNode, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """A run that lives, with its nodes."""
+class SpawnRun:
+    """A run of `spawn` that lives, with its nodes."""
 
-    run: Path
+    folder: Path
     spawned: Spawned
 
     @property
@@ -67,7 +67,7 @@ class Kept:
 def begin(run: Path, spawned: Spawned) -> Spawned:
     """Write the first record of a run; return it with a name that no other run has."""
     with gate(run.parent):
-        taken = {name for kept in running(run.parent) for name in kept.names}
+        taken = {name for other in running(run.parent) for name in other.names}
         named = replace(spawned, name=_free(spawned.name, taken))
         write(run, named)
     return named
@@ -78,32 +78,34 @@ def write(run: Path, spawned: Spawned) -> None:
     atomic.write(run / _RECORD, msgspec.json.encode(spawned), is_durable=False)
 
 
-def running(runs: Path | None = None) -> tuple[Kept, ...]:
+def running(runs: Path | None = None) -> tuple[SpawnRun, ...]:
     """Return the runs of `spawn` that live."""
     root = private_folder(runs or folders.runs_dir())
     found = ((run, _read(run)) for run in live_runs(root))
-    return tuple(Kept(run=run, spawned=spawned) for run, spawned in found if spawned is not None)
+    return tuple(
+        SpawnRun(folder=run, spawned=spawned) for run, spawned in found if spawned is not None
+    )
 
 
-def node_named(name: str, kept: Iterable[Kept]) -> KeptNode:
+def node_named(name: str, runs: Iterable[SpawnRun]) -> SpawnedNode:
     """Return the node that is up.
 
     Raises:
         InputError: there is none of that name.
     """
-    nodes = {node.name: node for each in kept for node in each.spawned.nodes}
+    nodes = {node.name: node for each in runs for node in each.spawned.nodes}
     if name not in nodes:
         raise _unknown(name, nodes)
     return nodes[name]
 
 
-def run_named(name: str, kept: Iterable[Kept]) -> Kept:
+def run_named(name: str, runs: Iterable[SpawnRun]) -> SpawnRun:
     """Return the run that a node is of.
 
     Raises:
         InputError: there is none of that name.
     """
-    listed = tuple(kept)
+    listed = tuple(runs)
     for each in listed:
         if name in each.names:
             return each

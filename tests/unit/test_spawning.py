@@ -22,16 +22,16 @@ from harness.spawning import copying, records
 from harness.spawning.console import follow
 from harness.spawning.messages import Ended, Up, received
 from harness.spawning.owner import require_usable
-from harness.spawning.records import Kept, KeptNode, Spawned
+from harness.spawning.records import Spawned, SpawnedNode, SpawnRun
 
-NODE = KeptNode(
+NODE = SpawnedNode(
     name="ipi_node", machine="node", port=2222, key="/r/key", known_hosts="/r/known",
     console="/r/console",
 )  # fmt: skip
 SPAWNED = Spawned(
     name="ipi_node", scenario="ipi_node", step="login", begun="now", evidence="/e", nodes=(NODE,)
 )
-KEPT = (Kept(run=Path("/r"), spawned=SPAWNED),)
+KEPT = (SpawnRun(folder=Path("/r"), spawned=SPAWNED),)
 
 
 def steps_of(name: str) -> tuple[Scenario, Sequence[object]]:
@@ -171,7 +171,7 @@ def test_console_is_shown_to_its_end(text: str, shown: list[str], tmp_path: Path
 
     path.write_text(text[:9])
     follow(
-        KeptNode(name="n", machine="m", port=1, key="", known_hosts="", console=str(path)),
+        SpawnedNode(name="n", machine="m", port=1, key="", known_hosts="", console=str(path)),
         seen.append, Clock(),
     )  # fmt: skip
 
