@@ -39,13 +39,19 @@ def keep_own(config: pytest.Config, items: list[pytest.Item]) -> None:
     defaults = {unit: _default_weight(config, found) for unit, found in units.items()}
     shards = partition(weigh(defaults, _durations(config)), shard.count)
     record = ShardRecord(
-        number=shard.number, count=shard.count, tests=len(items), selection=_digest(items, shards)
-    )
+        number=shard.number, count=shard.count, tests=_number(items),
+        selection=_digest(items, shards),
+    )  # fmt: skip
     others = [item for item in items if shards[unit_of(item)] != shard.number]
     items[:] = [item for item in items if shards[unit_of(item)] == shard.number]
-    _note(config, record, len(items))
+    _note(config, record, _number(items))
     if others:
         config.hook.pytest_deselected(items=others)
+
+
+def _number(items: Iterable[pytest.Item]) -> int:
+    """Return the number of tests, as records count them: --keep-duplicates collects one twice."""
+    return len({item.nodeid for item in items})
 
 
 def unit_of(item: pytest.Item) -> str:

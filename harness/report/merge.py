@@ -21,6 +21,8 @@ _SAME = frozenset({
 })  # fmt: skip
 _SAME_ENDINGS = ("_digest", "_sha256")
 _HARNESS = "harness"
+# Source: pytest.ExitCode.
+_TESTS_FAILED = 1
 _INTERRUPTED = 2
 _NAMED = 5
 _REMEDY = "Name one run of each shard, all of one command on the same tests and images."
@@ -68,7 +70,7 @@ def merge(parts: Sequence[Part]) -> RunRecord:
         state=State.FINISHED if is_whole else State.INTERRUPTED,
         started=min(run.started for run in runs),
         ended=max(run.ended for run in runs),
-        exit_code=_exit_code([run.exit_code for run in runs], is_whole=is_whole),
+        exit_code=_exit_code(runs, is_whole=is_whole),
         subject=_joined([run.subject for run in runs]),
         host=_joined([run.host for run in runs]),
         machines=tuple(_machines(ordered)),
@@ -135,7 +137,7 @@ def _lacking(parts: Sequence[Part]) -> Iterator[str]:
         if part.run.state is not State.FINISHED:
             yield f"shard {part.shard} was interrupted ({part.where})"
     selected = max(part.shard.tests for part in parts)
-    ran = sum(len(part.run.tests) for part in parts)
+    ran = len({test.id for part in parts for test in part.run.tests})
     if selected > ran:
         yield f"{selected - ran} of {selected} tests have no result"
 
@@ -151,11 +153,15 @@ def _different_hosts(parts: Sequence[Part]) -> Iterator[str]:
     yield from _different(parts, "with another acceleration", partial(_tested, "acceleration"))
 
 
-def _exit_code(found: Iterable[int | None], *, is_whole: bool) -> int:
-    """Return pytest's exit code for the whole: failed tests count most, then the rig."""
-    codes = {code for code in found if code}
-    if 1 in codes:
-        return 1
+def _exit_code(runs: Sequence[RunRecord], *, is_whole: bool) -> int:
+    """Return pytest's exit code for the whole: failed tests count most, then the rig.
+
+    A red test counts by itself: another plugin may have ended its run with 0.
+    """
+    codes = {code for run in runs if (code := run.exit_code)}
+    is_red = any(test.outcome.is_red for run in runs for test in run.tests)
+    if _TESTS_FAILED in codes or (is_red and not codes):
+        return _TESTS_FAILED
     return max(codes, default=0 if is_whole else _INTERRUPTED)
 
 

@@ -104,6 +104,17 @@ def test_shard_without_machines_leaves_a_report(suite: Project) -> None:
     assert run.shard is not None
 
 
+def test_test_that_is_collected_twice_counts_once(suite: Project) -> None:
+    twice = ("--keep-duplicates", "test_plain.py", "test_plain.py")
+
+    result = suite.run_inside("--shard=1/1", *twice, KEPT)
+
+    result.stdout.fnmatch_lines(["shard 1/1: 3 of 3 tests"])
+    run = report_of(suite)
+    assert run.shard is not None
+    assert run.shard.tests == len(run.tests) == 3
+
+
 @pytest.mark.parametrize("workers", [(), ("-n", "2")])
 def test_selection_without_tests_is_no_empty_shard(
     suite: Project, workers: tuple[str, ...]

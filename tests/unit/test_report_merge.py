@@ -93,6 +93,21 @@ def test_exit_code_is_that_of_one_run(codes: tuple[int, int], exit_code: int) ->
     assert found.exit_code == exit_code
 
 
+@pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome.is_red])
+def test_red_test_of_a_run_that_ended_with_0_makes_the_whole_red(outcome: Outcome) -> None:
+    red = TestRecord(id="t::2", outcome=outcome)
+
+    assert merged(shard(1), shard(2, tests=(red,))).exit_code == 1
+
+
+def test_test_that_ran_twice_in_a_shard_counts_once() -> None:
+    twice = shard(2, tests=passed("t::2", "t::2"), shard=ShardRecord(number=2, count=2, tests=3))
+
+    found = merged(shard(1, shard=ShardRecord(number=1, count=2, tests=3)), twice)
+
+    assert found.notes == ("1 of 3 tests have no result",)
+
+
 @pytest.mark.parametrize(
     ("runs", "notes"),
     [
