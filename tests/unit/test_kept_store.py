@@ -213,6 +213,26 @@ def test_one_in_use_by_another_run_is_neither_expired_nor_cleared(tmp_path: Path
     assert names(root) == []
 
 
+def test_one_above_the_cap_by_itself_is_not_said_to_be_kept(tmp_path: Path) -> None:
+    store = Store(tmp_path / "checkpoints", cap_bytes=0)
+
+    with pytest.raises(InputError, match="larger than the 0 MiB for all of them"):
+        keep(store, tmp_path / "run")
+
+    assert names(store.root) == []
+
+
+def test_an_expired_one_in_use_is_not_said_to_be_kept_again(tmp_path: Path) -> None:
+    root = tmp_path / "checkpoints"
+    kept = keep(Store(root), tmp_path / "run")
+    with Store(root) as user:
+        assert user.take(kept)
+        with pytest.raises(InputError, match="has expired, and another run uses it"):
+            keep(Store(root, max_age_s=-1), tmp_path / "other")
+
+    assert names(root) == [kept.folder.name]
+
+
 def test_one_that_is_removed_between_look_and_use_is_not_used(tmp_path: Path, store: Store) -> None:
     kept = keep(store, tmp_path / "run")
     Store(store.root).clear()

@@ -142,7 +142,8 @@ class Store:
         expired or are above the cap are removed.
 
         Raises:
-            InputError: the folder cannot be written, is full, or is open to others.
+            InputError: the folder cannot be written, is full, or is open to others; the checkpoint
+                is above the cap by itself, or an expired one in its place is in use.
             CommandError: qemu-img refuses a disk.
             DeadlineError: it is not done in time, or another process has the store's lock.
         """
@@ -152,13 +153,15 @@ class Store:
             return known
         try:
             with self._new_folder() as fresh:
-                kept = write(fresh, scenario, step, parts, drawn, deadline)
-                kept = self._named(kept, target)
+                made = write(fresh, scenario, step, parts, drawn, deadline)
+                kept = self._named(made, target)
         except OSError as exc:
             problem = f"a checkpoint cannot be written: {exc.strerror or exc}"
             remedy = "Free disk space there, or set XDG_CACHE_HOME to another folder."
             raise InputError(str(self.root), problem, remedy) from exc
-        self.expire()
+        if str(kept.folder) in self.expire() and not self._has_expired(kept):
+            problem = f"a checkpoint is larger than the {self._cap_bytes >> 20} MiB for all of them"
+            raise InputError(str(self.root), problem, "Use --checkpoints run.")
         return kept
 
     def drop(self, kept: Kept, problem: str) -> None:
@@ -249,10 +252,13 @@ class Store:
 
     def _named(self, kept: Kept, target: Path) -> Kept:
         with self._gate():
-            if self._usable(target) is None:
-                remove(target)
-            if not target.exists():
-                kept.folder.rename(target)
+            if (known := self._usable(target)) is not None:
+                return known  # of another run, meanwhile
+            remove(target)
+            if target.exists():
+                problem = "has expired, and another run uses it"
+                raise InputError(str(target), problem, "Run again when that one is over.")
+            kept.folder.rename(target)
         return replace(kept, folder=target)
 
     def _drop(self, folder: Path, problem: str) -> None:
