@@ -132,6 +132,7 @@ def test_each_problem_is_found(change: Change, severity: str, place: str, proble
 MALFORMED = (
     "https://[::1", "https://h/\0x", "https://h:99999/x", "https://h:0/x", "https://h:x/", "https:///x",
     "https:// h/x", "https://a..b/", "https://1.2.3.999/", "https://user:pass/word@h/",
+    "https://[bad/x", "https://bad]/x", "https://a%00b/x", "https://a|b/x",
 )  # fmt: skip
 
 

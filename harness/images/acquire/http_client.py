@@ -23,6 +23,8 @@ _MAX_REDIRECTS = 10
 _MAX_PORT = 65535
 _LAST_TRY_S = 1.0  # that a wait allows after its deadline
 
+# httpx takes a bracket without its counterpart, and other signs, as part of a name.
+_NAME = re.compile(r"[\w.-]+")
 _URL = re.compile(r"https?://\S+")
 FAULTS = (httpx.RequestError, httpx.InvalidURL, ValueError)
 """What a request can raise. ValueError is for hosts that redirects name, and numbers in heads."""
@@ -41,6 +43,8 @@ def url_fault(url: str) -> str:
         return "a malformed URL without a host"
     if "%20" in parsed.host:
         return "a malformed URL with a space in its host"
+    if ":" not in parsed.host and not _NAME.fullmatch(parsed.host):  # httpx has checked IPv6
+        return "a malformed URL with a character in its host that no host has"
     if parsed.port is not None and not 0 < parsed.port <= _MAX_PORT:  # sockets take it modulo 65536
         return f"a malformed URL with the port {parsed.port}"
     return ""
