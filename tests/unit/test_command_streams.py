@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import UserDict
+from collections.abc import ItemsView
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,9 @@ from click.testing import CliRunner, Result
 from images_fakes import Web, served
 
 from harness.cli import main
+from harness.contract.streams.stream_document import document
 from harness.folders import fixture
+from harness.model.versions.coreos_stream import Marketplace, Offer
 
 STREAMS = fixture("contract") / "streams"
 
@@ -25,6 +29,51 @@ def test_a_table_by_architecture() -> None:
     assert done.exit_code == 0
     assert "s390x         9.8.20260403-0  9      kubevirt metal qemu qemu-secex" in done.output
     assert done.output.endswith("0 errors, 0 warnings\n")
+
+
+@pytest.mark.parametrize(
+    ("names", "summary"),
+    [(("x86_64", "aarch64", "s390x"), "0 errors, 1 warning"),
+     (("x86_64", "aarch64", "odd"), "2 errors, 2 warnings")],
+)  # fmt: skip
+def test_findings_are_counted_in_words(
+    names: tuple[str, ...], summary: str, tmp_path: Path
+) -> None:
+    found = json.loads((STREAMS / "coreos-rhel-9.json").read_text())["architectures"]
+    text = json.dumps({"architectures": {name: found.get(name, {}) for name in names}})
+    (tmp_path / "s.json").write_text(text)
+
+    assert run(tmp_path / "s.json").output.splitlines()[-1] == summary
+
+
+def test_file_counts_for_its_architecture_alone(tmp_path: Path) -> None:
+    platform = {"release": "9.8.20260403-0", "formats": {"f": {"disk": {"location": "x"}}}}
+    names = {name: {"artifacts": {"qemu": platform}} for name in ("a", "a/b")}
+    (tmp_path / "s.json").write_text(json.dumps({"architectures": names}))
+
+    parts = json.loads(run(tmp_path / "s.json", "--output", "json").output)["parts"]
+
+    assert [(part["architecture"], part["files"]) for part in parts] == [("a", 1), ("a/b", 1)]
+
+
+def test_each_architecture_is_read_a_fixed_number_of_times() -> None:
+    def times_read(count: int) -> float:
+        found = [Counted() for _ in range(count)]
+        clouds = {f"a{number}": each for number, each in enumerate(found)}
+        document("s", Marketplace(architectures=clouds))
+        return sum(each.times for each in found) / count
+
+    assert times_read(50) == times_read(1)
+
+
+class Counted(UserDict[str, dict[str, dict[str, Offer]]]):
+    """The clouds of an architecture, which count how often they were read."""
+
+    times = 0
+
+    def items(self) -> ItemsView[str, dict[str, dict[str, Offer]]]:
+        self.times += 1
+        return super().items()
 
 
 def test_warnings_count_only_if_strict() -> None:

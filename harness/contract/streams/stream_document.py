@@ -121,15 +121,20 @@ def lines(report: StreamReport) -> Iterator[str]:
 def summary(report: StreamReport) -> str:
     """Return a sentence about the findings."""
     errors = sum(finding.severity == Severity.ERROR for finding in report.findings)
-    asked = f"; {report.asked} URLs asked" if report.asked else ""
-    return f"{errors} errors, {len(report.findings) - errors} warnings{asked}"
+    warnings = len(report.findings) - errors
+    asked = f"; {_count(report.asked, 'URL')} asked" if report.asked else ""
+    return f"{_count(errors, 'error')}, {_count(warnings, 'warning')}{asked}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _parts(found: Stream | Marketplace) -> Iterator[StreamPart]:
     if isinstance(found, Marketplace):
         for name, clouds in found.architectures.items():
-            offers = [offer for place, offer in found.offers() if place.startswith(f"{name}/")]
-            versions = dict.fromkeys(offer.version for offer in offers)
+            offers = Marketplace(architectures={name: clouds}).offers()
+            versions = dict.fromkeys(offer.version for _, offer in offers)
             yield StreamPart(
                 architecture=name, releases=tuple(versions), files=0, platforms=tuple(clouds),
                 images=(),
@@ -137,7 +142,7 @@ def _parts(found: Stream | Marketplace) -> Iterator[StreamPart]:
         return
     for name, architecture in found.architectures.items():
         releases = dict.fromkeys(each.release for each in architecture.artifacts.values())
-        files = sum(place.startswith(f"{name}/") for place, _, _ in found.files())
+        files = sum(1 for _ in Stream(architectures={name: architecture}).files())
         yield StreamPart(
             architecture=name, releases=tuple(releases), files=files,
             platforms=tuple(architecture.artifacts), images=tuple(architecture.images),
