@@ -143,7 +143,7 @@ class Store:
 
         Raises:
             InputError: the folder cannot be written, is full, or is open to others; the checkpoint
-                is above the cap by itself, or an expired one in its place is in use.
+                and those in use are above the cap, or an expired one in its place is in use.
             CommandError: qemu-img refuses a disk.
             DeadlineError: it is not done in time, or another process has the store's lock.
         """
@@ -160,7 +160,8 @@ class Store:
             remedy = "Free disk space there, or set XDG_CACHE_HOME to another folder."
             raise InputError(str(self.root), problem, remedy) from exc
         if str(kept.folder) in self.expire() and not self._has_expired(kept):
-            problem = f"a checkpoint is larger than the {self._cap_bytes >> 20} MiB for all of them"
+            room = f"the {self._cap_bytes >> 20} MiB for all checkpoints"
+            problem = f"no room for one more in {room}, beside those in use"
             raise InputError(str(self.root), problem, "Use --checkpoints run.")
         return kept
 
