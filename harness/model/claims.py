@@ -40,9 +40,6 @@ class Claims:
         return parsed(self.version)
 
 
-NO_CLAIMS = Claims(version=None, ocp={})
-
-
 def claims_of(labels: Mapping[str, str], release: str = "") -> Claims:
     """Return what `labels` claim.
 

@@ -16,7 +16,6 @@ _SEQUENCES = (
     r"|\x1b[ -/]*[0-~]?"
     r"|(?<=…)\[?0m"
 )
-_SEQUENCE = re.compile(_SEQUENCES)
 # Colours, movements, titles, character sets, and what is left where systemd cut a colour.
 _WHOLE_SEQUENCE = re.compile(
     r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[()][0-9A-Z]"
@@ -26,11 +25,6 @@ _NOT_DISPLAYED = re.compile(rf"{_SEQUENCES}|[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 # Outside of ASCII, and the one in it that JSON leaves as it is: in JSON they are in strings only.
 _INVISIBLE = re.compile(r"[\x7f-\U0010ffff]")
 _MARK = "\N{REPLACEMENT CHARACTER}"
-
-
-def without_escapes(text: str) -> str:
-    """Return `text` without escape sequences and carriage returns."""
-    return _SEQUENCE.sub("", text).replace("\r", "")
 
 
 def displayed(line: str) -> str:
