@@ -16,7 +16,8 @@ from machine_fakes import FakeClock, make_run
 
 from harness.machine.ownership.locks import lock
 from harness.machine.ownership.memory import MIB, MemoryShortageError
-from harness.machine.ownership.queue import Memory, Token
+from harness.machine.ownership.queue import Memory
+from harness.machine.ownership.tokens import Token
 from harness.model.clock import Deadline, NotYet, wait_for
 
 TOTAL_MIB = 4096
@@ -31,7 +32,8 @@ import sys
 from pathlib import Path
 from harness.machine.ownership.locks import lock
 from harness.machine.ownership.memory import MemoryShortageError
-from harness.machine.ownership.queue import Memory, Token
+from harness.machine.ownership.queue import Memory
+from harness.machine.ownership.tokens import Token
 from harness.model.clock import Deadline, NotYet, wait_for
 
 def line():

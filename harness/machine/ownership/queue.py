@@ -1,8 +1,6 @@
 """Memory for machines: every run of this user waits here until its machines fit.
 
-A token is a file in a run's folder: how much memory is wanted or reserved, and for what. The lock
-of the run makes it valid, so the kernel takes back the tokens of a process that is killed. All
-tokens are read and written under the gate of all runs.
+All tokens are read and written under the gate of all runs.
 
 Order: a run that has memory and wants more comes first, since only its end frees what it has; then
 whoever has waited longest, also one that wants most. Nobody is passed by for a smaller one.
@@ -12,10 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from harness.machine.ownership import processes
 from harness.machine.ownership.memory import (
     MIB,
     MemoryShortageError,
@@ -23,42 +20,16 @@ from harness.machine.ownership.memory import (
     capacity_bytes,
     survey,
 )
-from harness.machine.ownership.sweep import gate, live_runs
+from harness.machine.ownership.sweep import gate
+from harness.machine.ownership.tokens import Token, tokens_of_all, unused_bytes
 from harness.model.clock import SYSTEM_CLOCK, Clock, Deadline, NotYet, wait_for
 from harness.model.errors import DeadlineError
 
-_RECORDS = "memory"
-_WAITING, _RESERVED = "waiting", "reserved"
 _LOOK_S = 0.5
 # How long nobody's end may be awaited, while what is gone still counts as used.
 _GRACE_S = 30.0
 _LIMIT_S = 12 * 3600.0
 _NAMED = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Token:
-    """`mib` that a run waits for, or has. Numbers follow the order of arrival in all runs."""
-
-    run: Path
-    number: int
-    mib: int
-    name: str
-    is_waiting: bool
-
-    @property
-    def path(self) -> Path:
-        """The file of the token."""
-        return self.run / _RECORDS / f"{self.number:06}"
-
-    def write(self) -> None:
-        """Write the file; under the gate, so nobody reads a part."""
-        self.path.parent.mkdir(exist_ok=True)
-        state = _WAITING if self.is_waiting else _RESERVED
-        self.path.write_text(f"{state} {self.mib} {self.name}")
-
-    def __str__(self) -> str:
-        return f"{self.name} of {self.run.name}"
 
 
 class Memory:
@@ -119,7 +90,7 @@ class Memory:
             token.path.unlink(missing_ok=True)
 
     def _queued(self, name: str, mib: int) -> Token:
-        tokens = _tokens(self._run)
+        tokens = tokens_of_all(self._run)
         own_mib = sum(t.mib for t in tokens if t.run == self._run and not t.is_waiting)
         most_mib = capacity_bytes(self._root) // MIB
         if own_mib + mib > most_mib:
@@ -160,8 +131,8 @@ class _Wait:
         except DeadlineError as exc:
             raise NotYet(str(exc)) from exc
         with opened:
-            tokens = _tokens(self._token.run)
-            found = replace(survey(self._root), reserved_bytes=_unused(tokens))
+            tokens = tokens_of_all(self._token.run)
+            found = replace(survey(self._root), reserved_bytes=unused_bytes(tokens))
             if (mib := self._fitting(tokens, found)) is not None:
                 replace(self._token, mib=mib, is_waiting=False).write()
                 return mib
@@ -236,42 +207,3 @@ def _reason(token: Token, tokens: tuple[Token, ...], found: Survey) -> str:
 def _named(tokens: list[Token]) -> str:
     more = f" and {len(tokens) - _NAMED} more" if len(tokens) > _NAMED else ""
     return ", ".join(f"{token} ({token.mib} MiB)" for token in tokens[:_NAMED]) + more
-
-
-def _tokens(run: Path) -> tuple[Token, ...]:
-    """Return the tokens of all runs that live, the caller's own included."""
-    folders = dict.fromkeys((run, *live_runs(run.parent)))
-    return tuple(token for folder in folders for token in _of_run(folder))
-
-
-def _of_run(run: Path) -> Iterator[Token]:
-    for path in sorted((run / _RECORDS).glob("*")):
-        try:
-            state, mib, name = path.read_text().split(" ", 2)
-            token = Token(
-                run=run, number=int(path.name), mib=int(mib), name=name,
-                is_waiting=state == _WAITING,
-            )  # fmt: skip
-        except (FileNotFoundError, ValueError):
-            # Released meanwhile, its owner was killed while it wrote, or of another version.
-            continue
-        yield token
-
-
-def _unused(tokens: tuple[Token, ...]) -> int:
-    """Return the bytes that runs reserved and do not use yet.
-
-    The figures of host and cgroup include what they use.
-    """
-    reserved: dict[Path, int] = {}
-    for token in tokens:
-        if not token.is_waiting:
-            reserved[token.run] = reserved.get(token.run, 0) + token.mib * MIB
-    return sum(max(0, size - _used(run)) for run, size in reserved.items())
-
-
-def _used(run: Path) -> int:
-    return sum(
-        processes.resident_bytes(processes.read_status(pid))
-        for pid in processes.processes_naming(run)
-    )
