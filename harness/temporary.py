@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from harness import folders
+from harness.folder_lock import locked
 from harness.model.errors import InputError
 
 ROOT = Path("/var/tmp")  # noqa: S108 - for large files; /tmp is in memory on many systems
@@ -49,7 +50,7 @@ def _made(base: Path, stack: ExitStack) -> Path:
         with ExitStack() as partial:
             partial.callback(shutil.rmtree, fresh, ignore_errors=True)
             try:
-                partial.enter_context(_locked(fresh))
+                partial.enter_context(locked(fresh, fcntl.LOCK_EX))
                 fresh.rename(named)
             except (BlockingIOError, FileNotFoundError):  # a sweep was faster
                 continue
@@ -65,7 +66,7 @@ def abandoned(root: Path) -> Iterator[tuple[Path, ...]]:
         found = []
         for path in sorted(path for state in _STATES for path in root.glob(f"{_prefix(state)}*")):
             try:
-                stack.enter_context(_locked(path))
+                stack.enter_context(locked(path, fcntl.LOCK_EX))
                 status = path.lstat()
             except OSError:  # in use, gone, or not a folder
                 continue
@@ -76,13 +77,3 @@ def abandoned(root: Path) -> Iterator[tuple[Path, ...]]:
 
 def _prefix(state: str) -> str:
     return f"node-image-{os.getuid()}-{state}-"
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(descriptor)

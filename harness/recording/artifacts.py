@@ -10,11 +10,10 @@ from __future__ import annotations
 import fcntl
 import json
 import logging
-import os
 import secrets
 import shutil
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import atomic, regular_file
+from harness.folder_lock import locked
 from harness.folders import cache_path
 from harness.model.clock import SYSTEM_CLOCK, Clock
 from harness.model.errors import InputError
@@ -86,7 +86,7 @@ class Artifacts:
         self._authfile = authfile
         self.today: date = datetime.now(UTC).date()
         self._when_made = when_made
-        self._lock: int | None = None
+        self._lock: ExitStack | None = None
 
     @property
     def folder(self) -> Path:
@@ -138,13 +138,15 @@ class Artifacts:
     def close(self) -> None:
         """Release the folder; closing twice is fine."""
         if self._lock is not None:
-            os.close(self._lock)
+            self._lock.close()
             self._lock = None
 
     def _take(self) -> None:
         try:
             is_new = _make(self.place)
-            self._lock = _held(self.path, fcntl.LOCK_SH)
+            with ExitStack() as stack:
+                stack.enter_context(locked(self.path, fcntl.LOCK_SH))
+                self._lock = stack.pop_all()
         except OSError as exc:
             problem = f"cannot be written: {exc.strerror}"
             remedy = "Name another folder with --artifacts-dir."
@@ -178,10 +180,10 @@ def is_in_use(folder: Path) -> bool:
         OSError: it cannot be opened.
     """
     try:
-        os.close(_held(folder, fcntl.LOCK_EX))
+        with locked(folder.resolve(), fcntl.LOCK_EX):
+            return False
     except BlockingIOError:
         return True
-    return False
 
 
 def _make(place: Place) -> bool:
@@ -197,26 +199,11 @@ def _make(place: Place) -> bool:
     return True
 
 
-def _held(folder: Path, mode: int) -> int:
-    """Return a descriptor with a lock on the folder itself, which needs no file in it."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
 def _forget_old(base: Path) -> None:
     for old in sorted(base.glob("run-*"), key=_changed_at)[:-KEPT_RUNS]:
-        try:
-            descriptor = _held(old, fcntl.LOCK_EX)
-        except OSError:
-            continue  # in use, or gone meanwhile
-        LOG.info("evidence of an old run goes: %s", old)
-        shutil.rmtree(old, ignore_errors=True)
-        os.close(descriptor)
+        with suppress(OSError), locked(old, fcntl.LOCK_EX):  # in use, or gone meanwhile
+            LOG.info("evidence of an old run goes: %s", old)
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _changed_at(path: Path) -> float:

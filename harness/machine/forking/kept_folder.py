@@ -1,37 +1,15 @@
-"""The folder of one kept checkpoint: its lock, its removal, its size.
-
-The lock is an flock on the folder itself. It needs no file, so a folder that can only be read can
-be locked, and nothing is left when the folder goes.
-"""
+"""The folder of one kept checkpoint: its removal, its last use, its size."""
 
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
+from harness.folder_lock import locked
+
 _BLOCK_BYTES = 512
-
-
-@contextmanager
-def locked(folder: Path, mode: int) -> Iterator[None]:
-    """Context manager that locks a folder itself.
-
-    Raises:
-        OSError: it is gone, or another process has the lock.
-    """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
-        # It may have been removed, and made again, between the two calls.
-        if os.fstat(descriptor).st_ino != folder.stat().st_ino:
-            raise FileNotFoundError(folder)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def remove(folder: Path) -> bool:

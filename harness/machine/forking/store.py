@@ -24,9 +24,10 @@ from pathlib import Path
 from types import TracebackType
 
 from harness import folders
+from harness.folder_lock import locked
 from harness.machine.forking.kept import Kept, key_of, read
 from harness.machine.forking.kept_files import Part, write
-from harness.machine.forking.kept_folder import disk_bytes, locked, remove, used_at
+from harness.machine.forking.kept_folder import disk_bytes, remove, used_at
 from harness.machine.forking.saved import DamagedError
 from harness.machine.ownership.locks import lock
 from harness.model.clock import Deadline, unix_time
