@@ -10,12 +10,7 @@ import msgspec
 from harness.contract.document import Document
 from harness.contract.sheet import Row, table
 from harness.model.versions.version import Version
-from harness.model.versions.version_order import (
-    compare,
-    semver_disagrees,
-    semver_key,
-    sorted_by_order,
-)
+from harness.model.versions.version_order import order_key, semver_key, sorted_by_order
 
 HEAD = ("version", "scheme", "openshift", "rhel", "built", "semver")
 
@@ -84,6 +79,12 @@ def _parts(version: Version) -> VersionParts:
 
 
 def _disagreements(ordered: Sequence[Version]) -> Iterator[tuple[str, str]]:
-    for older, newer in combinations(ordered, 2):
-        if compare(older, newer) and semver_disagrees(older, newer):
-            yield str(older), str(newer)
+    # Each key is made once: there are as many pairs as the square of the versions.
+    keyed = [
+        (order_key(version), key, str(version))
+        for version in ordered
+        if (key := semver_key(version)) is not None
+    ]
+    for (order, key, older), (next_order, next_key, newer) in combinations(keyed, 2):
+        if order != next_order and not key < next_key:
+            yield older, newer

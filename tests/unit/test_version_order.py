@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.contract import version_document
+from harness.contract.version_document import document
 from harness.model.errors import InputError
 from harness.model.versions.version import Scheme, Version, parse
 from harness.model.versions.version_order import (
+    SemverKey,
     compare,
     order_key,
-    semver_disagrees,
     semver_key,
     sorted_by_order,
 )
@@ -73,7 +76,26 @@ def test_some_are_semantic_versions(text: str, is_semver: bool) -> None:
     ],
 )
 def test_semantic_versioning_may_disagree(one: str, other: str, disagrees: bool) -> None:
-    assert semver_disagrees(parse(one), parse(other)) is disagrees
+    found = document([parse(one), parse(other)])
+
+    assert bool(found.semver_disagrees) is disagrees
+
+
+def test_keys_are_made_once_for_each_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: Counter[str] = Counter()
+
+    def counted(version: Version) -> SemverKey | None:
+        asked[version.text] += 1
+        return semver_key(version)
+
+    monkeypatch.setattr(version_document, "semver_key", counted)
+
+    def times(count: int) -> set[int]:
+        asked.clear()
+        document([parse(f"9.6.20250203-{number}") for number in range(count)])
+        return set(asked.values())
+
+    assert times(20) == times(2)
 
 
 OCP = st.sampled_from([f"{major}.{minor}" for major in (4, 5) for minor in range(20)])

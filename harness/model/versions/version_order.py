@@ -78,14 +78,6 @@ def semver_key(version: Version) -> SemverKey | None:
     return numbers(found[1]), not parts, tuple(map(_identifier, parts))
 
 
-def semver_disagrees(one: Version, other: Version) -> bool:
-    """Return whether Semantic Versioning orders two versions of one order in another way."""
-    mine, its = semver_key(one), semver_key(other)
-    if mine is None or its is None:
-        return False
-    return _sign(mine, its) != compare(one, other)
-
-
 def _lead(version: Version) -> Numbers:
     if version.scheme is Scheme.FEDORA:
         return numbers(version.text.partition(".")[0])
@@ -97,5 +89,5 @@ def _identifier(text: str) -> tuple[bool, int, str]:
     return not is_number, int(text) if is_number else 0, "" if is_number else text
 
 
-def _sign(one: Key | SemverKey, other: Key | SemverKey) -> int:
-    return (one > other) - (one < other)  # type: ignore[operator]  # both of one type
+def _sign(one: Key, other: Key) -> int:
+    return (one > other) - (one < other)
