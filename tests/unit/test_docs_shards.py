@@ -43,3 +43,11 @@ def test_each_job_runs_one_shard_of_three(line: str, pytestconfig: pytest.Config
     found, _ = pytestconfig._parser.parse_known_and_unknown_args(shlex.split(line)[1:])
 
     assert parse("--shard", found.node_image_shard, "1") == Shard(number=2, count=3)
+
+
+def test_the_indexed_job_runs_each_shard_once() -> None:
+    bodies = [body for kind, body in blocks_of(text_of("shards.md")) if kind == "yaml"]
+    (job,) = (body for body in bodies if "kind: Job\n" in body)
+
+    for line in ("completionMode: Indexed", "backoffLimitPerIndex: 0", "restartPolicy: Never"):
+        assert job.count(f" {line}\n") == 1
