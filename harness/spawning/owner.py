@@ -37,7 +37,7 @@ from harness.plugin.state import (
 )
 from harness.recording.artifacts import Artifacts, choose
 from harness.recording.progress import ProgressLog, ProgressReporter
-from harness.scenarios.catalogue import Catalogue
+from harness.scenarios.catalogue import EVERY_SCENARIO, Catalogue
 from harness.spawning import records
 from harness.spawning.end_requests import EndRequests
 from harness.spawning.messages import Ended, Up, send, show
@@ -157,6 +157,10 @@ def _chosen(settings: Settings, catalogue: Catalogue, asked: str) -> Scenario:
     Raises:
         InputError: it is unknown, or there are several.
     """
+    if asked and asked not in catalogue.names:
+        known = ", ".join(catalogue.names)
+        problem = "every scenario, not one" if asked == EVERY_SCENARIO else "unknown scenario"
+        raise InputError(f"scenario {asked}", problem, f"Use one of: {known}.")
     names = catalogue.chosen((asked,) if asked else settings.scenarios)
     if len(names) > 1:
         problem = f"one scenario at a time, not {', '.join(names)}"

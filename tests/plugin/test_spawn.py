@@ -42,7 +42,8 @@ def test_a_shell_reads_what_it_is_given_and_ends_well(spawns: Spawns) -> None:
     ("words", "error"),
     [
         (("fake", "--at", "lgin"), "--at: 'lgin' is not a step of the scenario fake. Use one of: "),
-        (("all",), "SCENARIO: one scenario at a time, not agent, "),
+        (("all",), "scenario all: every scenario, not one. Use one of: agent, "),
+        (("nope",), "scenario nope: unknown scenario. Use one of: agent, "),
     ],
 )
 def test_what_the_project_does_not_have_is_one_error_before_anything_starts(
