@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 UNUSABLE = 2
 """The status of wrong usage and of input that cannot be used: 1 is a result of the command."""
-FILE = click.Path(path_type=Path)
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 
@@ -29,6 +29,28 @@ class Output(StrEnum):
     TABLE = "table"
     JSON = "json"
     MARKDOWN = "markdown"
+
+
+class _File(click.Path):
+    """A path. An empty one, as from a variable that is not set, is not the current folder."""
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str | bytes | os.PathLike[str]:
+        """Return the path.
+
+        Raises:
+            Unusable: it is empty.
+        """
+        if param is not None and not os.fspath(value):
+            _require_filled(param, "")
+        return super().convert(value, param, ctx)
+
+
+FILE = _File(path_type=Path)
 
 
 class Unusable(click.ClickException):
@@ -56,12 +78,18 @@ def filled(
     Raises:
         Unusable: it is empty.
     """
-    values = (value,) if isinstance(value, str) else value
-    with usable_input():
-        if not all(one.strip() for one in values):
-            name = option.opts[0]
-            raise InputError(name, "is empty", f"Name a value with {name}.")
+    _require_filled(option, *((value,) if isinstance(value, str) else value))
     return value
+
+
+def _require_filled(parameter: click.Parameter, *values: str) -> None:
+    with usable_input():
+        if all(value.strip() for value in values):
+            return
+        if isinstance(parameter, click.Option):
+            name = max(parameter.opts, key=len)
+            raise InputError(name, "is empty", f"Name a value with {name}.")
+        raise InputError(parameter.human_readable_name, "is empty", "Name a file or a folder.")
 
 
 def echo(text: object, *, err: bool = False, nl: bool = True) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from harness.commands.output import Output, echo, output_option, usable_input
+from harness.commands.output import Output, echo, filled, output_option, usable_input
 
 _ANSWER_S = 600.0
 
 
 @click.command("streams")
-@click.argument("metadata", metavar="FILE|URL")
+@click.argument("metadata", metavar="FILE|URL", callback=filled)
 @click.option("--online", is_flag=True, help="Ask each URL in it whether it answers.")
 @click.option("--strict", is_flag=True, help="Count warnings as errors.")
 @output_option
