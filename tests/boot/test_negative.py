@@ -8,11 +8,14 @@ from __future__ import annotations
 import json
 import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import variants
+from planting.inputs import Planted, plant
+from planting.search import found_in
 
 from harness import process
 from harness.model.clock import Deadline
@@ -37,14 +40,20 @@ def stand_in() -> StandIn:
     return build.ensure(Deadline.after(build.LIMIT_S), lambda _: None)
 
 
-def judge(tmp_path: Path, *arguments: str, only: str) -> Outcome:
-    """Run the boot tests named by `only` and return what they reported."""
+def judge(
+    tmp_path: Path, *arguments: str, only: str, env: Mapping[str, str] | None = None
+) -> Outcome:
+    """Run the boot tests named by `only` and return what they reported.
+
+    What they printed is in `output.txt`.
+    """
     junit = tmp_path / "junit.xml"
     argv: list[str | Path] = [
         sys.executable, "-m", "pytest", _BOOT_TESTS, "-k", only, "-p", "no:cacheprovider",
         f"--junitxml={junit}", f"--artifacts-dir={tmp_path / 'artifacts'}", *arguments,
     ]  # fmt: skip
-    done = process.run(argv, Deadline.after(_LIMIT_S), check=False)
+    done = process.run(argv, Deadline.after(_LIMIT_S), check=False, env=env)
+    (tmp_path / "output.txt").write_text(done.stdout + done.stderr)
     assert junit.exists(), done.stdout + done.stderr
     passed, red = set(), {"failure": dict[str, str](), "error": dict[str, str]()}
     for case in ET.parse(junit).iter("testcase"):  # noqa: S314 - our own file
@@ -128,17 +137,59 @@ def test_kubelet_that_dies_fails_readiness_with_its_last_words(
     assert not outcome.errors
 
 
-def test_registry_that_is_not_there_ends_in_a_failed_pull(tmp_path: Path) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlantedRun:
+    """A run with secrets in its inputs, whose pull fails; `folder` has all that it left."""
+
+    outcome: Outcome
+    planted: Planted
+    folder: Path
+
+
+def planted_run(tmp_path: Path, *arguments: str) -> PlantedRun:
     nowhere = f"[Service]\nEnvironment=NODE_IMAGE=10.0.2.2:9/node@sha256:{'0' * 64}\n"
     dropin = {"name": "90-nowhere.conf", "contents": nowhere}
     unit = {"name": "node-image-pull.service", "dropins": [dropin]}
+    left, inputs = tmp_path / "left", tmp_path / "inputs"
+    left.mkdir()
+    inputs.mkdir()
+    planted = plant(inputs)
+    config = _ignition(inputs, systemd={"units": [unit]})
+    history = f"--history={left / 'history.db'}"
+    options = (config, history, *planted.options, *arguments)
+    outcome = judge(left, *options, only="test_package", env=planted.env)
+    return PlantedRun(outcome=outcome, planted=planted, folder=left)
 
-    outcome = judge(tmp_path, _ignition(tmp_path, systemd={"units": [unit]}), only="test_package")
+
+@pytest.fixture(scope="module")
+def without_registry(tmp_path_factory: pytest.TempPathFactory) -> PlantedRun:
+    return planted_run(tmp_path_factory.mktemp("planted"))
+
+
+def test_registry_that_is_not_there_ends_in_a_failed_pull(without_registry: PlantedRun) -> None:
+    outcome = without_registry.outcome
 
     assert not outcome.failed, "a missing registry is not a fault of the images"
     assert not outcome.passed
     assert all("pull" in message for message in outcome.errors.values())
     assert any("10.0.2.2:9" in message for message in outcome.errors.values())
+
+
+def test_nothing_that_a_run_leaves_has_a_secret_of_its_inputs(without_registry: PlantedRun) -> None:
+    run = without_registry
+    names = {path.name for path in run.folder.rglob("*")}
+
+    assert {"report.json", "junit.xml", "console.txt", "domain.xml", "output.txt"} <= names
+    assert found_in(run.folder, run.planted.needles) == []
+
+
+@pytest.mark.nightly
+def test_every_planted_secret_is_found_without_redaction(tmp_path: Path) -> None:
+    run = planted_run(tmp_path, "-p", "planting.unredacted")
+    found = {line.partition(": ")[2] for line in found_in(run.folder, run.planted.needles)}
+
+    # No program of a run prints the environment of its own accord.
+    assert found == {*run.planted.needles} - {"proxy in the environment"}
 
 
 @pytest.mark.nightly
