@@ -126,8 +126,12 @@ class Index:
     """Finds the marks that a line fits, without comparing every line with every mark."""
 
     def __init__(self, marks: Iterable[Mark]) -> None:
-        self._probes = tuple((mark, _search(mark)) for mark in dict.fromkeys(marks))
-        self._speakers = {mark.speaker for mark, _ in self._probes if mark.speaker}
+        probes = tuple((mark, _search(mark)) for mark in dict.fromkeys(marks))
+        self._probes = {
+            stream: tuple(probe for probe in probes if stream in probe[0].heard_on)
+            for stream in Stream
+        }
+        self._speakers = {mark.speaker for mark, _ in probes if mark.speaker}
         # By stream, program, unit (or event) and job.
         self._candidates = lru_cache(_MOST_VOICES)(self._fitting)
 
@@ -159,9 +163,8 @@ class Index:
         speaks = {speaker: any(map(speaker.fullmatch, who)) for speaker in self._speakers}
         return tuple(
             (mark, search)
-            for mark, search in self._probes
-            if stream in mark.heard_on
-            and (mark.identifier is None or mark.identifier.fullmatch(identifier))
+            for mark, search in self._probes[stream]
+            if (mark.identifier is None or mark.identifier.fullmatch(identifier))
             and (mark.speaker is None or speaks[mark.speaker])
             and (mark.unit is None or mark.unit.fullmatch(about))
             and mark.job in (Job.NONE, job)

@@ -629,5 +629,5 @@ def test_a_line_costs_little_however_many_came_before() -> None:
     hear(lines[1::10])  # what the first lines of a run prepare for all others
     costs = [calls_of(partial(hear, lines[start::20])) for start in (5, 15)]
 
-    assert max(costs) / (len(lines) / 20) < 250
+    assert max(costs) / (len(lines) / 20) < 200
     assert costs[1] < 1.2 * costs[0]
