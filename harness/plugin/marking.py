@@ -1,4 +1,4 @@
-"""The marker of tests that need a machine, and the fixtures that tell which tests do."""
+"""The marker of tests that need a machine, and the fixtures by which they are found."""
 
 from __future__ import annotations
 

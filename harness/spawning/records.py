@@ -91,7 +91,7 @@ def node_named(name: str, runs: Iterable[SpawnRun]) -> SpawnedNode:
     """Return the node that is up.
 
     Raises:
-        InputError: there is none of that name.
+        InputError: no node has that name.
     """
     nodes = {node.name: node for each in runs for node in each.spawned.nodes}
     if name not in nodes:
@@ -103,7 +103,7 @@ def run_named(name: str, runs: Iterable[SpawnRun]) -> SpawnRun:
     """Return the run that a node is of.
 
     Raises:
-        InputError: there is none of that name.
+        InputError: no node has that name.
     """
     listed = tuple(runs)
     for each in listed:

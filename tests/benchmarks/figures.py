@@ -147,7 +147,7 @@ def keep(part: Part, document: Path) -> None:
 
 
 def read(document: Path) -> dict[str, Any]:
-    """Return the parts by name, none if there is no file."""
+    """Return the parts by name; without the file, none."""
     try:
         parts = json.loads(document.read_text())["parts"]
     except FileNotFoundError:

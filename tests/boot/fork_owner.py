@@ -3,8 +3,8 @@
 `fork_owner.py MODE [STORE]` boots a sector that writes a letter after the other, to its console and
 to its disk, makes a checkpoint, and prints facts as JSON. MODE is `hold` (two forks, until the end
 of standard input), `kill` (the QEMU of a fork is killed), `damage` (one file of the checkpoint
-after the other is damaged), `full` (there is no space for the checkpoint), or `keep` (it goes to
-the folder STORE). `again` boots nothing: it forks what `keep` kept.
+after the other is damaged), `full` (the disk has no space for the checkpoint), or `keep` (it goes
+to the folder STORE). `again` boots nothing: it forks what `keep` kept.
 """
 
 from __future__ import annotations

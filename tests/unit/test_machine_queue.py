@@ -70,10 +70,10 @@ class Owner:
         self.process = subprocess.Popen(
             [sys.executable, "-c", OWNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
         )
-        self.tell(str(self.run))
-        self.tell(str(root))
+        self.send(str(self.run))
+        self.send(str(root))
 
-    def tell(self, text: object) -> None:
+    def send(self, text: object) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(f"{text}\n".encode())
 
@@ -132,9 +132,9 @@ def start(tmp_path: Path, root: Path) -> Iterator[Start]:
 
 def test_killed_owner_frees_what_it_has(start: Start) -> None:
     first, second = start(), start()
-    first.tell(3000)
+    first.send(3000)
     assert first.hears() == "has"
-    second.tell(2000)
+    second.send(2000)
     second.waits()
 
     first.kill()
@@ -144,11 +144,11 @@ def test_killed_owner_frees_what_it_has(start: Start) -> None:
 
 def test_killed_waiter_is_not_waited_for(start: Start) -> None:
     first, second, third = start(), start(), start()
-    first.tell(3000)
+    first.send(3000)
     assert first.hears() == "has"
-    second.tell(4000)
+    second.send(4000)
     second.waits()
-    third.tell(1000)
+    third.send(1000)
     third.waits()
 
     second.kill()
@@ -158,33 +158,33 @@ def test_killed_waiter_is_not_waited_for(start: Start) -> None:
 
 def test_who_wants_most_is_not_passed_by(start: Start) -> None:
     first, big, small = start(), start(), start()
-    first.tell(1000)
+    first.send(1000)
     assert first.hears() == "has"
-    big.tell(4000)
+    big.send(4000)
     big.waits()
-    small.tell(500)
+    small.send(500)
     small.waits()
 
-    first.tell("")
+    first.send("")
 
     assert big.hears() == "has"
     assert small.tokens() == ["waiting"]
-    big.tell("")
+    big.send("")
     assert small.hears() == "has"
 
 
 def test_who_has_memory_gets_more_before_those_who_have_none(start: Start) -> None:
     first, second, third = start(), start(), start()
-    first.tell(1500)
+    first.send(1500)
     assert first.hears() == "has"
-    second.tell(1500)
+    second.send(1500)
     assert second.hears() == "has"
-    third.tell(1500)
+    third.send(1500)
     third.waits()
-    first.tell(2000)
+    first.send(2000)
     first.waits()
 
-    second.tell("")
+    second.send("")
 
     assert first.hears() == "has"
     assert third.tokens() == ["waiting"]
@@ -192,10 +192,10 @@ def test_who_has_memory_gets_more_before_those_who_have_none(start: Start) -> No
 
 def test_more_than_there_is_is_refused_at_once_in_a_full_host(start: Start) -> None:
     first, second = start(), start()
-    first.tell(4000)
+    first.send(4000)
     assert first.hears() == "has"
 
-    second.tell(5000)
+    second.send(5000)
 
     assert second.hears() == (
         "refused memory for machine-0: 5000 MiB needed, 4096 MiB is all that there is: host "
@@ -203,7 +203,7 @@ def test_more_than_there_is_is_refused_at_once_in_a_full_host(start: Start) -> N
         "0 MiB. Use a lower --memory-mib, run fewer machines at once, or give this host more "
         "memory."
     )
-    first.tell(1000)
+    first.send(1000)
     assert "is all that there is besides the 4000 that this run has" in first.hears()
 
 
@@ -211,7 +211,7 @@ def test_many_that_are_killed_at_random_leave_the_memory_to_the_others(start: St
     random = Random(4)  # noqa: S311 - draws no secret
     owners = [start() for _ in range(8)]
     for owner in owners:
-        owner.tell(random.choice((1500, 2500, 4000)))
+        owner.send(random.choice((1500, 2500, 4000)))
     left = [*owners]
 
     def one_has() -> Owner:
@@ -226,7 +226,7 @@ def test_many_that_are_killed_at_random_leave_the_memory_to_the_others(start: St
         if random.random() < 0.5:
             owner.kill()
         else:
-            owner.tell("")
+            owner.send("")
             assert [owner.hears(), owner.hears()] == ["has", "released"]
         left.remove(owner)
 

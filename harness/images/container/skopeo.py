@@ -84,7 +84,7 @@ class Source:
             )
 
     def without_architecture(self, problem: str) -> InputError:
-        """Return the error where there is no image for the architecture."""
+        """Return the error for an architecture without an image."""
         remedy = f"Use an image for {self.arch}; contract tests read others with --arch."
         return InputError(str(self.reference), problem, remedy)
 
