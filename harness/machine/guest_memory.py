@@ -64,4 +64,7 @@ def _extents(fd: int, size: int) -> Iterator[tuple[int, int]]:
 def _copy(source: int, target: int, start: int, end: int) -> None:
     os.lseek(target, start, os.SEEK_SET)
     while start < end:
-        start += os.sendfile(target, source, start, min(_CHUNK_BYTES, end - start))
+        sent = os.sendfile(target, source, start, min(_CHUNK_BYTES, end - start))
+        if not sent:
+            raise OSError(errno.EIO, "was cut while it was copied")
+        start += sent

@@ -170,3 +170,13 @@ def test_a_copy_has_the_same_bytes_and_the_holes(tmp_path: Path, written: tuple[
     assert target.read_bytes() == source.read_bytes()
     assert target.stat().st_blocks <= source.stat().st_blocks
     assert target.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_is_cut_while_it_is_copied_is_an_error_and_not_a_hang(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ram").write_bytes(b"a" * 4096)
+    monkeypatch.setattr("os.sendfile", lambda *_: 0)
+
+    with pytest.raises(OSError, match="was cut while it was copied"):
+        copy_sparse(tmp_path / "ram", tmp_path / "copy")
