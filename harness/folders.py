@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from harness.model.errors import InputError
 
 _PACKAGE = Path(__file__).parent
+_BLOCK_BYTES = 512
 _OTHER_CACHE = "Set XDG_CACHE_HOME to a writable folder."
 
 
@@ -72,3 +74,12 @@ def runs_dir() -> Path:
             "Set TMPDIR to a writable folder with a short path.",
         ) from exc  # fmt: skip
     return path
+
+
+def disk_bytes(folder: Path) -> int:
+    """Return the space that all files below a folder take on its disk; others may remove some."""
+    found = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            found += path.lstat().st_blocks * _BLOCK_BYTES
+    return found

@@ -25,7 +25,6 @@ from harness.model.errors import InputError
 
 LOG = logging.getLogger(__name__)
 DEFAULT_CAP_BYTES = 20 << 30
-_BLOCK_BYTES = 512
 
 
 class Cache:
@@ -85,7 +84,7 @@ class Cache:
     def evict(self) -> None:
         """Remove the least recently used keys until the folder is within its cap."""
         keys = sorted(self._root.glob("*/"), key=_used_at)
-        excess_bytes = sum(map(_disk_bytes, keys)) - self._cap_bytes
+        excess_bytes = sum(map(folders.disk_bytes, keys)) - self._cap_bytes
         for key in keys:
             if excess_bytes <= 0:
                 return
@@ -147,7 +146,7 @@ def _empty_unless_locked(key: Path) -> int:
             _take(file.fileno(), fcntl.LOCK_EX)
         except NotYet:
             return 0
-        freed_bytes = _disk_bytes(key)
+        freed_bytes = folders.disk_bytes(key)
         for path in _contents(key):
             LOG.debug("cache: removing %s", path)
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -159,19 +158,11 @@ def _contents(key: Path) -> list[Path]:
 
 
 def _used_at(key: Path) -> float:
-    return max((stat.st_mtime for stat in _stats(key)), default=0.0)
-
-
-def _disk_bytes(key: Path) -> int:
-    return sum(stat.st_blocks * _BLOCK_BYTES for stat in _stats(key))
-
-
-def _stats(key: Path) -> list[os.stat_result]:
-    stats = []
+    found = 0.0
     for path in key.rglob("*"):
         with suppress(FileNotFoundError):  # another process may write there
-            stats.append(path.lstat())
-    return stats
+            found = max(found, path.lstat().st_mtime)
+    return found
 
 
 def _unwritable(path: Path, exc: OSError) -> InputError:

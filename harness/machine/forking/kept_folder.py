@@ -1,4 +1,4 @@
-"""The folder of one kept checkpoint: its removal, its last use, its size."""
+"""The folder of one kept checkpoint: its removal, and its last use."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from harness.folder_lock import locked
-
-_BLOCK_BYTES = 512
 
 
 def remove(folder: Path) -> bool:
@@ -27,12 +25,3 @@ def used_at(folder: Path) -> float:
     with suppress(OSError):
         return folder.stat().st_mtime
     return 0.0
-
-
-def disk_bytes(folder: Path) -> int:
-    """Return the space that a checkpoint takes on its disk."""
-    found = 0
-    for path in folder.rglob("*"):
-        with suppress(OSError):
-            found += path.lstat().st_blocks * _BLOCK_BYTES
-    return found

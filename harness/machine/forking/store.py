@@ -27,7 +27,7 @@ from harness import folders
 from harness.folder_lock import locked
 from harness.machine.forking.kept import Kept, key_of, read
 from harness.machine.forking.kept_files import Part, write
-from harness.machine.forking.kept_folder import disk_bytes, remove, used_at
+from harness.machine.forking.kept_folder import remove, used_at
 from harness.machine.forking.saved import DamagedError
 from harness.machine.ownership.locks import lock
 from harness.model.clock import Deadline, unix_time
@@ -277,11 +277,11 @@ class Store:
     def _evicted(self) -> Iterator[Path]:
         """Remove the least recently used checkpoints until the rest is within the cap."""
         known = sorted(self._folders(), key=used_at)
-        excess_bytes = sum(map(disk_bytes, known)) - self._cap_bytes
+        excess_bytes = sum(map(folders.disk_bytes, known)) - self._cap_bytes
         for folder in known:
             if excess_bytes <= 0:
                 return
-            freed_bytes = disk_bytes(folder)
+            freed_bytes = folders.disk_bytes(folder)
             if remove(folder):
                 excess_bytes -= freed_bytes
                 yield folder
