@@ -15,24 +15,17 @@ from dataclasses import replace
 from functools import cached_property
 from types import FrameType
 
-from harness.cluster.release_payload import NODE_IMAGE, PAUSE, ReleasePayload, push_release
 from harness.diagnosis import rules
 from harness.diagnosis.allow import NOTHING_ALLOWED, AllowList
 from harness.diagnosis.rules import Rulebook
-from harness.images.container.pause import write_pause_image
-from harness.images.container.registry import Registry, serve
-from harness.images.container.skopeo import Source
 from harness.machine.connection import open_connection
-from harness.machine.forking.store import Store
-from harness.machine.ownership.run import Run, begin_run
-from harness.model.clock import Deadline
+from harness.machine.ownership.run import begin_run
 from harness.model.errors import HarnessError, InputError, ProductError
 from harness.model.node_state import NodeState
 from harness.node.dial import Endpoint
 from harness.node.login import Login, login_files
 from harness.player.applied import AppliedNode, AppliedNodes, Forks, OwnNode
 from harness.player.inputs import Inputs, Rig
-from harness.player.keeping import Keeping
 from harness.player.plan import MachinePlan
 from harness.player.player import play, play_to
 from harness.player.playing.progress import require_step
@@ -45,15 +38,13 @@ from harness.verdict.passage import Passage
 from harness.verdict.rows import Invariant, InvariantRow, Row
 from harness.waiting import WaitReporter
 from harness.workplace.nodes import Nodes
-from harness.workplace.options import Checkpoints, Settings, require_bootable
+from harness.workplace.options import Settings, require_bootable
 from harness.workplace.preparation import Preparation
-from harness.workplace.registry import served_again
+from harness.workplace.serving import Served
 from harness.workplace.subject import provenance
 
 LOG = logging.getLogger(__name__)
 COLD, FORKED = "cold", "forked"
-REGISTRY_S = 60.0
-PUSH_S = 1800.0
 
 
 class Workplace:
@@ -77,7 +68,6 @@ class Workplace:
         self._show_failure = show_failure
         self._stack = ExitStack()
         self._node_of: dict[str, str] = {}
-        self._keeping: Keeping | None = None
         keeps = settings.checkpoints.outlive_runs and not settings.fresh
         self._nodes = Nodes(self._play, self._play_to, self._revive if keeps else None)
         self._nodes.are_fresh = settings.fresh
@@ -142,30 +132,12 @@ class Workplace:
     def inputs(self) -> Inputs:
         """Everything that is tested, including the images, which are served to the guests."""
         with self._report.awaiting("serving the images to the guests"):
-            return self._inputs()
+            return self._served.inputs
 
-    def _inputs(self) -> Inputs:
-        ready = self.preparation
-        image = ready.node_image
-        remote = image.reference.is_remote
-        registry = self._registry(self.rig.run)
-        if not remote:
-            _ = ready.contents  # for the missing commands of a boot; cached, seconds at first
-        return Inputs(
-            images=ready.images,
-            node_image=image,
-            pull_spec=image.reference.rest if remote else self._push_node_image(registry),
-            pause_image=self._push_pause(registry),
-            registry=registry,
-            authfile=ready.authfile if remote else None,
-            extra_ignition=ready.extra_ignition,
-            bootstrap_ignition=ready.bootstrap_ignition,
-            live_ignition=ready.live_ignition,
-            paths_to_observe=ready.expectations.paths_to_observe,
-            package_of=ready.package_of,
-            known_package_of=ready.known_package_of,
-            payload=ready.payload,
-            release=lambda: self._release,
+    @cached_property
+    def _served(self) -> Served:
+        return Served(
+            self.preparation, self._settings, self.rig.run, report=self._report, stack=self._stack
         )
 
     def nodes(self, scenario: Scenario, asker: str = "") -> AbstractContextManager[AppliedNodes]:
@@ -312,46 +284,9 @@ class Workplace:
     @property
     def _given(self) -> tuple[Rig, Inputs]:
         rig, inputs = self.rig, self.inputs  # the registry decides which checkpoints can be used
-        return (replace(rig, keeping=self._keeping) if self._keeping else rig), inputs
-
-    def _registry(self, run: Run) -> Registry:
-        settings, deadline = self._settings, Deadline.after(REGISTRY_S)
-        if not settings.checkpoints.outlive_runs:
-            return self._stack.enter_context(serve(run.folder, deadline))
-        store = self._stack.enter_context(Store.of_user(self._report))
-        registry, drawn = self._stack.enter_context(
-            served_again(run, store, settings.scenarios, deadline, self._report)
-        )
-        self._keeping = Keeping(
-            store=store, registry=drawn, has_authfile=settings.authfile is not None,
-            with_secrets=settings.checkpoints is Checkpoints.KEEP_SECRETS,
-        )  # fmt: skip
-        return registry
-
-    def _push_node_image(self, registry: Registry) -> str:
-        image = self.preparation.node_image
-        self._report(f"serving {image.reference} ({image.size_bytes >> 20} MiB) to the guests")
-        # By digest, because the tag may refer to another image now.
-        source = replace(
-            self.preparation.node_source, reference=image.reference, size_bytes=image.size_bytes
-        )
-        return registry.push(source, "node-image", Deadline.after(PUSH_S))
-
-    @cached_property
-    def _release(self) -> ReleasePayload | None:
-        inputs, deadline = self.inputs, Deadline.after(PUSH_S)
-        if inputs.payload is None:
-            return None
-        known = {NODE_IMAGE: inputs.pull_spec, PAUSE: inputs.pause_image}
-        with self._report.awaiting("serving the release's images to the guests"):
-            return push_release(inputs.registry, inputs.payload, known, deadline)
-
-    def _push_pause(self, registry: Registry) -> str:
-        arch = self.preparation.emulator.arch.name
-        reference = write_pause_image(self.rig.run.folder / "pause", arch)
-        return registry.push(
-            Source(reference=reference, arch=arch), "pause", Deadline.after(PUSH_S)
-        )
+        if not self._settings.checkpoints.outlive_runs:
+            return rig, inputs
+        return replace(rig, keeping=self._served.keeping), inputs
 
 
 @contextmanager
