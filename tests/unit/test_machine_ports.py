@@ -58,3 +58,16 @@ def test_port_in_use_is_skipped(tmp_path: Path) -> None:
 
 def test_ports_lie_below_the_ephemeral_ones() -> None:
     assert PORTS.stop <= 32768
+
+
+def test_a_port_whose_server_has_just_ended_is_free(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            server.accept()[0].close()  # closed first, so this end waits (TIME_WAIT)
+            assert client.recv(1) == b""
+        with pytest.raises(RigError), reserve_port(tmp_path, range(port, port + 1)):
+            pass
+
+    with reserve_port(tmp_path, range(port, port + 1)) as found:
+        assert found == port

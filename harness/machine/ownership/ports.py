@@ -41,6 +41,9 @@ def reserve_port(locks: Path, candidates: range = PORTS) -> Iterator[int]:
 def is_free(port: int) -> bool:
     """Return whether a program could listen on this port of 127.0.0.1 now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As QEMU and Go's servers do: for a minute after a server's end, connections that it closed
+        # keep the port from others.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
