@@ -7,7 +7,7 @@ under test.
 from __future__ import annotations
 
 from harness.guest.keys import RunKeys
-from harness.machine.machine import JOURNAL_PORT
+from harness.machine.spec import JOURNAL_PORT
 from harness.model.ignition import Config, File, Unit, User
 from harness.model.secret import Secret
 

@@ -19,7 +19,7 @@ from harness.guest import files as guest_files
 from harness.guest.validation import whole
 from harness.images.bootimage import BootImage
 from harness.machine.domain.architecture import CpuLevel
-from harness.machine.machine import EVENTS_PORT, MachineSpec
+from harness.machine.spec import EVENTS_PORT, MachineSpec
 from harness.model import os_release
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.command import candidates

@@ -9,20 +9,15 @@ import logging
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 from harness import doctor
-from harness.machine.acceleration import Acceleration
 from harness.machine.disk import BLANK_BYTES, create_blank, create_overlay, served
-from harness.machine.domain.architecture import CpuLevel, cpu_model
-from harness.machine.domain.domain import Domain, Port
-from harness.machine.domain.emulator import Emulator
-from harness.machine.domain.hardware import PLAIN, Hardware, needs
-from harness.machine.domain.network import Forward
+from harness.machine.domain.domain import Domain
+from harness.machine.domain.hardware import needs
 from harness.machine.domain.ram import Ram
-from harness.machine.domain.segment import Segment
 from harness.machine.domain.storage import Disk, Paths
 from harness.machine.driver import (
     DESTROYED,
@@ -36,46 +31,11 @@ from harness.machine.ownership import processes
 from harness.machine.ownership.ports import reserve_port
 from harness.machine.ownership.remains import SCRATCH, DomainRecord
 from harness.machine.ownership.run import Run
+from harness.machine.spec import EMULATOR_MIB, MachineSpec, disk_at, domain_of
 from harness.model.clock import Deadline
 
 LOG = logging.getLogger(__name__)
-IGNITION_PORT = "com.coreos.ignition.journal"
-JOURNAL_PORT = "org.node_image.journal"
-EVENTS_PORT = "org.node_image.events"
-PORTS = (IGNITION_PORT, JOURNAL_PORT, EVENTS_PORT)
-# QEMU's own memory beside the guest's, translated code included.
-EMULATOR_MIB = 256
-_SSH = 22
-_SERIAL = "root"
 _LOG_TAIL_LINES = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MachineSpec:
-    """What to boot; a second machine of one `name` in a run is called `name-2`.
-
-    `ignition` is the config's text, which may have secrets. `disk_bytes` is the size of the disk,
-    by default the image's; without a `base` the disk is blank. While the disk does not boot, the
-    ISO `cdrom` does, or the iPXE script at the URL `netboot` (for the guest, the host is 10.0.2.2).
-    Thus a machine boots a medium, and its disk after an installation and a reboot. `segment` is its
-    side of a link to another machine. Checkpoints can be made of a machine that `is_template`.
-    """
-
-    name: str
-    emulator: Emulator
-    acceleration: Acceleration
-    base: Path | None
-    base_format: str = "qcow2"
-    disk_bytes: int | None = None
-    ignition: str | None = field(default=None, repr=False)
-    memory_mib: int = 2048
-    vcpus: int = 2
-    cpu_level: CpuLevel = CpuLevel.V2
-    hardware: Hardware = PLAIN
-    cdrom: Path | None = None
-    netboot: str | None = None
-    segment: Segment | None = None
-    is_template: bool = False
 
 
 class Machine:
@@ -168,7 +128,7 @@ def boot(
         deadline = Deadline.after(limit_s, deadline.clock)  # memory may be awaited for long
         port = stack.enter_context(reserve_port(run.port_locks))
         disk = stack.enter_context(_disk(run, spec, deadline))
-        domain = _domain(connection, run, spec, disk, port)
+        domain = domain_of(connection, run, spec, disk, port)
         if spec.is_template:
             file = stack.enter_context(nameless(spec.memory_mib))
             ram = Ram(path=file, is_shared=True)
@@ -182,8 +142,8 @@ def planned(connection: Connection, run: Run, spec: MachineSpec) -> Domain:
     Of its files there is only its config. It has no port.
     """
     folder = claim_folder(run, spec.name)
-    disk = _disk_at(folder / "disk", spec)
-    domain = _domain(connection, run, replace(spec, name=folder.name), disk, 0)
+    disk = disk_at(folder / "disk", spec)
+    domain = domain_of(connection, run, replace(spec, name=folder.name), disk, 0)
     ram = Ram(path=folder / "ram", is_shared=True)
     return replace(domain, ram=ram, generation=str(uuid.uuid4()))
 
@@ -221,18 +181,11 @@ def _disk(run: Run, spec: MachineSpec, deadline: Deadline) -> Iterator[Disk | Pa
     with disk_folder(run, spec.name) as folder:
         path = _new_disk(folder, spec, deadline)
         if not spec.hardware.is_multipath:
-            yield _disk_at(path, spec)
+            yield disk_at(path, spec)
             return
         socket = run.folder / spec.name / "disk.nbd"
         with served(path, socket, deadline):
-            yield _disk_at(socket, spec)
-
-
-def _disk_at(path: Path, spec: MachineSpec) -> Disk | Paths:
-    sector_bytes = spec.hardware.sector_bytes
-    if spec.hardware.is_multipath:
-        return Paths(nbd=path, serial=_SERIAL, sector_bytes=sector_bytes)
-    return Disk(path=path, serial=_SERIAL, sector_bytes=sector_bytes)
+            yield disk_at(socket, spec)
 
 
 def _new_disk(folder: Path, spec: MachineSpec, deadline: Deadline) -> Path:
@@ -241,41 +194,6 @@ def _new_disk(folder: Path, spec: MachineSpec, deadline: Deadline) -> Path:
     return create_overlay(
         spec.base, spec.base_format, folder, size_bytes=spec.disk_bytes, deadline=deadline
     )
-
-
-def _domain(
-    connection: Connection, run: Run, spec: MachineSpec, disk: Disk | Paths, port: int
-) -> Domain:
-    folder = run.folder / spec.name
-    kind = spec.acceleration.kind
-    return Domain(
-        name=f"node-image-{run.id}-{spec.name}",
-        uuid=str(uuid.uuid4()),
-        emulator=spec.emulator,
-        kind=kind,
-        cpu=cpu_model(spec.emulator.arch, kind, spec.cpu_level),
-        memory_mib=spec.memory_mib,
-        vcpus=spec.vcpus,
-        disks=(disk,),
-        console=folder / "console.log",
-        ignition=_write_ignition(folder, spec.ignition),
-        ports=tuple(Port(name=name, path=folder / f"{name}.log") for name in PORTS),
-        forwards=(Forward(host_port=port, guest_port=_SSH),),
-        hardware=spec.hardware,
-        segment=spec.segment,
-        cdrom=spec.cdrom,
-        netboot=spec.netboot,
-        security=connection.security_labels(),
-    )
-
-
-def _write_ignition(folder: Path, text: str | None) -> Path | None:
-    if text is None:
-        return None
-    path = folder / "config.ign"
-    path.touch(mode=0o600)
-    path.write_text(text)
-    return path
 
 
 def _last_lines(log: Path) -> list[str]:

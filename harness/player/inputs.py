@@ -27,10 +27,11 @@ from harness.machine.domain.segment import Segment
 from harness.machine.driver import Connection
 from harness.machine.forking.fork import fork as fork_machine
 from harness.machine.forking.saved import SavedMachine
-from harness.machine.machine import Machine, MachineSpec
+from harness.machine.machine import Machine
 from harness.machine.machine import boot as boot_machine
 from harness.machine.machine import planned as planned_domain
 from harness.machine.ownership.run import Run
+from harness.machine.spec import MachineSpec
 from harness.model.clock import SYSTEM_CLOCK, Clock, Deadline
 from harness.model.errors import HarnessError
 from harness.model.ignition import Document

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.machine.forking.fork import fork_mib
-from harness.machine.machine import EMULATOR_MIB
+from harness.machine.spec import EMULATOR_MIB
 from harness.player.scenario import Scenario
 
 

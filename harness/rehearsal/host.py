@@ -27,8 +27,9 @@ from harness.machine.domain.emulator import Emulator
 from harness.machine.domain.network import Forward
 from harness.machine.domain.storage import Disk
 from harness.machine.driver import DESTROYED, Connection, RunningDomain
-from harness.machine.machine import EVENTS_PORT, PORTS, Machine, MachineSpec
+from harness.machine.machine import Machine
 from harness.machine.ownership.run import Run
+from harness.machine.spec import EVENTS_PORT, PORTS, MachineSpec
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.secrets.redaction import Redactor
 from harness.node.dial import Endpoint

@@ -16,7 +16,8 @@ from harness.diagnosis.readers.console import ConsoleReader
 from harness.diagnosis.readers.events import EventReader
 from harness.diagnosis.readers.ignition_port import IgnitionReader
 from harness.diagnosis.readers.journal import Entry, JournalReader, to_export
-from harness.machine.machine import EVENTS_PORT, IGNITION_PORT, JOURNAL_PORT, Machine
+from harness.machine.machine import Machine
+from harness.machine.spec import EVENTS_PORT, IGNITION_PORT, JOURNAL_PORT
 from harness.model import run_folder
 from harness.model.clock import Deadline
 from harness.watching.evidence import Evidence

@@ -30,9 +30,10 @@ from harness.machine.forking.kept_files import Part, opened
 from harness.machine.forking.key import Origin, origin_of
 from harness.machine.forking.saved import SavedMachine, save, suspended
 from harness.machine.forking.store import Store
-from harness.machine.machine import Machine, MachineSpec, boot, planned
+from harness.machine.machine import Machine, boot, planned
 from harness.machine.ownership.processes import processes_naming
 from harness.machine.ownership.run import Run, begin_run
+from harness.machine.spec import MachineSpec
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.errors import HarnessError
 

@@ -21,8 +21,9 @@ from harness.machine.domain import hardware
 from harness.machine.domain.architecture import Accelerator
 from harness.machine.domain.emulator import find_emulator
 from harness.machine.domain.segment import pair
-from harness.machine.machine import Machine, MachineSpec, boot
+from harness.machine.machine import Machine, boot
 from harness.machine.ownership.run import Run, begin_run
+from harness.machine.spec import MachineSpec
 from harness.model.clock import Deadline, NotYet, wait_for
 
 _NO_IGNITION = '{"ignition":{"version":"3.4.0"}}'

@@ -28,8 +28,9 @@ from harness.machine.domain.network import Forward
 from harness.machine.domain.ram import Ram
 from harness.machine.domain.storage import Disk
 from harness.machine.forking.saved import DamagedError, SavedMachine
-from harness.machine.machine import EVENTS_PORT, PORTS, Machine, MachineSpec
+from harness.machine.machine import Machine
 from harness.machine.ownership.run import Run
+from harness.machine.spec import EVENTS_PORT, PORTS, MachineSpec
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.ignition import Document, Json
 from harness.model.secret import Secret

@@ -28,7 +28,8 @@ from harness.machine.domain.architecture import Accelerator, architecture
 from harness.machine.domain.domain import Domain, Port
 from harness.machine.domain.emulator import Emulator
 from harness.machine.domain.storage import Disk
-from harness.machine.machine import PORTS, Machine
+from harness.machine.machine import Machine
+from harness.machine.spec import PORTS
 from harness.model.clock import Deadline
 from harness.model.ignition import Document, render
 from harness.model.record import MachineRecord

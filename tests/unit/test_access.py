@@ -9,7 +9,7 @@ from harness.guest.access import (
     registry_trust,
 )
 from harness.guest.keys import make_run_keys
-from harness.machine.machine import JOURNAL_PORT
+from harness.machine.spec import JOURNAL_PORT
 from harness.model.ignition import Config, File
 from harness.model.secret import Secret
 

@@ -13,7 +13,7 @@ import pytest
 from harness import folders, process
 from harness.guest.limits import Limits
 from harness.guest.live_apply import BEFORE_OVERLAY, OBSERVE, live_apply, observation
-from harness.machine.machine import EVENTS_PORT
+from harness.machine.spec import EVENTS_PORT
 from harness.model.clock import Deadline
 from harness.model.ignition import Config, Unit
 

@@ -14,9 +14,10 @@ from harness.machine.domain.emulator import Emulator
 from harness.machine.domain.segment import pair
 from harness.machine.domain.storage import Disk
 from harness.machine.driver import DISK_FULL, POWERED_OFF
-from harness.machine.machine import PORTS, MachineSpec, boot
+from harness.machine.machine import boot
 from harness.machine.ownership.memory import MemoryShortageError
 from harness.machine.ownership.run import Run
+from harness.machine.spec import PORTS, MachineSpec
 from harness.model.errors import InputError, RigError
 
 SPEC = MachineSpec(

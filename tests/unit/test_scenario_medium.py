@@ -26,7 +26,7 @@ from harness.guest.limits import Limits
 from harness.guest.live_apply import live_apply, on_demand
 from harness.images.live_iso import extract
 from harness.images.live_media import LiveMedia
-from harness.machine.machine import EVENTS_PORT
+from harness.machine.spec import EVENTS_PORT
 from harness.model.clock import Deadline
 from harness.model.errors import InputError, ProductError, RigError
 from harness.model.ignition import Config, Document, Dropin, File, Unit, render

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from scenario_fakes import make_running
 
-from harness.machine.machine import JOURNAL_PORT
+from harness.machine.spec import JOURNAL_PORT
 from harness.player.playing.goals import has_shown_sshd
 from harness.player.running import Running
 

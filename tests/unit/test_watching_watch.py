@@ -11,7 +11,7 @@ from machine_fakes import FakeClock
 from scenario_fakes import KEYS, make_machine, make_watch
 
 from harness.machine.driver import POWERED_OFF, STOP_REASONS
-from harness.machine.machine import EVENTS_PORT, IGNITION_PORT, JOURNAL_PORT
+from harness.machine.spec import EVENTS_PORT, IGNITION_PORT, JOURNAL_PORT
 from harness.model.errors import HarnessError, ProductError, RigError
 from harness.model.record import State, Weight
 from harness.model.run_folder import MACHINE_RECORD

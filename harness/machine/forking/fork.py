@@ -15,9 +15,10 @@ from harness.machine.domain.segment import Segment
 from harness.machine.driver import Connection
 from harness.machine.forking import device_state
 from harness.machine.forking.saved import DamagedError, SavedMachine
-from harness.machine.machine import EMULATOR_MIB, Machine, claim_folder, disk_folder, started
+from harness.machine.machine import Machine, claim_folder, disk_folder, started
 from harness.machine.ownership.ports import reserve_port
 from harness.machine.ownership.run import Run
+from harness.machine.spec import EMULATOR_MIB
 from harness.model.clock import Deadline
 from harness.model.errors import RigError
 

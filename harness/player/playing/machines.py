@@ -10,7 +10,7 @@ from harness.diagnosis.engine import Engine
 from harness.images.live_iso import with_ignition
 from harness.machine.domain.architecture import CpuLevel
 from harness.machine.domain.hardware import with_required
-from harness.machine.machine import MachineSpec
+from harness.machine.spec import MachineSpec
 from harness.model.clock import Deadline, utc_now
 from harness.model.errors import InputError
 from harness.model.ignition import Document, render
