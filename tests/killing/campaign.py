@@ -68,6 +68,7 @@ def _campaign(asked: argparse.Namespace, room: Room) -> int:
             break
         outcomes.append(done(kill, room, before))
         _show(outcomes[-1])
+        before |= outcomes[-1].left  # what one kill left counts once
     return conclusion(outcomes)
 
 
