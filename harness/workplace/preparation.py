@@ -35,7 +35,6 @@ from harness.model.errors import HarnessError, InputError
 from harness.model.secret import Secret
 from harness.player.given import Given
 from harness.player.inputs import given_of
-from harness.player.needs import Need, lacks, lacks_image
 from harness.player.plan import BOOTIMAGE, MachinePlan
 from harness.player.scenario import Scenario
 from harness.standin import build
@@ -48,6 +47,7 @@ from harness.workplace import named_files
 from harness.workplace.config_release import compared, digests_in
 from harness.workplace.images import ACQUIRE_S, NamedImages
 from harness.workplace.options import Settings
+from harness.workplace.requirements import hardware_of, require
 
 LOG = logging.getLogger(__name__)
 CONTENTS_S = 1800.0
@@ -70,27 +70,7 @@ class Preparation:
         Raises:
             InputError: the scenario could not come up.
         """
-        for key in scenario.images:
-            if not self.images.has(key):
-                raise lacks_image(f"scenario {scenario.name}", key)
-        found = []
-        for plan in scenario.machines:
-            try:
-                found.append(self._hardware_of(plan))
-            except InputError as exc:
-                asked = f"machine {plan.name} requires {plan.requires}, and --hardware asks for "
-                problem = f"{asked}{self.settings.hardware}: {exc.problem}"
-                remedy = "Remove that from --hardware, or run another scenario."
-                raise InputError(f"scenario {scenario.name}", problem, remedy) from exc
-        self._require_live_kind(scenario)
-        is_installers = self.settings.bootstrap_ignition and scenario.takes_installer_config
-        missing = {
-            Need.RELEASE: not self.settings.is_stand_in,
-            Need.SINGLE_PATH: any(each.is_multipath for each in found),
-        }
-        for need in scenario.needs:
-            if missing[need] and not is_installers:
-                raise lacks(scenario.name, need)
+        require(scenario, self.settings, lambda: self.given, self.images)
 
     @property
     def given(self) -> Given:
@@ -114,7 +94,10 @@ class Preparation:
         media = [plan.medium for plan in plans]
         self.images.check(media)
         doctor.demand(self._purposes())
-        for wanted in {self.settings.hardware, *(self._hardware_of(plan) for plan in plans)}:
+        for wanted in {
+            self.settings.hardware,
+            *(hardware_of(plan, self.settings) for plan in plans),
+        }:
             doctor.demand(hardware.needs(self.emulator.arch, wanted))
         _ = (self.authfile, self.extra_ignition, self.bootstrap_ignition, self.live_ignition)
         _ = self.acceleration
@@ -268,19 +251,6 @@ class Preparation:
     @cached_property
     def _stand_in(self) -> StandIn:
         return build.ensure(Deadline.after(build.LIMIT_S), self._report)
-
-    def _require_live_kind(self, scenario: Scenario) -> None:
-        if self.settings.live_ignition is None or scenario.live_config is None:
-            return
-        live, wanted = self.given.live, scenario.live_config
-        if live is None or live.kind is wanted:
-            return
-        problem = f"the config of a {live.kind}, but the scenario {scenario.name} boots a {wanted}"
-        remedy = "Run the scenario of that ISO: assisted or agent."
-        raise InputError(str(self.settings.live_ignition), problem, remedy)
-
-    def _hardware_of(self, plan: MachinePlan) -> hardware.Hardware:
-        return hardware.with_required(self.settings.hardware, plan.requires)
 
     def _purposes(self) -> list[Purpose]:
         """Return what the host is needed for; cached stand-in images need no tools."""
