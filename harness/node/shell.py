@@ -18,14 +18,14 @@ _MOST = 65535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Forward:
+class LocalForward:
     """A port of this host, on the loopback, that leads to a port of the node's loopback."""
 
     here: int
     there: int
 
     @classmethod
-    def from_text(cls, text: str) -> Forward:
+    def from_text(cls, text: str) -> LocalForward:
         """Return what `PORT` or `HERE:THERE` means.
 
         Raises:
@@ -59,7 +59,7 @@ def require_client(program: str) -> None:
         raise InputError(program, "not installed, needed to log in to nodes", remedy) from exc
 
 
-def require_able(forwards: Sequence[Forward]) -> None:
+def require_able(forwards: Sequence[LocalForward]) -> None:
     """Raise now if a shell could not be opened later.
 
     Raises:
@@ -72,7 +72,7 @@ def require_able(forwards: Sequence[Forward]) -> None:
             raise InputError("--forward", problem, "Name another one as HERE:THERE.")
 
 
-def run(login: Login, command: Sequence[str] = (), forwards: Sequence[Forward] = ()) -> int:
+def run(login: Login, command: Sequence[str] = (), forwards: Sequence[LocalForward] = ()) -> int:
     """Run a shell, or a command, in the node until it ends; return its exit status.
 
     Raises:
@@ -81,7 +81,7 @@ def run(login: Login, command: Sequence[str] = (), forwards: Sequence[Forward] =
     return process.attached(login.ssh((*_options(command, forwards),), command))
 
 
-def _options(command: Sequence[str], forwards: Sequence[Forward]) -> Iterator[str]:
+def _options(command: Sequence[str], forwards: Sequence[LocalForward]) -> Iterator[str]:
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     yield "-t" if is_terminal else "-T"
     yield from UNATTENDED

@@ -11,7 +11,7 @@ from harness.commands import output
 from harness.model.errors import InputError
 
 if TYPE_CHECKING:
-    from harness.node.shell import Forward
+    from harness.node.shell import LocalForward
 
 NOT_RUN = 255
 """As ssh does it: nothing was run in the node."""
@@ -46,15 +46,15 @@ command_argument = click.argument(
 )
 
 
-def forwards_of(texts: tuple[str, ...]) -> tuple[Forward, ...]:
+def forwards_of(texts: tuple[str, ...]) -> tuple[LocalForward, ...]:
     """Return the ports to forward.
 
     Raises:
         InputError: one is malformed.
     """
-    from harness.node.shell import Forward
+    from harness.node.shell import LocalForward
 
-    return tuple(map(Forward.from_text, texts))
+    return tuple(map(LocalForward.from_text, texts))
 
 
 def runnable() -> AbstractContextManager[None]:

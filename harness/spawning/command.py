@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +20,7 @@ from harness.spawning.arguments import (
 from harness.workplace.option_table import OPTIONS
 
 if TYPE_CHECKING:
+    from harness.node.shell import LocalForward
     from harness.spawning.records import Spawned, SpawnedNode
 
 # Rewriting assertions would warn of modules that are imported already.
@@ -88,10 +89,8 @@ def spawn(
 
     with runnable():
         ports = forwards_of(forward)
-        if is_detached and (ports or command):
-            what = "--forward" if ports else "COMMAND"
-            remedy = "Remove one of them, or use `node-image nodes login` afterwards."
-            raise InputError("--detach", f"cannot be used with {what}", remedy)
+        if is_detached:
+            _require_nothing_to_run(ports, command)
         shell.require_able(ports)
         fresh = ("--fresh",) if is_fresh else ()
         order = Order(
@@ -109,6 +108,13 @@ def spawn(
             status = shell.run(node.login, command, ports)
     if command or status == shell.SSH_FAILED:
         raise SystemExit(status)
+
+
+def _require_nothing_to_run(ports: Sequence[LocalForward], command: Sequence[str]) -> None:
+    if ports or command:
+        what = "--forward" if ports else "COMMAND"
+        remedy = "Remove one of them, or use `node-image nodes login` afterwards."
+        raise InputError("--detach", f"cannot be used with {what}", remedy)
 
 
 def _words(given: Mapping[str, object]) -> Iterator[str]:

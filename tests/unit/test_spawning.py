@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from harness.cli import main
 from harness.machine.ownership.locks import try_lock
 from harness.model.errors import InputError
-from harness.node.shell import Forward
+from harness.node.shell import LocalForward
 from harness.player.given import Given
 from harness.player.scenario import Scenario
 from harness.scenarios.catalogue import Catalogue
@@ -65,14 +65,14 @@ def test_a_step_that_gives_no_shell_is_refused(
 
 
 def test_ports_are_one_or_two_numbers() -> None:
-    assert Forward.from_text("80") == Forward(here=80, there=80)
-    assert Forward.from_text("8080:80").words == ("-L", "127.0.0.1:8080:127.0.0.1:80")
+    assert LocalForward.from_text("80") == LocalForward(here=80, there=80)
+    assert LocalForward.from_text("8080:80").words == ("-L", "127.0.0.1:8080:127.0.0.1:80")
 
 
 @pytest.mark.parametrize("text", ["", "0", "65536", "a", "1:", ":1", "1:2:3", "-1", " 1", "¹"])
 def test_what_is_not_a_port_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="is not PORT or HERE:THERE"):
-        Forward.from_text(text)
+        LocalForward.from_text(text)
 
 
 @pytest.mark.parametrize(
