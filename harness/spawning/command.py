@@ -52,7 +52,7 @@ def _pytest_options(command: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option("--machine", metavar="NAME", help="Machine to log in to, if there are several.")
 @forward_option
-@click.option("--fresh", "is_fresh", is_flag=True, help="Boot, even if a checkpoint is kept.")
+@click.option("--fresh", "is_fresh", is_flag=True, help="Boot, and keep no checkpoint.")
 @click.option("--detach", "is_detached", is_flag=True, help="Leave the nodes running.")
 @_pytest_options
 def spawn(
@@ -92,9 +92,8 @@ def spawn(
         if is_detached:
             _require_nothing_to_run(ports, command)
         shell.require_able(ports)
-        fresh = ("--fresh",) if is_fresh else ()
         order = Order(
-            arguments=(*_PYTEST, *_words(given), *fresh), scenario=scenario or "",
+            arguments=(*_PYTEST, *_words(given, is_fresh=is_fresh)), scenario=scenario or "",
             step=step or "", machine=machine or "",
         )  # fmt: skip
         with client.started(order, say) as owner:
@@ -117,10 +116,13 @@ def _require_nothing_to_run(ports: Sequence[LocalForward], command: Sequence[str
         raise InputError("--detach", f"cannot be used with {what}", remedy)
 
 
-def _words(given: Mapping[str, object]) -> Iterator[str]:
+def _words(given: Mapping[str, object], *, is_fresh: bool) -> Iterator[str]:
     """Yield the options that were given, as pytest takes them; checkpoints are kept by default."""
-    if not given[_CHECKPOINTS.setting] and not os.environ.get(_CHECKPOINTS.variable):
+    is_default = not given[_CHECKPOINTS.setting] and not os.environ.get(_CHECKPOINTS.variable)
+    if is_default and not is_fresh:
         yield f"{_CHECKPOINTS.flag}=keep"
+    if is_fresh:
+        yield "--fresh"
     for option in _TAKEN:
         value = given[option.setting]
         if value is True:

@@ -179,8 +179,8 @@ def _plan(
     took_s = place.usual_s(scenario.name)
     usual = f"; the whole scenario usually takes {took_s:.0f} s" if took_s else ""
     memory = f"{needed_mib(scenario, settings.memory_mib)} MiB of memory"
-    is_kept = settings.checkpoints.outlive_runs and not settings.fresh
-    kept = ", or goes on from a kept checkpoint" if is_kept else ""
+    keeps = settings.checkpoints.outlive_runs
+    kept = ", or goes on from a kept checkpoint" if keeps else ""
     return f"{scenario.name}: boots {machines} to the step {step} ({at}){kept}; {memory}{usual}"
 
 

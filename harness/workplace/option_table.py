@@ -117,8 +117,8 @@ OPTIONS = (
     ),
     Option(
         name="fresh", for_tests=True,
-        help="Boot a machine for each test that asks for a node of its own. Default: such a test "
-        "gets a fork, which starts from a checkpoint in seconds.",
+        help="Boot a machine for each test that asks for a node of its own, and keep no "
+        "checkpoint. Default: such a test gets a fork, which starts from a checkpoint in seconds.",
     ),
     Option(
         name="checkpoints", metavar="MODE",

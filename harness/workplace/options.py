@@ -178,10 +178,17 @@ def _shard(places: Places, environment: Mapping[str, str]) -> Shard | None:
 def _checkpoints(places: Places) -> Checkpoints:
     where, text = places.given("checkpoints")
     try:
-        return Checkpoints(text or Checkpoints.RUN)
+        found = Checkpoints(text or Checkpoints.RUN)
     except ValueError as exc:
         known = ", ".join(Checkpoints)
         raise InputError(where, f"{text!r} is not a mode", f"Use one of: {known}.") from exc
+    if not found.outlive_runs or not places.switch("fresh"):
+        return found
+    fresh, _ = places.given("fresh")
+    if fresh == _BY_NAME["fresh"].flag and where != _BY_NAME["checkpoints"].flag:
+        return Checkpoints.RUN  # what a project or a user does usually, but not this time
+    problem = f"contradict each other: with {fresh} no checkpoint is used or made"
+    raise InputError(f"{fresh} and {where}", problem, "Remove one of them.")
 
 
 def _hardware(places: Places) -> Hardware:

@@ -68,7 +68,7 @@ class Workplace:
         self._show_failure = show_failure
         self._stack = ExitStack()
         self._node_of: dict[str, str] = {}
-        keeps = settings.checkpoints.outlive_runs and not settings.fresh
+        keeps = settings.checkpoints.outlive_runs
         self._nodes = Nodes(self._play, self._play_to, self._revive if keeps else None)
         self._nodes.are_fresh = settings.fresh
 

@@ -165,8 +165,8 @@ def test_it(forked_node, request):
 
 def test_fresh_uses_no_kept_checkpoint(project: Project) -> None:
     project.write(EARLY)
-    project.environment(KEPT="login")
+    project.environment(KEPT="login", NODE_IMAGE_CHECKPOINTS="keep")
 
-    run(project, "--checkpoints=keep", "--fresh").assert_outcomes(passed=2)
+    run(project, "--fresh").assert_outcomes(passed=2)
 
     assert "revive fake login" not in project.log

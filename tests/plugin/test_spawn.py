@@ -57,6 +57,17 @@ def test_what_the_project_does_not_have_is_one_error_before_anything_starts(
     assert spawns.project.log == []
 
 
+def test_fresh_keeps_nothing_and_cannot_be_asked_to(spawns: Spawns) -> None:
+    fresh = spawns.run("spawn", "fake", "--fresh", *spawns.images, "--", "true")
+    both = spawns.run("spawn", "fake", "--fresh", "--checkpoints=keep", *spawns.images)
+
+    assert fresh.returncode == 0, fresh.stderr
+    assert "a kept checkpoint" not in fresh.stderr
+    assert both.returncode == 255
+    assert "Error: --fresh and --checkpoints: contradict each other" in both.stderr
+    assert spawns.project.log == ["up fake", "down fake"]
+
+
 def test_a_host_without_ssh_is_an_error_before_anything_starts(
     spawns: Spawns, monkeypatch: pytest.MonkeyPatch
 ) -> None:

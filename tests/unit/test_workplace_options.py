@@ -14,7 +14,7 @@ from harness.machine.driver import EMBEDDED
 from harness.model.errors import InputError
 from harness.player.plan import FAT, LIVE_ISO
 from harness.workplace.option_table import OPTIONS
-from harness.workplace.options import Settings, read, require_bootable
+from harness.workplace.options import Checkpoints, Settings, read, require_bootable
 
 FOLDER = Path("/project")
 BOTH = {"node_image_bootimage": "b.qcow2", "node_image_node_image": "oci:n"}
@@ -54,6 +54,34 @@ def test_order_of_the_places(
     )
 
     assert found.scenarios == (expected,)
+
+
+@pytest.mark.parametrize("mode", ["keep", "keep-secrets"])
+@pytest.mark.parametrize(
+    ("fresh", "kept", "error"),
+    [
+        (0, 0, "--fresh and --checkpoints: contradict"),
+        (1, 0, r"\$NODE_IMAGE_FRESH and --checkpoints: contradict"),
+        (1, 1, r"\$NODE_IMAGE_FRESH and \$NODE_IMAGE_CHECKPOINTS: contradict"),
+        (2, 2, "setting node_image_fresh and setting node_image_checkpoints: contradict"),
+        (0, 1, ""),
+        (0, 2, ""),
+    ],
+)
+def test_fresh_and_kept_checkpoints_contradict_unless_one_is_only_usual(
+    fresh: int, kept: int, error: str, mode: str
+) -> None:
+    names = ("node_image_{}", "NODE_IMAGE_{}", "node_image_{}")
+    given: list[dict[str, object]] = [{}, {}, {}]
+    for place, option, value in ((fresh, "fresh", "yes"), (kept, "checkpoints", mode)):
+        name = names[place].format(option.upper() if place == 1 else option)
+        given[place][name] = value
+
+    if error:
+        with pytest.raises(InputError, match=error):
+            read(*given, FOLDER)  # type: ignore[arg-type]  # texts, except on the command line
+        return
+    assert read(*given, FOLDER).checkpoints is Checkpoints.RUN  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
