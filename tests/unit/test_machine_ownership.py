@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
+import signal
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -153,6 +156,28 @@ def test_an_unreadable_record_does_not_stop_the_taking_down(
 
     assert "cut.json" in caplog.text
     assert not run.folder.exists()
+
+
+def test_what_starts_while_a_run_is_taken_down_is_ended(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(runs)
+    remove, started = shutil.rmtree, list[subprocess.Popen[bytes]]()
+
+    def remove_after_a_start(folder: Path, *, ignore_errors: bool) -> None:
+        if not started:
+            argv = ("tail", "-f", "/dev/null", folder / "pid")
+            started.append(subprocess.Popen(argv, stderr=subprocess.DEVNULL))
+        remove(folder, ignore_errors=ignore_errors)
+
+    monkeypatch.setattr(shutil, "rmtree", remove_after_a_start)
+    try:
+        ended = demolish(run.folder)
+    finally:
+        started[0].kill()
+
+    assert ended == (started[0].pid,)
+    assert started[0].wait() == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("text", ["", "{", '"text"', '{"uri": "x"}', '{"other": 1}', "[]"])

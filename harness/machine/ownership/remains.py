@@ -58,14 +58,16 @@ def demolish(folder: Path) -> tuple[int, ...]:
     """
     for record in sorted((folder / DOMAINS).glob("*.json")):
         _destroy(record)
-    ended = end_processes(folder, Deadline.after(_END_S))
-    link = folder / SCRATCH
-    if link.is_symlink():
-        shutil.rmtree(link.readlink(), ignore_errors=True)
-    shutil.rmtree(folder, ignore_errors=True)
-    # Again: another process may have put a file in it meanwhile, to ask for the end of this run.
-    shutil.rmtree(folder, ignore_errors=True)
-    return ended
+    ended: set[int] = set()
+    # Twice: another process may put a file in it meanwhile, to ask for the end of this run; and a
+    # child of the dying owner that is about to become QEMU names the folder later, or cannot start.
+    for _ in range(2):
+        ended.update(end_processes(folder, Deadline.after(_END_S)))
+        link = folder / SCRATCH
+        if link.is_symlink():
+            shutil.rmtree(link.readlink(), ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+    return tuple(sorted(ended))
 
 
 def _destroy(path: Path) -> None:
