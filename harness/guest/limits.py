@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 
 MARGIN_S = 60.0
 """How much later than a script's own limit systemd ends it."""
+_LEAST_BYTES_PER_S = 1_000_000
+"""The packed bytes that a pull has a second for. In emulation it has several seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,10 @@ class Limits:
     def install_end_s(self) -> float:
         """The longest time from the start of an install until its end is reported."""
         return self.install_s + MARGIN_S
+
+    def of_image(self, size_bytes: int) -> Limits:
+        """Return the limits for the pull of an image that packs to `size_bytes`."""
+        return replace(self, pull_s=max(self.pull_s, size_bytes / _LEAST_BYTES_PER_S))
 
     def scaled(self, factor: float) -> Limits:
         """Return the limits for a guest that is slower by `factor`; pauses and tries stay."""

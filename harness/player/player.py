@@ -204,7 +204,8 @@ class _Player:
 
     def _reach(self, running: Running, step: Reach) -> None:
         goal = f"{step.phase} in boot {running.boot}"
-        self._wait(running, goal, partial(require_phase, running, step.phase), step.limit_s)
+        limit_s = step.limit_s + self._site.large_pull_s  # the pull may be on the way to the phase
+        self._wait(running, goal, partial(require_phase, running, step.phase), limit_s)
 
     def _reboot(self, running: Running, limit_s: float) -> None:
         running.boot += 1

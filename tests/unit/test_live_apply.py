@@ -112,6 +112,13 @@ def test_limits_grow_with_a_slow_guest_but_tries_do_not() -> None:
     assert slow.live_apply_s == 4 * Limits().live_apply_s
 
 
+def test_a_large_image_has_more_time_for_its_pull_alone() -> None:
+    large = Limits().of_image(3_000_000_000)
+
+    assert (large.pull_s, large.step_s) == (3000.0, Limits().step_s)
+    assert Limits().of_image(76_000_000) == Limits()
+
+
 def test_observed_paths_are_a_path_a_line() -> None:
     config = observation(("/usr/bin/oc", "/etc/a b"))
     (listing,) = (file for file in config.files if file.path == "/etc/node-image-harness/paths")

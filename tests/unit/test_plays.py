@@ -25,6 +25,7 @@ from test_images_live_iso import iso
 
 from harness.cluster.payload import Payload
 from harness.guest.live_apply import OBSERVE
+from harness.images.layers.blob_stream import Descriptor
 from harness.model.errors import HarnessError, InputError, ProductError, RigError
 from harness.model.ignition import Document
 from harness.model.record import State
@@ -205,6 +206,23 @@ def test_step_that_is_not_reached_fails_in_it(name: str, number: int, tmp_path: 
     assert re.search(
         rf"(?:has written nothing|nothing was written)|{step.name}|boot \d|SSH", str(caught.value)
     )
+
+
+@pytest.mark.parametrize(("size_bytes", "is_up"), [(76_000_000, False), (2_000_000_000, True)])
+def test_image_that_takes_long_to_pull_is_given_up_by_its_size(
+    size_bytes: int, is_up: bool, tmp_path: Path
+) -> None:
+    pull = Writer().boot().event("pull", "started")
+    for received_mb in range(0, 2000, 100):
+        pull.event("pull", "progress", f"received {received_mb} MB", after_s=75.0)
+    host = Host(tmp_path, {"ipi_bootstrap": pull.live_apply().control_plane().lines})
+    layer = Descriptor(digest="sha256:1", size_bytes=size_bytes, media_type="tar")
+    inputs = inputs_for("ipi_bootstrap", tmp_path)
+    inputs = replace(inputs, node_image=replace(inputs.node_image, layers=(layer,)))
+
+    wanted = nullcontext() if is_up else pytest.raises(ProductError, match="multi-user in boot 1")
+    with wanted, play(scenario("ipi_bootstrap"), host.rig, inputs):
+        pass
 
 
 @pytest.mark.parametrize(("name", "number"), DISTURBED)

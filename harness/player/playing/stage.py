@@ -40,7 +40,10 @@ class Stage:
         self.rig = rig
         self.inputs = inputs
         self.drawn = drawn or Drawn()
-        self.limits = LIMITS.scaled(rig.timeout_factor)
+        limits = LIMITS.of_image(inputs.node_image.size_bytes)
+        self.limits = limits.scaled(rig.timeout_factor)
+        self.large_pull_s = limits.pull_s - LIMITS.pull_s
+        """How much longer than usual a pull of the node image may take, not stretched."""
         self._configs: dict[str, Document] = {}
         self._services: dict[str, object] = {}
         self._machines: dict[str, Running] = {}
