@@ -1,18 +1,23 @@
-"""pytest's plugin of this repository: contract tests get the small stand-ins by default."""
+"""pytest's plugin of this repository: what contract tests and the benchmark of a pull read.
+
+Both get stand-ins, unless the user names images.
+"""
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
-from standin_images import images
+from standin_images import ballast, images
 from standin_images.large import SHAPES
 from standin_images.recipe import HERE, Recipe
 
 _FOLDER = "contract"
+_PULL = "bench_pull.py"
 _KEY = "small_stand_ins"
 _OPTIONS = (
     "node_image",
@@ -38,10 +43,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Write the stand-ins if contract tests are named, and no image is."""
+    """Write the stand-ins if tests are named that need them, and no image is."""
     named = {Path(arg.partition("::")[0]).name for arg in config.args}
-    is_given = any(getattr(config.option, f"node_image_{name}", None) for name in _OPTIONS)
-    if not named & {_FOLDER, "test_contract.py"} or is_given:
+    if any(getattr(config.option, f"node_image_{name}", None) for name in _OPTIONS):
+        return
+    if named == {_PULL}:
+        vars(config.option).update(_of_real_size(config))
+    if not named & {_FOLDER, "test_contract.py"}:
         return
     found = getattr(config, "workerinput", {}).get(_KEY) or _written(config)
     config.stash[_WRITTEN] = found
@@ -64,3 +72,11 @@ def _written(config: pytest.Config) -> dict[str, str]:
         "node_image_extensions": found.extensions,
         "node_image_driver_toolkit": found.driver_toolkit,
     }  # fmt: skip
+
+
+def _of_real_size(config: pytest.Config) -> dict[str, str]:
+    """Return the options for a stand-in node image of a real one's size, and its bootimage."""
+    stack = ExitStack()
+    config.add_cleanup(stack.close)
+    node, bootimage = ballast.get_or_write(stack)
+    return {"node_image_bootimage": str(bootimage), "node_image_node_image": node}

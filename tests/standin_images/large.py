@@ -112,14 +112,14 @@ def legacy(recipe: Recipe, shape: Shape) -> Iterator[Entry]:
         if path in usual:
             yield usual[path]
         else:
-            yield _file(path, shape) if path in ours else folder(path)
+            yield sized_file(path, shape) if path in ours else folder(path)
 
 
 def _layer(
     usual: list[Entry], paths: tuple[str, ...], shape: Shape, *, is_chunk: bool
 ) -> Iterator[Entry]:
     yield from usual
-    files = (_file(path, shape) for path in paths)
+    files = (sized_file(path, shape) for path in paths)
     if is_chunk:
         yield from chunk(files)
         return
@@ -141,7 +141,8 @@ def _paths(shape: Shape) -> dict[int, tuple[str, ...]]:
     }
 
 
-def _file(path: str, shape: Shape) -> Entry:
+def sized_file(path: str, shape: Shape) -> Entry:
+    """Return a file whose size and contents follow from its path."""
     chance = random.Random(crc32(path.encode()))  # noqa: S311 - the same image each time
     middle = math.log(shape.mean_bytes) - _SPREAD**2 / 2
     size = min(int(chance.lognormvariate(middle, _SPREAD)), _MAX_FILE_BYTES)

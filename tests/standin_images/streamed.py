@@ -23,7 +23,9 @@ MakeLayer = Callable[[], Iterable[Entry]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Written:
+class Written:
+    """A layer in a layout, and the digest of the archive in it."""
+
     blob: Descriptor
     diff_id: str
 
@@ -61,15 +63,20 @@ def write_streamed(
 
     Each of `layers` is called once, for entries whose contents exist one at a time.
     """
-    store = folder / "blobs" / "sha256"
-    store.mkdir(parents=True)
-    with ThreadPoolExecutor(_WRITERS) as pool:  # zlib and sums let other threads run
-        written = list(pool.map(partial(_write_layer, store), layers))
+    written = write_layers(folder, layers)
     config = config_of([one.diff_id for one in written], labels, arch)
     return write_manifest(folder, config, [one.blob for one in written], {})
 
 
-def _write_layer(store: Path, entries: MakeLayer) -> _Written:
+def write_layers(folder: Path, layers: Iterable[MakeLayer]) -> list[Written]:
+    """Write the layers of a new layout, two at a time."""
+    store = folder / "blobs" / "sha256"
+    store.mkdir(parents=True)
+    with ThreadPoolExecutor(_WRITERS) as pool:  # zlib and sums let other threads run
+        return list(pool.map(partial(_write_layer, store), layers))
+
+
+def _write_layer(store: Path, entries: MakeLayer) -> Written:
     place = store / f"new-{id(entries)}"
     with place.open("wb") as out:
         packer = _Packer(out)
@@ -82,4 +89,4 @@ def _write_layer(store: Path, entries: MakeLayer) -> _Written:
         diff_id, digest = packer.finish()
     place.rename(store / digest.removeprefix("sha256:"))
     blob = Descriptor(mediaType=GZIP_LAYER, digest=digest, size=packer.size_bytes)
-    return _Written(blob=blob, diff_id=diff_id)
+    return Written(blob=blob, diff_id=diff_id)

@@ -12,6 +12,7 @@ import pytest
 from benchmarks.contract import add_commands
 from benchmarks.figures import Part, measuring, parts_of
 from benchmarks.host import Moment, cpu_s_of, other_qemus, private_mib
+from benchmarks.pull import stages_of
 from benchmarks.table import table
 
 ROLLUP = """\
@@ -198,3 +199,17 @@ def test_commands_of_the_contract_are_compared_with_gunzip_by_round() -> None:
         "diff, peak memory": (70, "MiB"), "quick inspect, sent by a registry": (0.02, "%"),
     }  # fmt: skip
     assert "boot: small image: 51 layers, 78 MiB" in lines_of(found)
+
+
+def test_stages_of_a_pull_are_in_the_journal() -> None:
+    said = {10: "Fetching layer sha256:1", 14: "Fetched layer sha256:1",
+            15: "Fetching layer sha256:2", 19: "Fetched layer sha256:2",
+            22: "Wrote: docker://h/node => 1f"}  # fmt: skip
+    journal = "\n\n".join(
+        f"__REALTIME_TIMESTAMP={at_s}000000\nMESSAGE={text}\nPRIORITY=6"
+        for at_s, text in said.items()
+    )
+
+    assert stages_of(journal) == {"pull: all layers": 9.0, "pull: merge": 3.0}
+    with pytest.raises(ValueError, match="no pull came to its end"):
+        stages_of(journal.partition("Wrote")[0])
