@@ -7,11 +7,27 @@ from collections.abc import Callable
 import pytest
 
 from harness.model.clock import Deadline
+from harness.model.errors import ProductError
+from harness.node.readiness import LEVELS, Level
+from harness.node.ssh import Session
 from harness.player.applied import AppliedNode, OwnNode
 from harness.player.inputs import Rig
 
 _ASK_S = 60.0
 _NOT_BARE_AT_LOGIN = ("fat", "ipi_cluster")
+_DYING = """
+mkdir -p /run/systemd/system/kubelet.service.d
+cat > /run/systemd/system/kubelet.service.d/90-dies.conf <<'END'
+[Unit]
+StartLimitIntervalSec=1h
+StartLimitBurst=1
+[Service]
+ExecStart=
+ExecStart=/bin/sh -c 'echo this kubelet dies on purpose >&2; exit 3'
+END
+systemctl daemon-reload
+systemctl restart --no-block kubelet
+"""
 _MARK = "/var/lib/node-image-fork"
 
 
@@ -54,6 +70,21 @@ def test_a_destructive_test_breaks_its_own_node(
     session.run(breaking, guest_deadline(_ASK_S), check=True)
 
     assert session.run("test -e /etc/kubernetes", guest_deadline(_ASK_S)).status != 0
+
+
+@pytest.mark.destructive
+def test_a_kubelet_that_dies_fails_readiness_with_its_last_words(
+    node_session: Session,
+    reach: Callable[[Level], str],
+    guest_deadline: Callable[[float], Deadline],
+) -> None:
+    unit_active = LEVELS[0]
+    node_session.run(_DYING, guest_deadline(_ASK_S), check=True)
+
+    with pytest.raises(ProductError) as caught:
+        reach(unit_active)
+
+    assert "dies on purpose" in str(caught.value)
 
 
 def test_the_shared_node_has_not_noticed(

@@ -123,6 +123,7 @@ def test_os_release_that_breaks_the_contract_fails_its_rows(
     assert not outcome.errors
 
 
+@pytest.mark.nightly
 def test_kubelet_that_dies_fails_readiness_with_its_last_words(
     stand_in: StandIn, tmp_path: Path
 ) -> None:
