@@ -1,7 +1,8 @@
 """Reads files that others made or named: only regular ones, only up to a size.
 
-A link would lead out of a folder, a FIFO would wait for ever, and a device has no end. Where a
-command reads its main input, it may be a pipe, such as /dev/stdin or `<(…)`; that is bounded too.
+A link would lead out of a folder, a FIFO would wait for ever, and a device has no end; so can do a
+file of the kernel, whose size is not known. Where a command reads its main input, it may be a pipe,
+such as /dev/stdin or `<(…)`; that is bounded too.
 """
 
 from __future__ import annotations
@@ -46,10 +47,10 @@ def text_or_pipe(
     with _reported(str(path), remedy):
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
-            mode = os.fstat(descriptor).st_mode
-            if stat.S_ISFIFO(mode):
+            found = os.fstat(descriptor)
+            if stat.S_ISFIFO(found.st_mode):
                 return _piped(descriptor, limit_bytes, silence_s).decode(errors=errors)
-            _require_regular(mode, str(path))
+            _require_regular(found, str(path))
             return _content(file, limit_bytes).decode(errors=errors)
 
 
@@ -89,6 +90,15 @@ def open_within(folder: Path, *names: str) -> BinaryIO:
         return _opened(_step(last), os.O_RDONLY | os.O_NOFOLLOW, at)
 
 
+def require(path: Path) -> None:
+    """Require that the file at `path` can be read; links to it are followed.
+
+    Raises:
+        OSError: it cannot be opened, or is not a regular file.
+    """
+    open_raw(path, follows_links=True).close()
+
+
 def open_raw(path: Path, *, follows_links: bool) -> io.FileIO:
     """Open the file at `path`, unbuffered; the caller closes it.
 
@@ -98,6 +108,7 @@ def open_raw(path: Path, *, follows_links: bool) -> io.FileIO:
     return io.FileIO(_descriptor(str(path), os.O_RDONLY | (0 if follows_links else os.O_NOFOLLOW)))
 
 
+_KERNELS = ("/proc", "/sys")
 _NO_LINK = os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -114,16 +125,27 @@ def _opened(name: str, flags: int, folder: int | None = None) -> BinaryIO:
 def _descriptor(name: str, flags: int, folder: int | None = None) -> int:
     descriptor = os.open(name, flags | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     try:
-        _require_regular(os.fstat(descriptor).st_mode, name)
+        _require_regular(os.fstat(descriptor), name)
     except OSError:
         os.close(descriptor)
         raise
     return descriptor
 
 
-def _require_regular(mode: int, name: str) -> None:
-    if not stat.S_ISREG(mode):
+def _require_regular(found: os.stat_result, name: str) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise OSError(errno.EISDIR, "a directory, not a regular file", name)
+    if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "not a regular file", name)
+    if any(_is_device_of(found.st_dev, place) for place in _KERNELS):
+        raise OSError(errno.EINVAL, "a file of the kernel", name)
+
+
+def _is_device_of(device: int, place: str) -> bool:
+    try:
+        return Path(place).stat().st_dev == device
+    except OSError:
+        return False
 
 
 def _content(file: BinaryIO, limit_bytes: int) -> bytes:

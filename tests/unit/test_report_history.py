@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -227,6 +228,22 @@ def _newer(file: Path) -> None:
     execute(file, f"PRAGMA user_version = {VERSION + 1}")
 
 
+def _endless(file: Path) -> None:
+    append(file, record(1))
+    execute(file, "DROP TABLE packages")
+    execute(
+        file,
+        "CREATE VIEW packages AS WITH RECURSIVE n(digest, nevras) AS"
+        " (SELECT 'a', 'b' UNION ALL SELECT digest, nevras FROM n) SELECT * FROM n",
+    )
+
+
+def _computed(file: Path) -> None:
+    append(file, record(1))
+    execute(file, "DROP TABLE packages")
+    execute(file, "CREATE TABLE packages (digest TEXT, nevras TEXT AS (hex(zeroblob(1 << 29))))")
+
+
 def _damaged(file: Path) -> None:
     append(file, record(1))
     content = bytearray(file.read_bytes())
@@ -241,7 +258,10 @@ def _damaged(file: Path) -> None:
         (_foreign, "the database of another program"),
         (_newer, f"a history of version {VERSION + 1}; this program reads up to {VERSION}"),
         (_damaged, "malformed"),
-        (Path.mkdir, "unable to open|no such file"),
+        (_endless, "a history with other tables than this program makes"),
+        (_computed, "a history with other tables than this program makes"),
+        (Path.mkdir, "a directory, not a regular file"),
+        (os.mkfifo, "not a regular file"),
     ],
 )
 def test_a_file_that_is_no_history_is_refused_and_kept(
@@ -276,11 +296,38 @@ def test_an_empty_file_becomes_a_history(file: Path) -> None:
     assert ids(read(file)) == ["run-01"]
 
 
+@pytest.mark.parametrize("beside", ["-journal", "-wal"])
+def test_fifo_beside_a_history_is_not_waited_for(file: Path, beside: str) -> None:
+    append(file, record(1))
+    os.mkfifo(f"{file}{beside}")
+
+    with pytest.raises(InputError, match="cannot be used as a history: not a regular file"):
+        read(file)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE phases SET took_s = 'long'", "UPDATE phases SET took_s = 9e999",
+        "UPDATE phases SET boot = 1.5", "UPDATE phases SET title = x'ff'",
+        "UPDATE tests SET message = x'00'", "UPDATE tests SET blame = 'a'",
+        "UPDATE runs SET acceleration = x'00'", "UPDATE packages SET nevras = x'00'",
+    ],
+)  # fmt: skip
+def test_values_that_no_run_has_are_one_error(file: Path, change: str) -> None:
+    done = machine(phases=(phase("kernel", 4.0),), after=layer("jq-1.6-1.x86_64"))
+    append(file, record(1, tests=(case(Outcome.PASSED),), machines=(done,)))
+    execute(file, change)
+
+    with pytest.raises(InputError, match="other values than a run has"):
+        read(file)
+
+
 def test_outcome_of_tomorrow_is_reported(file: Path) -> None:
     append(file, record(1, tests=(case(Outcome.PASSED),)))
     execute(file, "UPDATE tests SET outcome = 'blue'")
 
-    with pytest.raises(InputError, match="unknown content: 'blue'"):
+    with pytest.raises(InputError, match="other values than a run has: Invalid enum value 'blue'"):
         read(file)
 
 

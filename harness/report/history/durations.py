@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import median
 
-from harness.report.history.store import reading
+from harness.report.history.store import Seconds, reading, rows_of
 
 _LAST_PHASE = "snapshot"
 _USUAL_RUNS = 9
@@ -30,8 +30,9 @@ def usual_s(path: Path, scenario: str, acceleration: str) -> float | None:
             " WHERE name = ? AND scenario = ? AND acceleration = ?"
             " ORDER BY started_at DESC LIMIT ?",
             (_LAST_PHASE, scenario, acceleration, _USUAL_RUNS),
-        ).fetchall()
-    return median(took for (took,) in rows) if rows else None
+        )
+        found = rows_of(rows, tuple[Seconds])
+    return median(took for (took,) in found) if found else None
 
 
 def of_units(path: Path, unit: Callable[[str | None, str], str]) -> dict[str, float]:
@@ -50,7 +51,7 @@ def of_units(path: Path, unit: Callable[[str | None, str], str]) -> dict[str, fl
             "SELECT runs.id, scenario, tests.id, duration_s FROM tests"
             " JOIN runs ON runs.id = tests.run ORDER BY started_at DESC, runs.id, tests.id"
         )
-        return _medians(rows, unit)
+        return _medians(rows_of(rows, tuple[str, str | None, str, Seconds]), unit)
 
 
 def _medians(

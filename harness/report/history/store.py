@@ -15,7 +15,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated, Any
 
+import msgspec
+
+from harness import regular_file
 from harness.model.errors import InputError
 from harness.model.record import Blame, Outcome, RunRecord
 from harness.report.compare import took_s
@@ -78,18 +82,14 @@ def read(path: Path, since: str = "") -> History:
         InputError: the file is missing, not a history, of a newer version; `since` is no date.
     """
     least = _seconds(since, "--since") if since else float("-inf")
-    if not path.is_file():
+    if not path.exists():
         raise InputError(str(path), "no such file", "Name the file of `pytest --history`.")
     with _opened(path, "rw") as database:
         _require_ours(path, database)
         if not _version(database):
             return History(runs=(), packages={})
         database.execute("BEGIN")  # one state of the file, though a run is appended meanwhile
-        try:
-            return History(runs=_runs(database, least), packages=_packages(database))
-        except ValueError as exc:
-            problem = f"unknown content: {exc}"
-            raise InputError(str(path), problem, "Update pytest-node-image.") from exc
+        return History(runs=_runs(database, least), packages=_packages(database))
 
 
 @contextmanager
@@ -99,7 +99,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
     Raises:
         InputError: the file is not a history, or of a newer version.
     """
-    if not path.is_file():
+    if not path.exists():
         yield None
         return
     with _opened(path, "rw") as database:
@@ -109,7 +109,8 @@ def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
 
 @contextmanager
 def _opened(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
-    """Open the database; an error of SQLite becomes an error of the file."""
+    """Open the database; an error of SQLite, or a value of no history, becomes one of the file."""
+    _require_regular(path)
     try:
         uri = f"{path.absolute().as_uri()}?mode={mode}"
         database = sqlite3.connect(uri, timeout=_LOCKED_S, isolation_level=None, uri=True)
@@ -121,6 +122,25 @@ def _opened(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
             str(path), f"cannot be used as a history: {exc}",
             "Name a history or a new file, in a writable folder.",
         ) from exc  # fmt: skip
+    except msgspec.ValidationError as exc:
+        problem = f"a history with other values than a run has: {exc}"
+        raise InputError(
+            str(path), problem, "Update pytest-node-image, or name another file."
+        ) from exc
+
+
+def _require_regular(path: Path) -> None:
+    """Require that what SQLite opens, if it is there, are files: it would wait for a FIFO."""
+    for beside in ("", "-journal", "-wal", "-shm"):
+        each = path.with_name(f"{path.name}{beside}")
+        try:
+            regular_file.require(each)
+        except FileNotFoundError:
+            continue
+        except OSError as exc:
+            problem = f"cannot be used as a history: {exc.strerror}"
+            remedy = "Name a history or a new file, in a writable folder."
+            raise InputError(str(each), problem, remedy) from exc
 
 
 @contextmanager
@@ -144,6 +164,16 @@ def _require_ours(path: Path, database: sqlite3.Connection) -> None:
     if (version := _version(database)) > VERSION:
         problem = f"a history of version {version}; this program reads up to {VERSION}"
         raise InputError(str(path), problem, "Update pytest-node-image, or name another file.")
+    if tables and _statements(database) != {*_TABLES}:
+        # A view or a computed column of others could be endless, or larger than the memory.
+        problem = "a history with other tables than this program makes"
+        raise InputError(str(path), problem, "Name another file.")
+
+
+def _statements(database: sqlite3.Connection) -> set[str]:
+    """Return what makes the tables, less the indexes of their keys, which have no statement."""
+    rows = database.execute("SELECT DISTINCT sql FROM sqlite_master WHERE sql IS NOT NULL")
+    return {str(sql) for (sql,) in rows}
 
 
 def _version(database: sqlite3.Connection) -> int:
@@ -227,12 +257,31 @@ def _seconds(text: str, subject: str) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
+_Run = tuple[str, str, str, str, str]
+_Test = tuple[str, str, str | None, Outcome, Blame | None, str]
+Seconds = Annotated[float, msgspec.Meta(gt=-1e12, lt=1e12)]
+_Phase = tuple[str, str, str, Annotated[int, msgspec.Meta(ge=0, lt=1 << 31)], str, str, Seconds]
+_Package = tuple[str, str]
+
+
+# `Any`: rows of the form.
+def rows_of(found: Iterable[object], form: object) -> list[Any]:
+    """Return the rows as `form`: SQLite takes text where a table has numbers.
+
+    Raises:
+        msgspec.ValidationError: a row has another form.
+    """
+    rows: list[Any] = msgspec.convert([*found], list[form])  # type: ignore[valid-type]
+    return rows
+
+
 def _runs(database: sqlite3.Connection, least: float) -> tuple[PastRun, ...]:
-    found = database.execute(
+    rows = database.execute(
         "SELECT id, started, node_image, bootimage, acceleration FROM runs"
         " WHERE started_at >= ? ORDER BY started_at, rowid",
         (least,),
-    ).fetchall()
+    )
+    found = rows_of(rows, _Run)
     tests, phases = _tests(database), _phases(database)
     return tuple(
         PastRun(
@@ -245,23 +294,21 @@ def _runs(database: sqlite3.Connection, least: float) -> tuple[PastRun, ...]:
 
 def _tests(database: sqlite3.Connection) -> Mapping[str, dict[str, PastTest]]:
     found: defaultdict[str, dict[str, PastTest]] = defaultdict(dict)
-    rows: Iterable[tuple[str, str, str | None, str, str | None, str]] = database.execute(
-        "SELECT run, id, scenario, outcome, blame, message FROM tests"
-    )
-    for run, name, scenario, outcome, blame, message in rows:
+    rows = database.execute("SELECT run, id, scenario, outcome, blame, message FROM tests")
+    for run, name, scenario, outcome, blame, message in rows_of(rows, _Test):
         found[run][name] = PastTest(
-            id=name, scenario=scenario, outcome=Outcome(outcome),
-            blame=Blame(blame) if blame else None, message=message,
-        )  # fmt: skip
+            id=name, scenario=scenario, outcome=outcome, blame=blame, message=message
+        )
     return found
 
 
 def _phases(database: sqlite3.Connection) -> Mapping[str, list[PastPhase]]:
     found: defaultdict[str, list[PastPhase]] = defaultdict(list)
-    for run, scenario, machine, boot, name, title, took in database.execute(
+    rows = database.execute(
         "SELECT run, scenario, machine, boot, name, title, took_s FROM phases"
         " ORDER BY machine, boot, begin_s"
-    ):
+    )
+    for run, scenario, machine, boot, name, title, took in rows_of(rows, _Phase):
         found[run].append(
             PastPhase(
                 scenario=scenario, machine=machine, boot=boot, name=name, title=title, took_s=took
@@ -271,5 +318,5 @@ def _phases(database: sqlite3.Connection) -> Mapping[str, list[PastPhase]]:
 
 
 def _packages(database: sqlite3.Connection) -> Mapping[str, tuple[str, ...]]:
-    rows = database.execute("SELECT digest, nevras FROM packages")
+    rows = rows_of(database.execute("SELECT digest, nevras FROM packages"), _Package)
     return {digest: tuple(nevras.split("\n")) for digest, nevras in rows}
