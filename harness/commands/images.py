@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from harness.contract.reading.access import Access
     from harness.model.clock import Deadline
 
+_CERTIFICATES = (".crt", ".cert", ".key")
+"""What skopeo reads in a folder of certificates. Source: containers-certs.d(5)."""
 READ_S = 3600.0
 """For all images of a command, by a slow connection."""
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -53,12 +55,26 @@ def opened_access(
     from harness import regular_file
     from harness.contract.reading.access import Access, answers_of_user
     from harness.model.clock import Deadline
-    from harness.model.errors import InputError
 
     if authfile is not None:
         regular_file.text(authfile, "Name a readable file with --authfile.")
-    if cert_dir is not None and not cert_dir.is_dir():
-        raise InputError(str(cert_dir), "not a folder", "Name a folder with --cert-dir.")
+    if cert_dir is not None:
+        _require_certificates(cert_dir)
     with answers_of_user(say) as cache:
         access = Access(arch=arch, authfile=authfile, cert_dir=cert_dir, cache=cache, report=say)
         yield access, Deadline.after(READ_S)
+
+
+def _require_certificates(folder: Path) -> None:
+    """Require a folder whose certificates are files: skopeo would wait for the end of a FIFO."""
+    from harness import regular_file
+    from harness.model.errors import InputError
+
+    try:
+        for path in folder.iterdir():
+            if path.suffix in _CERTIFICATES:
+                regular_file.require(path)
+    except OSError as exc:
+        problem = f"cannot be read: {exc.strerror}"
+        remedy = "Name a folder of certificates with --cert-dir."
+        raise InputError(exc.filename or str(folder), problem, remedy) from exc

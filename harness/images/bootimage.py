@@ -7,11 +7,11 @@ local image is used in place and never written to.
 from __future__ import annotations
 
 import re
-import stat
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from harness import regular_file
 from harness.images.acquire import stream_metadata
 from harness.images.acquire.cache import Cache
 from harness.images.acquire.compression import compression_of, decompress
@@ -159,14 +159,10 @@ def _from_file(
 def _require_readable(path: Path, text: str) -> None:
     remedy = "Name a readable disk image file, or an http or https URL."
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
-            kind = "a directory" if stat.S_ISDIR(found.st_mode) else "not a regular file"
-            raise InputError(text, kind, remedy)
-        path.open("rb").close()
+        regular_file.require(path)
     except OSError as exc:
         raise InputError(text, f"cannot be read: {exc.strerror}", remedy) from exc
-    if not found.st_size:
+    if not path.stat().st_size:
         raise InputError(text, "an empty file", remedy)
 
 

@@ -9,10 +9,9 @@ Source: coreos/coreos-installer src/live/embed.rs; ECMA-119 for the directories.
 
 from __future__ import annotations
 
+import io
 import lzma
-import os
 import shutil
-import stat
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from harness import regular_file
 from harness.images import cpio
 from harness.model.errors import InputError, RigError
 from harness.model.foreign import json_value
@@ -156,14 +156,10 @@ def mark_ignition_area(iso: Path) -> None:
 @contextmanager
 def _opened(iso: Path) -> Iterator[BinaryIO]:
     try:
-        # Not blocking: else a FIFO would wait for its other end.
-        descriptor = os.open(iso, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        raw = regular_file.open_raw(iso, follows_links=True)
     except OSError as exc:
         raise InputError(str(iso), f"cannot be read: {exc.strerror}", _REMEDY) from exc
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise InputError(str(iso), "not a regular file", _REMEDY)
-    with os.fdopen(descriptor, "rb") as stream:
+    with io.BufferedReader(raw) as stream:
         yield stream
 
 

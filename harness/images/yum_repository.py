@@ -110,7 +110,7 @@ def _verified(
         return target
     path = Path(place).expanduser() / primary.href
     try:
-        regular_file.open_raw(path, follows_links=True).close()
+        regular_file.require(path)
         got = sha256_of(path, deadline)
     except OSError as exc:
         problem = f"cannot be read: {exc.strerror}"

@@ -35,6 +35,8 @@ def lint_ignition(
     artifacts = Artifacts(choose(settings.artifacts_dir), settings.authfile)
     with closing(artifacts), closing(Workplace(settings, report, artifacts)) as place:
         ready = place.preparation
+        if settings.node_image:
+            _ = ready.node_image  # one that cannot be used is reported before the bootimage boots
         found = inventory.known(ready.bootimage) or inventory.take(ready.bootimage, place.rig)
         contents = ready.contents if settings.node_image or settings.is_stand_in else None
         return judge_readings(readings, found, contents)

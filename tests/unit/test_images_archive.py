@@ -170,7 +170,7 @@ def test_check_ends_at_its_deadline(tmp_path: Path) -> None:
 def test_fifo_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "image.tar")
 
-    with pytest.raises(InputError, match="it is not a regular file"):
+    with pytest.raises(InputError, match="cannot be read: not a regular file"):
         require_safe(parse(f"oci-archive:{tmp_path}/image.tar"), soon())
 
 

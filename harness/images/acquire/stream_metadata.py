@@ -10,6 +10,7 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import regular_file
 from harness.images.acquire.download import fetch_text
 from harness.images.acquire.url import STREAM, is_url, shown_image
 from harness.model.clock import Deadline
@@ -101,11 +102,9 @@ def _stream_in(path: Path) -> Stream | None:
 
 
 def _read(text: str) -> str:
-    try:
-        with Path(text).expanduser().open("rb") as file:
-            return file.read(_LIMIT_BYTES + 1).decode(errors="replace")
-    except OSError as exc:
-        raise InputError(text, f"cannot be read: {exc.strerror}", STREAM_FILES) from exc
+    return regular_file.text_or_pipe(
+        Path(text).expanduser(), STREAM_FILES, limit_bytes=_LIMIT_BYTES, errors="replace"
+    )
 
 
 def _fetched(url: str, deadline: Deadline) -> str:

@@ -10,14 +10,15 @@ image-layout.md; containers/image, docker/internal/tarfile, for the links of `do
 
 from __future__ import annotations
 
+import io
 import posixpath
 import re
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from harness import regular_file
 from harness.images.acquire.compression import DAMAGE, opened
 from harness.images.oci import layout_image
 from harness.images.reference import Reference, Transport
@@ -74,8 +75,7 @@ def require_safe(reference: Reference, deadline: Deadline, *, max_bytes: int = M
         return
     path = Path(reference.rest.partition(":")[0])
     try:
-        _require_regular_file(path)
-        with path.open("rb") as file:
+        with io.BufferedReader(regular_file.open_raw(path, follows_links=True)) as file:
             for header in _headers(opened(file), max_bytes, deadline):
                 _check(header, kinds)
     except (*DAMAGE, ValueError) as exc:
@@ -85,12 +85,6 @@ def require_safe(reference: Reference, deadline: Deadline, *, max_bytes: int = M
     except OSError as exc:
         problem = f"cannot be read: {exc.strerror or exc}"
         raise InputError(str(reference), problem, "Check the path.") from exc
-
-
-def _require_regular_file(path: Path) -> None:
-    # Before it is opened: that would wait for the other end of a FIFO.
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise ValueError("it is not a regular file")
 
 
 def _headers(stream: IO[bytes], max_bytes: int, deadline: Deadline) -> Iterator[_Header]:
