@@ -8,7 +8,7 @@ import click
 
 from harness.commands.output import FILE, echo, usable_input
 from harness.model.errors import InputError
-from harness.model.escapes import json_escaped, json_values
+from harness.model.escapes import json_escaped, json_values, one_line
 
 
 @click.command("compare")
@@ -23,11 +23,12 @@ def compare_runs(*, old: Path, new: Path, as_json: bool) -> None:
     Exit status 0 if no test turned red; 1 if a test is red in NEW but not in OLD, including new
     tests; 2 if a file cannot be used.
     """
-    from harness.report import document, plain
+    from harness.recording.run_files import read_run
+    from harness.report import plain
     from harness.report.compare import compare
 
     with usable_input():
-        found = compare(document.read(old), document.read(new))
+        found = compare(read_run(old), read_run(new))
     echo(_json(found) if as_json else plain.comparison_text(found), nl=as_json)
     if found.is_worse:
         raise SystemExit(1)
@@ -123,7 +124,7 @@ def merge_reports(*, folders: tuple[Path, ...], made: Path, history: Path | None
     with usable_input():
         record = merge_folders(folders, made)
         for note in record.notes:
-            echo(note)
+            echo(one_line(note))
         echo(made / run_folder.PAGE)
         if history is not None:
             from harness.report.history import store

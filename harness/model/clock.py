@@ -6,6 +6,7 @@ Code that waits takes a `Deadline` and polls with `wait_for`; nothing else in th
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -40,11 +41,24 @@ class SystemClock:
 
 
 SYSTEM_CLOCK = SystemClock()
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)?", re.ASCII)
 
 
 def utc_now() -> str:
     """Return the host's date and time in UTC, in ISO 8601 with seconds."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def moment_of(text: str) -> datetime:
+    """Return the date and time that `utc_now` wrote, or another program in the same form.
+
+    Raises:
+        ValueError: it has another form, or is not a date.
+    """
+    if not _MOMENT.fullmatch(text):
+        raise ValueError(f"{text[:40]!r} is not a date and time such as 2026-11-27T18:00:00Z")
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def unix_time() -> float:

@@ -46,6 +46,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else _MARK for c in bare)
 
 
+def one_line(text: str) -> str:
+    """Return `text` as `printable` does, on one line: a name with line ends could pose as more."""
+    return printable(text).replace("\n", " ").replace("\t", " ")
+
+
 def json_escaped(text: str) -> str:
     """Return JSON text with every invisible character escaped; it has the same values."""
     return _INVISIBLE.sub(_escaped, text)

@@ -108,10 +108,10 @@ class RunFiles:
 
         with regular_file.open_within(self._folder, path.parent.name, path.name) as file:
             found = os.fstat(file.fileno())
-        version = (found.st_ino, found.st_mtime_ns)  # a new file each time it is written
-        known = self._machines.get(path)
-        if known is None or known[0] != version:
-            self._machines[path] = version, document.read_machine(path)
+            version = (found.st_ino, found.st_mtime_ns)  # a new file each time it is written
+            known = self._machines.get(path)
+            if known is None or known[0] != version:
+                self._machines[path] = version, document.machine_in(file, path)
 
 
 def rebuild(folder: Path) -> RunRecord:
@@ -130,23 +130,47 @@ def rebuild(folder: Path) -> RunRecord:
 
 
 def recovered(folder: Path) -> RunRecord:
-    """Return the record of a run that is over; only read the folder.
-
-    A killed run counts as interrupted, with what its machines wrote last. Without a record of its
-    own it is made from the records of its machines.
+    """Return the record of a run that is over, as `read_run` does.
 
     Raises:
         InputError: the folder contains no run, or the run is still running.
     """
-    files = RunFiles(folder)
-    record = _recorded(folder) if _exists(folder / RECORD) else _unrecorded(folder, files)
-    if record.state is not State.RUNNING:
-        return record
-    if is_in_use(folder):
+    record = read_run(folder)
+    if record.state is State.RUNNING:
         remedy = "Wait for its end; the run writes its page itself."
         raise InputError(str(folder), "the run is still active", remedy)
+    return record
+
+
+def read_run(path: Path) -> RunRecord:
+    """Return the record of the run in the folder `path`, or in a file; only read them.
+
+    A killed run counts as interrupted, with what its machines wrote last. Without a record of its
+    own it is made from the records of its machines. An active run is as it was written last.
+
+    Raises:
+        InputError: there is no run.
+    """
+    from harness.report import document
+
+    if not path.is_dir() and path.name != RECORD:
+        return document.read(path)
+    folder = folder_of(path)
+    files = RunFiles(folder)
+    record = _recorded(folder) if _exists(folder / RECORD) else _unrecorded(folder, files)
+    if record.state is not State.RUNNING or _is_active(folder):
+        return record
     machines = tuple(map(ended, files.machines())) or record.machines
     return replace(record, state=State.INTERRUPTED, machines=machines)
+
+
+def _is_active(folder: Path) -> bool:
+    from harness.report.document import RUN_FOLDER
+
+    try:
+        return is_in_use(folder)
+    except OSError as exc:
+        raise InputError(str(folder), f"cannot be read: {exc.strerror}", RUN_FOLDER) from exc
 
 
 def _exists(path: Path) -> bool:

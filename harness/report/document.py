@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import msgspec
 
@@ -61,13 +61,16 @@ def read(path: Path) -> RunRecord:
     return _decoded(path, content, RunRecord)
 
 
-def read_machine(path: Path) -> MachineRecord:
-    """Return the machine that a run wrote, as `harness.watching.evidence` does.
+def machine_in(file: BinaryIO, path: Path) -> MachineRecord:
+    """Return the machine that a run wrote, as `harness.watching.evidence` does; errors name `path`.
 
     Raises:
-        InputError: the file is missing or is not such a record; says where the problem is.
+        InputError: the file is too large or is not such a record; says where the problem is.
     """
-    return _decoded(path, _content(path, "name a file that a run has left"), MachineRecord)
+    content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise InputError(str(path), f"larger than {_MOST_BYTES >> 20} MiB", RUN_FOLDER)
+    return _decoded(path, content, MachineRecord)
 
 
 def schema() -> dict[str, object]:

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from harness.model.clock import moment_of
 from harness.model.errors import InputError
+from harness.model.escapes import one_line
 from harness.model.record import MachineRecord, RunRecord, ShardRecord, State
 from harness.model.shard import MOST_SHARDS
 
@@ -25,6 +27,7 @@ _HARNESS = "harness"
 _TESTS_FAILED = 1
 _INTERRUPTED = 2
 _NAMED = 5
+_MOST_TESTS = 10_000_000
 _REMEDY = "Name one run of each shard, all of one command on the same tests and images."
 
 
@@ -48,9 +51,15 @@ def part(where: str, run: RunRecord) -> Part:
         problem = "the run was no shard; it has all tests"
         raise InputError(where, problem, "Name runs of `pytest --shard K/N`.")
     shard = run.shard
-    if not 1 <= shard.number <= shard.count <= MOST_SHARDS:
-        problem = f"its record has a shard that cannot be: {shard}"
+    if not (1 <= shard.number <= shard.count <= MOST_SHARDS and 0 <= shard.tests <= _MOST_TESTS):
+        problem = f"its record has a shard that cannot be: {shard} of {shard.tests} tests"
         raise InputError(where, problem, "Name runs of `pytest --shard K/N`.")
+    try:
+        for text in (run.started, *([run.ended] if run.ended else [])):
+            moment_of(text)
+    except ValueError as exc:
+        problem = f"its record has an impossible time: {exc}"
+        raise InputError(where, problem, "Name the folder as its run left it.") from exc
     return Part(where=where, folder=f"shard-{shard.number}", shard=shard, run=run)
 
 
@@ -61,21 +70,21 @@ def merge(parts: Sequence[Part]) -> RunRecord:
         InputError: they are not parts of one whole; names everything that contradicts that.
     """
     ordered = sorted(parts, key=lambda part: part.shard.number)
-    if problems := [*_problems(ordered)]:
+    if problems := [one_line(problem) for problem in _problems(ordered)]:
         raise InputError("the shards", "; ".join(problems), _REMEDY)
     runs = [part.run for part in ordered]
     is_whole = not any(_lacking(ordered))
     return RunRecord(
         id=f"{runs[0].id}-merged",
         state=State.FINISHED if is_whole else State.INTERRUPTED,
-        started=min(run.started for run in runs),
-        ended=max(run.ended for run in runs),
+        started=min((run.started for run in runs), key=moment_of),
+        ended=max((run.ended for run in runs if run.ended), key=moment_of, default=""),
         exit_code=_exit_code(runs, is_whole=is_whole),
         subject=_joined([run.subject for run in runs]),
         host=_joined([run.host for run in runs]),
         machines=tuple(_machines(ordered)),
         tests=tuple(test for run in runs for test in run.tests),
-        notes=tuple(_notes(ordered)),
+        notes=tuple(map(one_line, _notes(ordered))),
     )
 
 

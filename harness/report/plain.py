@@ -1,7 +1,8 @@
 """Comparisons and trends as plain text, for a terminal and a CI log.
 
-What guests and tests wrote is shown without the control characters that a terminal would obey. The
-words and the order are in `fixtures/report/comparison.txt.j2` and `trends.txt.j2`.
+What guests and tests wrote is shown on one line each, without the control characters that a
+terminal would obey, and in tables not wider than a screen or two. The words and the order are in
+`fixtures/report/comparison.txt.j2` and `trends.txt.j2`.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import TypeVar
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from harness.folders import fixture
-from harness.model.escapes import printable
+from harness.model.escapes import one_line
 from harness.report.compare import Comparison, Ending, PhaseTimes, TestChange
 from harness.report.differences import FieldChange
 from harness.report.history.statistics import DEFAULT, Decision, Judgement
@@ -22,6 +24,9 @@ from harness.report.history.trends import PhaseTrend, RedTest, Trends
 
 _T = TypeVar("_T")
 Cells = tuple[str, ...]
+# Each row is as wide as the widest cell: one of megabytes would be too much memory.
+_WIDEST = 200
+_DEEPEST = 8
 
 
 def comparison_text(found: Comparison) -> str:
@@ -38,13 +43,15 @@ def trends_text(found: Trends) -> str:
 
 def _rendered(template: str, **values: object) -> str:
     text = _environment().get_template(template).render(values)
-    return printable("".join(f"{line.rstrip()}\n" for line in text.rstrip("\n").split("\n")))
+    return "".join(f"{line.rstrip()}\n" for line in text.rstrip("\n").split("\n"))
 
 
 @functools.cache
 def _environment() -> Environment:
-    environment = Environment(  # noqa: S701 - what it makes is no HTML
+    environment = Environment(
         loader=FileSystemLoader(fixture("report")),
+        autoescape=True,  # so that `_shown` can tell the output of macros from values
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -62,9 +69,19 @@ def _environment() -> Environment:
     return environment
 
 
+def _shown(value: object) -> Markup:
+    """Return a value of a template on one line; the output of a macro as it is."""
+    return value if isinstance(value, Markup) else Markup(one_line(str(value)))  # noqa: S704 - no HTML
+
+
+def _cell(text: str) -> str:
+    line = one_line(text)
+    return line if len(line) <= _WIDEST else f"{line[: _WIDEST - 1]}…"
+
+
 def _aligned(rows: Iterable[Cells]) -> Iterator[str]:
     """Give rows as lines, with each column but the last as wide as its widest cell."""
-    every = list(rows)
+    every = [tuple(map(_cell, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*every, strict=True)]
     for row in every:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -104,7 +121,7 @@ def _changed(changes: Iterable[FieldChange]) -> Iterator[Cells]:
 def _phase_row(phase: PhaseTimes) -> Cells:
     old, new = _took(phase.old_s, phase.old_end), _took(phase.new_s, phase.new_end)
     ratio = f"  x {phase.ratio:.2f}" if phase.ratio is not None else ""
-    title = f"{'  ' * phase.depth}{phase.title}"
+    title = f"{'  ' * min(phase.depth, _DEEPEST)}{phase.title}"
     return f"{phase.machine} boot {phase.boot}", title, f"{old} -> {new}{ratio}"
 
 

@@ -250,3 +250,37 @@ def test_text_of_a_run_with_itself_is_calm() -> None:
     assert "turned red: nothing\n" in text
     assert "packages of the node\n  the same\n" in text
     assert "->" not in text
+
+
+def test_foreign_text_cannot_pose_as_lines_of_the_comparison() -> None:
+    forged = "a\n\nturned red: nothing\n\x1b[2J\u202e\tb"
+    bad = replace(sighting(forged), phase=forged, cause=forged)
+    missing = MissingCommand(caller=forged, command=forged, package=forged, line=LINE)
+    there = machine(
+        forged, sightings=(bad,), missing_commands=(missing,), phases=(phase(forged, 1.0),),
+        after=layer(forged, **{forged: forged}), before=layer(forged),
+    )  # fmt: skip
+    new = replace(
+        record(2, subject={forged: forged}, machines=(there,), started=forged),
+        id=forged, tests=(case(Outcome.FAILED, forged, Blame.TEST, f"{forged} message"),),
+    )  # fmt: skip
+    usual = machine("m", after=layer("a-1-1.x86_64", ID="x"), before=layer("a-1-1.x86_64"))
+
+    for text in (
+        comparison_text(compare(record(1, machines=(usual,)), new)),
+        comparison_text(compare(new, record(1, machines=(usual,)))),
+    ):
+        lines = text.splitlines()
+        assert all(line.isprintable() for line in lines)
+        assert len([line for line in lines if line.startswith("turned red")]) == 1
+
+
+def test_one_wide_or_deep_phase_does_not_widen_all_rows() -> None:
+    rows = [phase(f"phase {number}", 1.0) for number in range(300)]
+    wide = [phase("w" * 100_000, 1.0), replace(phase("deep", 1.0), depth=10**9)]
+    run = record(1, machines=(machine(phases=(*rows, *wide)),))
+
+    text = comparison_text(compare(run, run))
+
+    assert len(text) < 1_000_000
+    assert "…" in text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -13,15 +15,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.cli import main
+from harness.folder_lock import locked
 from harness.model.errors import InputError
 from harness.model.record import Outcome, RunRecord, ShardRecord, State, TestRecord
+from harness.model.secrets.redaction import Redactor
 from harness.plugin.partition import partition
 from harness.recording import merging
+from harness.recording.run_files import read_run, recovered
 from harness.report import document
 from harness.report.compare import compare
 from harness.report.conclusion import verdict
 from harness.report.history import store
 from harness.report.merge import merge, part
+from harness.watching.evidence import Evidence
 
 
 def passed(*names: str) -> tuple[TestRecord, ...]:
@@ -195,13 +201,45 @@ def test_shards_without_images_fit_any() -> None:
 
 
 @pytest.mark.parametrize(
-    "found", [None, (0, 2), (3, 2), (1, 10**12), (-1, -1)], ids=lambda value: str(value)
+    "found", [None, (0, 2), (3, 2), (1, 10**12), (-1, -1), (1, 2, -1), (1, 2, 10**30)], ids=str
 )
-def test_run_that_is_no_shard_is_refused(found: tuple[int, int] | None) -> None:
-    given = found and ShardRecord(number=found[0], count=found[1])
+def test_run_that_is_no_shard_is_refused(found: tuple[int, ...] | None) -> None:
+    given = found and ShardRecord(number=found[0], count=found[1], tests=sum(found[2:]))
 
     with pytest.raises(InputError, match="pytest --shard K/N"):
         part("run-01", shard(1, shard=given))
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        {"started": "yesterday"}, {"started": ""}, {"started": "2026-11-01"},
+        {"started": "2026-13-01T00:00:00Z"}, {"ended": "\x1b[2J"},
+        {"ended": "\u0662026-11-01T00:00:00Z"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_run_at_an_impossible_time_is_refused(times: dict[str, str]) -> None:
+    with pytest.raises(InputError, match="its record has an impossible time"):
+        part("run-01", shard(1, **times))
+
+
+def test_whole_begins_with_the_first_shard_in_any_time_zone() -> None:
+    found = merged(shard(1), shard(2, started="2026-11-01T01:00:00-05:00"))
+
+    assert found.started == "2026-11-01T03:00:00Z"
+
+
+FORGED = "a\nturned red: nothing\x1b[2J\u202e"
+
+
+def test_foreign_text_cannot_pose_as_a_line_of_output() -> None:
+    found = merged(shard(1), shard(2, notes=(FORGED,), subject=subject(acceleration=FORGED)))
+    with pytest.raises(InputError) as caught:
+        merged(shard(1), shard(2, tests=passed(FORGED)), shard(2, tests=passed(FORGED)))
+
+    for text in (*found.notes, str(caught.value)):
+        assert text.isprintable()
 
 
 def kept(folder: Path, run: RunRecord) -> Path:
@@ -298,12 +336,67 @@ def test_evidence_outside_of_a_shards_folder_is_not_copied(
     hostile = machine("sno", folder=folder, artifacts=(name,), state=State.FAILED)
     document.write(shard(1, machines=(hostile,)), folders[0] / "report.json")
 
-    assert invoke("merge", *folders, "-o", tmp_path / "all").exit_code == 0
+    done = invoke("merge", *folders, "-o", tmp_path / "all")
 
+    assert done.exit_code == 0
+    assert [line.isprintable() for line in done.output.splitlines()] == [True, True]
+    assert done.output.startswith("shard 1/2: left out of the evidence: ")
     left = [path for path in (tmp_path / "all").rglob("*") if path.is_file()]
     assert {path.name for path in left} == {
         "report.json", "junit.xml", "node-image-summary.html", "progress.log",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a\nb.txt", "\x1b[2J.txt", "\u202etxt.exe.txt", "x-summary.html", "run.sh", ".bashrc.txt",
+     "-rf.txt", "l" * 200 + ".txt"],
+)  # fmt: skip
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_file_that_no_run_names_so_is_left_out(
+    name: str, is_folder: bool, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    folder, file = (name, "console.txt") if is_folder else ("sno", name)
+    (folders[0] / folder).mkdir(exist_ok=True)
+    (folders[0] / folder / file).write_text("x")
+    hostile = machine("sno", folder=folder, artifacts=("events.txt", file))
+    document.write(shard(1, machines=(hostile,)), folders[0] / "report.json")
+
+    done = invoke("merge", *folders, "-o", tmp_path / "all")
+
+    if not (is_folder and name in ("x-summary.html", "run.sh")):  # a folder shows no page
+        assert "left out of the evidence" in done.output
+        assert not [*(tmp_path / "all").glob("*/*/*")]
+    assert all(line.isprintable() for line in done.output.splitlines())
+
+
+def test_evidence_that_is_too_large_is_left_out(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merging, "_ALL_BYTES", 5 << 20)
+    names = tuple(f"{number}.txt" for number in range(3))
+    for name in names:
+        with (folders[0] / "sno" / name).open("wb") as file:
+            file.truncate(2 << 20)
+    big = machine("sno", artifacts=names)
+    document.write(shard(1, machines=(big,)), folders[0] / "report.json")
+
+    done = invoke("merge", *folders, "-o", tmp_path / "all")
+
+    assert "left out of the evidence: sno/2.txt (2 MiB are too much)" in done.output
+    assert len([*(tmp_path / "all").glob("*/*/*")]) == 2
+
+
+def test_progress_of_somebody_else_has_nothing_that_a_terminal_obeys(
+    folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    (folders[0] / "progress.log").write_bytes(b"a\x1b]0;title\x07b\r\x9b2J\xff\n\xe2\x80\xae end")
+
+    invoke("merge", *folders, "-o", tmp_path / "all")
+
+    lines = (tmp_path / "all/progress.log").read_text().splitlines()
+    assert (lines[0], lines[1][:2]) == ("shard 1/2", "ab")
+    assert all(line.isprintable() for line in lines)
 
 
 def test_console_of_a_failed_machine_is_shown(folders: tuple[Path, Path], tmp_path: Path) -> None:
@@ -320,3 +413,40 @@ def test_an_interrupted_merge_leaves_no_half_report(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     assert not (tmp_path / "made").exists()
+
+
+def test_compare_and_merge_read_a_killed_run_alike(
+    folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    killed = shard(2, state=State.RUNNING, machines=(machine("sno", boots=1),))
+    folder = kept(tmp_path / "killed", killed)
+    newer = machine("sno", boots=7, started="2026-11-02T03:00:00Z")
+    (folder / "sno").mkdir()
+    Evidence(folder=folder / "sno", redactor=Redactor()).keep_record(newer)
+
+    found = read_run(folder)
+    invoke("merge", folders[0], folder, "-o", tmp_path / "all")
+    shown = CliRunner().invoke(main, ["compare", str(folders[0]), str(folder), "--json"])
+
+    assert found.state is State.INTERRUPTED
+    assert [each.boots for each in found.machines] == [7]
+    assert [each.boots for each in document.read(tmp_path / "all").machines] == [0, 7]
+    assert json.loads(shown.output)["new"]["state"] == "interrupted"
+
+
+def test_killed_run_without_a_record_is_compared(tmp_path: Path) -> None:
+    folder = tmp_path / "killed"
+    (folder / "sno").mkdir(parents=True)
+    Evidence(folder=folder / "sno", redactor=Redactor()).keep_record(machine("sno"))
+
+    shown = CliRunner().invoke(main, ["compare", str(folder), str(folder)])
+
+    assert (shown.exit_code, "killed" in shown.output) == (0, True)
+
+
+def test_active_run_is_compared_as_it_is_but_not_merged(tmp_path: Path) -> None:
+    folder = kept(tmp_path / "active", shard(1, 1, state=State.RUNNING))
+    with locked(folder, fcntl.LOCK_SH):
+        assert read_run(folder).state is State.RUNNING
+        with pytest.raises(InputError, match="the run is still active"):
+            recovered(folder)
