@@ -30,6 +30,7 @@ OF = "/"
 LEVEL = "readiness_level"
 OWN_NODE = "forked_node"
 DESTRUCTIVE = "destructive"
+_AT, _NEW_MACHINE_ID = "at", "new_machine_id"
 _SUFFIX = "_row"
 
 
@@ -39,6 +40,7 @@ class Own:
 
     node: str
     test: str
+    new_machine_id: bool = False
 
     def __str__(self) -> str:
         return self.node
@@ -150,17 +152,27 @@ def own_step(item: pytest.Item) -> str | None:
     mark = item.get_closest_marker(DESTRUCTIVE)
     if OWN_NODE not in names and mark is None:
         return None
-    return str(mark.kwargs.get("at", APPLIED)) if mark else APPLIED
+    return str(mark.kwargs.get(_AT, APPLIED)) if mark else APPLIED
+
+
+def wants_new_machine_id(item: pytest.Item) -> bool:
+    """Return whether a test's mark asks for forks with a machine-id of their own."""
+    mark = item.get_closest_marker(DESTRUCTIVE)
+    return bool(mark and mark.kwargs.get(_NEW_MACHINE_ID, False))
 
 
 def give_own(item: pytest.Item) -> None:
     """Give a destructive test that would use the shared node a fork of it instead.
 
     Raises:
-        InputError: it asks for another step than the scenario's end, or for all nodes together.
+        InputError: it asks for another step than the scenario's end, for all nodes together, or for
+            something unknown.
     """
     names = getattr(item, "fixturenames", ())
-    if OWN_NODE in names or not has_marker(item, DESTRUCTIVE):
+    if not has_marker(item, DESTRUCTIVE) or {OWN_NODE, NODE, NODES}.isdisjoint(names):
+        return
+    _require_known(item)
+    if OWN_NODE in names:
         return
     if NODES in names:
         problem = f"destructive tests cannot use {NODES}, which other tests share"
@@ -170,7 +182,19 @@ def give_own(item: pytest.Item) -> None:
         raise InputError(item.nodeid, problem, f"Use {OWN_NODE}.")
     given = _parameters(item)
     if isinstance(node := given.get(NODE), str):
-        item.callspec.params[NODE] = Own(node=node, test=item.nodeid)  # type: ignore[attr-defined]
+        item.callspec.params[NODE] = Own(  # type: ignore[attr-defined]
+            node=node, test=item.nodeid, new_machine_id=wants_new_machine_id(item)
+        )
+
+
+def _require_known(item: pytest.Item) -> None:
+    mark = item.get_closest_marker(DESTRUCTIVE)
+    if mark is None:
+        return
+    unknown = [*map(repr, mark.args), *(mark.kwargs.keys() - {_AT, _NEW_MACHINE_ID})]
+    if unknown:
+        problem = f"the mark {DESTRUCTIVE} does not take {unknown[0]}"
+        raise InputError(item.nodeid, problem, f"Use {_AT}= or {_NEW_MACHINE_ID}=.")
 
 
 def spare_shared(item: pytest.Item) -> None:

@@ -10,7 +10,15 @@ import pytest
 
 from harness.model.errors import InputError
 from harness.player.applied import APPLIED, only
-from harness.plugin.collection import NODE, NODES, OF, NotWanted, Own, own_step
+from harness.plugin.collection import (
+    NODE,
+    NODES,
+    OF,
+    NotWanted,
+    Own,
+    own_step,
+    wants_new_machine_id,
+)
 from harness.plugin.contract import contract_of
 from harness.plugin.state import catalogue_of, settings_of, workplace_of
 from harness.workplace.options import Settings
@@ -85,7 +93,7 @@ def applied_node(request: pytest.FixtureRequest) -> Iterator[AppliedNode]:
     place = workplace_of(config)
     if isinstance(asked, Own):
         with place.own_nodes(scenario, APPLIED, asked.node) as own:
-            place.note_node(asked.test, own[machine])
+            place.hand_over(own[machine], asked.test, new_machine_id=asked.new_machine_id)
             yield own[machine].require_applied()
         return
     with place.nodes(scenario, asked) as nodes:
@@ -117,18 +125,19 @@ def forked_node(
     """Give a node of the test's own: a fork of the scenario's machine, gone with the test.
 
     `forked_node()` is as `applied_node` was at the scenario's end; `forked_node(at="login")` as it
-    was after that step, which the test's mark `destructive(at="login")` has to announce.
+    was after that step, which the test's mark `destructive(at="login")` has to announce. With
+    `new_machine_id=True` a fork has a machine-id of its own, in place of its checkpoint's.
     """
     config, node = request.config, str(request.node.callspec.params[NODE])
     scenario, machine = _named(config, node)
     place = workplace_of(config)
-    usual = own_step(request.node) or APPLIED
+    usual, usually_new = own_step(request.node) or APPLIED, wants_new_machine_id(request.node)
     with ExitStack() as forks:
 
-        def fork(at: str = usual) -> OwnNode:
+        def fork(at: str = usual, *, new_machine_id: bool = usually_new) -> OwnNode:
             own = forks.enter_context(place.own_nodes(scenario, at, node))[machine]
             request.node.stash.setdefault(OWN_NODES, []).append(own)
-            place.note_node(request.node.nodeid, own)
+            place.hand_over(own, request.node.nodeid, new_machine_id=new_machine_id)
             return own
 
         yield fork

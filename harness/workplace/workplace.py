@@ -22,6 +22,7 @@ from harness.machine.connection import open_connection
 from harness.machine.ownership.run import begin_run
 from harness.model.errors import HarnessError, InputError, ProductError
 from harness.model.node_state import NodeState
+from harness.node import machine_id
 from harness.node.dial import Endpoint
 from harness.node.login import Login, login_files
 from harness.player.applied import AppliedNode, AppliedNodes, Forks, OwnNode
@@ -45,6 +46,7 @@ from harness.workplace.subject import provenance
 
 LOG = logging.getLogger(__name__)
 COLD, FORKED = "cold", "forked"
+_ASK_S = 30.0
 
 
 class Workplace:
@@ -181,10 +183,17 @@ class Workplace:
                 nodes = stack.enter_context(play_to(scenario, *self._given, step, steps))
             yield nodes
 
-    def note_node(self, test: str, own: OwnNode) -> None:
-        """Record what a test's own node is."""
+    def hand_over(self, own: OwnNode, test: str, *, new_machine_id: bool) -> None:
+        """Record what a test's own node is, and give a fork a machine-id of its own if asked.
+
+        Raises:
+            InputError: its scenario had not logged in at that step.
+            RigError: the node does not take the machine-id.
+        """
         kept = f" from {own.checkpoint}" if own.is_kept else ""
         self._node_of[test] = f"{FORKED}{kept}" if own.is_forked else COLD
+        if new_machine_id and own.is_forked:  # one that was booted has made its own
+            machine_id.renew(own.session, self.rig.deadline(_ASK_S))
 
     def node_of(self, test: str) -> str:
         """Return whether the node of a test is `forked`, or was booted `cold`.

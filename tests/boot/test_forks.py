@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import pytest
 
-from harness.model.clock import Deadline
+from harness.machine.spec import JOURNAL_PORT
+from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.errors import ProductError
 from harness.node.readiness import LEVELS, Level
 from harness.node.ssh import Session
@@ -29,6 +33,13 @@ systemctl daemon-reload
 systemctl restart --no-block kubelet
 """
 _MARK = "/var/lib/node-image-fork"
+_TAG = "node-image-fork"
+_REBOOT_S = 240.0
+
+
+def _require_text(file: Path, words: str) -> None:
+    if words.encode() not in file.read_bytes():
+        raise NotYet("it is not there")
 
 
 def test_two_forks_differ_in_what_they_write_and_the_shared_node_stays_as_it_is(
@@ -58,6 +69,47 @@ def test_a_fork_has_the_hosts_time_and_random_numbers_of_its_own(
 
     assert abs(int(times[0]) - int(times[1])) < _ASK_S
     assert numbers[0] != numbers[1]
+
+
+def test_a_fork_has_a_machine_id_of_its_own_if_asked_and_its_journal_goes_on(
+    forked_node: Callable[..., OwnNode], guest_deadline: Callable[[float], Deadline]
+) -> None:
+    usual, node = forked_node(), forked_node(new_machine_id=True)
+    journal = node.machine.port_files[JOURNAL_PORT]
+
+    def ask(command: str, asked: OwnNode = node) -> str:
+        return asked.session.run(command, guest_deadline(_ASK_S), check=True).stdout.strip()
+
+    def log(word: str) -> str:
+        """Return the entry of a word that the evidence has got."""
+        ask(f"logger --tag {_TAG} {word}")
+        wait_for(word, partial(_require_text, journal, word), guest_deadline(_ASK_S))
+        return ask(f"journalctl --boot --identifier={_TAG} --lines=1 --output=json")
+
+    new, former = ask("cat /etc/machine-id"), ask("cat /etc/machine-id", usual)
+    before = log("before-restart")
+    ask("systemctl restart systemd-journald")
+    after = log("after-restart")
+
+    assert re.fullmatch("[0-9a-f]{32}", new)
+    assert new != former
+    assert (former in before, new in after) == (True, True)
+    assert ask("journalctl --boot --quiet --output=cat | head -n 1").startswith("Linux version")
+
+
+@pytest.mark.nightly
+@pytest.mark.destructive(at="login")
+def test_a_fork_can_be_rebooted_into_another_boot_id(
+    forked_node: Callable[..., OwnNode], guest_deadline: Callable[[float], Deadline]
+) -> None:
+    node = forked_node()
+    session, old = node.session, node.session.boot_id(guest_deadline(_ASK_S))
+
+    session.run("systemctl --no-block reboot", guest_deadline(_ASK_S))
+    session.wait_for_reboot({old}, guest_deadline(_REBOOT_S))
+
+    assert session.boot_id(guest_deadline(_ASK_S)) != old
+    assert node.watch.boots >= 2
 
 
 @pytest.mark.destructive

@@ -170,3 +170,41 @@ def test_fresh_uses_no_kept_checkpoint(project: Project) -> None:
     run(project, "--fresh").assert_outcomes(passed=2)
 
     assert "revive fake login" not in project.log
+
+
+NEW_MACHINE_IDS = """
+import pytest
+
+@pytest.mark.destructive(new_machine_id=True)
+def test_own(node_session):
+    assert node_session
+
+@pytest.mark.destructive(at="login", new_machine_id=True)
+def test_early(forked_node):
+    forked_node()
+    forked_node(new_machine_id=False)
+
+def test_factory(forked_node):
+    forked_node()
+    forked_node(new_machine_id=True)
+"""
+
+
+def test_forks_get_a_machine_id_of_their_own_if_the_test_asks(project: Project) -> None:
+    project.write(NEW_MACHINE_IDS)
+
+    run(project).assert_outcomes(passed=3)
+
+    new = [line for line in project.log if line.startswith(("fork", "new"))]
+    fork, early = "fork fake applied", "fork fake login"
+    assert new == [
+        fork, "new machine-id", early, "new machine-id", early, fork, fork, "new machine-id"
+    ]  # fmt: skip
+
+
+def test_a_machine_that_was_booted_for_a_test_keeps_the_id_that_it_made(project: Project) -> None:
+    project.write(NEW_MACHINE_IDS)
+
+    run(project, "--fresh").assert_outcomes(passed=3)
+
+    assert "new machine-id" not in project.log

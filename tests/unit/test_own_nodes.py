@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from test_plays import scenario
@@ -13,7 +13,15 @@ from test_plays import scenario
 from harness.model.errors import InputError
 from harness.player.applied import APPLIED, AppliedNodes, CannotForkError
 from harness.player.scenario import Scenario
-from harness.plugin.collection import Own, forks_at, give_own, has_own, own_step, scenario_of
+from harness.plugin.collection import (
+    Own,
+    forks_at,
+    give_own,
+    has_own,
+    own_step,
+    scenario_of,
+    wants_new_machine_id,
+)
 from harness.workplace.nodes import Nodes
 
 BOOTSTRAP = scenario("ipi_bootstrap")
@@ -87,8 +95,8 @@ def test_fresh_boots_a_machine_without_the_shared_one() -> None:
     assert rooms.log == ["cold login"]
 
 
-def item(*fixtures: str, node: str = "ipi_node/worker", **mark: str | None) -> pytest.Item:
-    marks = {"destructive": SimpleNamespace(kwargs={k: v for k, v in mark.items() if v})}
+def item(*fixtures: str, node: str = "ipi_node/worker", **mark: object) -> pytest.Item:
+    marks = {"destructive": SimpleNamespace(args=(), kwargs={k: v for k, v in mark.items() if v})}
     found = marks if mark else {}
     return cast(
         "pytest.Item",
@@ -129,14 +137,26 @@ def test_a_destructive_test_gets_its_own_node_of_the_same_scenario() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fixtures", "at", "problem"),
+    ("fixtures", "mark", "problem"),
     [
-        (("applied_nodes",), None, "destructive tests cannot use applied_nodes"),
-        (("applied_node",), "login", "applied_node is the node at the scenario's end, and not at"),
+        ("applied_nodes", {"at": None}, "destructive tests cannot use applied_nodes"),
+        ("applied_node", {"at": "login"}, "applied_node is the node at the scenario's end, and"),
+        ("applied_node", {"new_machineid": True}, "destructive does not take new_machineid. Use"),
+        ("forked_node", {"step": "login"}, "the mark destructive does not take step. Use at="),
     ],
 )
 def test_a_destructive_test_that_cannot_get_its_own_node_is_refused(
-    fixtures: tuple[str, ...], at: str | None, problem: str
+    fixtures: str, mark: dict[str, Any], problem: str
 ) -> None:
     with pytest.raises(InputError, match=problem):
-        give_own(item(*fixtures, at=at))
+        give_own(item(fixtures, **mark))
+
+
+def test_a_mark_asks_for_a_machine_id_of_the_forks_own() -> None:
+    asks, asks_not = item("applied_node", new_machine_id=True), item("applied_node", at=None)
+    for each in (asks, asks_not):
+        give_own(each)
+
+    given = [each.callspec.params["applied_node"] for each in (asks, asks_not)]  # type: ignore[attr-defined]
+    assert [own.new_machine_id for own in given] == [True, False]
+    assert [wants_new_machine_id(each) for each in (asks, asks_not)] == [True, False]
