@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -72,16 +73,13 @@ def test_fresh_and_kept_checkpoints_contradict_unless_one_is_only_usual(
     fresh: int, kept: int, error: str, mode: str
 ) -> None:
     names = ("node_image_{}", "NODE_IMAGE_{}", "node_image_{}")
-    given: list[dict[str, object]] = [{}, {}, {}]
+    given: list[dict[str, str]] = [{}, {}, {}]
     for place, option, value in ((fresh, "fresh", "yes"), (kept, "checkpoints", mode)):
         name = names[place].format(option.upper() if place == 1 else option)
         given[place][name] = value
 
-    if error:
-        with pytest.raises(InputError, match=error):
-            read(*given, FOLDER)  # type: ignore[arg-type]  # texts, except on the command line
-        return
-    assert read(*given, FOLDER).checkpoints is Checkpoints.RUN  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=error) if error else nullcontext():
+        assert settings(*given).checkpoints is Checkpoints.RUN
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
