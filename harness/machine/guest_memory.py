@@ -14,6 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from harness.model.clock import Deadline
+from harness.model.errors import DeadlineError
+
 _MIB = 1 << 20
 _CHUNK_BYTES = 64 * _MIB
 
@@ -29,17 +32,21 @@ def nameless(memory_mib: int) -> Iterator[Path]:
         os.close(fd)
 
 
-def copy_sparse(source: Path, target: Path) -> None:
+def copy_sparse(source: Path, target: Path, deadline: Deadline) -> None:
     """Copy `source` to the new private file `target`, without its holes.
 
     Raises:
         OSError: no space is left, among others.
+        DeadlineError: it is not done in time; a part of `target` is there.
     """
     with source.open("rb") as given, new_file(target) as new:
         size = os.fstat(given.fileno()).st_size
         new.truncate(size)
         for start, end in _extents(given.fileno(), size):
-            _copy(given.fileno(), new.fileno(), start, end)
+            for copied_bytes in _copied(given.fileno(), new.fileno(), start, end):
+                if deadline.is_over:
+                    reason = f"{copied_bytes} of {size} B done"
+                    raise DeadlineError(f"copy of {source}", deadline.limit_s, reason)
 
 
 def new_file(path: Path) -> BinaryIO:
@@ -61,10 +68,12 @@ def _extents(fd: int, size: int) -> Iterator[tuple[int, int]]:
         yield start, end
 
 
-def _copy(source: int, target: int, start: int, end: int) -> None:
+def _copied(source: int, target: int, start: int, end: int) -> Iterator[int]:
+    """Copy a part of a file, and yield its end so far after each chunk."""
     os.lseek(target, start, os.SEEK_SET)
     while start < end:
         sent = os.sendfile(target, source, start, min(_CHUNK_BYTES, end - start))
         if not sent:
             raise OSError(errno.EIO, "was cut while it was copied")
         start += sent
+        yield start

@@ -98,8 +98,9 @@ def from_kept(connection: Connection, run: Run, root: Path) -> None:
         is_same = origin(domain) == kept.machines["node"].origin
         is_taken = store.take(kept)
         saved = opened(
-            kept, "node", domain=domain, base=spec.base, folder=run.scratch / "kept/node"
-        )
+            kept, "node", domain=domain, base=spec.base, folder=run.scratch / "kept/node",
+            deadline=deadline(),
+        )  # fmt: skip
         saved.require_usable(origin(domain).key)
         forks = [
             stack.enter_context(fork(connection, run, saved, "fork", deadline())) for _ in range(2)

@@ -73,8 +73,9 @@ def kept_disk(tmp_path: Path, disk: Path, base: Path | None) -> Path:
         moved = base and base.rename(tmp_path / "base-of-a-later-run")
         assert store.take(kept)
         again = opened(
-            kept, "node", domain=domain_with(disk), base=moved, folder=tmp_path / "later/node"
-        )
+            kept, "node", domain=domain_with(disk), base=moved, folder=tmp_path / "later/node",
+            deadline=soon(),
+        )  # fmt: skip
         fork = tmp_path / "fork"
         fork.mkdir()
         return create_overlay(again.disk.path, "qcow2", fork, deadline=soon(), min_free_bytes=0)

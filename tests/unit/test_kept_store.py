@@ -15,15 +15,19 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from kept_fakes import DRAWN, keep, origin, qemu_img
+from kept_fakes import DRAWN, keep, origin, part, qemu_img
+from machine_fakes import FakeClock, soon
 from test_machine_key import DOMAIN
 
 from harness.machine.forking import kept_files
-from harness.machine.forking.kept import METADATA, key_of, read
+from harness.machine.forking.kept import METADATA, Kept, key_of, read
 from harness.machine.forking.kept_files import opened
+from harness.machine.forking.key import FORMAT
 from harness.machine.forking.saved import DamagedError
 from harness.machine.forking.store import Store
-from harness.model.errors import InputError
+from harness.model.clock import Deadline
+from harness.model.errors import DeadlineError, InputError
+from harness.model.secret import Secret
 
 UNIT = Path(__file__).parent
 
@@ -81,8 +85,9 @@ def test_it_does_not_need_the_run_that_made_it(tmp_path: Path, store: Store) -> 
 
     assert store.take(kept)
     saved = opened(
-        kept, "node", domain=DOMAIN, base=tmp_path / "base", folder=tmp_path / "next/node"
-    )
+        kept, "node", domain=DOMAIN, base=tmp_path / "base", folder=tmp_path / "next/node",
+        deadline=soon(),
+    )  # fmt: skip
     saved.require_usable(origin().key)
     assert saved.ram.read_bytes() == b"memory"
     assert saved.disk.path.read_bytes() == b"disk"
@@ -147,14 +152,62 @@ def test_metadata_that_leads_out_of_its_folder_is_damaged(tmp_path: Path, store:
         read(kept.folder)
 
 
-def test_one_of_another_format_is_dropped(
-    tmp_path: Path, store: Store, lines: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    keep(store, tmp_path / "run")
-    monkeypatch.setattr("harness.machine.forking.kept.FORMAT", 0)
+def of_another_format(store: Store, run: Path) -> Kept:
+    """Keep a checkpoint as another version of the harness does, which sums it up differently."""
+    kept = keep(store, run, origin("other"))
+    path = kept.folder / METADATA
+    document = json.loads(path.read_text())
+    document["checkpoint"]["format"] = FORMAT + 1
+    path.write_text(json.dumps(document))
+    return kept
 
-    assert store.entries() == ()
-    assert "format of another version" in lines[0]
+
+def test_one_of_another_format_stays_for_the_version_that_made_it(
+    tmp_path: Path, store: Store, lines: list[str]
+) -> None:
+    other = of_another_format(store, tmp_path / "other")
+    mine = keep(store, tmp_path / "run")
+
+    assert store.entries() == (mine,)
+    assert store.expire() == ()
+    assert other.folder.exists()
+    assert lines == []
+
+
+def test_one_of_another_format_expires_by_the_time_of_its_metadata(
+    tmp_path: Path, store: Store
+) -> None:
+    other = of_another_format(store, tmp_path / "other")
+    os.utime(other.folder / METADATA, (0, 0))
+
+    assert store.expire() == (str(other.folder),)
+
+
+def test_one_of_another_format_counts_for_the_cap(tmp_path: Path) -> None:
+    root = tmp_path / "checkpoints"
+    other = of_another_format(Store(root), tmp_path / "other")
+
+    assert Store(root, cap_bytes=0).expire() == (str(other.folder),)
+
+
+def test_nothing_that_is_not_text_was_drawn(tmp_path: Path, store: Store) -> None:
+    kept = keep(store, tmp_path / "run")
+    (kept.folder / METADATA).unlink()
+    replace(kept, drawn=(("port", Secret(5000)),)).write()  # type: ignore[arg-type]  # as in a file
+
+    with pytest.raises(DamagedError, match="metadata is damaged"):
+        read(kept.folder)
+
+
+def test_the_deadline_bounds_the_copying(tmp_path: Path, store: Store) -> None:
+    clock = FakeClock()
+    deadline = Deadline.after(1.0, clock)
+    clock.now = 2.0
+    found = {"node": part(tmp_path / "run", origin())}
+
+    with pytest.raises(DeadlineError, match="timed out after 1 s"):
+        store.keep("ipi_bootstrap", "applied", found, DRAWN, deadline)
+    assert names(store.root) == []
 
 
 def test_the_first_of_two_with_one_key_stays(tmp_path: Path, store: Store) -> None:
@@ -250,7 +303,7 @@ def test_two_runs_use_one_at_once(tmp_path: Path, store: Store) -> None:
 def test_a_full_disk_leaves_nothing(
     tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(_source: Path, target: Path) -> None:
+    def full(_source: Path, target: Path, _: Deadline) -> None:
         target.write_bytes(b"mem")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -288,7 +341,9 @@ def test_memory_is_copied_if_qemu_could_not_open_it_for_writing(
     # Root may write whatever the mode says.
     monkeypatch.setattr(os, "access", lambda *_: False)
 
-    saved = opened(kept, "node", domain=DOMAIN, base=None, folder=tmp_path / "next")
+    saved = opened(
+        kept, "node", domain=DOMAIN, base=None, folder=tmp_path / "next", deadline=soon()
+    )
 
     assert not saved.ram.is_symlink()
     assert saved.ram.read_bytes() == b"memory"
@@ -370,7 +425,9 @@ import random, sys
 from pathlib import Path
 sys.path.insert(0, {unit!r})
 from harness.machine.forking.store import Store
-from harness.model.errors import InputError
+from harness.model.clock import Deadline
+from harness.model.errors import DeadlineError, InputError
+from harness.model.secret import Secret
 from kept_fakes import keep, origin
 lines = []
 for number in range(12):

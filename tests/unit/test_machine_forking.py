@@ -165,7 +165,7 @@ def test_a_copy_has_the_same_bytes_and_the_holes(tmp_path: Path, written: tuple[
             file.seek(at)
             file.write(b"!")
 
-    copy_sparse(source, target)
+    copy_sparse(source, target, soon())
 
     assert target.read_bytes() == source.read_bytes()
     assert target.stat().st_blocks <= source.stat().st_blocks
@@ -179,4 +179,4 @@ def test_a_file_that_is_cut_while_it_is_copied_is_an_error_and_not_a_hang(
     monkeypatch.setattr("os.sendfile", lambda *_: 0)
 
     with pytest.raises(OSError, match="was cut while it was copied"):
-        copy_sparse(tmp_path / "ram", tmp_path / "copy")
+        copy_sparse(tmp_path / "ram", tmp_path / "copy", soon())

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from docs_commands import ROOT
+from machine_fakes import soon
 from source_trees import dotted, nodes, trees
 
 from harness import folders, temporary
@@ -273,7 +274,7 @@ def test_folders_are_private_whatever_the_umask_is(
 def test_keys_and_memory_are_private_whatever_the_umask_is(tmp_path: Path) -> None:
     (tmp_path / "ram").write_bytes(b"secret")
 
-    copy_sparse(tmp_path / "ram", tmp_path / "checkpoint")
+    copy_sparse(tmp_path / "ram", tmp_path / "checkpoint", soon())
     write_files(tmp_path / "tls", make_pki())
 
     files = [tmp_path / "checkpoint", *(tmp_path / "tls").iterdir()]

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from harness import regular_file
+from harness.images.acquire.digest import sha256_of
 from harness.machine.forking.key import FORMAT, Origin
 from harness.machine.forking.saved import DamagedError
 from harness.machine.guest_memory import new_file
+from harness.model.clock import Deadline
 from harness.model.foreign import json_value
 from harness.model.secret import Secret
 
@@ -34,15 +36,14 @@ class KeptFile:
     sha256: str
 
     @classmethod
-    def of(cls, path: Path) -> KeptFile:
+    def of(cls, path: Path, deadline: Deadline) -> KeptFile:
         """Read a file.
 
         Raises:
             OSError: it cannot be read.
+            DeadlineError: it is not read in time.
         """
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        return cls(bytes=path.stat().st_size, sha256=sha256)
+        return cls(sha256=sha256_of(path, deadline), bytes=path.stat().st_size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,17 +94,20 @@ class Kept:
         """When it was made, in seconds since 1970."""
         return datetime.fromisoformat(self.made).timestamp()
 
-    def require_whole(self) -> None:
+    def require_whole(self, deadline: Deadline) -> None:
         """Return if each file has the bytes that were written; all of them are read.
 
         Raises:
             DamagedError: one has not.
+            DeadlineError: they are not read in time.
         """
         for name, known in self.files.items():
             path = self.folder / name
             try:
                 # A file of another length need not be read.
-                is_whole = path.stat().st_size == known.bytes and KeptFile.of(path) == known
+                is_whole = (
+                    path.stat().st_size == known.bytes and KeptFile.of(path, deadline) == known
+                )
             except OSError as exc:
                 raise DamagedError(self.folder, f"{name} cannot be read: {exc.strerror}") from exc
             if not is_whole:
@@ -129,20 +133,28 @@ class Kept:
             file.write(text.encode())
 
 
+class OtherFormatError(DamagedError):
+    """A checkpoint is of another version of the harness, which may use it."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "has the format of another version of the harness")
+
+
 def read(folder: Path) -> Kept:
     """Return what is known of the checkpoint in `folder`; its other files are not read.
 
     Raises:
-        DamagedError: there is none, or its metadata is damaged or of another format.
+        OtherFormatError: it has another format.
+        DamagedError: there is none, or its metadata is damaged.
     """
     try:
         text = regular_file.read_within(folder, (METADATA,), regular_file.MAX_TEXT_BYTES)
         document = json_value(text)
         known = document["checkpoint"]
+        if known["format"] != FORMAT:
+            raise OtherFormatError(folder)  # its sum may be made in another way
         if document["sha256"] != _sum_of(known):
             raise DamagedError(folder, _DAMAGED)
-        if known["format"] != FORMAT:
-            raise DamagedError(folder, "has the format of another version of the harness")
         return _from(folder, known)
     except OSError as exc:
         raise DamagedError(folder, f"cannot be read: {exc.strerror or exc}") from exc
@@ -171,8 +183,14 @@ def _from(folder: Path, known: Any) -> Kept:  # noqa: ANN401
     return Kept(
         folder=folder, scenario=known["scenario"], step=known["step"], made=known["made"],
         machines=machines, files=files,
-        drawn=tuple((what, Secret(text)) for what, text in known["drawn"]),
+        drawn=tuple(_drawing(*each) for each in known["drawn"]),
     )  # fmt: skip
+
+
+def _drawing(what: Any, text: Any) -> tuple[str, Secret]:  # noqa: ANN401
+    if not isinstance(what, str) or not isinstance(text, str):
+        raise TypeError("drawn")
+    return what, Secret(text)
 
 
 def _machine(known: Any) -> KeptMachine:  # noqa: ANN401

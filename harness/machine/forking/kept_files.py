@@ -39,8 +39,9 @@ class Part:
 
 
 def opened(
-    kept: Kept, machine: str, *, domain: Domain, base: Path | None, folder: Path
-) -> SavedMachine:
+    kept: Kept, machine: str, *, domain: Domain, base: Path | None, folder: Path,
+    deadline: Deadline,
+) -> SavedMachine:  # fmt: skip
     """Return a machine of a checkpoint that `take` has locked, for forks of it in this run.
 
     `domain` is what the machine would be in this run, its key that of the checkpoint. `base` is the
@@ -48,6 +49,7 @@ def opened(
 
     Raises:
         DamagedError: a file cannot be read.
+        DeadlineError: the memory of one that can only be read is not copied in time.
     """
     known, disk = kept.machines[machine], domain.disks[0]
     if not isinstance(disk, Disk):
@@ -58,7 +60,7 @@ def opened(
     )
     try:
         folder.mkdir(mode=0o700, parents=True)
-        _link_memory(kept.folder / known.ram, saved.ram)
+        _link_memory(kept.folder / known.ram, saved.ram, deadline)
         saved.state.symlink_to(kept.folder / known.state)
         for name in known.layers:
             (folder / name).symlink_to(kept.folder / name)
@@ -70,12 +72,12 @@ def opened(
     return saved
 
 
-def _link_memory(kept: Path, target: Path) -> None:
+def _link_memory(kept: Path, target: Path, deadline: Deadline) -> None:
     # QEMU opens it for writing, although nothing that a fork writes goes into it.
     if os.access(kept, os.W_OK):
         target.symlink_to(kept)
     else:
-        copy_sparse(kept, target)
+        copy_sparse(kept, target, deadline)
 
 
 def write(
@@ -91,9 +93,10 @@ def write(
     Raises:
         OSError: no space is left, among others.
         CommandError: qemu-img refuses a disk.
+        DeadlineError: it is not done in time.
     """
     machines = {name: _copied(folder, name, part, deadline) for name, part in sorted(parts.items())}
-    files = {path.name: KeptFile.of(path) for path in folder.iterdir()}
+    files = {path.name: KeptFile.of(path, deadline) for path in folder.iterdir()}
     kept = Kept(
         folder=folder, scenario=scenario, step=step, made=utc_now(), machines=machines,
         drawn=drawn, files=files,
@@ -105,12 +108,12 @@ def write(
 def _copied(folder: Path, name: str, part: Part, deadline: Deadline) -> KeptMachine:
     saved, prefix = part.saved, _NOT_IN_NAMES.sub("-", name)
     ram, state = f"{prefix}.ram", f"{prefix}.state"
-    _copy(saved.ram, folder / ram)
-    _copy(saved.state, folder / state)
+    _copy(saved.ram, folder / ram, deadline)
+    _copy(saved.state, folder / state, deadline)
     chain, base_format = _chain(saved, deadline)
     layers = tuple(f"{prefix}.disk{number}" for number in range(len(chain)))
     for layer, source in zip(layers, chain, strict=True):
-        copy_sparse(source, folder / layer)
+        copy_sparse(source, folder / layer, deadline)
     below = (*layers[1:], *((_BASE,) if base_format else ()))
     for number, (layer, under) in enumerate(zip(layers, below, strict=False)):
         image_format = base_format if number == len(layers) - 1 else "qcow2"
@@ -121,11 +124,11 @@ def _copied(folder: Path, name: str, part: Part, deadline: Deadline) -> KeptMach
     )  # fmt: skip
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path, deadline: Deadline) -> None:
     try:
         target.hardlink_to(source)  # nothing writes to it any more
     except OSError:
-        copy_sparse(source, target)
+        copy_sparse(source, target, deadline)
 
 
 def _chain(saved: SavedMachine, deadline: Deadline) -> tuple[list[Path], str]:

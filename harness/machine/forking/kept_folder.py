@@ -1,4 +1,4 @@
-"""The folder of one kept checkpoint: its removal, and its last use."""
+"""The folder of one kept checkpoint: its removal, when it was made, and its last use."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from harness.folder_lock import locked
+from harness.machine.forking.kept import METADATA
 
 
 def remove(folder: Path) -> bool:
@@ -18,6 +19,13 @@ def remove(folder: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def made_at(folder: Path) -> float:
+    """Return when the metadata of a checkpoint was written, in seconds since 1970; 0 without."""
+    with suppress(OSError):
+        return (folder / METADATA).stat().st_mtime
+    return 0.0
 
 
 def used_at(folder: Path) -> float:

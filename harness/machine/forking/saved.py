@@ -114,6 +114,7 @@ def save(machine: Machine, folder: Path, origin: Origin, deadline: Deadline) -> 
     Raises:
         InputError: the machine is not a template, its disk has several paths, or no space is left.
         RigError: libvirt or QEMU could not.
+        DeadlineError: it is not done in time.
     """
     domain = machine.domain
     if domain.ram is None:
@@ -123,7 +124,7 @@ def save(machine: Machine, folder: Path, origin: Origin, deadline: Deadline) -> 
     try:
         disk = divert(machine)
         device_state.save(machine.running, folder / _STATE, deadline)
-        copy_sparse(domain.ram.path, folder / _RAM)
+        copy_sparse(domain.ram.path, folder / _RAM, deadline)
         saved = SavedMachine(folder=folder, domain=domain, disk=disk)
         stamped(saved, origin)
     except OSError as exc:

@@ -25,9 +25,9 @@ from types import TracebackType
 
 from harness import folders
 from harness.folder_lock import locked
-from harness.machine.forking.kept import Kept, key_of, read
+from harness.machine.forking.kept import Kept, OtherFormatError, key_of, read
 from harness.machine.forking.kept_files import Part, write
-from harness.machine.forking.kept_folder import remove, used_at
+from harness.machine.forking.kept_folder import made_at, remove, used_at
 from harness.machine.forking.saved import DamagedError
 from harness.machine.ownership.locks import lock
 from harness.model.clock import Deadline, unix_time
@@ -42,6 +42,7 @@ MAX_AGE_S = 5 * 24 * 3600.0
 """The certificates of a run are valid for a week. A fork has to have some of it left."""
 _NEW, _LOCK = "new-", "lock"
 _LOCK_S = 60.0
+_READ_S = 600.0
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -89,7 +90,8 @@ class Store:
         """Return what is known of all checkpoints that have not expired, the newest first.
 
         Their files are neither read nor locked: `take` does both. One whose metadata is damaged is
-        dropped. A folder that others can read or write has none.
+        dropped; one of another format stays for the version of the harness that made it. A folder
+        that others can read or write has none.
         """
         if not self._is_private():
             return ()
@@ -99,6 +101,8 @@ class Store:
                 with locked(folder, fcntl.LOCK_SH):
                     kept = read(folder)
             except OSError:  # another process is removing it
+                continue
+            except OtherFormatError:
                 continue
             except DamagedError as exc:
                 self._drop(folder, exc.problem)
@@ -111,13 +115,16 @@ class Store:
         """Lock a checkpoint until the store closes; return whether it is there and whole.
 
         Every byte is read. One that is damaged is dropped.
+
+        Raises:
+            DeadlineError: it cannot be read in time.
         """
         with ExitStack() as stack:
             try:
                 stack.enter_context(locked(kept.folder, fcntl.LOCK_SH))
                 if read(kept.folder) != kept:
                     return False
-                kept.require_whole()
+                kept.require_whole(Deadline.after(_READ_S))
             except OSError:  # removed, or being removed
                 return False
             except DamagedError as exc:
@@ -178,8 +185,7 @@ class Store:
         if not self.root.is_dir():
             return ()
         with suppress(OSError, HarnessError), self._gate():
-            known = [_known(folder) for folder in self._folders()]
-            old = [kept.folder for kept in known if kept and self._has_expired(kept)]
+            old = [folder for folder in self._folders() if self._is_old(folder)]
             gone = [path for path in (*self._unfinished(), *old) if remove(path)]
             return tuple(map(str, (*gone, *self._evicted())))
         return ()
@@ -204,9 +210,20 @@ class Store:
         found = self.root.glob("*/")
         return sorted(path for path in found if not path.name.startswith(_NEW))
 
+    def _is_old(self, folder: Path) -> bool:
+        try:
+            return self._has_expired(read(folder))
+        except OtherFormatError:
+            return self._is_outside(made_at(folder))
+        except DamagedError:
+            return False
+
     def _has_expired(self, kept: Kept) -> bool:
+        return self._is_outside(kept.made_s)
+
+    def _is_outside(self, made_s: float) -> bool:
         # One from the future was made before the clock was set back: its age is not known.
-        return not 0 <= unix_time() - kept.made_s + 1 <= self._max_age_s
+        return not 0 <= unix_time() - made_s + 1 <= self._max_age_s
 
     def _make_root(self) -> None:
         try:

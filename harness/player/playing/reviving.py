@@ -20,6 +20,7 @@ from harness.machine.forking.kept import Kept, key_of
 from harness.machine.forking.kept_files import opened
 from harness.machine.forking.key import Origin
 from harness.machine.forking.saved import DamagedError
+from harness.model.clock import Deadline
 from harness.model.drawn import Drawn
 from harness.model.errors import HarnessError
 from harness.model.secrets.config import secrets_in
@@ -33,6 +34,8 @@ from harness.player.playing.origins import origin_at
 from harness.player.playing.saved_node import Notes, SavedNode
 from harness.player.playing.stage import Stage, staged
 from harness.player.scenario import Scenario
+
+_OPEN_S = 600.0
 
 
 @contextmanager
@@ -94,7 +97,7 @@ def _opened(site: Stage, kept: Kept, machine: str, domain: Domain) -> SavedNode:
     try:
         saved = opened(
             kept, machine, domain=domain, base=_base(site, site.scenario.plan_of(machine)),
-            folder=folder,
+            folder=folder, deadline=Deadline.after(_OPEN_S),
         )  # fmt: skip
         return SavedNode(machine=saved, origin=known.origin, notes=Notes.from_json(known.notes))
     except (DamagedError, msgspec.ValidationError) as exc:
