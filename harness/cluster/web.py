@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 from harness.cluster import inbound
 from harness.cluster.exchange import Answer, Request, Route, answer_of, takes_body
 from harness.cluster.inbound import Inbound
+from harness.model.drawn import draw
 from harness.model.errors import RigError
 from harness.model.guest_network import HOST_IN_GUEST, LOOPBACK
 from harness.pki.certificates import Certificate
@@ -49,7 +50,7 @@ class WebServer:
 
     port: int
     is_tls: bool
-    token: str = field(default_factory=lambda: secrets.token_hex(8), repr=False)
+    token: str = field(repr=False)
     requests: list[Request] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -73,6 +74,7 @@ def serve(
 ) -> Iterator[WebServer]:
     """Context manager that serves `routes`, by path, on a free port of the loopback.
 
+    The guests of a kept checkpoint find port and token again in a later run, if the port is free.
     Routes may be added to the mapping while it is served. On leaving, open connections are closed.
 
     Raises:
@@ -89,6 +91,25 @@ def serve(
         thread.join()
         server.cut_off()
         server.server_close()  # joins the threads of the connections
+
+
+def _listening() -> socket.socket:
+    """Return a socket that listens at the port that was drawn, or at any free one."""
+    found: list[socket.socket] = []
+
+    def listen(port: str) -> bool:
+        try:
+            found.append(socket.create_server((LOOPBACK, int(port))))
+        except (OSError, ValueError, OverflowError):
+            return False
+        return True
+
+    def listen_anywhere() -> str:
+        found.append(socket.create_server((LOOPBACK, 0)))
+        return str(found[0].getsockname()[1])
+
+    draw("port of a web server", listen_anywhere, listen)
+    return found[0]
 
 
 def _tls(certificate: Certificate) -> ssl.SSLContext:
@@ -110,9 +131,15 @@ class _Server(ThreadingHTTPServer):
     block_on_close = True
 
     def __init__(self, routes: Mapping[str, Route], context: ssl.SSLContext | None) -> None:
-        super().__init__((LOOPBACK, 0), _Connection)
+        listening = _listening()
+        super().__init__(listening.getsockname(), _Connection, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listening
         self.routes = routes
-        self.web = WebServer(port=self.server_address[1], is_tls=context is not None)
+        self.web = WebServer(
+            port=self.server_address[1], is_tls=context is not None,
+            token=draw("token of a web server", lambda: secrets.token_hex(8)),
+        )  # fmt: skip
         self._context = context
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()

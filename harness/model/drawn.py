@@ -32,10 +32,14 @@ class Drawn:
         """What was drawn so far."""
         return tuple(self._made)
 
-    def text(self, what: str, make: Callable[[], str]) -> str:
-        """Return the next text that was given for `what`; else make one."""
+    def text(
+        self, what: str, make: Callable[[], str], can_use: Callable[[str], bool] = lambda _: True
+    ) -> str:
+        """Return the next text that was given for `what`, if it can be used; else make one."""
         left = self._left[what]
-        found = left.popleft() if left else Secret(make())
+        found = left.popleft() if left else None
+        if found is None or not can_use(found.reveal()):
+            found = Secret(make())
         self._made.append((what, found))
         return found.reveal()
 
@@ -72,7 +76,12 @@ def is_drawing() -> bool:
     return _CURRENT.get() is not None
 
 
-def draw(what: str, make: Callable[[], str]) -> str:
-    """Return a text by chance, made by `make` or drawn again; `what` has all that decides it."""
+def draw(
+    what: str, make: Callable[[], str], can_use: Callable[[str], bool] = lambda _: True
+) -> str:
+    """Return a text by chance, made by `make` or drawn again; `what` has all that decides it.
+
+    What `can_use` refuses is made anew, such as a port that another program has got.
+    """
     current = _CURRENT.get()
-    return make() if current is None else current.text(what, make)
+    return make() if current is None else current.text(what, make, can_use)

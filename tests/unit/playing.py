@@ -291,7 +291,7 @@ def _domain(spec: MachineSpec, folder: Path, port: int) -> Domain:
         name=spec.name, uuid="0", kind=Accelerator.KVM, cpu="host", memory_mib=1, vcpus=1,
         emulator=spec.emulator, disks=(Disk(path=folder / "disk", serial="root"),),
         console=folder / "console.log", forwards=(Forward(host_port=port, guest_port=22),),
-        ports=tuple(Port(name=name, path=folder / name) for name in PORTS),
+        ports=tuple(Port(name=name, path=folder / name) for name in PORTS), cdrom=spec.cdrom,
     )  # fmt: skip
 
 

@@ -32,6 +32,15 @@ def test_what_was_not_given_is_new() -> None:
         assert draw("key", lambda: "b") == "b"
 
 
+def test_what_cannot_be_used_again_is_made_anew() -> None:
+    drawn = Drawn((("port", Secret("1")), ("port", Secret("2"))))
+    with drawing(drawn):
+        assert draw("port", lambda: "3", lambda port: port != "1") == "3"
+        assert draw("port", lambda: "4", lambda port: port != "1") == "2"
+
+    assert [text.reveal() for _, text in drawn.all] == ["3", "2"]
+
+
 def test_outside_of_a_play_nothing_is_recorded() -> None:
     drawn = Drawn()
     with drawing(drawn):

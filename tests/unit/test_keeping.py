@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pytest
 from kept_fakes import qemu_img
 from playing import Host
 from recordings import recordings_of
-from test_plays import MEMORY, inputs_for, scenario
+from test_plays import MEMORY, Images, inputs_for, scenario
 
 from harness.machine.forking.store import Store
 from harness.model.drawn import Drawing
@@ -20,11 +21,13 @@ from harness.model.ignition import Document
 from harness.model.secret import Secret
 from harness.player.applied import APPLIED, AppliedNodes, CannotForkError, Forks
 from harness.player.inputs import Inputs
-from harness.player.keeping import Keeping
+from harness.player.keeping import Keeping, play_of
 from harness.player.player import play
 from harness.player.playing.reviving import revived
+from harness.player.steps import NODE_LAYER
 
-KEPT = ("ipi_bootstrap", "ipi_cluster", "upi", "fat")
+LIVE = ("sno", "agent", "assisted", "upi_install")
+KEPT = ("ipi_bootstrap", "ipi_cluster", "upi", "fat", *LIVE)
 REGISTRY: tuple[Drawing, ...] = (("port", Secret("20000")),)
 
 
@@ -52,6 +55,7 @@ class World:
         self.store = Store(folder / "checkpoints", lambda line: self.lines.append(line))
         self.keeping = Keeping(store=self.store, registry=REGISTRY)
         self.lines: list[str] = []
+        self.steps = {"login", APPLIED}
         self._runs = 0
 
     def run(self) -> tuple[Host, Inputs]:
@@ -59,7 +63,7 @@ class World:
         folder = self.folder / f"run-{self._runs}"
         folder.mkdir()
         host = Host(folder, recordings_of(self.scenario.name))
-        host.checkpoints = frozenset({"login", APPLIED})
+        host.checkpoints = frozenset(self.steps)
         host.keeping, host.qemu = self.keeping, self.folder / "qemu"
         return host, inputs_for(self.scenario.name, self.folder)
 
@@ -106,6 +110,51 @@ def test_a_later_run_forks_without_a_boot(tmp_path: Path, name: str) -> None:
             assert node.watch.record.checkpoint == node.checkpoint
 
 
+@pytest.mark.parametrize("name", LIVE)
+def test_forks_of_a_live_system_find_the_medium_that_it_booted(tmp_path: Path, name: str) -> None:
+    world = World(tmp_path, name)
+    with world.played() as (host, _):
+        (spec,) = host.specs.values()
+        assert spec.cdrom is not None
+        booted = spec.cdrom.read_bytes()
+    assert not spec.cdrom.exists()
+
+    with world.revived() as (host, forks), forks.fork(APPLIED):
+        (saved,) = host.forks
+        assert saved.domain.cdrom is not None
+        assert saved.domain.cdrom.read_bytes() == booted
+        assert saved.domain.cdrom.stat().st_mode & 0o777 == 0o600
+    assert not saved.domain.cdrom.exists()
+
+
+def test_another_live_iso_is_another_checkpoint(tmp_path: Path) -> None:
+    world = World(tmp_path, "agent")
+    with world.played():
+        pass
+    (tmp_path / "other").mkdir()
+    images = Images(tmp_path / "other")
+    iso = images.iso("live-iso")
+    iso.write_bytes(iso.read_bytes()[:-1] + b"!")
+
+    other = replace(world.run()[1], images=images)
+    assert "was made of another images" in refused(world, other)
+
+
+def test_a_service_that_guests_ask_later_has_the_same_address_or_is_another(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path, "assisted")
+    with world.played():
+        pass
+    (kept,) = (each for each in world.store.entries() if each.step == APPLIED)
+    port = int(dict(play_of(kept))["port of a web server"].reveal())
+
+    with world.revived():
+        socket.create_connection(("127.0.0.1", port)).close()
+    with socket.create_server(("127.0.0.1", port)):
+        assert "was made of another ignition" in refused(world)
+
+
 def test_each_step_is_kept(world: World) -> None:
     with world.played() as (host, _):
         assert reported(host).count("kept in") == 2
@@ -113,6 +162,24 @@ def test_each_step_is_kept(world: World) -> None:
     with world.revived("login") as (_, forks), forks.fork("login") as own:
         assert own["node"].session
         assert own["node"].applied is None
+
+
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [("ipi_bootstrap", NODE_LAYER), ("sno", NODE_LAYER), ("ipi_cluster", "node:login")],
+)
+def test_named_points_and_steps_of_one_machine_are_kept(
+    tmp_path: Path, name: str, step: str
+) -> None:
+    world = World(tmp_path, name)
+    world.steps = {step}
+    with world.played():
+        pass
+
+    with world.revived(step) as (host, forks), forks.fork(step) as own:
+        assert host.specs == {}
+        assert own[world.scenario.judged[0]].session
+        assert {node.checkpoint.partition(" of ")[0] for node in own.values()} == {f"{name} {step}"}
 
 
 def test_a_second_cold_run_keeps_nothing_new(world: World) -> None:
@@ -230,7 +297,10 @@ def test_secrets_of_the_user_are_kept_only_if_asked(world: World, brought: str) 
 
 @pytest.mark.parametrize(
     ("name", "why"),
-    [("sno", "live media"), ("ipi_node", "its nodes depend on the control-plane of this run")],
+    [
+        ("sno_pxe", "boot by network"),
+        ("ipi_node", "its nodes depend on the control-plane of this run"),
+    ],
 )
 def test_what_a_later_run_cannot_give_is_not_kept(tmp_path: Path, name: str, why: str) -> None:
     world = World(tmp_path, name)

@@ -11,7 +11,7 @@ from harness.model.errors import HarnessError
 from harness.model.secrets.config import secrets_in
 from harness.player.inputs import Rig
 from harness.player.keeping import Keeping, play_of
-from harness.player.plan import FromDisk
+from harness.player.plan import FromNetwork
 from harness.player.playing.saved_node import SavedNode
 from harness.player.playing.stage import Stage
 from harness.player.scenario import Scenario
@@ -58,8 +58,8 @@ def _part(saved: SavedNode) -> Part:
 
 def _problems(site: Stage, keeping: Keeping) -> Iterator[str]:
     """Yield why the checkpoints of a play are not kept."""
-    if any(not isinstance(plan.medium, FromDisk) for plan in site.scenario.machines):
-        yield "its machines have live media of this run"
+    if any(isinstance(plan.medium, FromNetwork) for plan in site.scenario.machines):
+        yield "its machines boot by network, from a server of this run"
     for service in site.scenario.services:
         if service.has_state and site.services.get(service.name) is not None:
             yield f"its nodes depend on the {service.name} of this run"

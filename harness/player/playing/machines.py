@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from harness.diagnosis.engine import Engine
 from harness.images.live_iso import with_ignition
@@ -51,18 +53,44 @@ def switched_on(rig: Rig, site: Stage, plan: MachinePlan) -> Iterator[Running]:
 
 
 def planned(rig: Rig, site: Stage, plan: MachinePlan) -> MachineSpec:
-    """Return what a machine is made of that boots a disk, without starting it.
+    """Return what a machine is made of, without starting it.
+
+    Its live ISO is at a new path, and can be written there by `written_iso`.
 
     Raises:
-        InputError: the image does not exist, or a config cannot be made.
+        InputError: the image does not exist, a config cannot be made, or the machine boots by
+            network.
     """
     spec = _spec(rig, site, plan, f"{site.scenario.record_name(plan.name)}-kept")
-    disk = site.inputs.images.disk(plan.medium.image)
-    document = _delivered(site, plan)
-    return replace(
-        spec, base=disk.path, base_format=disk.format.value, ignition=render(document),
-        is_template=True,
-    )  # fmt: skip
+    spec = replace(spec, is_template=True)
+    match plan.medium:
+        case FromDisk() as medium:
+            disk = site.inputs.images.disk(medium.image)
+            return replace(
+                spec, base=disk.path, base_format=disk.format.value,
+                ignition=render(_delivered(site, plan)),
+            )  # fmt: skip
+        case FromIso() as medium:
+            iso = rig.run.scratch / f"{spec.name}-{secrets.token_hex(3)}.iso"
+            return replace(spec, disk_bytes=medium.disk_bytes, cdrom=iso)
+        case FromNetwork():
+            problem, remedy = "boots from a server of its run", "Start it without a checkpoint."
+            raise InputError(f"machine {plan.name}", problem, remedy)
+
+
+@contextmanager
+def written_iso(site: Stage, plan: MachinePlan, path: Path) -> Iterator[Path]:
+    """Context manager that yields a machine's live ISO with its config, at the new `path`.
+
+    Raises:
+        InputError: not a live ISO, or the config is too large for it.
+        RigError: it cannot be written.
+    """
+    text = render(site.config_of(plan.name))
+    try:
+        yield with_ignition(site.inputs.images.iso(plan.medium.image), text, path)
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _spec(rig: Rig, site: Stage, plan: MachinePlan, name: str) -> MachineSpec:
@@ -98,13 +126,9 @@ def _with_medium(
                 ignition=_by_firmware(site, plan, evidence),
             )  # fmt: skip
         case FromIso() as medium:
-            text = _kept(site, plan, evidence, _IN_MEDIUM)
-            copy = rig.run.scratch / f"{spec.name}.iso"
-            try:
-                iso = with_ignition(site.inputs.images.iso(medium.image), text, copy)
+            _kept(site, plan, evidence, _IN_MEDIUM)
+            with written_iso(site, plan, rig.run.scratch / f"{spec.name}.iso") as iso:
                 yield replace(spec, disk_bytes=medium.disk_bytes, cdrom=iso)
-            finally:
-                copy.unlink(missing_ok=True)
         case FromNetwork() as medium:
             text = _kept(site, plan, evidence, _IN_MEDIUM)
             media = site.inputs.images.live_media(medium.image, rig.run.scratch)

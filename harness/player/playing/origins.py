@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+
+from harness.images.acquire.digest import sha256_of
 from harness.machine.domain.domain import Domain
 from harness.machine.forking.key import Origin, origin_of
 from harness.model.clock import Deadline
@@ -12,6 +16,7 @@ from harness.player.playing.stage import Stage
 from harness.player.steps import step_names
 
 _ASK_S = 30.0
+_READ_S = 600.0
 
 
 def origin_at(site: Stage, step: str, domain: Domain) -> Origin:
@@ -43,5 +48,12 @@ def _identity(site: Stage, plan: MachinePlan) -> str:
     images = site.inputs.images
     if isinstance(plan.medium, FromDisk):
         return f"{images.disk(plan.medium.image).sha256} {plan.medium.size_bytes}"
-    found = images.iso(plan.medium.image).stat()
-    return f"{found.st_size} {found.st_mtime_ns} {plan.medium.disk_bytes}"
+    iso = images.iso(plan.medium.image)
+    found = iso.stat()
+    return f"{_sha256_of(iso, found.st_size, found.st_mtime_ns)} {plan.medium.disk_bytes}"
+
+
+@cache
+def _sha256_of(path: Path, _bytes: int, _mtime_ns: int) -> str:
+    """Return a live ISO's sum, computed once for a file that stays as it is."""
+    return sha256_of(path, Deadline.after(_READ_S))

@@ -29,7 +29,7 @@ from harness.player.inputs import Inputs, Rig
 from harness.player.keeping import Keeping, play_of
 from harness.player.plan import FromDisk, MachinePlan
 from harness.player.playing.forking import Checkpoints
-from harness.player.playing.machines import planned
+from harness.player.playing.machines import planned, written_iso
 from harness.player.playing.origins import origin_at
 from harness.player.playing.saved_node import Notes, SavedNode
 from harness.player.playing.stage import Stage, staged
@@ -75,6 +75,10 @@ def _revived(
         with rig.awaiting(partial("{}: reading the checkpoint {}".format, site.name, kept.step)):
             if not keeping.store.take(kept):
                 raise _unusable(kept, "is not there any more, or damaged")
+        for name, domain in domains.items():
+            if domain.cdrom is not None:
+                plan = scenario.plan_of(name)
+                stack.enter_context(written_iso(site, plan, domain.cdrom))
         checkpoints = Checkpoints(site)
         stack.callback(checkpoints.close)
         checkpoints.adopt(kept, {n: _opened(site, kept, n, each) for n, each in domains.items()})
@@ -84,8 +88,6 @@ def _revived(
 def _domain(site: Stage, machine: str, kept: Kept) -> Domain:
     """Return what the domain of a kept machine would be in this run."""
     plan = site.scenario.plan_of(machine)
-    if not isinstance(plan.medium, FromDisk):
-        raise _unusable(kept, "has live media")
     for secret in secrets_in(site.config_of(machine)):
         site.rig.redactor.add(secret)
     return site.rig.plan(site.rig.connection, site.rig.run, planned(site.rig, site, plan))
@@ -105,7 +107,10 @@ def _opened(site: Stage, kept: Kept, machine: str, domain: Domain) -> SavedNode:
         raise _unusable(kept, problem) from exc
 
 
-def _base(site: Stage, plan: MachinePlan) -> Path:
+def _base(site: Stage, plan: MachinePlan) -> Path | None:
+    """Return the image that a machine was booted from, None if its disk was blank."""
+    if not isinstance(plan.medium, FromDisk):
+        return None
     return site.inputs.images.disk(plan.medium.image).path
 
 
