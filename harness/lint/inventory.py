@@ -71,10 +71,10 @@ def known(bootimage: BootImage) -> Inventory | None:
     """Return the cached inventory of a bootimage, or None if there is none."""
     try:
         kept = json.loads(_kept(bootimage).read_text(encoding="utf-8"))
-    except OSError:
+        lists = {name: frozenset(kept[name]) for name in ("commands", "units", "files")}
+        return Inventory(version=kept["version"], os_release=kept["os_release"], **lists)
+    except (OSError, ValueError, LookupError, TypeError):  # not there, or damaged
         return None
-    lists = {name: frozenset(kept[name]) for name in ("commands", "units", "files")}
-    return Inventory(version=kept["version"], os_release=kept["os_release"], **lists)
 
 
 def take(bootimage: BootImage, rig: Rig) -> Inventory:

@@ -157,7 +157,8 @@ def read_run(path: Path) -> RunRecord:
         return document.read(path)
     folder = folder_of(path)
     files = RunFiles(folder)
-    record = _recorded(folder) if _exists(folder / RECORD) else _unrecorded(folder, files)
+    is_there = _exists(folder / RECORD) and not document.is_cut(folder / RECORD)
+    record = _recorded(folder) if is_there else _unrecorded(folder, files)
     if record.state is not State.RUNNING or _is_active(folder):
         return record
     machines = tuple(map(ended, files.machines())) or record.machines
@@ -208,7 +209,7 @@ def _unrecorded(folder: Path, files: RunFiles) -> RunRecord:
 
     machines = files.machines()
     if not machines:
-        problem = f"no {RECORD}, and no record of a machine to make one from"
+        problem = f"no whole {RECORD}, and no record of a machine to make one from"
         raise InputError(str(folder), problem, RUN_FOLDER)
     tested = read_tested(folder)
     return RunRecord(
@@ -217,7 +218,7 @@ def _unrecorded(folder: Path, files: RunFiles) -> RunRecord:
         subject=tested.subject,
         host=tested.host,
         machines=machines,
-        notes=(f"the run left no {RECORD}: its tests are not known",),
+        notes=(f"the run left no whole {RECORD}: its tests are not known",),
     )
 
 

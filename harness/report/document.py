@@ -61,6 +61,15 @@ def read(path: Path) -> RunRecord:
     return _decoded(path, content, RunRecord)
 
 
+def is_cut(path: Path) -> bool:
+    """Return whether a loss of power cut a record: a run that lasts does not wait for the disk."""
+    try:
+        content = regular_file.read(path, _MOST_BYTES)
+    except OSError:
+        return False  # `read` says why
+    return b"\0" in content or not content.rstrip().endswith(b"}")
+
+
 def machine_in(file: BinaryIO, path: Path) -> MachineRecord:
     """Return the machine that a run wrote, as `harness.watching.evidence` does; errors name `path`.
 

@@ -116,7 +116,7 @@ def test_report_is_written_for_a_folder_or_its_record(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("named", "problem"),
     [
-        (".", "no report.json, and no record of a machine to make one from"),
+        (".", "no whole report.json, and no record of a machine to make one from"),
         ("nope", "no such folder"),
         ("notes.txt", "not a folder and not a report.json"),
     ],

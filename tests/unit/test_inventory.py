@@ -128,6 +128,15 @@ def test_a_bootimage_that_was_asked_once_is_known(bootimage: BootImage) -> None:
     assert inventory.known(bootimage) == found
 
 
+@pytest.mark.parametrize("kept", ["", "\0" * 9, "[]", '{"commands": []}', '{"version": 1'])
+def test_damaged_inventory_is_taken_anew(bootimage: BootImage, kept: str) -> None:
+    inventory.keep(bootimage, inventory.parse(REPORT))
+    (path,) = (folders.cache_dir() / "inventories").iterdir()
+    path.write_text(kept)
+
+    assert inventory.known(bootimage) is None
+
+
 def test_inventory_that_cannot_be_kept_is_unknown_later(
     bootimage: BootImage, caplog: pytest.LogCaptureFixture
 ) -> None:
