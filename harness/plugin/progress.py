@@ -7,19 +7,17 @@ controller from the start, by a temporary file whose path xdist carries.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from harness import temporary
+from harness.plugin import meeting
 from harness.plugin.terminal import Terminal
 from harness.recording.artifacts import Artifacts
 from harness.recording.progress import ProgressLog, ProgressReporter, Relay
 
-_RELAY_KEY = "node_image_relay"
+_RELAY = "progress"
 _LOG = pytest.StashKey[ProgressLog]()
-_RELAY = pytest.StashKey[Path]()
 
 
 def has_workers(config: pytest.Config) -> bool:
@@ -40,16 +38,11 @@ def log_of(config: pytest.Config, folder: Path) -> ProgressLog:
     return config.stash.setdefault(_LOG, ProgressLog(folder))
 
 
-def share_relay(config: pytest.Config, workerinput: dict[str, object]) -> None:
-    """Pass a worker the path for its lines."""
-    workerinput[_RELAY_KEY] = str(_relay_path(config))
-
-
 def follower(config: pytest.Config, folder: Path) -> Callable[[], None]:
     """Return the function that shows and logs what workers have added."""
     if not has_workers(config):
         return lambda: None
-    relay, outlets = Relay(_relay_path(config)), _outlets(config, folder)
+    relay, outlets = Relay(meeting.of_controller(config) / _RELAY), _outlets(config, folder)
 
     def follow() -> None:
         for line in relay.new_lines():
@@ -60,15 +53,6 @@ def follower(config: pytest.Config, folder: Path) -> Callable[[], None]:
 
 
 def _outlets(config: pytest.Config, folder: Path) -> tuple[Callable[[str], None], ...]:
-    path = getattr(config, "workerinput", {}).get(_RELAY_KEY)
-    if path is not None:
-        return (Relay(Path(path)).append,)
+    if (shared := meeting.of_worker(config)) is not None:
+        return (Relay(shared / _RELAY).append,)
     return (Terminal(config), log_of(config, folder).append)
-
-
-def _relay_path(config: pytest.Config) -> Path:
-    if _RELAY not in config.stash:
-        made = ExitStack()
-        config.add_cleanup(made.close)
-        config.stash[_RELAY] = made.enter_context(temporary.folder()) / "progress"
-    return config.stash[_RELAY]

@@ -16,7 +16,7 @@ import pytest
 
 from harness.model.errors import HarnessError, InputError
 from harness.model.record import ShardRecord
-from harness.plugin import progress
+from harness.plugin import meeting, progress
 from harness.plugin.terminal import Terminal
 from harness.recording.artifacts import Artifacts, Place, Tested, choose
 from harness.recording.recorder import Recorder, Ways
@@ -127,9 +127,9 @@ def is_worker(config: pytest.Config) -> bool:
 
 
 def share_place(config: pytest.Config, workerinput: dict[str, object]) -> None:
-    """Pass the session's folder to a worker, and the way of its progress lines."""
+    """Pass the session's folder to a worker, and the one where it meets the others."""
     workerinput[_PLACE_KEY] = artifacts_of(config).place.to_worker()
-    progress.share_relay(config, workerinput)
+    meeting.share(config, workerinput)
 
 
 def artifacts_of(config: pytest.Config) -> Artifacts:

@@ -33,7 +33,7 @@ REPORTS_RELAY = """
 from pathlib import Path
 
 def test_other(pytestconfig):
-    relay = Path(pytestconfig.workerinput["node_image_relay"])
+    relay = Path(pytestconfig.workerinput["node_image_meeting"]) / "progress"
     Path("seen").write_text(str(relay.parent))
     assert relay.parent.is_dir()
 """
