@@ -48,6 +48,11 @@ class Registry:
     folder: Path
 
     @property
+    def log(self) -> Path:
+        """What it has printed."""
+        return _log(self.folder.parent)
+
+    @property
     def address_in_guest(self) -> str:
         """Its host and port for guests."""
         return f"{HOST_IN_GUEST}:{self.port}"
@@ -133,7 +138,7 @@ def _start(
     choose_port: Callable[[], int],
 ) -> Registry:
     folder, certificate = _prepare(run_dir)
-    log = run_dir / "registry.log"
+    log = _log(run_dir)
     for _ in range(_PORT_TRIES):
         registry = Registry(port=choose_port(), ca_pem=certificate.ca_pem, folder=folder)
         with ExitStack() as attempt:
@@ -147,6 +152,10 @@ def _start(
             return registry
     problem = f"no free port after {_PORT_TRIES} tries"
     raise RigError("local registry", problem, f"Look at its log, {log}.")
+
+
+def _log(run_dir: Path) -> Path:
+    return run_dir / "registry.log"
 
 
 def _prepare(run_dir: Path) -> tuple[Path, Certificate]:

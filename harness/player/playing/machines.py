@@ -195,7 +195,8 @@ def watched(
         try:
             yield watch
         finally:
-            evidence.keep_log(rig.run.folder / "registry.log")
+            if inputs is not None:
+                evidence.keep_log(inputs.registry.log)
             peak_bytes = machine.peak_memory_bytes()
             watch.finish(peak_bytes)
             watch.say(f"QEMU's peak memory {peak_bytes >> 20} MiB; evidence in {evidence.folder}")
