@@ -1,7 +1,8 @@
-"""Where a run keeps its checkpoints for later ones, with what a play does not know."""
+"""Where a run keeps its checkpoints, for later runs or for its other workers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.machine.forking.kept import Kept
@@ -16,12 +17,21 @@ class Keeping:
     """`registry` is what was drawn for this run's registry, which guests know by it.
 
     `has_authfile`: the user gave one. `with_secrets`: what has secrets of the user is kept, too.
+    `outlives_run`: the store is the user's, not one of this run's workers alone. `note_usable` is
+    called with each scenario of which a checkpoint was kept or used.
     """
 
     store: Store
     registry: tuple[Drawing, ...] = ()
     has_authfile: bool = False
     with_secrets: bool = False
+    outlives_run: bool = True
+    note_usable: Callable[[str], None] = lambda _: None
+
+    @property
+    def purpose(self) -> str:
+        """What is done to a checkpoint, as reports say it."""
+        return "kept" if self.outlives_run else "shared with the other workers"
 
     def drawn(self, play: tuple[Drawing, ...]) -> tuple[Drawing, ...]:
         """Return all drawings that a checkpoint of a play has to have."""

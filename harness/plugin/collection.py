@@ -219,6 +219,11 @@ def has_own(item: pytest.Item) -> bool:
     return isinstance(_parameters(item).get(NODE), Own)
 
 
+def needs_forks_alone(item: pytest.Item) -> bool:
+    """Return whether a test needs nothing of its scenario but forks."""
+    return isinstance(_parameters(item).get(NODE), Own | NotWanted)
+
+
 def _parameters(item: pytest.Item) -> Mapping[str, Any]:
     spec = getattr(item, "callspec", None)
     return spec.params if spec else {}

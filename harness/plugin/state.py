@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from harness.diagnosis.rules import Rulebook
     from harness.node.login import Login
     from harness.workplace.contract import ContractImages
+    from harness.workplace.shared import Share
     from harness.workplace.workplace import Workplace
 
 LOG = logging.getLogger(__name__)
@@ -198,7 +199,7 @@ def unchecked_workplace(config: pytest.Config) -> Workplace:
         artifacts = artifacts_of(config)
         config.stash[_WORKPLACE] = Workplace(
             settings_of(config), progress.reporter(config, artifacts), artifacts,
-            allow_list_of(config), rulebook_of(config), _failure_shells(config),
+            allow_list_of(config), rulebook_of(config), _failure_shells(config), _share(config),
         )  # fmt: skip
     return config.stash[_WORKPLACE]
 
@@ -209,6 +210,13 @@ def _failure_shells(config: pytest.Config) -> Callable[[Mapping[str, Login], str
     from harness.plugin.debugging import open_shell
 
     return partial(open_shell, config)
+
+
+def _share(config: pytest.Config) -> Share | None:
+    from harness.workplace.shared import Share
+
+    folder = meeting.of_worker(config)
+    return None if folder is None else Share(folder)
 
 
 def workplace_if_any(config: pytest.Config) -> Workplace | None:

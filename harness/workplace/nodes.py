@@ -173,7 +173,13 @@ class Nodes:
             nodes = stack.enter_context(self._play(scenario))
             self._ended[scenario.name] = {name: node.after for name, node in nodes.items()}
             self._up[scenario.name] = _Up(nodes=nodes, stack=stack.pop_all())
+        self._look_again_for_kept(scenario.name)
         return self._up[scenario.name]
+
+    def _look_again_for_kept(self, scenario: str) -> None:
+        """Forget that there was no kept checkpoint: the boot may have made some."""
+        tried = self._revived.items()
+        self._revived = {key: forks for key, forks in tried if forks or key[0] != scenario}
 
 
 def why_dead(reason: str, scenario: str, evidence: Path) -> HarnessError:

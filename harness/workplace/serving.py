@@ -13,12 +13,14 @@ from harness.images.container.skopeo import Source
 from harness.machine.forking.store import Store
 from harness.machine.ownership.run import Run
 from harness.model.clock import Deadline
+from harness.model.drawn import Drawing
 from harness.player.inputs import Inputs
 from harness.player.keeping import Keeping
 from harness.waiting import WaitReporter
 from harness.workplace.options import Checkpoints, Settings
 from harness.workplace.preparation import Preparation
 from harness.workplace.registry import served_again
+from harness.workplace.shared import Services, Share
 
 _REGISTRY_S = 60.0
 _PUSH_S = 1800.0
@@ -27,13 +29,13 @@ _PUSH_S = 1800.0
 class Served:
     """What guests of a run pull, pushed at the first use of `inputs`; `stack` ends the registry.
 
-    `keeping` is where checkpoints of the run are kept; None until the registry is there, and if
-    they end with the run.
+    The registry is the one that `share` has, if any. `keeping` is where checkpoints of the run are
+    kept; None until the registry is there, and if they end with this process.
     """
 
     def __init__(
         self, ready: Preparation, settings: Settings, run: Run, *, report: WaitReporter,
-        stack: ExitStack,
+        stack: ExitStack, share: Share | None = None,
     ) -> None:  # fmt: skip
         self.keeping: Keeping | None = None
         self._ready = ready
@@ -41,6 +43,7 @@ class Served:
         self._run = run
         self._report = report
         self._stack = stack
+        self._share = share
 
     @cached_property
     def inputs(self) -> Inputs:
@@ -79,17 +82,31 @@ class Served:
 
     def _registry(self) -> Registry:
         settings, deadline = self._settings, Deadline.after(_REGISTRY_S)
+        if self._share is not None and (shared := self._share.services()) is not None:
+            return self._shared(shared, self._share)
         if not settings.checkpoints.outlive_runs:
             return self._stack.enter_context(serve(self._run.folder, deadline))
         store = self._stack.enter_context(Store.of_user(self._report))
         registry, drawn = self._stack.enter_context(
             served_again(self._run, store, settings.scenarios, deadline, self._report)
         )
-        self.keeping = Keeping(
-            store=store, registry=drawn, has_authfile=settings.authfile is not None,
-            with_secrets=settings.checkpoints is Checkpoints.KEEP_SECRETS,
-        )  # fmt: skip
+        self.keeping = self._keeping(store, drawn)
         return registry
+
+    def _shared(self, services: Services, share: Share) -> Registry:
+        store = self._stack.enter_context(Store(services.checkpoints, self._report))
+        keeping = self._keeping(store, services.drawn)
+        self.keeping = replace(keeping, note_usable=share.note_usable)
+        return services.registry
+
+    def _keeping(self, store: Store, drawn: tuple[Drawing, ...]) -> Keeping:
+        checkpoints = self._settings.checkpoints
+        return Keeping(
+            store=store, registry=drawn, has_authfile=self._settings.authfile is not None,
+            # What ends with the run may have secrets, as its machines have.
+            with_secrets=checkpoints is not Checkpoints.KEEP,
+            outlives_run=checkpoints.outlive_runs,
+        )  # fmt: skip
 
     def _push_node_image(self, registry: Registry) -> str:
         image = self._ready.node_image

@@ -1,7 +1,7 @@
 """What one pytest process opens for its machines: one run, one connection, one registry.
 
 Everything is opened on first use and closed together, the machines first. Under xdist each worker
-has its own workplace.
+has its own workplace; `share` is what they have together.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from harness.workplace.nodes import Nodes
 from harness.workplace.options import Settings, require_bootable
 from harness.workplace.preparation import Preparation
 from harness.workplace.serving import Served
+from harness.workplace.shared import Share
 from harness.workplace.subject import provenance
 
 LOG = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class Workplace:
         allow: AllowList = NOTHING_ALLOWED,
         rulebook: Rulebook | None = None,
         show_failure: Callable[[Mapping[str, Login], str], None] | None = None,
+        share: Share | None = None,
     ) -> None:
         self._report = WaitReporter.of(report)
         self.preparation = Preparation(settings, self._report)
@@ -68,10 +70,11 @@ class Workplace:
         self._allow = allow
         self._rulebook = rulebook or rules.shipped()
         self._show_failure = show_failure
+        self._share = share
         self._stack = ExitStack()
         self._node_of: dict[str, str] = {}
-        keeps = settings.checkpoints.outlive_runs
-        self._nodes = Nodes(self._play, self._play_to, self._revive if keeps else None)
+        has_kept = settings.checkpoints.outlive_runs or share is not None
+        self._nodes = Nodes(self._play, self._play_to, self._revive if has_kept else None)
         self._nodes.are_fresh = settings.fresh
 
     def check(self, chosen: Iterable[Scenario], forks_at: Iterable[str] = ()) -> None:
@@ -139,8 +142,9 @@ class Workplace:
     @cached_property
     def _served(self) -> Served:
         return Served(
-            self.preparation, self._settings, self.rig.run, report=self._report, stack=self._stack
-        )
+            self.preparation, self._settings, self.rig.run, report=self._report,
+            stack=self._stack, share=self._share,
+        )  # fmt: skip
 
     def nodes(self, scenario: Scenario, asker: str = "") -> AbstractContextManager[AppliedNodes]:
         """Context manager that yields the nodes of `scenario`, and boots them if they are not up.
@@ -190,7 +194,8 @@ class Workplace:
             InputError: its scenario had not logged in at that step.
             RigError: the node does not take the machine-id.
         """
-        kept = f" from {own.checkpoint}" if own.is_kept else ""
+        is_kept = own.is_kept and self._settings.checkpoints.outlive_runs
+        kept = f" from {own.checkpoint}" if is_kept else ""
         self._node_of[test] = f"{FORKED}{kept}" if own.is_forked else COLD
         if new_machine_id and own.is_forked:  # one that was booted has made its own
             machine_id.renew(own.session, self.rig.deadline(_ASK_S))
@@ -293,7 +298,7 @@ class Workplace:
     @property
     def _given(self) -> tuple[Rig, Inputs]:
         rig, inputs = self.rig, self.inputs  # the registry decides which checkpoints can be used
-        if not self._settings.checkpoints.outlive_runs:
+        if self._share is None and not self._settings.checkpoints.outlive_runs:
             return rig, inputs
         return replace(rig, keeping=self._served.keeping), inputs
 

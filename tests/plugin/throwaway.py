@@ -139,10 +139,13 @@ class Forks:
         }
         note(f"end fork {self.scenario} {step}")
 
+def kept(scenario):
+    return LOG.with_name(f"kept-{scenario}")
+
 @contextlib.contextmanager
 def revived(scenario, rig, inputs, step):
     from harness.player.applied import CannotForkError
-    if os.environ.get("KEPT") != step:
+    if os.environ.get("KEPT") != step and not (rig.keeping and kept(scenario.name).exists()):
         raise CannotForkError("kept checkpoint", "there is none")
     nodes = {
         machine: AppliedNode(
@@ -171,6 +174,8 @@ def play(scenario, rig, inputs):
         if kind in FAULT and not (again and fault.endswith("-once")):
             raise FAULT[kind]
         try:
+            if fault == "dies-once" and not again:
+                os._exit(1)
             if fault == "hangs":
                 rig.report(f"{name} hangs")
             while fault == "hangs":
@@ -184,6 +189,9 @@ def play(scenario, rig, inputs):
             }
             if rig.checkpoints:
                 note(f"save {' '.join(sorted(rig.checkpoints))}")
+            if rig.checkpoints and rig.keeping and fault != "unkept":
+                kept(name).touch()
+                rig.keeping.note_usable(name)
             yield AppliedNodes(nodes, Forks(name, nodes))
         finally:
             note(f"down {name}")

@@ -295,6 +295,26 @@ def test_secrets_of_the_user_are_kept_only_if_asked(world: World, brought: str) 
     assert len(world.store.entries()) == 2
 
 
+def test_workers_are_told_which_scenarios_they_can_fork(world: World) -> None:
+    usable: list[str] = []
+    world.keeping = replace(world.keeping, outlives_run=False, note_usable=usable.append)
+    with world.played() as (host, _):
+        assert "checkpoint login shared with the other workers" in reported(host)
+    assert usable == ["ipi_bootstrap"] * 2
+
+    with world.revived("login"):
+        assert usable == ["ipi_bootstrap"] * 3
+
+
+def test_a_checkpoint_that_cannot_be_shared_makes_no_scenario_usable(tmp_path: Path) -> None:
+    world, usable = World(tmp_path, "sno_pxe"), list[str]()
+    world.keeping = replace(world.keeping, outlives_run=False, note_usable=usable.append)
+    with world.played() as (host, _):
+        assert "is not shared with the other workers: its machines boot" in reported(host)
+
+    assert usable == []
+
+
 @pytest.mark.parametrize(
     ("name", "why"),
     [

@@ -14,10 +14,12 @@ from harness.model.errors import InputError
 from harness.player.applied import APPLIED, AppliedNodes, CannotForkError
 from harness.player.scenario import Scenario
 from harness.plugin.collection import (
+    NotWanted,
     Own,
     forks_at,
     give_own,
     has_own,
+    needs_forks_alone,
     own_step,
     scenario_of,
     wants_new_machine_id,
@@ -106,6 +108,36 @@ def item(*fixtures: str, node: str = "ipi_node/worker", **mark: object) -> pytes
             callspec=SimpleNamespace(params={"applied_node": node}),
         ),
     )  # fmt: skip
+
+
+def test_a_checkpoint_of_an_own_boot_serves_when_its_nodes_are_down() -> None:
+    rooms, kept = Rooms(), list[str]()
+
+    @contextmanager
+    def revive(scenario: Scenario, step: str) -> Iterator[Rooms]:
+        if not kept:
+            raise CannotForkError("kept checkpoint", "there is none")
+        yield rooms
+
+    nodes = Nodes(rooms.play, rooms.play_to, revive)  # type: ignore[arg-type]  # fakes
+    nodes.forks_at = frozenset({APPLIED})
+    with nodes.own(BOOTSTRAP, APPLIED, "test"):
+        kept.append("by the boot")
+    nodes.take_down_unused()
+    with nodes.own(BOOTSTRAP, APPLIED, "test"):
+        pass
+
+    assert rooms.log.count("up ipi_bootstrap") == 1
+    assert rooms.log.count("fork applied") == 2
+
+
+def test_tests_that_need_forks_alone_can_be_anywhere() -> None:
+    shared, own = item("applied_node"), item("applied_node", at=None)
+    give_own(own)
+    other = item("forked_node", "applied_node")
+    other.callspec.params["applied_node"] = NotWanted(node="ipi_node")  # type: ignore[attr-defined]
+
+    assert [needs_forks_alone(each) for each in (shared, own, other)] == [False, True, True]
 
 
 def test_steps_of_forks_are_known_when_the_tests_are_collected() -> None:

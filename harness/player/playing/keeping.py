@@ -1,4 +1,4 @@
-"""Keep the checkpoints of a play for later runs, or say why not."""
+"""Keep the checkpoints of a play for later runs or other workers, or say why not."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def drawn_before(scenario: Scenario, rig: Rig) -> Drawn:
 
 
 def keep(site: Stage, step: str, saved: Mapping[str, SavedNode]) -> None:
-    """Keep a checkpoint for later runs, if the user wants that; else report why not.
+    """Keep a checkpoint for whom the run keeps them; else report why not.
 
     Its machines go on meanwhile.
     """
@@ -39,17 +39,20 @@ def keep(site: Stage, step: str, saved: Mapping[str, SavedNode]) -> None:
         return
     try:
         if problem := next(_problems(site, keeping), ""):
-            rig.report(f"{site.name}: the checkpoint {step} is not kept: {problem}")
+            rig.report(f"{site.name}: the checkpoint {step} is not {keeping.purpose}: {problem}")
             return
-        with rig.awaiting(lambda: f"{site.name}: keeping the checkpoint {step}"):
+        with rig.awaiting(lambda: f"{site.name}: storing the checkpoint {step}"):
             kept = keeping.store.keep(
                 site.name, step, {name: _part(each) for name, each in saved.items()},
                 keeping.drawn(site.drawn.all), Deadline.after(_KEEP_S * rig.timeout_factor),
             )  # fmt: skip
     except HarnessError as exc:
-        rig.report(f"{site.name}: the checkpoint {step} is not kept: {exc.subject}: {exc.problem}")
+        problem = f"{exc.subject}: {exc.problem}"
+        rig.report(f"{site.name}: the checkpoint {step} is not {keeping.purpose}: {problem}")
         return
-    rig.report(f"{site.name}: checkpoint {step} kept in {kept.folder}")
+    keeping.note_usable(site.name)
+    where = f" in {kept.folder}" if keeping.outlives_run else ""
+    rig.report(f"{site.name}: checkpoint {step} {keeping.purpose}{where}")
 
 
 def _part(saved: SavedNode) -> Part:

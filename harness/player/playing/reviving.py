@@ -56,6 +56,8 @@ def revived(scenario: Scenario, rig: Rig, inputs: Inputs, step: str) -> Iterator
                 rig.report(f"{scenario.name}: kept checkpoint of {kept.made}: {exc.problem}")
                 continue
             rig.report(f"{scenario.name}: forks start from the checkpoint {step} of {kept.made}")
+            if keeping is not None:
+                keeping.note_usable(scenario.name)
             yield forks
             return
     raise CannotForkError(f"kept checkpoint {scenario.name} {step}", "there is none")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.model.errors import HarnessError, InputError
-from harness.plugin import contract, sharding
+from harness.plugin import contract, sharding, shared_boots
 from harness.plugin.collection import (
     LEVEL,
     NODE,
@@ -26,6 +26,7 @@ from harness.plugin.marking import MACHINE_FIXTURES, MARKER, PROBLEM_KEY, ROW_KI
 from harness.plugin.state import (
     catalogue_of,
     check_once,
+    is_worker,
     note_problem,
     problem_of,
     settings_of,
@@ -77,6 +78,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if is_possible(item, catalogue)]
         _give_own(config, items)
         sharding.keep_own(config, items)
+        shared_boots.note_forked(config, items)
     needed = any(has_marker(item, MARKER) for item in items)
     if needed and not config.getoption("collectonly"):
         check_once(config, forks_at(items), _used(config, items))
@@ -97,11 +99,12 @@ def _used(config: pytest.Config, items: list[pytest.Item]) -> frozenset[str] | N
 
 
 def _give_own(config: pytest.Config, items: list[pytest.Item]) -> None:
-    keeps = settings_of(config).checkpoints.outlive_runs
+    # Such a checkpoint may be there although this process has not booted the scenario.
+    has_others = settings_of(config).checkpoints.outlive_runs or is_worker(config)
     try:
         for item in items:
             give_own(item)
-            if keeps:
+            if has_others:
                 spare_shared(item)
     except InputError as exc:
         note_problem(config, exc)

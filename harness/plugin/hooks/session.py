@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.plugin import progress, sharding
+from harness.plugin import progress, sharding, shared_boots
 from harness.plugin.state import (
     artifacts_of,
     close_workplace,
@@ -30,7 +30,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Close what this process opened, after the fixtures; report what a worker's check found."""
-    problem_at_end = close_workplace(session.config)
+    closed, ended = close_workplace(session.config), shared_boots.end(session.config)
+    problem_at_end = closed or ended
     _finish_shard(session)
     if (recorder := recorder_of(session.config)) is not None:
         found = pytest.ExitCode.INTERNAL_ERROR if problem_at_end else session.exitstatus

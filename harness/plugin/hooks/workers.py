@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from functools import partial
 from typing import Any
 
 import pytest
 
 from harness.model.errors import HarnessError
-from harness.plugin import sharding
+from harness.plugin import sharding, shared_boots
 from harness.plugin.marking import PROBLEM_KEY
 from harness.plugin.state import catalogue_of, note_problem, settings_of, share_place
 
@@ -22,12 +23,12 @@ def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - xdist's
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | None:  # noqa: ANN401 - xdist's
-    """Keep the tests of a scenario together, unless the user chose another distribution."""
+    """Boot each scenario in one worker, unless the user chose another distribution."""
     if config.getoption("dist") != "load":
         return None
     from harness.plugin.scheduling import WhenNeeded
 
-    return WhenNeeded(config, log, catalogue_of(config).names)
+    return WhenNeeded(config, log, catalogue_of(config).names, partial(shared_boots.begin, config))
 
 
 @pytest.hookimpl(optionalhook=True, wrapper=True)
@@ -35,7 +36,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int,
     """Start no more workers than have memory for their machines."""
     found = yield
     if not settings_of(config).has_many_scenarios:
-        return found  # one worker has the scenario's tests
+        return found  # one worker boots; forks of others wait for memory
     from harness.plugin.scheduling import workers_that_fit
 
     return workers_that_fit(found, settings_of(config), catalogue_of(config))
