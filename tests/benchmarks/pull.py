@@ -1,6 +1,7 @@
 """The stages of a pull in a guest's journal, by the lines of the pull command.
 
-Source: systemd, Journal Export Formats: entries of lines `NAME=VALUE`, with an empty line between.
+Source: systemd, Journal Export Formats: lines `NAME=VALUE`, the time before the other fields of an
+entry. Binary fields have lines of another form, and may have empty ones.
 """
 
 from __future__ import annotations
@@ -8,8 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-_AT = re.compile(r"^__REALTIME_TIMESTAMP=(\d+)$", re.MULTILINE)
-_MESSAGE = re.compile(r"^MESSAGE=(.*)$", re.MULTILINE)
+_FIELD = re.compile(r"^(__REALTIME_TIMESTAMP|MESSAGE)=(.*)$", re.MULTILINE)
 _FIRST, _LAST, _MERGED = "Fetching layer ", "Fetched layer ", "Wrote: "
 
 
@@ -32,7 +32,9 @@ def stages_of(journal: str) -> Mapping[str, float]:
 
 
 def _lines(journal: str) -> Iterator[tuple[float, str]]:
-    for entry in journal.split("\n\n"):
-        at, message = _AT.search(entry), _MESSAGE.search(entry)
-        if at and message:
-            yield int(at[1]) / 1e6, message[1]
+    at_s = 0.0
+    for field in _FIELD.finditer(journal):
+        if field[1] == "MESSAGE":
+            yield at_s, field[2]
+        else:
+            at_s = int(field[2]) / 1e6

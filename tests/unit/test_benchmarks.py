@@ -206,7 +206,9 @@ def test_stages_of_a_pull_are_in_the_journal() -> None:
             15: "Fetching layer sha256:2", 19: "Fetched layer sha256:2",
             22: "Wrote: docker://h/node => 1f"}  # fmt: skip
     journal = "\n\n".join(
-        f"__REALTIME_TIMESTAMP={at_s}000000\nMESSAGE={text}\nPRIORITY=6"
+        # A binary field: its length, and here a line feed at its end.
+        f"__REALTIME_TIMESTAMP={at_s}000000\n_SELINUX_CONTEXT\n\x0b\0\0\0\0\0\0\0unconfined\n\n"
+        f"MESSAGE={text}\nPRIORITY=6"
         for at_s, text in said.items()
     )
 
