@@ -2,7 +2,10 @@
 
 Each reader is tried in a process of its own for so many seconds of CPU time, so that a busy host
 tries as much. Inputs that crash are kept in the corpus and are tried first by the next campaign.
-The exit status is 1 after a crash, a hang, or more than 500 MiB of memory.
+A campaign that was stopped goes on with `--resume`: its figures are in the corpus, too. An escape
+is text of an input that reached an error or a report with what a terminal would obey.
+The exit status is 1 after a crash, a hang, an escape, or more than 500 MiB of memory; 130 after
+Ctrl-C.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,7 +29,9 @@ from types import FrameType
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 
+from fuzzing.saying import Escape
 from fuzzing.targets import TARGETS, Target
+from harness import atomic
 
 MAX_MIB = 500
 _HANG_CPU_S = 20.0
@@ -50,12 +55,14 @@ class Figures:
     cases: int = 0
     crashes: int = 0
     hangs: int = 0
+    escapes: int = 0
     peak_mib: int = 0
     text: str = ""
 
     @property
     def is_good(self) -> bool:
-        return not (self.crashes or self.hangs or self.peak_mib > MAX_MIB or not self.cases)
+        faults = self.crashes or self.hangs or self.escapes
+        return not (faults or self.peak_mib > MAX_MIB or not self.cases)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -64,33 +71,69 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("targets", nargs="*", metavar="TARGET")
     parser.add_argument("--seconds", type=float, default=60.0, help="for each target")
     parser.add_argument("--corpus", type=Path, default=_CORPUS)
+    parser.add_argument("--resume", action="store_true", help="go on with a stopped campaign")
     asked = parser.parse_args(words)
     chosen = [one for one in TARGETS if not asked.targets or one.name in asked.targets]
     if not chosen or {*asked.targets} - {one.name for one in chosen}:
         parser.error(f"targets are {', '.join(one.name for one in TARGETS)}")
-    all_figures = [_reported(target, asked.seconds, asked.corpus) for target in chosen]
-    total = Figures(
-        cases=sum(one.cases for one in all_figures),
-        crashes=sum(one.crashes for one in all_figures),
-        hangs=sum(one.hangs for one in all_figures),
-        peak_mib=max(one.peak_mib for one in all_figures),
-    )
+    done = _Done(asked.corpus)
+    found = done.read() if asked.resume else {}
+    try:
+        for target in chosen:
+            if target.name not in found:
+                found[target.name] = _in_child(target, asked.seconds, asked.corpus)
+                done.write(found)
+            _show(target.name, found[target.name])
+    except KeyboardInterrupt:
+        print(f"stopped after {len(found)} of {len(chosen)} targets; go on with --resume")
+        return 130
+    done.remove()
+    total = _total([found[target.name] for target in chosen])
     print(_row("all", total))
-    return 0 if all(figures.is_good for figures in all_figures) else 1
+    return 0 if all(found[target.name].is_good for target in chosen) else 1
 
 
-def _reported(target: Target, seconds: float, corpus: Path) -> Figures:
-    figures = _in_child(target, seconds, corpus)
-    print(_row(target.name, figures), flush=True)
+class _Done:
+    """The file with the figures of a campaign that lasts, or that was stopped."""
+
+    def __init__(self, corpus: Path) -> None:
+        self._path = corpus / "campaign.json"
+
+    def read(self) -> dict[str, Figures]:
+        if not self._path.exists():
+            return {}
+        known = json.loads(self._path.read_text(encoding="utf-8"))
+        return {name: Figures(**figures) for name, figures in known.items()}
+
+    def write(self, found: Mapping[str, Figures]) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps({name: asdict(figures) for name, figures in found.items()})
+        atomic.write(self._path, text.encode())
+
+    def remove(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+
+def _total(found: Sequence[Figures]) -> Figures:
+    return Figures(
+        cases=sum(one.cases for one in found),
+        crashes=sum(one.crashes for one in found),
+        hangs=sum(one.hangs for one in found),
+        escapes=sum(one.escapes for one in found),
+        peak_mib=max(one.peak_mib for one in found),
+    )
+
+
+def _show(name: str, figures: Figures) -> None:
+    print(_row(name, figures), flush=True)
     if figures.text:
-        print(figures.text)
-    return figures
+        print(figures.text, flush=True)
 
 
 def _row(name: str, found: Figures) -> str:
     return (
         f"{name:12} {found.cases:8} cases {found.crashes:3} crashes {found.hangs:3} hangs "
-        f"{found.peak_mib:5} MiB"
+        f"{found.escapes:3} escapes {found.peak_mib:5} MiB"
     )
 
 
@@ -136,8 +179,12 @@ def _tried(target: Target, seconds: float, corpus: Path) -> Figures:
             seed(number)(options(given(target.inputs)(try_one)))()
         except TimeOver:
             break
+        except KeyboardInterrupt:
+            os._exit(128 + signal.SIGINT)
         except Hang as exc:
             figures.hangs, figures.text = 1, _text_of(exc, number)
+        except Escape as exc:
+            figures.escapes, figures.text = 1, _text_of(exc, number)
         except Exception as exc:
             figures.crashes, figures.text = 1, _text_of(exc, number)
     return figures

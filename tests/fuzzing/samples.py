@@ -7,11 +7,13 @@ import struct
 import tempfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from hypothesis import strategies as st
 from images_fakes import tar_of
 
 from fuzzing.strategies import changed_json, changed_text
+from harness.machine.forking.key import FORMAT
 from harness.report import document
 from harness.report.history import store
 
@@ -27,6 +29,18 @@ def _text(name: str) -> str:
 
 def _blob(kind: str) -> dict[str, Any]:
     return {"mediaType": f"{_OCI}.{kind}", "digest": DIGEST, "size": 7}
+
+
+SCRIPTS = (
+    "#!/bin/bash\nset -euo pipefail\nf() { jq -r .a <<<\"$1\"; }\n"
+    'for x in "${A[@]:-oc}"; do "$x" get node || command -v f; done\n'
+    "cat <<'EOF' | sudo bash -s\npodman run --rm q.example/x\nEOF\n",
+    'release_image_for() { podman run "$1"; }\nwhile ! oc adm wait; do sleep 1; done\n'
+    "case $1 in a) exec /usr/bin/b;; esac\neval \"$(echo 'c d')\"\n",
+    "[Unit]\nAfter=b.service\n[Service]\nExecStart=/bin/sh -c 'oc get | jq .'\n"
+    "ExecStartPre=-/usr/bin/podman pull x\n[Install]\nWantedBy=multi-user.target\n",
+    "import subprocess\nsubprocess.run(['oc', 'get'], check=True)\n",
+)  # fmt: skip
 
 
 JSON: dict[str, Any] = {
@@ -81,6 +95,41 @@ JSON: dict[str, Any] = {
         "systemd": {"units": [{"name": "x.service", "enabled": True, "contents": "[Unit]\n"}]},
     },
     "report": json.loads(_text("examples/report-failed.json")),
+    "shard": {
+        **json.loads(_text("examples/report-failed.json")),
+        "shard": {"number": 1, "count": 2, "tests": 40, "selection": "abc"},
+    },
+    "scripts": {
+        "ignition": {"version": "3.4.0"},
+        "storage": {"files": [
+            {"path": "/usr/local/bin/a.sh", "mode": 493,
+             "contents": {"source": f"data:,{quote(SCRIPTS[0])}"}},
+            {"path": "/usr/local/bin/bootkube.sh",
+             "contents": {"source": f"data:,{quote(SCRIPTS[1])}"}},
+        ]},
+        "systemd": {"units": [{
+            "name": "a.service", "enabled": True, "contents": SCRIPTS[2],
+            "dropins": [{"name": "10.conf", "contents": "[Service]\nExecStartPre=jq ."}],
+        }]},
+    },
+    "node": {
+        "metadata": {"name": "n", "labels": {"node.openshift.io/os_id": "rhel"}},
+        "status": {"conditions": [{"type": "Ready", "status": "False", "reason": "r"}]},
+        "items": [{"metadata": {"name": "etcd-n"}, "state": "SANDBOX_READY"}],
+        "containers": [{"labels": {"io.kubernetes.pod.name": "etcd-n"}, "state": "RUNNING"}],
+    },
+    "checkpoint": {
+        "format": FORMAT, "scenario": "s", "step": "applied", "made": "2026-11-27T18:00:00+00:00",
+        "drawn": [["key", "1234"]],
+        "files": {name: {"bytes": 1, "sha256": "ab" * 32} for name in ("r", "s", "d")},
+        "machines": {"node": {
+            "origin": {
+                "domain": "<domain/>", "emulator": "q", "processor": "p", "ignition": {"a": "b"},
+                "images": {}, "step": "s",
+            },
+            "ram": "r", "state": "s", "layers": ["d"], "base_format": "raw", "notes": {"boots": 1},
+        }},
+    },
 }  # fmt: skip
 
 
@@ -105,6 +154,42 @@ SNAPSHOTS = (_text("transcripts/observe-after.txt")[:6000], _text("transcripts/o
 CONSOLE = tuple(_text("transcripts/diagnosis/phases-good-console.txt").split("\n")[:400])
 EVENTS = tuple(_text("transcripts/diagnosis/phases-good-events.txt").split("\n")[:60])
 JOURNAL = tuple(_text("transcripts/diagnosis/phases-good-journal.json").split("\n")[:60])
+
+
+SECRET = "correct-horse-battery-staple"
+SECRETS = (
+    f"token: {SECRET}", "Authorization: Basic dXNlcjpwYXNz", "-----BEGIN PRIVATE KEY-----",
+    "MIIEvQ", "-----END PRIVATE KEY-----", '{"auths": {"q.example": {"auth": "dXNlcjpwYXNz"}}}',
+    "https://user:pass@h.example/x?token=abcdef", f"{SECRET[:9]}", f"{SECRET[9:]}",
+)  # fmt: skip
+REPOSITORY = (
+    b'<repomd xmlns="http://linux.duke.edu/metadata/repo"><data type="primary"><checksum type='
+    b'"sha256">' + b"ab" * 32 + b'</checksum><location href="repodata/primary.xml"/><size>9</size>'
+    b"</data></repomd>",
+    b'<metadata xmlns="http://linux.duke.edu/metadata/common"><package type="rpm"><name>a</name>'
+    b'<arch>x86_64</arch><version epoch="0" ver="1" rel="2"/></package></metadata>',
+)  # fmt: skip
+_MBR = bytes(510) + b"\x55\xaa"
+_GPT = struct.pack("<8s24xQ32xQII", b"EFI PART", 7, 2, 4, 128).ljust(512, b"\0")
+_PARTITION = struct.pack(
+    "<16s16sQQ8s72s", b"l" * 16, b"1" * 16, 3, 4, bytes(8), b"r\0o\0".ljust(72)
+)
+DISKS = (
+    _MBR + bytes(512), _MBR + _GPT + _PARTITION.ljust(512, b"\0") + b"XFSB" + bytes(2044),
+    b"KDMV" + bytes(600), b'{"a": 1}', b"<html>" + bytes(600),
+)  # fmt: skip
+ANSWERS = (
+    '%%os-release\nNAME="x"\nVERSION="9.6.20250203-0 (Plow)"\nOSTREE_VERSION=\'9.6.20250203-0\'\n'
+    "%%programs\n/usr/bin/bash\n%%units\nsshd.service\n%%files\n/etc/a\n%%end\n",
+    "Id=kubelet.service\nLoadState=loaded\nActiveState=active\nSubState=running\nNRestarts=0\n"
+    "Type=notify\nMainPID=17\nResult=success\n",
+    "Version:  0.1.0\nRuntimeName:  cri-o\nRuntimeVersion:  1.32\n",
+    "[+]ping ok\n[-]etcd failed: reason withheld\nreadyz check failed\n",
+)  # fmt: skip
+WORDS = (
+    "9.6.20250203-0", "418.94.202501221327-0", "4.19.0-rc.1", "9.8.20260403-0", "41.20250203.3.0",
+    "1/3", "--shard-count 3 --shard-id 1", "2", "17", "1 2",
+)  # fmt: skip
 
 
 def _record(name: bytes, sector: int, size: int) -> bytes:

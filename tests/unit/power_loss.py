@@ -50,7 +50,7 @@ class _Disk:
             self.names.append(now)
 
     def sync(self, descriptor: int) -> None:
-        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
         if path.is_dir():
             self.look()
             del self.names[:-1]
@@ -121,7 +121,7 @@ def _stopping(disk: _Disk, stop: Callable[[], None]) -> Iterator[None]:
         original = getattr(os, name)
 
         @wraps(original)
-        def call(*args: Any, **names: Any) -> Any:
+        def call(*args: Any, **names: Any) -> Any:  # noqa: ANN401 - those of any function of `os`
             nonlocal is_checking
             if is_checking:
                 return original(*args, **names)
