@@ -30,6 +30,7 @@ from harness.model.drawn import draw
 from harness.model.errors import RigError
 from harness.model.guest_network import HOST_IN_GUEST, LOOPBACK
 from harness.pki.certificates import Certificate
+from harness.sockets import shut
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -171,14 +172,14 @@ class _Server(ThreadingHTTPServer):
         with self._lock:
             self._is_cut_off = True
             for connection in self._open:
-                _shut(connection)
+                shut(connection)
 
     @contextmanager
     def _kept(self, connection: socket.socket) -> Iterator[None]:
         with self._lock:
             self._open.add(connection)
             if self._is_cut_off:
-                _shut(connection)
+                shut(connection)
         try:
             yield
         finally:
@@ -189,12 +190,6 @@ class _Server(ThreadingHTTPServer):
 def _keep(kept: list[T], item: T) -> None:
     if len(kept) < _MAX_KEPT:
         kept.append(item)
-
-
-def _shut(connection: socket.socket) -> None:
-    # The client may be gone, and a socket that TLS took over is closed.
-    with suppress(OSError):
-        socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 class _Connection(BaseHTTPRequestHandler):

@@ -122,8 +122,8 @@ def _verified(
 
 def _blocks(packed: BinaryIO, subject: str, deadline: Deadline) -> Iterator[bytes]:
     total_bytes = 0
-    plain = opened(packed)
     try:
+        plain = opened(packed)
         while block := plain.read(_READ_BYTES):
             total_bytes += len(block)
             if total_bytes > _MAX_LIST_BYTES:

@@ -18,7 +18,8 @@ from harness.model import ignition
 from harness.model.command import normal
 from harness.model.errors import InputError
 from harness.model.ignition import Document
-from harness.model.ignition.fields import decode, object_of, objects_of, text_of
+from harness.model.ignition.document import object_of
+from harness.model.ignition.fields import decode, objects_of, text_of
 
 _PROGRAM = 0o111
 _MAX_DEPTH = 4  # of configs that bring configs

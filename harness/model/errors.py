@@ -55,6 +55,11 @@ class HarnessError(Exception):
         self.sighting = sighting
 
 
+def reason_of(exc: Exception) -> str:
+    """Return the text of another program's error, or its kind: some have no text."""
+    return str(exc) or type(exc).__name__
+
+
 def _shown(text: str) -> str:
     return with_shown_urls(printable(text))
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import paramiko
 
 from harness.model.clock import Deadline, NotYet, wait_for
-from harness.model.errors import RigError
+from harness.model.errors import RigError, reason_of
 from harness.model.secret import Secret
 
 LOG = logging.getLogger(__name__)
@@ -77,11 +77,6 @@ def fingerprint(blob: bytes) -> str:
     """Return a public key's SHA256 fingerprint as ssh-keygen prints it."""
     digest = base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
     return f"SHA256:{digest}"
-
-
-def message_of(exc: Exception) -> str:
-    """Return an exception's text, or its type's name: paramiko's EOFError has no text."""
-    return str(exc) or type(exc).__name__
 
 
 def dial_until(
@@ -178,7 +173,7 @@ def _negotiate(
             transport.start_client(event=ended)
         seen = transport.get_remote_server_key()
     except (paramiko.SSHException, EOFError, OSError) as exc:
-        raise NotYet(f"sshd does not answer: {message_of(exc)}") from exc
+        raise NotYet(f"sshd does not answer: {reason_of(exc)}") from exc
     if seen.asbytes() != _key_blob(endpoint.host_key):
         raise HostKeyError(endpoint, seen)
 
@@ -193,7 +188,7 @@ def _log_in(
             transport.auth_publickey(endpoint.user, key, event=ended)
     except (paramiko.SSHException, EOFError, OSError) as exc:
         # Also seen while the guest boots: pam_nologin refuses all users but root.
-        raise NotYet(f"login of {endpoint.user} failed: {message_of(exc)}") from exc
+        raise NotYet(f"login of {endpoint.user} failed: {reason_of(exc)}") from exc
     if not transport.is_authenticated():
         raise NotYet(f"login of {endpoint.user} failed: the key was refused, or is not sufficient")
     transport.set_keepalive(int(_KEEPALIVE_S))

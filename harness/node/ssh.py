@@ -18,8 +18,8 @@ from typing import Protocol, Self
 import paramiko
 
 from harness.model.clock import Deadline, NotYet, wait_for
-from harness.model.errors import DeadlineError, RigError
-from harness.node.dial import Endpoint, StillAlive, dial, dial_until, message_of
+from harness.model.errors import DeadlineError, RigError, reason_of
+from harness.node.dial import Endpoint, StillAlive, dial, dial_until
 
 LOG = logging.getLogger(__name__)
 
@@ -180,7 +180,7 @@ class Session:
                 stdout, stderr = self._read_both(channel, command)
                 status = channel.recv_exit_status()
         except (paramiko.SSHException, EOFError, OSError) as exc:
-            status, problem = -1, message_of(exc)
+            status, problem = -1, reason_of(exc)
         if status >= 0:
             return Result(status=status, stdout=_text(stdout), stderr=_text(stderr))
         if deadline.is_over:

@@ -18,6 +18,7 @@ from harness.model.way import Way
 from harness.verdict import invariants, placeholders
 from harness.verdict.contract_rows import ContractRow
 from harness.verdict.passage import Passage
+from harness.verdict.phrases import said
 from harness.verdict.rows import (
     FileRow,
     InvariantRow,
@@ -175,7 +176,7 @@ def _os_release(row: OsReleaseRow, before: _Side, after: _Side) -> str | None:
         holds = holds and _value_holds(row, was, before.facts)
     elif before.is_asked and row.layer is Layer.NODE and not row.absent:
         holds = holds and was is None
-    return None if holds else f"before: {_quoted(was)}; after: {_quoted(now)}"
+    return None if holds else f"before: {said(was)}; after: {said(now)}"
 
 
 def _value_holds(row: OsReleaseRow, value: str | None, facts: Facts) -> bool:
@@ -192,10 +193,6 @@ def _pattern(row: OsReleaseRow, known: Mapping[str, str]) -> str:
     if row.equals is not None:
         return placeholders.literal_pattern(row.equals, known)
     return placeholders.pattern(row.matches or "", known)
-
-
-def _quoted(value: str | None) -> str:
-    return "absent" if value is None else repr(value)
 
 
 def _unit(row: UnitRow, before: _Side, after: _Side) -> str | None:

@@ -6,12 +6,13 @@ Each check returns what was seen where the invariant is broken, and None where i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from harness.model.units import UnitState
 from harness.model.versions.version import parsed
 from harness.model.way import Way
 from harness.verdict.passage import Passage
+from harness.verdict.phrases import listing
 from harness.verdict.rows import Invariant
 
 RESTART_LIMIT = 3
@@ -54,7 +55,9 @@ def _unchanged(what: str, was: str, now: str) -> str | None:
 def _failed_units(passage: Passage) -> str | None:
     before, after = passage.before, passage.after
     known = {name for name, unit in before.units.items() if unit.is_failed}
-    return _listing(str(u) for n, u in after.units.items() if _is_fault(u) and n not in known)
+    return listing(
+        (str(u) for n, u in after.units.items() if _is_fault(u) and n not in known), _SHOWN
+    )
 
 
 def _is_fault(unit: UnitState) -> bool:
@@ -67,7 +70,7 @@ def _avcs(passage: Passage) -> str | None:
     before, after = passage.before, passage.after
     known = {_denial(line) for line in before.avcs}
     new = {_denial(line): line for line in after.avcs if _denial(line) not in known}
-    return _listing(new.values())
+    return listing(new.values(), _SHOWN)
 
 
 def _denial(line: str) -> str:
@@ -81,7 +84,7 @@ def _denial(line: str) -> str:
 
 def _links(passage: Passage) -> str | None:
     before, after = passage.before, passage.after
-    return _listing(sorted(after.dangling_links - before.dangling_links))
+    return listing(sorted(after.dangling_links - before.dangling_links), _SHOWN)
 
 
 def _usr(passage: Passage) -> str | None:
@@ -117,7 +120,7 @@ def _restarts(passage: Passage) -> str | None:
         starting = unit.active == "activating"
         if restarts >= (RESTART_LIMIT_STARTING if starting else RESTART_LIMIT):
             loops.append(str(unit))
-    return _listing(loops)
+    return listing(loops, _SHOWN)
 
 
 def _version(passage: Passage) -> str | None:
@@ -183,14 +186,7 @@ def _nothing(passage: Passage) -> str | None:
     changes += [f"os-release {key}" for key in sorted({key for key, _ in fields})]
     if before.mount_at("/usr") != after.mount_at("/usr"):
         changes.append(f"mounted on /usr: {after.mount_at('/usr')}")
-    return _listing(changes)
-
-
-def _listing(items: Iterable[str]) -> str | None:
-    """Return the first items on one line each, or None for none."""
-    found = list(items)
-    more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
-    return "\n          ".join([*found[:_SHOWN], *more]) or None
+    return listing(changes, _SHOWN)
 
 
 _CHECKS: Mapping[Invariant, Callable[[Passage], str | None]] = {

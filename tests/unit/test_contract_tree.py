@@ -171,11 +171,11 @@ def test_whiteouts_and_opaque_folders_hide_only_lower_layers() -> None:
 
 
 def test_many_files_and_duplicates_are_read_once() -> None:
-    entries = [file(f"d{number % 100}/f{number % 500}", str(number)) for number in range(2_000)]
+    entries = [file(f"d{number % 1000}/f{number % 5000}", str(number)) for number in range(20_000)]
 
-    tree = tree_of(entries, [whiteout(f"d{number}") for number in range(50)])
+    tree = tree_of(entries, [whiteout(f"d{number}") for number in range(500)])
 
-    assert len(tree) == 250
+    assert len(tree) == 2_500
 
 
 NAMES = st.sampled_from(["a", "b", "c"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import lzma
@@ -262,6 +263,15 @@ def test_kind_that_no_layer_needs_is_refused(layer: bytes, problem: str) -> None
 )
 def test_damaged_layer_is_refused(layer: bytes, problem: str) -> None:
     assert problem in problem_of(layer)
+
+
+@pytest.mark.parametrize(
+    ("layer", "name"),
+    [(bz2.compress(part(b"0", b"a")), "bzip2"), (b"\x04\x22M\x18" + bytes(600), "lz4"),
+     (b"PK\x03\x04" + bytes(600), "zip")],
+)  # fmt: skip
+def test_other_compression_is_named(layer: bytes, name: str) -> None:
+    assert f"packed by {name}; what can be read is gzip, xz, zstd" in problem_of(layer)
 
 
 def test_content_that_is_cut_off_is_an_error_of_the_image() -> None:

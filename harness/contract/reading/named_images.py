@@ -5,27 +5,17 @@ The list of a release is read from the layer that has it, from the top; nothing 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from contextlib import closing
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tarfile import TarFile, TarInfo
-from typing import IO, cast
 
 from harness.contract.reading.access import Access
 from harness.contract.reading.image_reader import ImageReader, layer_members, open_image
-from harness.images.container.release import (
-    MAX_REFERENCES_BYTES,
-    REFERENCES,
-    VERSION,
-    stream_images,
-)
+from harness.images.container.release import VERSION, search, stream_images
 from harness.images.reference import parse
 from harness.model.claims import STREAM_CLASS
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
-
-Members = Generator[tuple[TarInfo, TarFile], None, None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,17 +101,6 @@ def _references(reader: ImageReader, access: Access, deadline: Deadline) -> str:
 
 
 def _search(reader: ImageReader, deadline: Deadline) -> str:
-    for number in reversed(range(len(reader.layers))):
-        members = layer_members(reader, number, deadline)
-        with closing(
-            cast("Generator[tuple[TarInfo, TarFile], None, None]", members)
-        ):  # ends the transfer
-            for member, layer in members:
-                if member.name.removeprefix("./").lstrip("/") == REFERENCES and member.isreg():
-                    if member.size > MAX_REFERENCES_BYTES:
-                        problem = f"implausible {REFERENCES} of {member.size} bytes"
-                        raise InputError(reader.subject, problem, "Check the release image.")
-                    file = cast("IO[bytes]", layer.extractfile(member))
-                    return file.read().decode(errors="replace")
-    problem = f"not a release image: it has no {REFERENCES}"
-    raise InputError(reader.subject, problem, "Use a release image, or name a node image.")
+    return search(
+        lambda number: layer_members(reader, number, deadline), len(reader.layers), reader.subject
+    )

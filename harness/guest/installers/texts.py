@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from harness.model.errors import InputError
 from harness.model.ignition import Document
-from harness.model.ignition.fields import decode, object_of, objects_of, text_of
+from harness.model.ignition.document import object_of
+from harness.model.ignition.fields import decode, objects_of, text_of
 
 BIN = "/usr/local/bin/"
 UNITS = "/etc/systemd/system/"

@@ -10,11 +10,11 @@ import httpx
 from harness.images.acquire.http_client import (
     is_passing,
     new_client,
-    reason_of,
     time_limit,
     url_fault,
 )
 from harness.model.clock import Deadline
+from harness.model.errors import reason_of
 
 _TRIES = 4
 _AT_ONCE = 8

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import lzma
+import re
 import zlib
 from collections.abc import Callable
 from enum import StrEnum
@@ -31,8 +32,13 @@ _READ_BYTES = 1 << 20
 _HOLE_BYTES = 1 << 16
 _ZEROS = bytes(_HOLE_BYTES)
 
-DAMAGE = (EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError)
-"""What reading a damaged or truncated stream raises."""
+
+class OtherCompressionError(Exception):
+    """A stream is packed in a way that neither CoreOS nor OCI uses."""
+
+
+DAMAGE = (EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError, OtherCompressionError)
+"""What opening and reading a stream raises that is damaged, truncated or packed in another way."""
 
 
 class Compression(StrEnum):
@@ -48,7 +54,9 @@ _MAGIC = {
     Compression.XZ: b"\xfd7zXZ\x00",
     Compression.ZSTD: b"\x28\xb5\x2f\xfd",
 }
-_MAGIC_BYTES = max(map(len, _MAGIC.values()))
+# Whole magic numbers: the name of a file begins a tar archive, and may begin as these do.
+_OTHERS = {b"BZh[1-9]1AY&SY": "bzip2", b"\x04\x22M\x18": "lz4", b"PK\x03\x04": "zip"}
+_MAGIC_BYTES = 10
 
 
 def compression_of(file: BinaryIO) -> Compression | None:
@@ -63,8 +71,15 @@ def opened(file: BinaryIO) -> IO[bytes]:
     """Return what follows in `file` decompressed, or as it is; reading raises one of `DAMAGE`.
 
     `file` needs no more than `read`, such as a pipe.
+
+    Raises:
+        OtherCompressionError: it is packed in another way.
     """
     head = file.read(_MAGIC_BYTES)
+    other = next((name for magic, name in _OTHERS.items() if re.match(magic, head)), None)
+    if other is not None:
+        known = ", ".join(Compression)
+        raise OtherCompressionError(f"packed by {other}; what can be read is {known} and tar")
     packed = _Begun(head, file)
     kind = next((kind for kind, magic in _MAGIC.items() if head.startswith(magic)), None)
     if kind is None:

@@ -21,7 +21,6 @@ from harness.images.acquire.http_client import (
     is_interrupted,
     is_passing,
     new_client,
-    reason_of,
     status_text,
     time_limit,
     url_fault,
@@ -29,7 +28,7 @@ from harness.images.acquire.http_client import (
 from harness.images.acquire.progress import Reporter, TransferProgress, transfer_progress
 from harness.images.acquire.url import shown_url
 from harness.model.clock import Deadline, NotYet, wait_for
-from harness.model.errors import DeadlineError, InputError
+from harness.model.errors import DeadlineError, InputError, reason_of
 
 LOG = logging.getLogger(__name__)
 _FRUITLESS_TRIES = 4

@@ -9,13 +9,14 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Protocol, cast
 
 import httpx
 
 from harness.images.acquire.url import shown_url
 from harness.model.clock import Deadline
+from harness.sockets import shut
 
 _ANSWER_WITHIN_S = 30.0
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -110,19 +111,13 @@ class _CutOff:
         with self._lock:
             self._sockets.append(found)
             if self._is_over:
-                _shut(found)
+                shut(found)
 
     def _shut_all(self) -> None:
         with self._lock:
             self._is_over = True
             for each in self._sockets:
-                _shut(each)
-
-
-def _shut(connection: socket.socket) -> None:
-    # It may be closed. Not the method of SSLSocket, which drops what another thread still uses.
-    with suppress(OSError):
-        socket.socket.shutdown(connection, socket.SHUT_RDWR)
+                shut(each)
 
 
 @functools.cache
@@ -141,11 +136,6 @@ def _shorten_urls(record: logging.LogRecord) -> bool:
 def time_limit(deadline: Deadline) -> httpx.Timeout:
     """Return the limit of each wait for a server."""
     return httpx.Timeout(max(0.1, min(_ANSWER_WITHIN_S, deadline.remaining_s)))
-
-
-def reason_of(exc: Exception) -> str:
-    """Return the text of an error, or its kind if it has none."""
-    return str(exc) or type(exc).__name__
 
 
 def is_interrupted(exc: Exception) -> bool:

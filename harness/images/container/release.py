@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from harness.images.acquire.cache import Cache
 from harness.images.container import node_image, skopeo, streams
 from harness.images.container.skopeo import Source, Target
 from harness.images.container.streams import StreamImage, StreamWish
-from harness.images.oci.layout_image import LayoutImage, image_in
+from harness.images.oci.layout_image import image_in
 from harness.images.reference import Reference, Transport, parse
 from harness.model.clock import Deadline
 from harness.model.errors import InputError
@@ -26,6 +26,7 @@ from harness.model.foreign import json_value
 REFERENCES = "release-manifests/image-references"
 """The path of the list in a release image, without a leading slash."""
 MAX_REFERENCES_BYTES = 16 << 20
+Members = Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]
 _INSPECT = "Check the image with `oc adm release info`."
 VERSION = "io.openshift.release"
 """The label of a release image, with the release's version."""
@@ -103,8 +104,23 @@ def read_references(layout: Path, digest: str | None, subject: str, deadline: De
         DeadlineError: the deadline has passed.
     """
     image = image_in(layout, digest, subject, deadline)
-    for number in reversed(range(len(image.layers))):
-        text = _search(image, number)
+    return search(image.members, len(image.layers), subject)
+
+
+def search(members: Callable[[int], Members], layers: int, subject: str) -> str:
+    """Return the text of `image-references` from the topmost of the `layers` that has it.
+
+    `members` gives the members of a layer by its number; it is read to its end, which verifies it.
+
+    Raises:
+        InputError: no layer has it.
+        Exception: what `members` raises.
+    """
+    for number in reversed(range(layers)):
+        text = None
+        for member, layer in members(number):
+            if member.name.removeprefix("./").lstrip("/") == REFERENCES and member.isreg():
+                text = _text(layer, member, subject)
         if text is not None:
             return text
     problem = f"not a release image: it has no {REFERENCES}"
@@ -124,14 +140,6 @@ def _fetch_references(
         target.write_text(found, encoding="utf-8")
     finally:
         shutil.rmtree(layout, ignore_errors=True)
-
-
-def _search(image: LayoutImage, number: int) -> str | None:
-    text = None
-    for member, layer in image.members(number):  # to the end, which verifies the layer
-        if member.name.removeprefix("./") == REFERENCES and member.isreg():
-            text = _text(layer, member, image.subject)
-    return text
 
 
 def _text(layer: tarfile.TarFile, member: tarfile.TarInfo, subject: str) -> str:

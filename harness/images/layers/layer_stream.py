@@ -57,7 +57,11 @@ def members(
         DeadlineError: the deadline has passed.
     """
     timed = cast("BinaryIO", _Timed(packed, subject, deadline))
-    stream = _Bounded(opened(timed), subject, deadline)
+    try:
+        plain = opened(timed)
+    except DAMAGE as exc:
+        raise _unreadable(subject, exc) from exc
+    stream = _Bounded(plain, subject, deadline)
     try:
         with _Archive(
             fileobj=cast("Any", stream), mode="r", tarinfo=_Member, encoding="utf-8"

@@ -105,7 +105,7 @@ def merge(parent: Document, child: Document) -> Document:
     """
     versions = {_version(parent), _version(child)}
     merged = _merge_objects(parent, child, "")
-    merged["ignition"] = {**_object(merged, "ignition"), "version": max(versions)}
+    merged["ignition"] = {**object_of(merged, "ignition"), "version": max(versions)}
     return merged
 
 
@@ -127,11 +127,12 @@ def _check_version(document: Document, name: str) -> None:
 
 def _version(document: Document) -> str:
     # Supported versions have one digit per number, so they sort as text, experimental ones last.
-    version = _object(document, "ignition").get("version")
+    version = object_of(document, "ignition").get("version")
     return version if isinstance(version, str) else ""
 
 
-def _object(document: Document, field: str) -> Document:
+def object_of(document: Document, field: str) -> Document:
+    """Return the object in a field, or an empty one."""
     value = document.get(field)
     return value if isinstance(value, dict) else {}
 

@@ -16,12 +16,6 @@ _ANY_GZIP = zlib.MAX_WBITS | 16
 _MAX_BYTES = 4 << 20
 
 
-def object_of(document: Document, field: str) -> Document:
-    """Return the object in a field, or an empty one."""
-    value = document.get(field)
-    return value if isinstance(value, dict) else {}
-
-
 def objects_of(document: Document, field: str) -> list[Document]:
     """Return the objects in a field's list."""
     value: Json = document.get(field)

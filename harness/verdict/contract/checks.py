@@ -17,10 +17,9 @@ from harness.verdict.contract.image_set import (
     NotJudged,
     ReleaseTag,
     Role,
-    listing,
-    said,
 )
 from harness.verdict.contract_rows import Contract
+from harness.verdict.phrases import listing, said
 
 _METALAYER, _BOOTC = "io.openshift.metalayer", "containers.bootc"
 _EXTENSIONS = "io.openshift.os.extensions"

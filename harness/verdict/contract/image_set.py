@@ -29,7 +29,6 @@ class Role(StrEnum):
 
 NOT_JUDGED = "not judged"
 """How a skipped row begins its reason."""
-_SHOWN = 10
 _OPTIONS = {
     Role.NODE: "--node-image or --release-image",
     Role.BASE: "--base-image",
@@ -104,15 +103,3 @@ class ImageSet:
         if role in self.unreadable:
             raise self.unreadable[role]
         return self.node if role is Role.NODE else self.others.get(role)
-
-
-def listing(items: Iterable[str]) -> str | None:
-    """Return the first items on one line each, or None for none."""
-    found = list(items)
-    more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
-    return "\n          ".join([*found[:_SHOWN], *more]) or None
-
-
-def said(value: str | None) -> str:
-    """Return a value for a message."""
-    return "absent" if value is None else repr(value)

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from harness.contract.inspection import Inspection
 from harness.contract.package_diff import Change, PackageChange, compare, evr
-from harness.verdict.contract.image_set import ImageSet, Role, listing, said
+from harness.verdict.contract.image_set import ImageSet, Role
 from harness.verdict.contract.versions import family, version_of
 from harness.verdict.contract_rows import KnownDelta
+from harness.verdict.phrases import listing, said
 
 _OVS, _NETWORK_MANAGER = "NetworkManager-ovs", "NetworkManager"
 # The kernel itself and what is built with it, of each of its variants, by the names of RHEL.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from harness.contract.inspection import Inspection
 from harness.model.claims import STREAM_CLASS, VERSION, build_versions
 from harness.model.versions.version import Version, numbers, parsed
-from harness.verdict.contract.image_set import ImageSet, NotJudged, Role, listing, said
+from harness.verdict.contract.image_set import ImageSet, NotJudged, Role
+from harness.verdict.phrases import listing, said
 
 _BOOTED = "OSTREE_VERSION"
 _MACHINE_OS = "machine-os"
