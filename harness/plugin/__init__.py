@@ -13,11 +13,12 @@ import pytest
 from harness.log_records import inert_records
 from harness.model.escapes import printable
 from harness.plugin import command_line, contract, fixtures
+from harness.plugin.asked import check_diagnosis, settings_of
 from harness.plugin.collection import DESTRUCTIVE
 from harness.plugin.hooks import collection, session, specs, tests, workers
 from harness.plugin.marking import MARKER
 from harness.plugin.refusals import check_history, check_interactive
-from harness.plugin.state import artifacts_of, check_diagnosis, settings_of
+from harness.plugin.state import artifacts_of
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,12 +9,11 @@ import pytest
 
 from harness.model.errors import HarnessError, InputError
 from harness.plugin import progress
+from harness.plugin.asked import note_problem, settings_of
 from harness.plugin.state import (
     artifacts_of,
     contract_if_any,
     keep_contract,
-    note_problem,
-    settings_of,
     unchecked_workplace,
     workplace_of,
 )

@@ -10,6 +10,7 @@ import pytest
 
 from harness.model.errors import InputError
 from harness.player.applied import APPLIED, only
+from harness.plugin.asked import catalogue_of, settings_of
 from harness.plugin.collection import (
     NODE,
     NODES,
@@ -20,7 +21,7 @@ from harness.plugin.collection import (
     wants_new_machine_id,
 )
 from harness.plugin.contract import contract_of
-from harness.plugin.state import catalogue_of, settings_of, workplace_of
+from harness.plugin.state import workplace_of
 from harness.workplace.options import Settings
 
 if TYPE_CHECKING:

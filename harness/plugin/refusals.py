@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.model.errors import InputError
-from harness.plugin.state import is_worker, settings_of
+from harness.plugin.asked import is_worker, settings_of
 
 _NO_RUNS = "9999-12-31"  # no run is that late: only the file itself is checked
 

@@ -17,9 +17,10 @@ from harness import regular_file
 from harness.model.errors import InputError
 from harness.model.record import ShardRecord
 from harness.player.scenario import Scenario
+from harness.plugin.asked import catalogue_of, settings_of
 from harness.plugin.collection import own_step, scenario_of
 from harness.plugin.partition import BOOT_WEIGHT, partition, weigh
-from harness.plugin.state import catalogue_of, note_shard, settings_of, shard_of
+from harness.plugin.state import note_shard, shard_of
 
 _DURATIONS_KEY = "node_image_durations"
 _DIVIDED_KEY = "node_image_shard"

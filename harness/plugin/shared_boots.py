@@ -10,8 +10,9 @@ import pytest
 
 from harness.model.errors import HarnessError
 from harness.plugin import meeting, progress
+from harness.plugin.asked import settings_of
 from harness.plugin.collection import needs_forks_alone
-from harness.plugin.state import artifacts_of, settings_of
+from harness.plugin.state import artifacts_of
 
 if TYPE_CHECKING:
     from harness.workplace.shared import Share

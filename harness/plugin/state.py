@@ -1,13 +1,12 @@
-"""What the plugin keeps on pytest's config: one of each, made on first use.
+"""What a process of pytest has opened, kept on its config: one of each, made on first use.
 
-Settings, the session's folder, the workplace of a process with machines, the recorder of the one
-that sees all tests, and the problem that keeps tests from running.
+The session's folder, the workplace of a process with machines, and the recorder of the one that
+sees all tests. `asked` has what the user asked for.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,16 +16,20 @@ import pytest
 from harness.model.errors import HarnessError, InputError
 from harness.model.record import ShardRecord
 from harness.plugin import meeting, progress
+from harness.plugin.asked import (
+    allow_list_of,
+    catalogue_of,
+    is_worker,
+    note_problem,
+    problem_of,
+    rulebook_of,
+    settings_of,
+)
 from harness.plugin.terminal import Terminal
 from harness.recording.artifacts import Artifacts, Place, Tested, choose
 from harness.recording.recorder import Recorder, Ways
-from harness.scenarios.catalogue import Catalogue
-from harness.workplace import options
-from harness.workplace.option_table import OPTIONS
 
 if TYPE_CHECKING:
-    from harness.diagnosis.allow import AllowList
-    from harness.diagnosis.rules import Rulebook
     from harness.node.login import Login
     from harness.workplace.contract import ContractImages
     from harness.workplace.shared import Share
@@ -34,97 +37,12 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 _PLACE_KEY = "node_image_place"
-_SETTINGS = pytest.StashKey[options.Settings]()
-_ALLOW = pytest.StashKey["AllowList"]()
-_RULES = pytest.StashKey["Rulebook"]()
 _ARTIFACTS = pytest.StashKey[Artifacts]()
 _RECORDER = pytest.StashKey[Recorder]()
 _WORKPLACE = pytest.StashKey["Workplace"]()
 _CONTRACT = pytest.StashKey["ContractImages"]()
-_PROBLEM = pytest.StashKey[HarnessError]()
 _ERROR = pytest.StashKey[HarnessError]()
 _SHARD = pytest.StashKey[ShardRecord]()
-
-
-def settings_of(config: pytest.Config) -> options.Settings:
-    """Return the user's options; the only place that reads them from the environment.
-
-    Raises:
-        pytest.UsageError: an option is malformed.
-    """
-    if _SETTINGS not in config.stash:
-        ini = {option.setting: str(config.getini(option.setting)) for option in OPTIONS}
-        folder = config.inipath.parent if config.inipath else config.rootpath
-        try:
-            found = options.read(vars(config.option), os.environ, ini, folder)
-        except InputError as exc:
-            raise pytest.UsageError(str(exc)) from exc
-        config.stash[_SETTINGS] = found
-    return config.stash[_SETTINGS]
-
-
-def catalogue_of(config: pytest.Config) -> Catalogue:
-    """Return the scenarios of this project: the shipped ones and its own.
-
-    If its own cannot be used, that is noted, and they are left out.
-    """
-    try:
-        return Catalogue.of_hooks(config.hook.pytest_node_image_scenarios(config=config))
-    except InputError as exc:
-        note_problem(config, exc)
-        return Catalogue()
-
-
-def allow_list_of(config: pytest.Config) -> AllowList:
-    """Return the allow-list; without a file it is empty.
-
-    Raises:
-        pytest.UsageError: the file cannot be used.
-    """
-    if _ALLOW not in config.stash:
-        from harness.diagnosis import allow
-
-        path = settings_of(config).allow
-        try:
-            names = [rule.name for rule in rulebook_of(config).rules] if path else []
-            config.stash[_ALLOW] = allow.load(path, names) if path else allow.AllowList()
-        except InputError as exc:
-            raise pytest.UsageError(str(exc)) from exc
-    return config.stash[_ALLOW]
-
-
-def rulebook_of(config: pytest.Config) -> Rulebook:
-    """Return the rules of diagnosis: the project's own and the shipped ones.
-
-    Raises:
-        pytest.UsageError: a file of rules cannot be used.
-    """
-    if _RULES not in config.stash:
-        from harness.diagnosis import rules
-
-        try:
-            config.stash[_RULES] = rules.load(settings_of(config).rules)
-        except InputError as exc:
-            raise pytest.UsageError(str(exc)) from exc
-    return config.stash[_RULES]
-
-
-def check_diagnosis(config: pytest.Config) -> None:
-    """Check the rules and the allow-list before anything starts.
-
-    Raises:
-        pytest.UsageError: a file cannot be read, or an entry is malformed.
-    """
-    settings = settings_of(config)
-    if settings.rules:
-        rulebook_of(config)
-    if settings.allow is not None:
-        allow_list_of(config)
-
-
-def is_worker(config: pytest.Config) -> bool:
-    """Return whether this process runs tests for xdist's controller."""
-    return hasattr(config, "workerinput")
 
 
 def share_place(config: pytest.Config, workerinput: dict[str, object]) -> None:
@@ -244,16 +162,6 @@ def close_workplace(config: pytest.Config) -> str:
     except HarnessError as exc:
         return str(exc)
     return ""
-
-
-def note_problem(config: pytest.Config, problem: HarnessError) -> None:
-    """Keep the first problem, to be reported once after the collection."""
-    config.stash.setdefault(_PROBLEM, problem)
-
-
-def problem_of(config: pytest.Config) -> HarnessError | None:
-    """Return the problem that keeps the collected tests from running, if any."""
-    return config.stash.get(_PROBLEM, None)
 
 
 def note_shard(config: pytest.Config, shard: ShardRecord) -> None:

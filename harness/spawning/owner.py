@@ -28,13 +28,7 @@ from harness.player.inputs import Rig
 from harness.player.memory import needed_mib
 from harness.player.scenario import Scenario
 from harness.player.steps import LogIn, Step, step_names
-from harness.plugin.state import (
-    allow_list_of,
-    catalogue_of,
-    problem_of,
-    rulebook_of,
-    settings_of,
-)
+from harness.plugin.asked import allow_list_of, catalogue_of, problem_of, rulebook_of, settings_of
 from harness.recording.artifacts import Artifacts, choose
 from harness.recording.progress import ProgressLog, ProgressReporter
 from harness.scenarios.catalogue import EVERY_SCENARIO, Catalogue

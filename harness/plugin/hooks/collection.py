@@ -6,6 +6,7 @@ import pytest
 
 from harness.model.errors import HarnessError, InputError
 from harness.plugin import contract, sharding, shared_boots
+from harness.plugin.asked import catalogue_of, is_worker, note_problem, problem_of, settings_of
 from harness.plugin.collection import (
     LEVEL,
     NODE,
@@ -23,15 +24,7 @@ from harness.plugin.collection import (
     spare_shared,
 )
 from harness.plugin.marking import MACHINE_FIXTURES, MARKER, PROBLEM_KEY, ROW_KINDS
-from harness.plugin.state import (
-    catalogue_of,
-    check_once,
-    is_worker,
-    note_problem,
-    problem_of,
-    settings_of,
-    workplace_if_any,
-)
+from harness.plugin.state import check_once, workplace_if_any
 
 
 @pytest.hookimpl(tryfirst=True)

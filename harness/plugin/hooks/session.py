@@ -5,14 +5,12 @@ from __future__ import annotations
 import pytest
 
 from harness.plugin import progress, sharding, shared_boots
+from harness.plugin.asked import is_worker, problem_of, settings_of
 from harness.plugin.state import (
     artifacts_of,
     close_workplace,
-    is_worker,
     prepare_folder,
-    problem_of,
     recorder_of,
-    settings_of,
     start_recorder,
 )
 

@@ -8,9 +8,10 @@ import pytest
 
 from harness.model.errors import HarnessError
 from harness.plugin import contract
+from harness.plugin.asked import allow_list_of
 from harness.plugin.collection import has_marker, scenario_of
 from harness.plugin.marking import JUDGED_FIXTURES, MARKER, TALKING_FIXTURES
-from harness.plugin.state import allow_list_of, artifacts_of, prepare_folder, workplace_if_any
+from harness.plugin.state import artifacts_of, prepare_folder, workplace_if_any
 from harness.recording import notes
 
 

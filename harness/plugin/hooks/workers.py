@@ -10,8 +10,9 @@ import pytest
 
 from harness.model.errors import HarnessError
 from harness.plugin import sharding, shared_boots
+from harness.plugin.asked import catalogue_of, note_problem, settings_of
 from harness.plugin.marking import PROBLEM_KEY
-from harness.plugin.state import catalogue_of, note_problem, settings_of, share_place
+from harness.plugin.state import share_place
 
 
 @pytest.hookimpl(optionalhook=True)
