@@ -23,6 +23,15 @@ def fixture(name: str) -> Path:
     return (packaged if packaged.is_dir() else _PACKAGE.parent / "fixtures") / name
 
 
+def expanded(text: str) -> Path:
+    """Return the path that a user named, with `~` as a home; that of no user stays as it is."""
+    path = Path(text)
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
 def cache_dir() -> Path:
     """Return the cache folder; make it if it is missing.
 

@@ -90,6 +90,17 @@ def open_within(folder: Path, *names: str) -> BinaryIO:
         return _opened(_step(last), os.O_RDONLY | os.O_NOFOLLOW, at)
 
 
+def is_there(path: Path) -> bool:
+    """Return whether something is at `path`; also if it cannot be seen: opening it reports that."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def require(path: Path) -> None:
     """Require that the file at `path` can be read; links to it are followed.
 

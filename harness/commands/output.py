@@ -123,6 +123,12 @@ def reported_errors(kind: type[click.ClickException] = click.ClickException) -> 
         yield
     except HarnessError as exc:
         raise kind(str(exc)) from exc
+    except OSError as exc:
+        if exc.filename is None:  # not of a file: a pipe that nobody reads
+            raise
+        name = os.fsdecode(exc.filename) if isinstance(exc.filename, str | bytes) else "a file"
+        problem = f"cannot be used: {exc.strerror}"
+        raise kind(str(InputError(name, problem, "Check the path and its permissions."))) from exc
 
 
 def usable_input() -> AbstractContextManager[None]:

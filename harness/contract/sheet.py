@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from harness.model.escapes import printable
 
 Row = Sequence[str]
+# Of a column. Each row is as wide as its columns: one cell of megabytes would be too much memory.
+_WIDEST = 200
 # An underscore within a word, as in x86_64, has no meaning.
 _OBEYED = re.compile(r"([\\`*{}\[\]<>#|~]|(?<![^\W_])_|_(?![^\W_]))")
 
@@ -55,7 +57,7 @@ def table(head: Row, rows: Iterable[Row]) -> Iterator[str]:
     if not cells:
         return
     cells.insert(0, [title.upper() for title in head])
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    widths = [min(max(map(len, column)), _WIDEST) for column in zip(*cells, strict=True)]
     for row in cells:
         yield "  ".join(map(str.ljust, row, widths)).rstrip()
 

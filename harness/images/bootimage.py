@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from harness import regular_file
+from harness.folders import expanded
 from harness.images.acquire import stream_metadata
 from harness.images.acquire.cache import Cache
 from harness.images.acquire.compression import compression_of, decompress
@@ -141,7 +142,7 @@ def _published_sum(url: str, deadline: Deadline) -> Sha256:
 def _from_file(
     text: str, expected: Sha256 | None, cache: Cache, deadline: Deadline
 ) -> tuple[Path, Sha256]:
-    path = Path(text).expanduser().absolute()
+    path = expanded(text).absolute()
     _require_readable(path, text)
     expected = expected or _sidecar_sum(path)
     digest = sha256_of(path, deadline)

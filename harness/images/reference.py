@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
+from harness.folders import expanded
 from harness.model.errors import InputError
 
 _LOOPBACK_HOST = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?")
@@ -121,9 +121,9 @@ def _without_transport(text: str) -> InputError:
 def _is_folder(text: str) -> bool | None:
     """Return whether the path is a folder, False for a file, None if nothing is there."""
     try:
-        path = Path(text).expanduser()
+        path = expanded(text)
         return path.is_dir() if path.exists() else None
-    except (OSError, RuntimeError):  # too long a name, or the home of no user
+    except OSError:  # too long a name
         return None
 
 

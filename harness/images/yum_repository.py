@@ -13,6 +13,7 @@ from typing import BinaryIO
 import msgspec
 
 from harness import regular_file, temporary
+from harness.folders import expanded
 from harness.images.acquire.cache import Cache
 from harness.images.acquire.compression import DAMAGE, opened
 from harness.images.acquire.digest import mismatch, parse_sha256, sha256_of
@@ -63,7 +64,7 @@ def _index(place: str, subject: str, deadline: Deadline) -> bytes:
             raise InputError(subject, f"no repository: the server has no {_INDEX}", _REPOSITORY)
         return text.encode()
     try:
-        return regular_file.read(Path(place).expanduser() / _INDEX, _MAX_INDEX_BYTES)
+        return regular_file.read(expanded(place) / _INDEX, _MAX_INDEX_BYTES)
     except OSError as exc:
         problem = f"no repository: {_INDEX} cannot be read: {exc.strerror}"
         raise InputError(subject, problem, _REPOSITORY) from exc
@@ -108,7 +109,7 @@ def _verified(
             report=report, max_bytes=_MAX_PACKED_BYTES,
         )  # fmt: skip
         return target
-    path = Path(place).expanduser() / primary.href
+    path = expanded(place) / primary.href
     try:
         regular_file.require(path)
         got = sha256_of(path, deadline)

@@ -9,6 +9,7 @@ import pytest
 
 from harness.model.errors import InputError
 from harness.plugin.asked import is_worker, settings_of
+from harness.regular_file import is_there
 
 _NO_RUNS = "9999-12-31"  # no run is that late: only the file itself is checked
 
@@ -24,7 +25,7 @@ def check_history(config: pytest.Config) -> None:
         return
     try:
         require_writable(path)
-        if path.exists():
+        if is_there(path):
             from harness.report.history import store
 
             store.read(path, _NO_RUNS)
@@ -60,10 +61,10 @@ def require_writable(path: Path) -> None:
         InputError: its folder is missing, or one of the two cannot be written.
     """
     subject, folder = f"history {path}", path.absolute().parent
-    if not folder.is_dir():
+    if not os.access(folder, os.X_OK):
         problem = f"no folder {folder}"
         remedy = "Create it, or name another file with --history."
         raise InputError(subject, problem, remedy)
-    if any(not os.access(place, os.W_OK) for place in (folder, path) if place.exists()):
+    if any(not os.access(place, os.W_OK) for place in (folder, path) if is_there(place)):
         remedy = "Name a writable file with --history."
         raise InputError(subject, "cannot be written", remedy)

@@ -153,7 +153,7 @@ def read_run(path: Path) -> RunRecord:
     """
     from harness.report import document
 
-    if not path.is_dir() and path.name != RECORD:
+    if not _is_folder(path) and path.name != RECORD:
         return document.read(path)
     folder = folder_of(path)
     files = RunFiles(folder)
@@ -195,12 +195,21 @@ def folder_of(path: Path) -> Path:
     """
     from harness.report.document import RUN_FOLDER
 
-    if path.is_dir():
+    if _is_folder(path):
         return path
     if path.is_file() and path.name == RECORD:
         return path.parent
     problem = f"not a folder and not a {RECORD}" if path.exists() else "no such folder"
     raise InputError(str(path), problem, RUN_FOLDER)
+
+
+def _is_folder(path: Path) -> bool:
+    from harness.report.document import RUN_FOLDER
+
+    try:
+        return path.is_dir()
+    except OSError as exc:  # too long a name, or a folder that may not be searched
+        raise InputError(str(path), f"cannot be read: {exc.strerror}", RUN_FOLDER) from exc
 
 
 def _unrecorded(folder: Path, files: RunFiles) -> RunRecord:

@@ -1,8 +1,8 @@
 """Comparisons and trends as plain text, for a terminal and a CI log.
 
 What guests and tests wrote is shown on one line each, without the control characters that a
-terminal would obey, and in tables not wider than a screen or two. The words and the order are in
-`fixtures/report/comparison.txt.j2` and `trends.txt.j2`.
+terminal would obey. The words and the order are in `fixtures/report/comparison.txt.j2` and
+`trends.txt.j2`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from harness.report.history.trends import PhaseTrend, RedTest, Trends
 
 _T = TypeVar("_T")
 Cells = tuple[str, ...]
-# Each row is as wide as the widest cell: one of megabytes would be too much memory.
+# Of a column. Each row is as wide as its columns: one cell of megabytes would be too much memory.
 _WIDEST = 200
 _DEEPEST = 8
 
@@ -74,15 +74,10 @@ def _shown(value: object) -> Markup:
     return value if isinstance(value, Markup) else Markup(one_line(str(value)))  # noqa: S704 - no HTML
 
 
-def _cell(text: str) -> str:
-    line = one_line(text)
-    return line if len(line) <= _WIDEST else f"{line[: _WIDEST - 1]}…"
-
-
 def _aligned(rows: Iterable[Cells]) -> Iterator[str]:
     """Give rows as lines, with each column but the last as wide as its widest cell."""
-    every = [tuple(map(_cell, row)) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*every, strict=True)]
+    every = [tuple(map(one_line, row)) for row in rows]
+    widths = [min(max(map(len, column)), _WIDEST) for column in zip(*every, strict=True)]
     for row in every:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         yield "  ".join(cells).rstrip()

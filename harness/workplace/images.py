@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from harness.folders import expanded
 from harness.images import bootimage
 from harness.images.acquire.cache import Cache
 from harness.images.acquire.url import is_url
@@ -92,7 +93,7 @@ class NamedImages:
             if is_url(named):
                 remedy = "Download it, and name the file."
                 raise InputError(f"image {key}", "live ISO given as a URL", remedy)
-            return Path(named).expanduser()
+            return expanded(named)
         if key == LIVE_ISO and self._settings.is_stand_in:
             return self._stand_in().live.iso
         raise lacks_image("live media", key)

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.folders import expanded
 from harness.images.acquire.url import STREAM
 from harness.model.errors import InputError
 from harness.player.plan import MIN_MEMORY_MIB
 
 _UNITS = {"MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+_WHOLE = re.compile(r"[0-9]{1,9}")
 _SWITCH = {"1": True, "true": True, "yes": True, "on": True}
 _SWITCH |= {"0": False, "false": False, "no": False, "off": False}
 
@@ -100,11 +102,11 @@ class Places:
     def file(self, name: str) -> Path | None:
         """Return the path, `~` expanded."""
         text = self.text(name)
-        return Path(text).expanduser() if text else None
+        return expanded(text) if text else None
 
     def files(self, name: str) -> tuple[Path, ...]:
         """Return each path of an option that takes several, `~` expanded."""
-        return tuple(Path(text).expanduser() for text in self.texts(name))
+        return tuple(expanded(text) for text in self.texts(name))
 
     def switch(self, name: str) -> bool:
         """Return whether it is on."""
@@ -130,7 +132,7 @@ class Places:
         where, text = self.given(name)
         if text is None:
             return None
-        if not text.isdecimal() or int(text) < MIN_MEMORY_MIB:
+        if not _WHOLE.fullmatch(text) or int(text) < MIN_MEMORY_MIB:
             problem = f"{text!r} is not a whole number of MiB, at least {MIN_MEMORY_MIB}"
             raise InputError(where, problem, "Write a number without a unit, such as 2048.")
         return int(text)
@@ -140,7 +142,7 @@ class Places:
         where, text = self.given(name)
         if text is None:
             return None
-        found = re.fullmatch(rf"(\d+(?:\.\d+)?) ?({'|'.join(_UNITS)})", text)
+        found = re.fullmatch(rf"([0-9]{{1,9}}(?:\.[0-9]{{1,9}})?) ?({'|'.join(_UNITS)})", text)
         if found is None:
             units = ", ".join(_UNITS)
             problem = f"{text!r} is not a size"
@@ -163,7 +165,7 @@ def _anchor(name: str, text: str, folder: Path) -> str:
     is_table_name = name == "expectations" and "/" not in text and not text.endswith(".toml")
     if "://" in text or is_table_name:
         return text
-    return os.fspath(folder / Path(text).expanduser())
+    return os.fspath(folder / expanded(text))
 
 
 def _split(text: str) -> tuple[str, ...]:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from harness import folders
+from harness.cli import main
 from harness.model.errors import InputError
 
 
@@ -95,3 +97,21 @@ def test_folder_for_runs_that_cannot_be_made_is_an_error(
 
     with pytest.raises(InputError, match=r"cannot be created: .*TMPDIR"):
         folders.runs_dir()
+
+
+def test_home_of_no_user_is_a_path_as_any_other() -> None:
+    assert folders.expanded("~no-such-user/a") == Path("~no-such-user/a")
+    assert folders.expanded("~/a") == Path.home() / "a"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("streams", "~no-such-user/a"), ("inspect", "~no-such-user/a"),
+     ("inspect", "stream:~no-such-user/a#x86_64/qemu/qcow2.gz"),
+     ("stale", "--base", "~no-such-user/a", "--node", "~no-such-user/b")],
+)  # fmt: skip
+def test_file_of_no_user_is_one_error(words: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(main, words)
+
+    assert (done.exit_code, "Traceback" in done.output) == (2, False)
+    assert "~no-such-user/a: " in done.output

@@ -23,7 +23,7 @@ from harness.contract.comparing.diff_document import Diff, document, sections
 from harness.contract.comparing.image_diff import FieldChange, ImageDiff, diff
 from harness.contract.package_diff import Change
 from harness.contract.reading.named_images import NamedImages
-from harness.contract.sheet import markdown_of, text_of
+from harness.contract.sheet import markdown_of, table, text_of
 from harness.model.errors import InputError
 
 
@@ -154,3 +154,12 @@ def test_what_an_image_says_cannot_steer_the_terminal_or_the_page() -> None:
 
     assert "\x1b" not in text_of(sections(found))
     assert "| a | - | \\<script\\>\\| \\# a |" in markdown_of(sections(found)).splitlines()
+
+
+def test_one_wide_cell_does_not_widen_all_rows() -> None:
+    rows = [(f"name {number}", "value") for number in range(300)]
+
+    text = "\n".join(table(("name", "value"), [*rows, ("w" * 100_000, "value")]))
+
+    assert "w" * 100_000 in text
+    assert len(text) < 300_000

@@ -45,7 +45,10 @@ from harness.workplace.preparation import Preparation
 _HANG_S = 60.0
 """Long enough for any host; what is refused is refused in milliseconds."""
 
-KINDS = ("FIFO", "socket", "endless device", "folder of FIFOs", "file of the kernel")
+KINDS = (
+    "FIFO", "socket", "endless device", "folder of FIFOs", "file of the kernel", "link to itself",
+    "too long a name",
+)  # fmt: skip
 
 
 def make(kind: str, path: Path) -> None:
@@ -57,6 +60,8 @@ def make(kind: str, path: Path) -> None:
                 server.bind(str(path))
         case "endless device":
             path.symlink_to("/dev/zero")
+        case "link to itself":
+            path.symlink_to(path)
         case "file of the kernel":
             path.symlink_to("/proc/self/pagemap")
         case "folder of FIFOs":
@@ -236,7 +241,8 @@ GO_ARCH = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platfo
 
 
 def filled(text: str, room: Path, number: int) -> str:
-    known = {"ODD": str(room / f"odd-{number}")}
+    name = "n" * 300 if KINDS[number] == "too long a name" else f"odd-{number}"
+    known = {"ODD": str(room / name)}
     known |= {name.upper(): str(room / name) for name in _GOOD}
     return re.sub("|".join(known), lambda found: known[found[0]], text)
 

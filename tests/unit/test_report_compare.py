@@ -282,5 +282,5 @@ def test_one_wide_or_deep_phase_does_not_widen_all_rows() -> None:
 
     text = comparison_text(compare(run, run))
 
+    assert "w" * 90_000 in text
     assert len(text) < 1_000_000
-    assert "…" in text

@@ -212,6 +212,8 @@ def test_artifact_dir_of_ci_gets_a_folder_of_ours() -> None:
             {"MEMORY_MIB": "16"},
             "$NODE_IMAGE_MEMORY_MIB: '16' is not a whole number of MiB, at least 256",
         ),
+        ({"MEMORY_MIB": "9" * 5000}, "$NODE_IMAGE_MEMORY_MIB: '999"),
+        ({"DOWNLOAD_CACHE_SIZE": f"{'9' * 400}GiB"}, "$NODE_IMAGE_DOWNLOAD_CACHE_SIZE: '999"),
         ({"HARDWARE": "steam"}, "$NODE_IMAGE_HARDWARE "),
         ({"DOWNLOAD_CACHE_SIZE": "5"}, "$NODE_IMAGE_DOWNLOAD_CACHE_SIZE: '5' is not a size"),
         ({"BOOTIMAGE": "b"}, "--bootimage: given without a node image"),

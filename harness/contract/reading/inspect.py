@@ -20,6 +20,7 @@ from harness.contract.reading.agreement import verify
 from harness.contract.reading.image_reader import ImageReader, layer_members, open_image
 from harness.contract.reading.kept_contents import KeptContents
 from harness.contract.reading.tree import Tree
+from harness.folders import expanded
 from harness.images import reference
 from harness.images.acquire.url import STREAM, is_url
 from harness.images.reference import Transport
@@ -65,7 +66,12 @@ def is_bootimage(subject: str) -> bool:
     if is_url(subject) or subject.startswith(STREAM):
         return True
     transport, colon, _ = subject.partition(":")
-    return not (colon and transport in set(Transport)) and Path(subject).expanduser().is_file()
+    if colon and transport in set(Transport):
+        return False
+    try:
+        return expanded(subject).is_file()
+    except OSError:  # too long a name, or a folder that may not be searched
+        return False
 
 
 def squashed(reader: ImageReader, deadline: Deadline, kept: KeptContents | None = None) -> Tree:
@@ -92,7 +98,7 @@ def _bootimage(subject: str, access: Access, deadline: Deadline) -> Inspection:
             key = f"{image.sha256}-bootimage-{_FORM}"
             return _cached(key, lambda: inspect_bootimage(image, deadline), access, deadline)
 
-    path = Path(subject).expanduser()
+    path = expanded(subject)
     if not path.is_file():
         return ask()
     # To sum a disk image takes seconds; this says whether the file is the same.

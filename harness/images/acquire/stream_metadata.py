@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import regular_file
+from harness.folders import expanded
 from harness.images.acquire.download import fetch_text
 from harness.images.acquire.url import STREAM, is_url, shown_image
 from harness.model.clock import Deadline
@@ -103,7 +104,7 @@ def _stream_in(path: Path) -> Stream | None:
 
 def _read(text: str) -> str:
     return regular_file.text_or_pipe(
-        Path(text).expanduser(), STREAM_FILES, limit_bytes=_LIMIT_BYTES, errors="replace"
+        expanded(text), STREAM_FILES, limit_bytes=_LIMIT_BYTES, errors="replace"
     )
 
 

@@ -82,7 +82,7 @@ def read(path: Path, since: str = "") -> History:
         InputError: the file is missing, not a history, of a newer version; `since` is no date.
     """
     least = _seconds(since, "--since") if since else float("-inf")
-    if not path.exists():
+    if not regular_file.is_there(path):
         raise InputError(str(path), "no such file", "Name the file of `pytest --history`.")
     with _opened(path, "rw") as database:
         _require_ours(path, database)
@@ -99,7 +99,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
     Raises:
         InputError: the file is not a history, or of a newer version.
     """
-    if not path.exists():
+    if not regular_file.is_there(path):
         yield None
         return
     with _opened(path, "rw") as database:
