@@ -147,8 +147,13 @@ def _in_child(target: Target, seconds: float, corpus: Path) -> Figures:
             json.dump(asdict(_tried(target, seconds, corpus)), out)
         os._exit(0)
     os.close(writing)
-    with os.fdopen(reading) as answer:
-        text = answer.read()
+    try:
+        with os.fdopen(reading) as answer:
+            text = answer.read()
+    except BaseException:  # a signal to this process alone
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise
     _, status, usage = os.wait4(child, 0)
     figures = Figures(**json.loads(text)) if text else Figures(crashes=1, text=f"status {status}")
     figures.peak_mib = usage.ru_maxrss >> 10
