@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import shutil
 import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -195,6 +196,26 @@ def test_a_layer_in_the_repository_is_not_fetched_again(repo: Repo, tmp_path: Pa
     list_images = [str(repo.command), "image", "list", f"--repo={repo.path}"]
     listed = run(list_images, Deadline.after(10))
     assert listed.stdout == f"oci:{tmp_path}/i:x\n"
+
+
+def test_the_repository_is_asked_once_for_each_layer(
+    repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = tmp_path / "asked"
+    wrapper = tmp_path / "bin" / "ostree"
+    wrapper.parent.mkdir()
+    wrapper.write_text(f'#!/bin/sh\necho "$1" >> {asked}\nexec {shutil.which("ostree")} "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", str(wrapper.parent), prepend=os.pathsep)
+    policy = {"etc/selinux/": "", "etc/selinux/config": "SELINUX=disabled\n"}
+    layers = [tar({"usr/": "", f"usr/file-{number}": "node"}) for number in range(7)]
+
+    pulled = repo.pull_layers(tmp_path / "i", tar(BASE | policy), *layers)
+
+    assert pulled.status == 0, pulled.stderr
+    commands = asked.read_text().split()
+    assert commands.count("ls") == 1 + len(layers) + 1, "each layer, and the policy"
+    assert commands.count("checkout") == 1, "the policy"
 
 
 def test_a_corrupted_blob_is_refused_and_the_rest_stays_useful(repo: Repo, tmp_path: Path) -> None:
