@@ -8,8 +8,10 @@ registers, keeps its lease and becomes Ready.
 from __future__ import annotations
 
 import os
+import signal
 import ssl
 import subprocess
+import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -22,7 +24,10 @@ from harness import process
 from harness.cluster.manifests import Layout, apiserver_arguments, etcd_arguments
 from harness.cluster.payload import Payload
 from harness.images.container.registry import free_port
+from harness.machine.guest_memory import new_file
+from harness.machine.ownership.ports import is_free
 from harness.model.clock import Deadline, NotYet, wait_for
+from harness.model.drawn import draw
 from harness.model.errors import DeadlineError, RigError
 from harness.model.guest_network import HOST_IN_GUEST, LOOPBACK
 from harness.model.readyz import why_not_ready
@@ -35,6 +40,8 @@ _PORT_TRIES = 5
 _ASK_WITHIN_S = 5.0
 _LOG_TAIL = 2000
 _PORT_TAKEN = "address already in use"
+_ETCD = "etcd"
+_MAX_PORT = 65535
 
 
 class _PortTakenError(RigError):
@@ -71,6 +78,29 @@ class ControlPlane:
     pki: Pki
     folder: Path
     programs: tuple[Program, ...] = ()
+    data: Path = Path()
+
+    def save(self, path: Path) -> None:
+        """Write what etcd has on its disk to the new private file `path`, while etcd stands still.
+
+        It is what a crash of the host would leave: etcd goes on from it without what it had not
+        acknowledged.
+
+        Raises:
+            OSError: no space is left, among others.
+        """
+        (etcd,) = (program.child for program in self.programs if program.name == _ETCD)
+        etcd.send_signal(signal.SIGSTOP)
+        try:
+            os.waitid(os.P_PID, etcd.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+            # Its logs are allocated ahead, so that most of it is zeros.
+            with (
+                new_file(path) as file,
+                tarfile.open(fileobj=file, mode="w:gz", compresslevel=1) as archive,
+            ):
+                archive.add(self.data, ".")
+        finally:
+            etcd.send_signal(signal.SIGCONT)
 
     @property
     def logs(self) -> tuple[Path, ...]:
@@ -103,17 +133,23 @@ class ControlPlane:
 
 
 @contextmanager
-def hosted(folder: Path, payload: Payload, pki: Pki, deadline: Deadline) -> Iterator[ControlPlane]:
+def hosted(
+    folder: Path, payload: Payload, pki: Pki, deadline: Deadline, saved: Path | None = None
+) -> Iterator[ControlPlane]:
     """Context manager that runs a control plane; `folder` is made, for keys, data and logs.
+
+    It goes on from what another one has `saved`, whose certificates and ports it needs.
 
     Raises:
         DeadlineError: it was not ready in time; carries the last reason.
-        RigError: etcd or the API server ended by itself; carries the end of its log.
+        RigError: etcd or the API server ended by itself; carries the end of its log. Or `saved`
+            cannot be read.
     """
     folder.mkdir(mode=0o700, parents=True)
     write_files(folder / "tls", pki)
     with ExitStack() as stack:
-        yield _start(stack, payload, ControlPlane(port=0, pki=pki, folder=folder), deadline)
+        plane = ControlPlane(port=0, pki=pki, folder=folder)
+        yield _start(stack, payload, plane, deadline, saved)
 
 
 def write_files(folder: Path, pki: Pki) -> None:
@@ -141,11 +177,13 @@ def programs(payload: Payload, at: Layout) -> dict[str, list[str]]:
 
 
 def _start(
-    stack: ExitStack, payload: Payload, plane: ControlPlane, deadline: Deadline
+    stack: ExitStack, payload: Payload, plane: ControlPlane, deadline: Deadline, saved: Path | None
 ) -> ControlPlane:
     for number in range(_PORT_TRIES):
         at = _layout(plane.folder, number)
-        ready = ControlPlane(port=at.api_port, pki=plane.pki, folder=plane.folder)
+        ready = replace(plane, port=at.api_port, data=Path(at.data))
+        if saved is not None:
+            _unpack(saved, ready.data)
         with ExitStack() as attempt:
             try:
                 started = [
@@ -167,8 +205,27 @@ def _layout(folder: Path, number: int) -> Layout:
     return Layout(
         tls=os.fspath(folder / "tls"), data=os.fspath(folder / f"etcd-{number}"),
         listen=LOOPBACK, advertised=HOST_IN_GUEST,
-        api_port=free_port(), etcd_port=free_port(), etcd_peer_port=free_port(),
+        api_port=_port("API"), etcd_port=_port("etcd"), etcd_peer_port=_port("etcd's peers"),
     )  # fmt: skip
+
+
+def _port(what: str) -> int:
+    """Return the port that was drawn if it is free, or any free one."""
+    return int(draw(f"port of {what}", lambda: str(free_port()), _can_use))
+
+
+def _can_use(port: str) -> bool:
+    return port.isdecimal() and int(port) <= _MAX_PORT and is_free(int(port))
+
+
+def _unpack(saved: Path, data: Path) -> None:
+    data.mkdir(mode=0o700)
+    try:
+        with tarfile.open(saved) as archive:
+            archive.extractall(data, filter="data")
+    except (OSError, tarfile.TarError) as exc:
+        problem = f"its saved data cannot be read: {exc}"
+        raise RigError("control plane", problem, "Start it without a checkpoint.") from exc
 
 
 @contextmanager

@@ -117,7 +117,9 @@ class Service:
     and left when all machines are gone. `site.service(name, type)` returns what it yields.
     If that has `check_alive`, every wait for a machine calls it. Files in its `logs` are kept as
     evidence. With `has_state`, guests depend on what it has learnt in the run: their checkpoints
-    are not kept for later runs, unless it yields None. `memory_mib` is what it takes of the host.
+    are kept for later runs only if it yields None, or something with `save(path)`. This writes what
+    it has learnt to a new file while all machines stand still, which is `site.saved[name]` in the
+    `run` of a later run. `memory_mib` is what it takes of the host.
     """
 
     name: str

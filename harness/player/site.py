@@ -42,6 +42,10 @@ class Site(Protocol):
         """What the running services yielded, by name."""
 
     @property
+    def saved(self) -> Mapping[str, Path]:
+        """The files that services saved with the kept checkpoint that this is for, by name."""
+
+    @property
     def machines(self) -> Mapping[str, Running]:
         """The machines that are switched on, by name."""
 

@@ -6,6 +6,7 @@ import base64
 import json
 import ssl
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -13,6 +14,7 @@ import pytest
 
 from harness.cluster.control_plane import ControlPlane, hosted
 from harness.model.clock import Deadline
+from harness.model.drawn import Drawn, drawing
 from harness.model.secret import Secret
 from harness.pki.control_plane import make_pki
 from harness.standin import build
@@ -23,9 +25,18 @@ NODE = "worker-0"
 
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    built = build.ensure(Deadline.after(build.LIMIT_S), print)
-    folder = tmp_path_factory.mktemp("plane") / "files"
-    with hosted(folder, built.payload, make_pki(), Deadline.after(READY_S)) as plane:
+    with running(tmp_path_factory.mktemp("plane") / "files", Drawn()) as plane:
+        yield plane
+
+
+@contextmanager
+def running(folder: Path, drawn: Drawn, saved: Path | None = None) -> Iterator[ControlPlane]:
+    """Run a control plane with what was drawn for another one, as a play does."""
+    payload = build.ensure(Deadline.after(build.LIMIT_S), print).payload
+    with ExitStack() as stack:
+        with drawing(drawn):
+            made = hosted(folder, payload, make_pki(), Deadline.after(READY_S), saved)
+            plane = stack.enter_context(made)
         yield plane
 
 
@@ -40,6 +51,7 @@ def client_of(plane: ControlPlane, folder: Path, kubeconfig: Secret | None) -> h
 
 
 NODES = "/api/v1/nodes"
+NAMESPACES = "/api/v1/namespaces"
 SECRETS = "/api/v1/namespaces/kube-system/secrets"
 
 
@@ -77,3 +89,28 @@ def test_a_node_registers_itself_and_no_other(
         answer = client.post(NODES, json=node)
 
     assert answer.status_code == status, answer.text
+
+
+def test_a_later_one_goes_on_from_what_an_earlier_one_saved(tmp_path: Path) -> None:
+    drawn, saved = Drawn(), tmp_path / "saved"
+    names = ("before", "after")
+    with running(tmp_path / "first", drawn) as first:
+        kubeconfig = first.pki.admin_kubeconfig(first.url)
+        with client_of(first, tmp_path, kubeconfig) as client:
+            for name in names:
+                assert client.post(NAMESPACES, json=namespace(name)).status_code == 201
+                if name == "before":
+                    first.save(saved)
+
+    with running(tmp_path / "second", Drawn(drawn.all), saved) as second:
+        assert second.port == first.port
+        with client_of(second, tmp_path, kubeconfig) as client:
+            seen = [client.get(f"{NAMESPACES}/{name}").status_code for name in names]
+            assert client.post(NAMESPACES, json=namespace("later")).status_code == 201
+
+    assert seen == [200, 404]
+    assert saved.stat().st_mode & 0o777 == 0o600
+
+
+def namespace(name: str) -> dict[str, object]:
+    return {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name}}

@@ -24,6 +24,7 @@ from harness.player.inputs import Inputs
 from harness.player.keeping import Keeping, play_of
 from harness.player.player import play
 from harness.player.playing.reviving import revived
+from harness.player.site import Site
 from harness.player.steps import NODE_LAYER
 
 LIVE = ("sno", "agent", "assisted", "upi_install")
@@ -235,7 +236,7 @@ def test_a_project_that_changes_its_code_gets_another_checkpoint(
 ) -> None:
     with world.played():
         pass
-    monkeypatch.setattr("harness.player.code.digest_of", lambda *_: "other")
+    monkeypatch.setattr("harness.player.playing.reviving.digest_of", lambda *_: "other")
 
     assert "was made of another code" in refused(world)
 
@@ -332,6 +333,65 @@ def test_what_a_later_run_cannot_give_is_not_kept(tmp_path: Path, name: str, why
         assert why in reported(host)
 
     assert world.store.entries() == ()
+
+
+class Learning:
+    """A service whose guests depend on what it has learnt, here and in earlier runs."""
+
+    def __init__(self, saved: Path | None) -> None:
+        self.known = f"{saved.read_text()} and later" if saved else "then"
+
+    def save(self, path: Path) -> None:
+        path.write_text(self.known)
+
+
+@pytest.fixture
+def learning(tmp_path: Path) -> tuple[World, list[Learning]]:
+    """A scenario whose nodes depend on a service on the host, and its services by run."""
+    world, made = World(tmp_path, "ipi_node"), []
+
+    @contextmanager
+    def run(site: Site) -> Iterator[Learning]:
+        made.append(Learning(site.saved.get("control-plane")))
+        yield made[-1]
+
+    control, *others = world.scenario.services
+    services = (replace(control, run=run), *others)
+    world.scenario = replace(world.scenario, services=services)
+    return world, made
+
+
+def test_a_service_goes_on_from_what_it_has_learnt(learning: tuple[World, list[Learning]]) -> None:
+    world, made = learning
+    with world.played():
+        pass
+    with world.revived() as (_, forks), forks.fork(APPLIED) as own:
+        assert own["node"].session
+
+    assert [each.known for each in made] == ["then", "then and later"]
+
+
+def test_no_service_starts_from_damaged_files(learning: tuple[World, list[Learning]]) -> None:
+    world, made = learning
+    with world.played():
+        pass
+    for path in world.store.root.glob("*/control-plane.service"):
+        path.write_text("than")
+
+    assert "is not there any more, or damaged" in refused(world)
+    assert len(made) == 1
+
+
+def test_no_service_starts_for_a_checkpoint_of_other_code(
+    learning: tuple[World, list[Learning]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, made = learning
+    with world.played():
+        pass
+    monkeypatch.setattr("harness.player.playing.reviving.digest_of", lambda *_: "other")
+
+    assert "was made of another code" in refused(world)
+    assert len(made) == 1
 
 
 @contextmanager

@@ -68,7 +68,8 @@ class Kept:
     """A kept checkpoint of all machines of `scenario` after `step`.
 
     `drawn` is what its play drew by chance: keys, certificates, tokens and ports, by their names,
-    in the order of the play. `made` is a time in UTC, as ISO 8601 writes it.
+    in the order of the play. `services` are the names of files that services wrote. `made` is a
+    time in UTC, as ISO 8601 writes it.
     """
 
     folder: Path
@@ -77,6 +78,7 @@ class Kept:
     made: str
     machines: Mapping[str, KeptMachine]
     drawn: tuple[tuple[str, Secret], ...] = ()
+    services: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, KeptFile] = field(default_factory=dict)
 
     @property
@@ -126,6 +128,7 @@ class Kept:
             "made": self.made,
             "machines": {name: asdict(machine) for name, machine in self.machines.items()},
             "drawn": [(what, secret.reveal()) for what, secret in self.drawn],
+            "services": dict(self.services),
             "files": {name: asdict(each) for name, each in self.files.items()},
         }
         text = json.dumps({"sha256": _sum_of(known), "checkpoint": known}, indent=1)
@@ -172,17 +175,18 @@ def key_of(origins: Mapping[str, Origin]) -> str:
 def _from(folder: Path, known: Any) -> Kept:  # noqa: ANN401
     machines = {name: _machine(each) for name, each in known["machines"].items()}
     files = {name: KeptFile(**each) for name, each in known["files"].items()}
+    services = dict(known["services"])
     used = {
         name
         for machine in machines.values()
         for name in (machine.ram, machine.state, *machine.layers)
-    }
+    } | {*services.values()}
     if used != files.keys() or any(Path(name).name != name for name in files):
         raise ValueError("files")
     datetime.fromisoformat(known["made"])
     return Kept(
         folder=folder, scenario=known["scenario"], step=known["step"], made=known["made"],
-        machines=machines, files=files,
+        machines=machines, files=files, services=services,
         drawn=tuple(_drawing(*each) for each in known["drawn"]),
     )  # fmt: skip
 

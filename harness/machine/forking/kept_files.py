@@ -87,8 +87,11 @@ def write(
     parts: Mapping[str, Part],
     drawn: tuple[tuple[str, Secret], ...],
     deadline: Deadline,
+    services: Mapping[str, Path],
 ) -> Kept:
     """Write a checkpoint into the empty `folder`: the files of each machine, then what they are.
+
+    `services` are files that belong to the machines, by the names of the services that wrote them.
 
     Raises:
         OSError: no space is left, among others.
@@ -96,10 +99,13 @@ def write(
         DeadlineError: it is not done in time.
     """
     machines = {name: _copied(folder, name, part, deadline) for name, part in sorted(parts.items())}
+    saved = {name: f"{_NOT_IN_NAMES.sub('-', name)}.service" for name in services}
+    for name, source in services.items():
+        _copy(source, folder / saved[name], deadline)
     files = {path.name: KeptFile.of(path, deadline) for path in folder.iterdir()}
     kept = Kept(
         folder=folder, scenario=scenario, step=step, made=utc_now(), machines=machines,
-        drawn=drawn, files=files,
+        drawn=drawn, files=files, services=saved,
     )  # fmt: skip
     kept.write()
     return kept

@@ -19,7 +19,7 @@ from harness.machine.domain.segment import Segment
 from harness.machine.domain.storage import Disk, Paths
 from harness.model.clock import Deadline
 
-FORMAT = 2
+FORMAT = 3
 """Of the files of a checkpoint, and of how a fork starts from them."""
 _CPUINFO = Path("/proc/cpuinfo")
 _ANY = "00000000-0000-0000-0000-000000000000"

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 from harness import folders
 from harness.folder_lock import locked
@@ -43,6 +43,7 @@ MAX_AGE_S = 5 * 24 * 3600.0
 _NEW, _LOCK = "new-", "lock"
 _LOCK_S = 60.0
 _READ_S = 600.0
+_NOTHING: Mapping[str, Path] = MappingProxyType({})
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -143,8 +144,9 @@ class Store:
         parts: Mapping[str, Part],
         drawn: tuple[tuple[str, Secret], ...],
         deadline: Deadline,
+        services: Mapping[str, Path] = _NOTHING,
     ) -> Kept:
-        """Keep a checkpoint of all machines of a scenario, by their names.
+        """Keep a checkpoint of all machines of a scenario, by their names, and files of services.
 
         The machines may run meanwhile. One of the same key stays as it is. Then checkpoints that
         expired or are above the cap are removed.
@@ -161,7 +163,7 @@ class Store:
             return known
         try:
             with self._new_folder() as fresh:
-                made = write(fresh, scenario, step, parts, drawn, deadline)
+                made = write(fresh, scenario, step, parts, drawn, deadline, services)
                 kept = self._named(made, target)
         except OSError as exc:
             problem = f"a checkpoint cannot be written: {exc.strerror or exc}"

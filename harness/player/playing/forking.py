@@ -17,7 +17,7 @@ from harness.model.clock import Deadline, unix_time
 from harness.model.errors import HarnessError
 from harness.node.ssh import Session
 from harness.player.applied import AppliedNode, CannotForkError, OwnNode, no_checkpoint
-from harness.player.playing.keeping import keep
+from harness.player.playing.keeping import keep, learnt_by_services
 from harness.player.playing.origins import origin_at
 from harness.player.playing.saved_node import Judged, Notes, SavedNode
 from harness.player.playing.stage import Stage, new_segments
@@ -59,12 +59,13 @@ class Checkpoints:
                         name: self._save(step, each, applied.get(name))
                         for name, each in running.items()
                     }
+                    learnt = learnt_by_services(site, self._folder / _folder_of(step))
             except HarnessError as exc:
                 self._lose(step, f"{exc.subject}: {exc.problem}")
                 return
         took_s = self._rig.clock.monotonic() - began_s
         self._rig.report(f"{site.name}: checkpoint {step} saved in {took_s:.1f} s")
-        keep(site, step, self._saved[step])
+        keep(site, step, self._saved[step], learnt)
 
     def adopt(self, kept: Kept, saved: Mapping[str, SavedNode]) -> None:
         """Use the machines of a kept checkpoint, which were opened."""
@@ -104,7 +105,7 @@ class Checkpoints:
     def _save(self, step: str, running: Running, applied: AppliedNode | None) -> SavedNode:
         domain = running.machine.domain
         origin = origin_at(self._site, step, domain)
-        folder = self._folder / step.replace(":", "-") / running.name
+        folder = self._folder / _folder_of(step) / running.name
         limit = Deadline.after(_SAVE_S * self._rig.timeout_factor)
         notes = Notes(
             boots=running.watch.boots, is_logged_in=running.logged_in is not None,
@@ -183,6 +184,10 @@ class Checkpoints:
                 session.run(_renewal(), rig.deadline(_ASK_S), check=True)
             rig.report(f"{watch.record.name}: logged in {watch.elapsed_s:.1f} s after its start")
             yield session
+
+
+def _folder_of(step: str) -> str:
+    return step.replace(":", "-")
 
 
 def _renewal() -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from harness.machine.forking.kept_files import Part
 from harness.model.clock import Deadline
 from harness.model.drawn import Drawn
-from harness.model.errors import HarnessError
+from harness.model.errors import HarnessError, InputError
 from harness.model.secrets.config import secrets_in
 from harness.player.inputs import Rig
 from harness.player.keeping import Keeping, play_of
@@ -29,10 +31,41 @@ def drawn_before(scenario: Scenario, rig: Rig) -> Drawn:
     return Drawn(play_of(known[0])) if known else Drawn()
 
 
-def keep(site: Stage, step: str, saved: Mapping[str, SavedNode]) -> None:
+@runtime_checkable
+class LearningService(Protocol):
+    """A service that has learnt in the run what guests depend on, such as a control plane."""
+
+    def save(self, path: Path) -> None:
+        """Write that to the new file `path`, while all machines stand still."""
+
+
+def learnt_by_services(site: Stage, folder: Path) -> Mapping[str, Path]:
+    """Return the new files, in `folder`, of what services have learnt; none if nothing is kept.
+
+    Raises:
+        InputError: no space is left, among others.
+    """
+    if site.rig.keeping is None or any(_problems(site, site.rig.keeping)):
+        return {}
+    found = {}
+    for service in site.scenario.services:
+        value = site.services.get(service.name)
+        if service.has_state and isinstance(value, LearningService):
+            path = found[service.name] = folder / f"{service.name}.saved"
+            try:
+                value.save(path)
+            except OSError as exc:
+                problem = f"cannot be saved: {exc.strerror or exc}"
+                raise InputError(f"service {service.name}", problem, "Free disk space.") from exc
+    return found
+
+
+def keep(
+    site: Stage, step: str, saved: Mapping[str, SavedNode], learnt: Mapping[str, Path]
+) -> None:
     """Keep a checkpoint for whom the run keeps them; else report why not.
 
-    Its machines go on meanwhile.
+    `learnt` are the files of services. The machines go on meanwhile.
     """
     rig = site.rig
     if (keeping := rig.keeping) is None:
@@ -44,7 +77,7 @@ def keep(site: Stage, step: str, saved: Mapping[str, SavedNode]) -> None:
         with rig.awaiting(lambda: f"{site.name}: storing the checkpoint {step}"):
             kept = keeping.store.keep(
                 site.name, step, {name: _part(each) for name, each in saved.items()},
-                keeping.drawn(site.drawn.all), Deadline.after(_KEEP_S * rig.timeout_factor),
+                keeping.drawn(site.drawn.all), Deadline.after(_KEEP_S * rig.timeout_factor), learnt,
             )  # fmt: skip
     except HarnessError as exc:
         problem = f"{exc.subject}: {exc.problem}"
@@ -64,7 +97,8 @@ def _problems(site: Stage, keeping: Keeping) -> Iterator[str]:
     if any(isinstance(plan.medium, FromNetwork) for plan in site.scenario.machines):
         yield "its machines boot by network, from a server of this run"
     for service in site.scenario.services:
-        if service.has_state and site.services.get(service.name) is not None:
+        value = site.services.get(service.name)
+        if service.has_state and not isinstance(value, LearningService | None):
             yield f"its nodes depend on the {service.name} of this run"
     if not keeping.with_secrets:
         for option in _with_secrets(site, keeping):

@@ -25,6 +25,7 @@ from harness.model.drawn import Drawn
 from harness.model.errors import HarnessError
 from harness.model.secrets.config import secrets_in
 from harness.player.applied import CannotForkError, Forks
+from harness.player.code import digest_of
 from harness.player.inputs import Inputs, Rig
 from harness.player.keeping import Keeping, play_of
 from harness.player.plan import FromDisk, MachinePlan
@@ -36,6 +37,7 @@ from harness.player.playing.stage import Stage, staged
 from harness.player.scenario import Scenario
 
 _OPEN_S = 600.0
+_MADE_OF = "was made of another {}"
 
 
 @contextmanager
@@ -67,16 +69,22 @@ def revived(scenario: Scenario, rig: Rig, inputs: Inputs, step: str) -> Iterator
 def _revived(
     scenario: Scenario, rig: Rig, inputs: Inputs, kept: Kept, keeping: Keeping | None
 ) -> Iterator[Forks]:
-    with staged(scenario, rig, inputs, Drawn(play_of(kept))) as site, ExitStack() as stack:
-        if keeping is None or kept.machines.keys() > {plan.name for plan in scenario.machines}:
-            raise _unusable(kept, "has other machines")
+    if keeping is None or kept.machines.keys() > {plan.name for plan in scenario.machines}:
+        raise _unusable(kept, "has other machines")
+    if any(
+        each.origin.code != digest_of(scenario, inputs.given) for each in kept.machines.values()
+    ):
+        raise _unusable(kept, _MADE_OF.format("code"))  # before services start in vain
+    if kept.services:  # they start from its files
+        _take(rig, kept, keeping)
+    drawn, saved = Drawn(play_of(kept)), {n: kept.folder / f for n, f in kept.services.items()}
+    with staged(scenario, rig, inputs, drawn, saved) as site, ExitStack() as stack:
         domains = {name: _domain(site, name, kept) for name in kept.machines}
         origins = {name: origin_at(site, kept.step, domain) for name, domain in domains.items()}
         if key_of(origins) != kept.key:
-            raise _unusable(kept, f"was made of another {_difference(kept, origins)}")
-        with rig.awaiting(partial("{}: reading the checkpoint {}".format, site.name, kept.step)):
-            if not keeping.store.take(kept):
-                raise _unusable(kept, "is not there any more, or damaged")
+            raise _unusable(kept, _MADE_OF.format(_difference(kept, origins)))
+        if not kept.services:
+            _take(rig, kept, keeping)
         for name, domain in domains.items():
             if domain.cdrom is not None:
                 plan = scenario.plan_of(name)
@@ -85,6 +93,13 @@ def _revived(
         stack.callback(checkpoints.close)
         checkpoints.adopt(kept, {n: _opened(site, kept, n, each) for n, each in domains.items()})
         yield checkpoints
+
+
+def _take(rig: Rig, kept: Kept, keeping: Keeping) -> None:
+    """Lock a checkpoint, all of which is read."""
+    with rig.awaiting(partial("{}: reading the checkpoint {}".format, kept.scenario, kept.step)):
+        if not keeping.store.take(kept):
+            raise _unusable(kept, "is not there any more, or damaged")
 
 
 def _domain(site: Stage, machine: str, kept: Kept) -> Domain:

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 from harness.guest import access
@@ -27,19 +28,26 @@ from harness.player.running import Running
 from harness.player.scenario import Scenario
 
 _Value = TypeVar("_Value")
+_NOTHING: Mapping[str, Path] = MappingProxyType({})
 
 
 class Stage:
     """One scenario while it is played; a `Site` for its configs and services."""
 
     def __init__(
-        self, scenario: Scenario, rig: Rig, inputs: Inputs, drawn: Drawn | None = None
+        self,
+        scenario: Scenario,
+        rig: Rig,
+        inputs: Inputs,
+        drawn: Drawn | None = None,
+        saved: Mapping[str, Path] = _NOTHING,
     ) -> None:
         self.scenario = scenario
         self.name = scenario.name
         self.rig = rig
         self.inputs = inputs
         self.drawn = drawn or Drawn()
+        self.saved = saved
         limits = LIMITS.of_image(inputs.node_image.size_bytes)
         self.limits = limits.scaled(rig.timeout_factor)
         self.large_pull_s = limits.pull_s - LIMITS.pull_s
@@ -179,14 +187,18 @@ class Stage:
 
 @contextmanager
 def staged(
-    scenario: Scenario, rig: Rig, inputs: Inputs, drawn: Drawn | None = None
+    scenario: Scenario,
+    rig: Rig,
+    inputs: Inputs,
+    drawn: Drawn | None = None,
+    saved: Mapping[str, Path] = _NOTHING,
 ) -> Iterator[Stage]:
     """Context manager that yields a scenario's site while its services run.
 
-    What its configs have by chance is drawn from `drawn`.
+    What its configs have by chance is drawn from `drawn`. Services go on from their `saved` files.
     """
     with ExitStack() as stack:
-        site = Stage(scenario, rig, inputs, drawn)
+        site = Stage(scenario, rig, inputs, drawn, saved)
         for service in scenario.services:
             with rig.awaiting(partial("{}: starting {}".format, scenario.name, service.name)):
                 with drawing(site.drawn):

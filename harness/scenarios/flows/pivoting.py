@@ -91,7 +91,9 @@ def control_plane(site: Site) -> Iterator[ControlPlane | None]:
     limit_s = _CONTROL_PLANE_S * max(1.0, site.rig.timeout_factor)
     with (
         run.memory.reserve("the control plane", _CONTROL_PLANE_MIB),
-        hosted(folder, payload, make_pki(), Deadline.after(limit_s)) as plane,
+        hosted(
+            folder, payload, make_pki(), Deadline.after(limit_s), site.saved.get(CONTROL_PLANE)
+        ) as plane,
     ):
         yield plane
 
