@@ -27,7 +27,7 @@ from harness.images.container.registry import free_port
 from harness.machine.guest_memory import new_file
 from harness.machine.ownership.ports import is_free
 from harness.model.clock import Deadline, NotYet, wait_for
-from harness.model.drawn import draw
+from harness.model.drawn import PORT_OF, draw
 from harness.model.errors import DeadlineError, RigError
 from harness.model.guest_network import HOST_IN_GUEST, LOOPBACK
 from harness.model.readyz import why_not_ready
@@ -211,7 +211,7 @@ def _layout(folder: Path, number: int) -> Layout:
 
 def _port(what: str) -> int:
     """Return the port that was drawn if it is free, or any free one."""
-    return int(draw(f"port of {what}", lambda: str(free_port()), _can_use))
+    return int(draw(f"{PORT_OF}{what}", lambda: str(free_port()), _can_use))
 
 
 def _can_use(port: str) -> bool:

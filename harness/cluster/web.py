@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 from harness.cluster import inbound
 from harness.cluster.exchange import Answer, Request, Route, answer_of, takes_body
 from harness.cluster.inbound import Inbound
-from harness.model.drawn import draw
+from harness.model.drawn import PORT_OF, draw
 from harness.model.errors import RigError
 from harness.model.guest_network import HOST_IN_GUEST, LOOPBACK
 from harness.pki.certificates import Certificate
@@ -109,7 +109,7 @@ def _listening() -> socket.socket:
         found.append(socket.create_server((LOOPBACK, 0)))
         return str(found[0].getsockname()[1])
 
-    draw("port of a web server", listen_anywhere, listen)
+    draw(f"{PORT_OF}a web server", listen_anywhere, listen)
     return found[0]
 
 

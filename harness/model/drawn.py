@@ -16,6 +16,8 @@ from harness.model.secret import Secret
 
 Drawing = tuple[str, Secret]
 """The name of what was drawn, and its text."""
+PORT_OF = "port of "
+"""How the names of ports begin, at which only one program of a host can listen."""
 
 
 class Drawn:

@@ -307,6 +307,24 @@ def test_workers_are_told_which_scenarios_they_can_fork(world: World) -> None:
         assert usable == ["ipi_bootstrap"] * 3
 
 
+@pytest.mark.parametrize("name", ["upi", "assisted"])
+def test_a_scenario_whose_machines_ask_a_port_later_stays_in_one_worker(
+    tmp_path: Path, name: str
+) -> None:
+    world, usable = World(tmp_path, name), list[str]()
+    world.keeping = replace(world.keeping, note_usable=usable.append)
+    with world.played():
+        pass
+    with world.revived():
+        pass
+    world.keeping = replace(world.keeping, outlives_run=False)
+    with world.played() as (host, _):
+        is_shared = "only one of them can serve the assisted" not in reported(host)
+
+    assert is_shared == (name == "upi")
+    assert set(usable) == ({name} if is_shared else set())
+
+
 def test_a_checkpoint_that_cannot_be_shared_makes_no_scenario_usable(tmp_path: Path) -> None:
     world, usable = World(tmp_path, "sno_pxe"), list[str]()
     world.keeping = replace(world.keeping, outlives_run=False, note_usable=usable.append)

@@ -83,9 +83,15 @@ def keep(
         problem = f"{exc.subject}: {exc.problem}"
         rig.report(f"{site.name}: the checkpoint {step} is not {keeping.purpose}: {problem}")
         return
-    keeping.note_usable(site.name)
+    note_usable(site, keeping)
     where = f" in {kept.folder}" if keeping.outlives_run else ""
     rig.report(f"{site.name}: checkpoint {step} {keeping.purpose}{where}")
+
+
+def note_usable(site: Stage, keeping: Keeping) -> None:
+    """Note that others can use the checkpoints of a play while it lasts: no port of it is asked."""
+    if not site.asked_later:
+        keeping.note_usable(site.name)
 
 
 def _part(saved: SavedNode) -> Part:
@@ -100,6 +106,9 @@ def _problems(site: Stage, keeping: Keeping) -> Iterator[str]:
         value = site.services.get(service.name)
         if service.has_state and not isinstance(value, LearningService | None):
             yield f"its nodes depend on the {service.name} of this run"
+    if not keeping.outlives_run:
+        for name in sorted(site.asked_later):
+            yield f"only one of them can serve the {name} at its ports"
     if not keeping.with_secrets:
         for option in _with_secrets(site, keeping):
             yield f"{option} may have secrets; --checkpoints keep-secrets keeps them too"

@@ -30,6 +30,7 @@ from harness.player.inputs import Inputs, Rig
 from harness.player.keeping import Keeping, play_of
 from harness.player.plan import FromDisk, MachinePlan
 from harness.player.playing.forking import Checkpoints
+from harness.player.playing.keeping import note_usable
 from harness.player.playing.machines import planned, written_iso
 from harness.player.playing.origins import origin_at
 from harness.player.playing.saved_node import Notes, SavedNode
@@ -58,8 +59,6 @@ def revived(scenario: Scenario, rig: Rig, inputs: Inputs, step: str) -> Iterator
                 rig.report(f"{scenario.name}: kept checkpoint of {kept.made}: {exc.problem}")
                 continue
             rig.report(f"{scenario.name}: forks start from the checkpoint {step} of {kept.made}")
-            if keeping is not None:
-                keeping.note_usable(scenario.name)
             yield forks
             return
     raise CannotForkError(f"kept checkpoint {scenario.name} {step}", "there is none")
@@ -92,6 +91,7 @@ def _revived(
         checkpoints = Checkpoints(site)
         stack.callback(checkpoints.close)
         checkpoints.adopt(kept, {n: _opened(site, kept, n, each) for n, each in domains.items()})
+        note_usable(site, keeping)
         yield checkpoints
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -18,12 +18,13 @@ from harness.guest.live_apply import observation
 from harness.guest.validation import require_valid, whole
 from harness.machine.domain.segment import Segment, pair
 from harness.machine.machine import Machine
-from harness.model.drawn import Drawn, drawing
+from harness.model.drawn import PORT_OF, Drawing, Drawn, drawing
 from harness.model.errors import HarnessError, InputError
 from harness.model.guest_network import LOOPBACK
 from harness.model.ignition import Config, Document, render
 from harness.node.dial import Endpoint
 from harness.player.inputs import Inputs, Rig
+from harness.player.plan import ByPointer
 from harness.player.running import Running
 from harness.player.scenario import Scenario
 
@@ -54,6 +55,7 @@ class Stage:
         """How much longer than usual a pull of the node image may take, not stretched."""
         self._configs: dict[str, Document] = {}
         self._services: dict[str, object] = {}
+        self._listening: set[str] = set()
         self._machines: dict[str, Running] = {}
         with drawing(self.drawn):
             self.keys = make_run_keys()
@@ -171,9 +173,21 @@ class Stage:
         running = (each for each in self._machines.values() if each.machine.is_running())
         return {each.evidence.folder.name: self.endpoint_of(each.machine) for each in running}
 
-    def add_service(self, name: str, value: object) -> None:
-        """Add what a service yielded."""
+    def add_service(self, name: str, value: object, drew: Iterable[Drawing] = ()) -> None:
+        """Add what a service yielded, and what it drew."""
         self._services[name] = value
+        if any(what.startswith(PORT_OF) for what, _ in drew):
+            self._listening.add(name)
+
+    @property
+    def asked_later(self) -> frozenset[str]:
+        """The services that machines may ask after a checkpoint, at ports that their configs have.
+
+        A pointer is followed at the first boot alone.
+        """
+        deliveries = [plan.delivery for plan in self.scenario.machines]
+        first = {each.service for each in deliveries if isinstance(each, ByPointer)}
+        return frozenset(self._listening - first)
 
     def add_machine(self, machine: Running) -> None:
         """Add a machine that was switched on."""
@@ -201,9 +215,10 @@ def staged(
         site = Stage(scenario, rig, inputs, drawn, saved)
         for service in scenario.services:
             with rig.awaiting(partial("{}: starting {}".format, scenario.name, service.name)):
+                before = len(site.drawn.all)
                 with drawing(site.drawn):
                     value = stack.enter_context(service.run(site))
-                site.add_service(service.name, value)
+                site.add_service(service.name, value, site.drawn.all[before:])
         yield site
 
 
