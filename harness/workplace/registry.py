@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -16,6 +17,8 @@ from harness.model.secret import Secret
 from harness.player.keeping import registry_of
 
 _PORT = "port"
+_PORT_TEXT = re.compile("[0-9]{1,5}")
+_MAX_PORT = 65535
 
 
 @contextmanager
@@ -63,15 +66,16 @@ class _Ports:
         Nothing is known: empty. No port is free: None.
         """
         found: tuple[Drawing, ...] | None = ()
-        for found in known:
-            port = next(int(text.reveal()) for what, text in found if what == _PORT)
+        for drawings in known:
+            if (port := _port_of(drawings)) is None:
+                continue
             try:
                 self._reserve(range(port, port + 1))
             except RigError:
                 found = None
                 continue
             self._wanted.append(port)
-            return found
+            return drawings
         return found
 
     def choose(self) -> int:
@@ -84,6 +88,12 @@ class _Ports:
 
     def _reserve(self, candidates: range) -> int:
         return self._stack.enter_context(reserve_port(self._locks, candidates))
+
+
+def _port_of(drawings: tuple[Drawing, ...]) -> int | None:
+    """Return the port of a registry, None if a checkpoint has none that there can be."""
+    text = next((text.reveal() for what, text in drawings if what == _PORT), "")
+    return int(text) if _PORT_TEXT.fullmatch(text) and int(text) <= _MAX_PORT else None
 
 
 def _known(store: Store, scenarios: Collection[str]) -> Iterable[tuple[Drawing, ...]]:
