@@ -14,7 +14,7 @@ from test_plays import inputs_for, scenario
 
 from harness.machine.driver import POWERED_OFF
 from harness.model.clock import Deadline
-from harness.model.errors import InputError, ProductError, RigError
+from harness.model.errors import DeadlineError, InputError, ProductError, RigError
 from harness.node.ssh import Result
 from harness.player.applied import APPLIED, AppliedNodes, CannotForkError
 from harness.player.player import play, play_to
@@ -93,6 +93,23 @@ def test_machines_are_saved_at_the_steps_that_tests_want(tmp_path: Path) -> None
         assert all(path.exists() for path in saved)
 
     assert not any(path.exists() for path in saved)
+
+
+def test_a_login_has_its_session_before_a_checkpoint_is_saved(tmp_path: Path) -> None:
+    guest = Remembering()
+    with played(tmp_path, "login", guest=guest) as (host, _):
+        (saved,) = (at_s for at_s, line in host.lines if "checkpoint login saved" in line)
+
+    assert guest.asked[0] == "true"
+    assert saved <= host.step_began_s(3)
+
+
+def test_a_checkpoint_is_not_made_if_the_session_of_a_login_does_not_come(tmp_path: Path) -> None:
+    late = DeadlineError("true", 60.0, "still running in the guest")
+    with played(tmp_path, "login", guest=Guest({**ANSWERS, "true": late})) as (host, nodes):
+        with pytest.raises(CannotForkError, match="still running"), nodes.forks.fork("login"):
+            pass
+        assert "no checkpoint login, so that its tests boot machines cold" in reported(host)
 
 
 def test_a_fork_gets_the_hosts_time_and_random_bytes_before_its_test(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -52,8 +52,9 @@ class Checkpoints:
         """
         site, running = self._site, self._site.machines
         with self._rig.awaiting(partial("{}: saving the checkpoint {}".format, site.name, step)):
-            began_s = self._rig.clock.monotonic()
             try:
+                self._wait_for_sessions(running.values())
+                began_s = self._rig.clock.monotonic()
                 with suspended(each.machine for each in running.values()):
                     self._saved[step] = {
                         name: self._save(step, each, applied.get(name))
@@ -101,6 +102,17 @@ class Checkpoints:
         for saved in self._saved.values():
             _remove(saved)
         self._saved.clear()
+
+    def _wait_for_sessions(self, machines: Iterable[Running]) -> None:
+        """Wait until the guests have opened the sessions of their logins.
+
+        sshd accepts a login before that, and the first one makes systemd start the user's manager.
+        If that is still to be done, every fork does it, and its own login waits for it.
+        """
+        for running in machines:
+            if running.logged_in is not None:
+                limit = self._rig.deadline(_LOGIN_S)
+                running.logged_in.run("true", limit, check=True, sudo=False)
 
     def _save(self, step: str, running: Running, applied: AppliedNode | None) -> SavedNode:
         domain = running.machine.domain
