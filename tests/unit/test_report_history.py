@@ -244,6 +244,14 @@ def _computed(file: Path) -> None:
     execute(file, "CREATE TABLE packages (digest TEXT, nevras TEXT AS (hex(zeroblob(1 << 29))))")
 
 
+def _damaged_schema(file: Path) -> None:
+    append(file, record(1))
+    content = file.read_bytes()
+    file.write_bytes(
+        content.replace(b"CREATE TABLE", b"CREATE \xf8ABLE").replace(b"subject", b"s\xf8bject")
+    )
+
+
 def _damaged(file: Path) -> None:
     append(file, record(1))
     content = bytearray(file.read_bytes())
@@ -258,6 +266,7 @@ def _damaged(file: Path) -> None:
         (_foreign, "the database of another program"),
         (_newer, f"a history of version {VERSION + 1}; this program reads up to {VERSION}"),
         (_damaged, "malformed"),
+        (_damaged_schema, "cannot be used as a history"),
         (_endless, "a history with other tables than this program makes"),
         (_computed, "a history with other tables than this program makes"),
         (Path.mkdir, "a directory, not a regular file"),

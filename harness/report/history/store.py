@@ -117,7 +117,7 @@ def _opened(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
         with closing(database):
             database.execute("PRAGMA foreign_keys = ON")
             yield database
-    except sqlite3.Error as exc:
+    except (sqlite3.Error, UnicodeDecodeError) as exc:  # its words quote a damaged schema
         raise InputError(
             str(path), f"cannot be used as a history: {exc}",
             "Name a history or a new file, in a writable folder.",
