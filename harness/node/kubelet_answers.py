@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.guest.kubelet import UNIT
@@ -9,22 +10,29 @@ from harness.model import units
 from harness.model.errors import RigError
 from harness.model.foreign import json_value
 
-PROPERTIES = (
+_PROPERTIES = (
     "Id", "LoadState", "ActiveState", "SubState", "Result", "NRestarts", "ExecMainStatus",
-    "Type", "MainPID",
+    "Type", "MainPID", "ActiveEnterTimestampMonotonic",
 )  # fmt: skip
-"""The properties for `systemctl show --property=`."""
+ASK_SERVICE = (
+    f"systemctl show --property={','.join(_PROPERTIES)} {UNIT} && sed 's/^/Uptime=/' /proc/uptime"
+)
+"""The command for `parse_service`."""
 
 _MAX_RESTARTS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KubeletService:
-    """kubelet.service at one moment: its unit state, its `Type=`, and its main process."""
+    """kubelet.service at one moment: its unit state, its `Type=`, and its main process.
+
+    `active_s` is how long systemd has counted it as active, by the guest's clock.
+    """
 
     unit: units.UnitState
     kind: str
     main_pid: str
+    active_s: float
 
     @property
     def is_running(self) -> bool:
@@ -47,20 +55,31 @@ class KubeletService:
 
 
 def parse_service(text: str) -> KubeletService:
-    """Return the service from the output of `systemctl show`.
+    """Return the service from the output of `ASK_SERVICE`.
 
     Raises:
-        RigError: this is not the output of `systemctl show kubelet.service`.
+        RigError: this is not such output.
     """
     values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     found = units.parse(text)
-    if UNIT not in found:
+    try:
+        return KubeletService(
+            unit=found[UNIT], kind=values.get("Type", ""), main_pid=values.get("MainPID", ""),
+            active_s=_active_s(values),
+        )  # fmt: skip
+    except (KeyError, ValueError, IndexError) as exc:
         problem = f"unexpected output {text[:200]!r}"
         remedy = "Report a bug of pytest-node-image."
-        raise RigError(f"`systemctl show {UNIT}`", problem, remedy)
-    return KubeletService(
-        unit=found[UNIT], kind=values.get("Type", ""), main_pid=values.get("MainPID", "")
-    )
+        raise RigError(f"`systemctl show {UNIT}`", problem, remedy) from exc
+
+
+def _active_s(values: Mapping[str, str]) -> float:
+    """Return the seconds since a service became active; 0 if it never was.
+
+    Source: org.freedesktop.systemd1(5), microseconds of CLOCK_MONOTONIC; proc_uptime(5).
+    """
+    since_s = int(values["ActiveEnterTimestampMonotonic"]) / 1e6
+    return float(values["Uptime"].split()[0]) - since_s if since_s else 0.0
 
 
 def parse_cri_version(text: str) -> dict[str, str]:

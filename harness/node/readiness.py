@@ -15,7 +15,7 @@ from harness.guest.kubelet import CRI_ENDPOINT, HEALTHZ_PORT, PROBE_POD, UNIT
 from harness.model.clock import Deadline, NotYet, wait_for
 from harness.model.errors import DeadlineError, HarnessError, ProductError
 from harness.node.kubelet_answers import (
-    PROPERTIES,
+    ASK_SERVICE,
     KubeletService,
     parse_container_states,
     parse_cri_version,
@@ -46,16 +46,14 @@ def reach_unit_active(shell: Shell, deadline: Deadline) -> str:
     Raises:
         ProductError: it did not, or cannot any more.
     """
-    since: dict[tuple[str, int], float] = {}
 
     def check(service: KubeletService) -> str:
+        seen = f"{service.unit}, main process {service.main_pid} for {service.active_s:.0f} s"
         if not service.is_running:
             raise NotYet(str(service.unit))
-        now_s = deadline.clock.monotonic()
-        steady_s = now_s - since.setdefault((service.main_pid, service.unit.restarts), now_s)
-        if steady_s < STEADY_S:
-            raise NotYet(f"{service.unit}, main process {service.main_pid} for {steady_s:.0f} s")
-        return f"{service.unit}, main process {service.main_pid} for {steady_s:.0f} s"
+        if service.active_s < STEADY_S:
+            raise NotYet(seen)
+        return seen
 
     return reach(f"{UNIT} to be active", check, shell, deadline)
 
@@ -185,8 +183,7 @@ def reach(
 
 
 def _service(shell: Shell, deadline: Deadline) -> KubeletService:
-    names = ",".join(PROPERTIES)
-    return parse_service(ask(shell, f"systemctl show --property={names} {UNIT}", deadline).stdout)
+    return parse_service(ask(shell, ASK_SERVICE, deadline).stdout)
 
 
 def _crictl(shell: Shell, words: str, deadline: Deadline) -> str:

@@ -22,6 +22,7 @@ def _show(**changed: str) -> str:
         "Type": "notify", "NRestarts": "0", "ExecMainStatus": "0", "Result": "success",
         "MainPID": "812", "Id": "kubelet.service", "LoadState": "loaded",
         "ActiveState": "active", "SubState": "running",
+        "ActiveEnterTimestampMonotonic": "60500000", "Uptime": "72.75 130.00",
     }  # fmt: skip
     return "".join(f"{key}={value}\n" for key, value in {**values, **changed}.items())
 
@@ -30,8 +31,18 @@ def test_service_is_read() -> None:
     service = parse_service(_show(NRestarts="2"))
 
     assert (service.kind, service.main_pid, service.unit.restarts) == ("notify", "812", 2)
-    assert service.is_running
+    assert (service.is_running, service.active_s) == (True, 12.25)
     assert service.dead_end is None
+
+
+def test_service_that_was_never_active_is_not_so_for_any_time() -> None:
+    assert parse_service(_show(ActiveEnterTimestampMonotonic="0")).active_s == 0
+
+
+@pytest.mark.parametrize("changed", [{"Uptime": ""}, {"ActiveEnterTimestampMonotonic": "n/a"}])
+def test_times_that_are_none_are_refused(changed: dict[str, str]) -> None:
+    with pytest.raises(RigError, match="unexpected output"):
+        parse_service(_show(**changed))
 
 
 def test_lines_beside_the_properties_and_values_with_signs_are_read_over() -> None:

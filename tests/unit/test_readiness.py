@@ -27,8 +27,10 @@ from harness.node.readiness import (
 from harness.node.ssh import ConnectionLostError, GuestCommandError, Result
 
 UP = "Id=kubelet.service\nLoadState=loaded\nActiveState=active\nSubState=running\nType=notify\n"
-RUNNING = f"{UP}NRestarts=0\nMainPID=812\n"
-RESTARTED = f"{UP}NRestarts=1\nMainPID=990\n"
+TIMES = "ActiveEnterTimestampMonotonic=60000000\nUptime={}.25 130.00\n"
+RUNNING = f"{UP}NRestarts=0\nMainPID=812\n{TIMES.format(90)}"
+YOUNG = f"{UP}NRestarts=1\nMainPID=990\n{TIMES.format(64)}"
+OLDER = f"{UP}NRestarts=1\nMainPID=990\n{TIMES.format(65)}"
 STARTING = RUNNING.replace("active\nSubState=running", "activating\nSubState=start")
 FAILED = RUNNING.replace("active\nSubState=running", "failed\nSubState=failed")
 
@@ -99,19 +101,22 @@ def test_levels_go_from_the_unit_to_the_pod() -> None:
     assert [level.name for level in LEVELS] == ["unit-active", "healthz", "cri", "static-pod"]
 
 
-def test_active_unit_is_watched_for_a_while(deadline: Deadline, clock: FakeClock) -> None:
-    shell = FakeShell({"systemctl show": [STARTING, RUNNING]})
+def test_unit_that_has_run_for_a_while_is_not_watched_for_longer(
+    deadline: Deadline, clock: FakeClock
+) -> None:
+    shell = FakeShell({"systemctl show": [RUNNING]})
 
     evidence = reach_unit_active(shell, deadline)
 
-    assert "active/running, main process 812" in evidence
-    assert clock.now >= STEADY_S
+    assert "active/running, main process 812 for 30 s" in evidence
+    assert clock.now == 0
 
 
-def test_unit_that_restarts_while_watched_is_watched_again(deadline: Deadline) -> None:
-    shell = FakeShell({"systemctl show": [RUNNING, RESTARTED]})
+def test_unit_that_runs_since_a_moment_ago_has_to_go_on(deadline: Deadline) -> None:
+    shell = FakeShell({"systemctl show": [STARTING, YOUNG, OLDER]})
 
-    assert "main process 990" in reach_unit_active(shell, deadline)
+    assert f"main process 990 for {STEADY_S:.0f} s" in reach_unit_active(shell, deadline)
+    assert len(shell.asked) == 3
 
 
 def test_unit_that_never_starts_fails_with_its_last_state_and_journal(deadline: Deadline) -> None:
