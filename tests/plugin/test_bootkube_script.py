@@ -12,10 +12,13 @@ SPEC = "10.0.2.2:5/release@sha256:0"
 SCRIPTS = folders.fixture("guest/control-plane")
 
 
-def in_guest(folder: Path, script: str, curl: str) -> Completed:
+def in_guest(
+    folder: Path, script: str, curl: str, images: tuple[str, ...] = ("etcd", "hyperkube")
+) -> Completed:
     """Run a script of the guest's with its folders below `folder` and fakes of what it calls."""
+    (folder / "images").write_text("".join(f"{name} h/{name}@sha256:1\n" for name in images))
     programs = {
-        "podman": 'echo "podman $*" >>"$CALLS"; echo "h/${@: -1}@sha256:1"',
+        "podman": 'echo "podman $*" >>"$CALLS"; cat "$IMAGES"',
         "curl": curl,
         "node-image-harness-event": 'echo "$*" >>"$REPORTED"',
         "sleep": "exit 0",
@@ -37,7 +40,7 @@ def in_guest(folder: Path, script: str, curl: str) -> Completed:
         pod.write_text('{"image": "@IMAGE@"}')
     environment = {
         "PATH": f"{folder}/bin:/usr/bin:/bin", "RELEASE_IMAGE": SPEC, "CONTROL_PLANE_WAIT_S": "0",
-        "CALLS": f"{folder}/calls", "REPORTED": f"{folder}/reported",
+        "CALLS": f"{folder}/calls", "IMAGES": f"{folder}/images", "REPORTED": f"{folder}/reported",
     }  # fmt: skip
     return run(["bash", f"{folder}/bin/{script}"], Deadline.after(10), env=environment, check=False)
 
@@ -56,8 +59,16 @@ def test_bootkube_gives_kubelet_the_images_of_the_release(tmp_path: Path) -> Non
     ).read_text() == '{"image": "h/hyperkube@sha256:1"}'
     assert (tmp_path / "opt/openshift/.bootkube.done").exists()
     calls = (tmp_path / "calls").read_text().splitlines()
-    assert calls[0] == f"podman run --quiet --rm --net=none {SPEC} image etcd"
+    assert calls == [f"podman run --quiet --rm --net=none {SPEC} images"]
     assert (tmp_path / "reported").read_text().splitlines()[-1] == "control-plane done "
+
+
+def test_bootkube_ends_at_once_if_the_release_lacks_an_image(tmp_path: Path) -> None:
+    ended = in_guest(tmp_path, "bootkube.sh", "echo -n ok", images=("etcd",))
+
+    assert ended.status == 1
+    assert ended.stderr == "the release image has no image hyperkube\n"
+    assert not (tmp_path / "etc/kubernetes/manifests").exists()
 
 
 def test_bootkube_gives_up_with_the_last_reason(tmp_path: Path) -> None:
