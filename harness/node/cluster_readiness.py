@@ -105,7 +105,8 @@ def reach_os_id_label(shell: Shell, deadline: Deadline) -> str:
     """
 
     def check(_service: KubeletService) -> str:
-        wanted = os_release.parse(ask(shell, "cat /etc/os-release", deadline).stdout).get("ID")
+        text = ask(shell, "cat /etc/os-release", deadline, sudo=False).stdout
+        wanted = os_release.parse(text).get("ID")
         label = _node(shell, deadline).labels.get(OS_ID_LABEL)
         if label is None:
             raise NotYet(f"the Node has no label {OS_ID_LABEL}")
@@ -127,7 +128,7 @@ CLUSTER_LEVELS = (
 
 
 def _node(shell: Shell, deadline: Deadline) -> NodeObject:
-    name = ask(shell, "uname --nodename", deadline).stdout.strip().lower()
+    name = ask(shell, "uname --nodename", deadline, sudo=False).stdout.strip().lower()
     text = _ask_api(shell, f"get node {shlex.quote(name)} --output=json", deadline)
     try:
         return parse_node(text)
