@@ -112,6 +112,7 @@ _NOT_FUZZED = {
     "player/playing/saved_node.py": "our checkpoints", "recording/artifacts.py": "test_way_out.py",
     "spawning/messages.py": "our own pipe", "spawning/owner.py": "our own pipe",
     "spawning/records.py": "our run folder", "lint/judging.py": "our fixture",
+    "workplace/shared.py": "our run folder",
     "tables.py": "by targets `tables`", "report/history/durations.py": "by target `history`",
 }  # fmt: skip
 

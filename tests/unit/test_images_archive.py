@@ -139,7 +139,7 @@ GOOD = tar_of(*OCI)
         (GOOD[: 2 << 20], "it is truncated"),
         (gzip.compress(GOOD)[:-20], "end-of-stream"),
         (b"no archive".ljust(BLOCK), "not a tar header"),
-        (b"BZh91AY&SY".ljust(BLOCK), "not a tar header"),
+        (b"BZh91AY&SY".ljust(BLOCK), "packed by bzip2"),
         (b"O" + GOOD[1:], "not a tar header"),
         (bytes(BLOCK) + GOOD, "a member follows a zero block"),
         (changed(GOOD, SIZE_AT, b"\x80" + b"\xff" * 11), "has an implausible size"),

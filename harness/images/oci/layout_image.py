@@ -86,11 +86,19 @@ def require_files(reference: Reference) -> None:
     skopeo follows links, and waits for the other end of a FIFO.
 
     Raises:
-        InputError: it has a link, a FIFO, a socket or a device.
+        InputError: it has a link, a FIFO, a socket or a device, or cannot be looked through.
     """
     pattern = _READ_BY_SKOPEO.get(reference.transport)
     if pattern is None:
         return
+    try:
+        _require_plain(reference, pattern)
+    except OSError as exc:
+        problem = f"cannot be looked through: {exc.strerror}"
+        raise InputError(str(reference), problem, "Name the folder of an image.") from exc
+
+
+def _require_plain(reference: Reference, pattern: re.Pattern[str]) -> None:
     folder = _folder(reference)
     for path in (folder, *folder.glob("*"), *folder.glob("blobs/*"), *folder.glob("blobs/*/*")):
         name = path.relative_to(folder).as_posix()
