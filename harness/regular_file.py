@@ -145,7 +145,7 @@ def _descriptor(name: str, flags: int, folder: int | None = None) -> int:
 
 def _require_regular(found: os.stat_result, name: str) -> None:
     if stat.S_ISDIR(found.st_mode):
-        raise OSError(errno.EISDIR, "a directory, not a regular file", name)
+        raise OSError(errno.EISDIR, "a folder, not a regular file", name)
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "not a regular file", name)
     if any(_is_device_of(found.st_dev, place) for place in _KERNELS):

@@ -269,7 +269,7 @@ def _damaged(file: Path) -> None:
         (_damaged_schema, "cannot be used as a history"),
         (_endless, "a history with other tables than this program makes"),
         (_computed, "a history with other tables than this program makes"),
-        (Path.mkdir, "a directory, not a regular file"),
+        (Path.mkdir, "a folder, not a regular file"),
         (os.mkfifo, "not a regular file"),
     ],
 )
