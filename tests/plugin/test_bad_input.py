@@ -66,7 +66,9 @@ CASES = {
     "history-that-is-none": (
         ["--history=conftest.py"], "conftest.py: cannot be used as a history: *",
     ),
-    "history-that-is-a-folder": (["--history=image"], "image: cannot be used as a history: a folder, *"),
+    "history-that-is-a-folder": (
+        ["--history=image"], "image: cannot be used as a history: a folder, *",
+    ),
     "bad-number": (["--timeout-factor=slow"], "--timeout-factor: 'slow' is not a number above 0"),
     "bad-size": (["--download-cache-size=5"], "--download-cache-size: '5' is not a size"),
 }  # fmt: skip
