@@ -209,7 +209,7 @@ def test_impossible_file_name_is_one_error(tmp_path: Path, cache: Cache) -> None
     os.mkfifo(tmp_path / "fifo")
 
     assert "No such file" in refused(tmp_path / "missing", cache).problem
-    assert "a directory" in refused(tmp_path, cache).problem
+    assert "a folder" in refused(tmp_path, cache).problem
     assert "an empty file" in refused(tmp_path / "empty", cache).problem
     assert "symbolic links" in refused(tmp_path / "loop", cache).problem
     assert "not a regular file" in refused(tmp_path / "fifo", cache).problem
