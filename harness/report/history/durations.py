@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import median
 
-from harness.report.history.store import Seconds, reading, rows_of
+from harness.report.history.past_rows import Seconds, rows_of
+from harness.report.history.store import reading
 
 _LAST_PHASE = "snapshot"
 _USUAL_RUNS = 9

@@ -1,7 +1,7 @@
 """The file of a history: SQLite, one transaction for each run.
 
-It has the values of `past.py`, not the evidence. Two runs may append at once, a killed run leaves
-the file as it was, and a file of another program is never written to.
+It has the values of `past.py`, not the evidence; `past_rows.py` reads them back. Two runs may append
+at once, a killed run leaves the file as it was, and a file of another program is never written to.
 
 Source: https://www.sqlite.org/wal.html, https://www.sqlite.org/pragma.html
 """
@@ -10,20 +10,19 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
 
 import msgspec
 
 from harness import regular_file
 from harness.model.errors import InputError
-from harness.model.record import Blame, Outcome, RunRecord
+from harness.model.record import RunRecord
 from harness.report.compare import took_s
-from harness.report.history.past import History, PastPhase, PastRun, PastTest, RunName
+from harness.report.history.past import History
+from harness.report.history.past_rows import packages_of, runs_of
 
 VERSION = 1
 """The version of the tables; a newer file is refused, an older one will be brought up to it."""
@@ -89,7 +88,7 @@ def read(path: Path, since: str = "") -> History:
         if not _version(database):
             return History(runs=(), packages={})
         database.execute("BEGIN")  # one state of the file, though a run is appended meanwhile
-        return History(runs=_runs(database, least), packages=_packages(database))
+        return History(runs=runs_of(database, least), packages=packages_of(database))
 
 
 @contextmanager
@@ -255,68 +254,3 @@ def _seconds(text: str, subject: str) -> float:
     except ValueError as exc:
         raise InputError(subject, f"{text!r} is not a date", "Write it as 2026-11-23.") from exc
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-_Run = tuple[str, str, str, str, str]
-_Test = tuple[str, str, str | None, Outcome, Blame | None, str]
-Seconds = Annotated[float, msgspec.Meta(gt=-1e12, lt=1e12)]
-_Phase = tuple[str, str, str, Annotated[int, msgspec.Meta(ge=0, lt=1 << 31)], str, str, Seconds]
-_Package = tuple[str, str]
-
-
-# `Any`: rows of the form.
-def rows_of(found: Iterable[object], form: object) -> list[Any]:
-    """Return the rows as `form`: SQLite takes text where a table has numbers.
-
-    Raises:
-        msgspec.ValidationError: a row has another form.
-    """
-    rows: list[Any] = msgspec.convert([*found], list[form])  # type: ignore[valid-type]
-    return rows
-
-
-def _runs(database: sqlite3.Connection, least: float) -> tuple[PastRun, ...]:
-    rows = database.execute(
-        "SELECT id, started, node_image, bootimage, acceleration FROM runs"
-        " WHERE started_at >= ? ORDER BY started_at, rowid",
-        (least,),
-    )
-    found = rows_of(rows, _Run)
-    tests, phases = _tests(database), _phases(database)
-    return tuple(
-        PastRun(
-            name=RunName(id=run, started=started, node_image=node, bootimage=bootimage),
-            acceleration=acceleration, tests=tests[run], phases=tuple(phases[run]),
-        )
-        for run, started, node, bootimage, acceleration in found
-    )  # fmt: skip
-
-
-def _tests(database: sqlite3.Connection) -> Mapping[str, dict[str, PastTest]]:
-    found: defaultdict[str, dict[str, PastTest]] = defaultdict(dict)
-    rows = database.execute("SELECT run, id, scenario, outcome, blame, message FROM tests")
-    for run, name, scenario, outcome, blame, message in rows_of(rows, _Test):
-        found[run][name] = PastTest(
-            id=name, scenario=scenario, outcome=outcome, blame=blame, message=message
-        )
-    return found
-
-
-def _phases(database: sqlite3.Connection) -> Mapping[str, list[PastPhase]]:
-    found: defaultdict[str, list[PastPhase]] = defaultdict(list)
-    rows = database.execute(
-        "SELECT run, scenario, machine, boot, name, title, took_s FROM phases"
-        " ORDER BY machine, boot, begin_s"
-    )
-    for run, scenario, machine, boot, name, title, took in rows_of(rows, _Phase):
-        found[run].append(
-            PastPhase(
-                scenario=scenario, machine=machine, boot=boot, name=name, title=title, took_s=took
-            )
-        )
-    return found
-
-
-def _packages(database: sqlite3.Connection) -> Mapping[str, tuple[str, ...]]:
-    rows = rows_of(database.execute("SELECT digest, nevras FROM packages"), _Package)
-    return {digest: tuple(nevras.split("\n")) for digest, nevras in rows}
