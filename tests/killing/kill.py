@@ -113,7 +113,7 @@ def command_of(kill: Kill, room: Room) -> list[str]:
         sys.executable, "-m", "pytest", *_TESTS, "-v", "-p", "no:cacheprovider",
         "--scenario", kill.moment.run, "--artifacts-dir", str(room.artifacts),
         "-m", "not nightly",
-        # pytest keeps the temporary folders of its last runs, in /tmp if it is not told.
+        # pytest keeps the temporary folders of its last runs, in /tmp by default.
         "--basetemp", str(room.base / "basetemp"),
     ]  # fmt: skip
     if kill.moment.hardware:

@@ -1,6 +1,6 @@
 """No command and no option waits for what is not a file, or reads it without end.
 
-Each place where a path can be given is tried with each kind of thing that is no file. A place that
+Each place where a path can be given is tried with each kind of thing but a file. A place that
 is new fails the first tests here until it is in a table.
 """
 
