@@ -1,7 +1,8 @@
 """The file of a history: SQLite, one transaction for each run.
 
-It has the values of `past.py`, not the evidence; `past_rows.py` reads them back. Two runs may append
-at once, a killed run leaves the file as it was, and a file of another program is never written to.
+It has the values of `past.py`, not the evidence; `past_rows.py` reads them back. Two runs may
+append at once, a killed run leaves the file as it was, and a file of another program is never
+written to.
 
 Source: https://www.sqlite.org/wal.html, https://www.sqlite.org/pragma.html
 """
