@@ -82,6 +82,15 @@ def private_place() -> Iterator[Place]:
 
 
 @contextmanager
+def emptied_place() -> Iterator[Place]:
+    """Context manager that yields a place in which no run and no process may be left."""
+    with private_place() as place:
+        yield place
+        assert not list(place.runs.glob("run-*"))
+        assert not processes_naming(place.folder)
+
+
+@contextmanager
 def owner_of(place: Place, mode: str, *options: str | Path) -> Iterator[Owner]:
     command = (sys.executable, OWNER, mode, URI, *options)
     with process.start(command, env=place.env, stdin=subprocess.PIPE) as child:

@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from owned import ROOT, Place, private_place
+from owned import ROOT, Place, emptied_place
 
-from harness.machine.ownership.processes import processes_naming
 from harness.model.clock import Deadline, NotYet, wait_for
 
 LIMIT_S = 1800.0
@@ -102,10 +101,8 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
-    with private_place() as place:
+    with emptied_place() as place:
         yield Project(folder=tmp_path, place=place)
-        assert not list(place.runs.glob("run-*"))
-        assert not processes_naming(place.folder)
 
 
 @pytest.mark.nightly
